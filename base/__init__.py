@@ -1,0 +1,1 @@
+"""What every component stands on and none owns: database, HTTP, clock, metrics, tasks."""

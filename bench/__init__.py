@@ -1,0 +1,1 @@
+"""Repeatable load and latency measurements."""

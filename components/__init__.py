@@ -1,0 +1,1 @@
+"""The writers, servers and readers, one folder each."""

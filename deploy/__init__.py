@@ -1,0 +1,1 @@
+"""How components become processes: settings, command line and wiring."""

@@ -1,0 +1,1 @@
+"""The typed records that the topics carry."""
