@@ -1,0 +1,209 @@
+"""Refusals that the specification names, each with its errcode and HTTP status.
+
+MatrixError
+├── Forbidden            403 M_FORBIDDEN
+│   └── AuthRejected     403, an event that the authorisation rules of its room refuse
+├── NotFound             404 M_NOT_FOUND
+├── Unrecognized         404 M_UNRECOGNIZED
+├── MethodNotAllowed     405 M_UNRECOGNIZED
+├── NotJson, BadJson, InvalidParam, MissingParam, UnsupportedRoomVersion, ...   400
+├── MissingToken, UnknownToken   401
+├── TooLarge             413 M_TOO_LARGE
+├── LimitExceeded        429 M_LIMIT_EXCEEDED
+└── Unavailable          503 M_UNKNOWN, a dependency is away or overloaded: try again
+"""
+
+from typing import Any, ClassVar
+
+
+class MatrixError(Exception):
+    """A refusal that a client or server hears as JSON `{errcode, error}` with a status."""
+
+    errcode: ClassVar[str] = "M_UNKNOWN"
+    status: ClassVar[int] = 400
+
+    def __init__(self, message: str = "", **fields: Any) -> None:
+        super().__init__(message or self.errcode)
+        self.message = message or (self.__doc__ or self.errcode).strip().splitlines()[0]
+        self.fields = fields
+
+    def body(self) -> dict[str, Any]:
+        """Return the JSON object of the answer, extra fields included."""
+        return {"errcode": self.errcode, "error": self.message, **self.fields}
+
+
+class Forbidden(MatrixError):
+    """You are not allowed to do this."""
+
+    errcode = "M_FORBIDDEN"
+    status = 403
+
+
+class AuthRejected(Forbidden):
+    """The authorisation rules of the room refuse this event."""
+
+
+class NotFound(MatrixError):
+    """There is nothing here."""
+
+    errcode = "M_NOT_FOUND"
+    status = 404
+
+
+class Unrecognized(MatrixError):
+    """The server does not know this endpoint."""
+
+    errcode = "M_UNRECOGNIZED"
+    status = 404
+
+
+class MethodNotAllowed(MatrixError):
+    """The endpoint does not take this method."""
+
+    errcode = "M_UNRECOGNIZED"
+    status = 405
+
+
+class NotJson(MatrixError):
+    """The body is not valid JSON."""
+
+    errcode = "M_NOT_JSON"
+
+
+class BadJson(MatrixError):
+    """The body is JSON, but not of the expected shape."""
+
+    errcode = "M_BAD_JSON"
+
+
+class InvalidParam(MatrixError):
+    """A parameter has an invalid value."""
+
+    errcode = "M_INVALID_PARAM"
+
+
+class MissingParam(MatrixError):
+    """A required parameter is missing."""
+
+    errcode = "M_MISSING_PARAM"
+
+
+class MissingToken(MatrixError):
+    """The request carries no access token."""
+
+    errcode = "M_MISSING_TOKEN"
+    status = 401
+
+
+class UnknownToken(MatrixError):
+    """The access token is not known."""
+
+    errcode = "M_UNKNOWN_TOKEN"
+    status = 401
+
+
+class TooLarge(MatrixError):
+    """The request or event is too large."""
+
+    errcode = "M_TOO_LARGE"
+    status = 413
+
+
+class LimitExceeded(MatrixError):
+    """Too many requests: wait before the next one."""
+
+    errcode = "M_LIMIT_EXCEEDED"
+    status = 429
+
+    def __init__(self, retry_after_ms: int, message: str = "") -> None:
+        super().__init__(message, retry_after_ms=retry_after_ms)
+        self.retry_after_ms = retry_after_ms
+
+
+class UserInUse(MatrixError):
+    """The user ID is taken."""
+
+    errcode = "M_USER_IN_USE"
+
+
+class InvalidUsername(MatrixError):
+    """The user name is not valid."""
+
+    errcode = "M_INVALID_USERNAME"
+
+
+class Exclusive(MatrixError):
+    """The name lies in a namespace that is reserved for another."""
+
+    errcode = "M_EXCLUSIVE"
+
+
+class RoomInUse(MatrixError):
+    """The room alias is taken."""
+
+    errcode = "M_ROOM_IN_USE"
+
+
+class InvalidRoomState(MatrixError):
+    """The initial state of the room is not consistent."""
+
+    errcode = "M_INVALID_ROOM_STATE"
+
+
+class UnsupportedRoomVersion(MatrixError):
+    """This server does not support the room version."""
+
+    errcode = "M_UNSUPPORTED_ROOM_VERSION"
+
+
+class IncompatibleRoomVersion(MatrixError):
+    """The room has a version that the other side does not support."""
+
+    errcode = "M_INCOMPATIBLE_ROOM_VERSION"
+
+
+class BadState(MatrixError):
+    """The change cannot be made in the present state."""
+
+    errcode = "M_BAD_STATE"
+
+
+class GuestAccessForbidden(Forbidden):
+    """Guests are not allowed here."""
+
+    errcode = "M_GUEST_ACCESS_FORBIDDEN"
+
+
+class UserDeactivated(Forbidden):
+    """The account has been deactivated."""
+
+    errcode = "M_USER_DEACTIVATED"
+
+
+class WeakPassword(MatrixError):
+    """The password is too weak."""
+
+    errcode = "M_WEAK_PASSWORD"
+
+
+class UnknownDevice(NotFound):
+    """The device is not known."""
+
+
+class DuplicateAnnotation(MatrixError):
+    """The sender has reacted with this key already."""
+
+    errcode = "M_DUPLICATE_ANNOTATION"
+
+
+class UnknownPos(MatrixError):
+    """The position token is not known any more: start again without one."""
+
+    errcode = "M_UNKNOWN_POS"
+
+
+class Unavailable(MatrixError):
+    """A part of the server is away or overloaded: try again."""
+
+    errcode = "M_UNKNOWN"
+    status = 503
