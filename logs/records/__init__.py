@@ -1,1 +1,1 @@
-"""The typed records that the topics carry."""
+"""The typed records that the topics carry: facts and inputs, one module per producer."""

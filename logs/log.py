@@ -1,0 +1,154 @@
+"""What a log is: topics of partitions of numbered records, durable before they are seen.
+
+Kafka (`logs.kafka`) and the embedded log (`logs.embedded`) are both this, and pass the same
+conformance tests.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+
+class LogOutage(Exception):
+    """The log cannot take or give records now: broker away, disk full, or closed. Try again."""
+
+
+class RecordTooLarge(Exception):
+    """The record is over the log's limit of one record: nothing was appended."""
+
+
+class Position(NamedTuple):
+    """The place of one record in a topic."""
+
+    partition: int
+    offset: int
+
+
+class Origin(NamedTuple):
+    """The number that an outbox gives to what it writes, by which repeats are known.
+
+    `stream` names the consumer and the input partition that the record is derived from;
+    `sequence` counts from 0 per stream and output partition, without holes.
+    """
+
+    stream: str
+    sequence: int
+
+
+class Outgoing(NamedTuple):
+    """A record to append. Equal keys go to the same partition, in the order appended."""
+
+    key: str
+    value: bytes
+    origin: Origin | None = None
+
+
+class Record(NamedTuple):
+    """A record as read."""
+
+    partition: int
+    offset: int
+    key: str
+    value: bytes
+    timestamp_ms: int
+    origin: Origin | None
+
+
+class Subscription(Protocol):
+    """A member of a consumer group: the partitions that it owns, and their records.
+
+    `assigned` and `revoked` are awaited by the implementation before records of a partition are
+    given, and before it goes to another member; `assigned` answers with the offset to read from.
+    """
+
+    async def read(self, *, max_records: int) -> Mapping[int, Sequence[Record]]:
+        """Wait for records and return some per partition, each partition in order, from any.
+
+        Raises `LogOutage`; the call can be repeated and nothing is skipped.
+        """
+        ...
+
+    def seek(self, position: Position) -> None:
+        """Let the next read of an owned partition begin at this offset."""
+        ...
+
+    async def close(self) -> None:
+        """Leave the group, so that others take over at once."""
+        ...
+
+
+class Tail(Protocol):
+    """A reader of all partitions that is in no group."""
+
+    async def read(self) -> Sequence[Record]:
+        """Wait for records and return them, each partition in order. Raises `LogOutage`."""
+        ...
+
+    async def close(self) -> None:
+        """Stop reading."""
+        ...
+
+
+class Ownership(Protocol):
+    """What hears of partitions coming and going: the consumer loop."""
+
+    async def assigned(self, partitions: Sequence[int]) -> Mapping[int, int]:
+        """Return for each partition the offset of the first record to read.
+
+        An offset below the start of the topic means that records were trimmed before this
+        consumer saw them: the log raises `RecordsLost` from `read`.
+        """
+        ...
+
+    async def revoked(self, partitions: Sequence[int]) -> None:
+        """Stop working on these partitions; on return, nothing of them is under way."""
+        ...
+
+
+class RecordsLost(Exception):
+    """The consumer's position lies before the topic's start: rebuild the reader."""
+
+
+class Log(Protocol):
+    """A durable log of topics."""
+
+    def partition_count(self, topic: str) -> int:
+        """Return how many partitions the topic has."""
+        ...
+
+    def partition_of(self, topic: str, key: str) -> int:
+        """Return the partition that records with this key go to."""
+        ...
+
+    async def append(self, topic: str, records: Sequence[Outgoing]) -> Sequence[Position]:
+        """Append and return the positions once all are durable.
+
+        Records of one call, and of calls made one after another without waiting, keep their
+        order within a partition. Raises `LogOutage` when durability is not certain (a record may
+        then be there or not) and `RecordTooLarge`.
+        """
+        ...
+
+    async def subscribe(self, topic: str, group: str, ownership: Ownership) -> Subscription:
+        """Join a consumer group; each partition is owned by one member at a time."""
+        ...
+
+    async def tail(self, topic: str, start: Mapping[int, int] | None = None) -> "Tail":
+        """Read all partitions, without a group, from `start` or from the end as it is on return."""
+        ...
+
+    async def bounds(self, topic: str) -> Mapping[int, tuple[int, int]]:
+        """Return per partition the first offset that is kept and the next one to be written."""
+        ...
+
+    async def trim(self, topic: str, before: Mapping[int, int]) -> None:
+        """Allow the log to drop the records below these offsets, per partition."""
+        ...
+
+    @property
+    def generation(self) -> str:
+        """A name that changes when offsets begin anew: tokens of another one are void."""
+        ...
+
+    async def close(self) -> None:
+        """Make durable what was accepted and let go of files or connections."""
+        ...

@@ -1,0 +1,126 @@
+"""What the room server tells its readers: the records of OutputRoomEvent.
+
+A reader's duties: ignore kinds that it does not know; treat a record seen before (by its origin
+number) as absent; apply `EventAdded.state_changes` to its copy of the current state in order.
+"""
+
+import msgspec
+
+from logs.records.room_input import Transaction
+
+
+class StateChange(msgspec.Struct, frozen=True, array_like=True):
+    """One entry of the current state that became another event, or was taken away."""
+
+    type: str
+    state_key: str
+    event_id: str | None
+    """The event that holds now; `None` where a state resolution removed the entry."""
+    replaces: str | None = None
+    """The event that held before."""
+
+
+class EventAdded(msgspec.Struct, frozen=True, tag="added", omit_defaults=True):
+    """A new event in the room's timeline, with what it changed.
+
+    A soft-failed event is not announced. `state_changes` has the event itself when it is state
+    and took effect; after a fork it may hold others, whose PDUs are in `state_events`.
+    """
+
+    room_id: str
+    event_id: str
+    room_version: str
+    pdu: bytes
+    history_visibility: str
+    """`m.room.history_visibility` before the event."""
+    state_changes: list[StateChange] = []
+    state_events: dict[str, bytes] = {}
+    """PDUs of changed state other than the event itself, by event ID."""
+    replaced_pdu: bytes | None = None
+    """PDU of the state event that this one replaces: `prev_content`, `prev_sender`."""
+    sender_membership: str = "join"
+    latest_event_ids: list[str] = []
+    """Forward extremities after the event."""
+    transaction: Transaction | None = None
+
+
+class OldEventAdded(msgspec.Struct, frozen=True, tag="old", omit_defaults=True):
+    """A backfilled event: before the timeline's beginning, without any effect on state."""
+
+    room_id: str
+    event_id: str
+    room_version: str
+    pdu: bytes
+    history_visibility: str
+
+
+class RedactionApplied(msgspec.Struct, frozen=True, tag="redacted"):
+    """A redaction took effect: readers replace their copies of the redacted event."""
+
+    room_id: str
+    event_id: str
+    """The redacted event."""
+    room_version: str
+    redacted_pdu: bytes
+    """The redacted event after redaction."""
+    redaction_event_id: str
+    redaction_pdu: bytes
+
+
+class InputRejected(msgspec.Struct, frozen=True, tag="rejected"):
+    """An input had no effect: the answer to the writer that waits for it."""
+
+    room_id: str
+    event_id: str
+    errcode: str
+    reason: str
+
+
+class InputRepeated(msgspec.Struct, frozen=True, tag="repeated"):
+    """An input was known already, by its event ID or its transaction."""
+
+    room_id: str
+    event_id: str
+    """The event that was offered."""
+    first_event_id: str
+    """The event that stands in the room; equal to `event_id` for a plain repeat."""
+
+
+class SoftFailed(msgspec.Struct, frozen=True, tag="soft_failed"):
+    """An event was kept for the graph, but current state forbids it: clients never see it."""
+
+    room_id: str
+    event_id: str
+    reason: str
+
+
+class InviteReceived(msgspec.Struct, frozen=True, tag="invite"):
+    """A local user was invited into a room that this server is not in."""
+
+    room_id: str
+    event_id: str
+    room_version: str
+    pdu: bytes
+    target_user_id: str
+    stripped_state: list[bytes]
+
+
+class InviteRetired(msgspec.Struct, frozen=True, tag="invite_retired"):
+    """An invite of a local user ended otherwise than by an event of a room that we are in."""
+
+    room_id: str
+    event_id: str
+    target_user_id: str
+    membership: str
+
+
+OutputRoomEvent = (
+    EventAdded
+    | OldEventAdded
+    | RedactionApplied
+    | InputRejected
+    | InputRepeated
+    | SoftFailed
+    | InviteReceived
+    | InviteRetired
+)

@@ -1,0 +1,75 @@
+"""The catalogue of topics: what each carries, who writes and reads it, and under which key."""
+
+from collections.abc import Mapping
+from typing import Any, Final, Generic, TypeVar
+
+import msgspec
+
+from logs.records.client_data import OutputClientData
+from logs.records.rejected import RejectedRecord
+from logs.records.room_input import InputRoomEvent
+from logs.records.room_output import OutputRoomEvent
+
+T = TypeVar("T")
+
+
+class Topic(Generic[T]):
+    """A topic with the type of its records."""
+
+    def __init__(
+        self, name: str, record: Any, *, key: str, writers: str, readers: str, retention_h: int
+    ) -> None:
+        self.name: Final = name
+        self.key: Final = key
+        self.writers: Final = writers
+        self.readers: Final = readers
+        self.retention_h: Final = retention_h
+        self._encoder: Final = msgspec.msgpack.Encoder()
+        self._decoder: Final[msgspec.msgpack.Decoder[T]] = msgspec.msgpack.Decoder(record)
+
+    def encode(self, value: T) -> bytes:
+        """Return the record's bytes."""
+        return self._encoder.encode(value)
+
+    def decode(self, value: bytes) -> T:
+        """Return the record; raises `msgspec.DecodeError` on what is not one."""
+        return self._decoder.decode(value)
+
+
+INPUT_ROOM_EVENT: Final[Topic[InputRoomEvent]] = Topic(
+    "InputRoomEvent",
+    InputRoomEvent,
+    key="room ID",
+    writers="client API, federation API, backfill",
+    readers="room server",
+    retention_h=24,
+)
+OUTPUT_ROOM_EVENT: Final[Topic[OutputRoomEvent]] = Topic(
+    "OutputRoomEvent",
+    OutputRoomEvent,
+    key="room ID",
+    writers="room server",
+    readers="sync, client API (outcomes)",
+    retention_h=7 * 24,
+)
+OUTPUT_CLIENT_DATA: Final[Topic[OutputClientData]] = Topic(
+    "OutputClientData",
+    OutputClientData,
+    key="user ID",
+    writers="user API",
+    readers="sync",
+    retention_h=7 * 24,
+)
+REJECTED: Final[Topic[RejectedRecord]] = Topic(
+    "Rejected",
+    RejectedRecord,
+    key="as the source",
+    writers="any consumer",
+    readers="operators",
+    retention_h=28 * 24,
+)
+
+TOPICS: Final[Mapping[str, Topic[Any]]] = {
+    topic.name: topic
+    for topic in (INPUT_ROOM_EVENT, OUTPUT_ROOM_EVENT, OUTPUT_CLIENT_DATA, REJECTED)
+}
