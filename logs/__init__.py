@@ -1,1 +1,1 @@
-"""Topics, their typed records, positions, and the consumer loop, over Kafka or one embedded file."""
+"""Topics, their typed records, positions and the consumer loop; on Kafka or embedded."""

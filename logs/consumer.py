@@ -10,7 +10,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy.engine import Connection
 
-from logs.log import Position, Record
+from logs.log import Position
 from logs.topics import Topic
 
 T = TypeVar("T")

@@ -3,7 +3,9 @@
 import msgspec
 
 
-class AccountDataChanged(msgspec.Struct, frozen=True, tag="account_data", omit_defaults=True):
+class AccountDataChanged(
+    msgspec.Struct, frozen=True, tag_field="record", tag="account_data", omit_defaults=True
+):
     """A user's account data of one type has new content."""
 
     user_id: str
@@ -14,7 +16,7 @@ class AccountDataChanged(msgspec.Struct, frozen=True, tag="account_data", omit_d
     """The room that it belongs to; `None` for global account data."""
 
 
-class ProfileChanged(msgspec.Struct, frozen=True, tag="profile"):
+class ProfileChanged(msgspec.Struct, frozen=True, tag_field="record", tag="profile"):
     """A local user's profile field has a new value."""
 
     user_id: str
@@ -23,7 +25,7 @@ class ProfileChanged(msgspec.Struct, frozen=True, tag="profile"):
     """JSON value; `null` when the field was removed."""
 
 
-class TokensRevoked(msgspec.Struct, frozen=True, tag="tokens_revoked"):
+class TokensRevoked(msgspec.Struct, frozen=True, tag_field="record", tag="tokens_revoked"):
     """Access tokens of a device (or of all devices, when `None`) are no longer valid."""
 
     user_id: str

@@ -13,7 +13,7 @@ class Transaction(msgspec.Struct, frozen=True, array_like=True):
     transaction_id: str
 
 
-class AddEvent(msgspec.Struct, frozen=True, tag="event", omit_defaults=True):
+class AddEvent(msgspec.Struct, frozen=True, tag_field="record", tag="event", omit_defaults=True):
     """An event to add to its room.
 
     `kind`: `new` joins the room's latest events; `old` was backfilled and changes no current
@@ -30,7 +30,7 @@ class AddEvent(msgspec.Struct, frozen=True, tag="event", omit_defaults=True):
     transaction: Transaction | None = None
 
 
-class AddState(msgspec.Struct, frozen=True, tag="state", omit_defaults=True):
+class AddState(msgspec.Struct, frozen=True, tag_field="record", tag="state", omit_defaults=True):
     """The state before an event whose prev events are not known, in bounded chunks.
 
     Events of the state come before as outliers. The last chunk makes the state known to the

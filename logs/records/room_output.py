@@ -20,7 +20,7 @@ class StateChange(msgspec.Struct, frozen=True, array_like=True):
     """The event that held before."""
 
 
-class EventAdded(msgspec.Struct, frozen=True, tag="added", omit_defaults=True):
+class EventAdded(msgspec.Struct, frozen=True, tag_field="record", tag="added", omit_defaults=True):
     """A new event in the room's timeline, with what it changed.
 
     A soft-failed event is not announced. `state_changes` has the event itself when it is state
@@ -44,7 +44,7 @@ class EventAdded(msgspec.Struct, frozen=True, tag="added", omit_defaults=True):
     transaction: Transaction | None = None
 
 
-class OldEventAdded(msgspec.Struct, frozen=True, tag="old", omit_defaults=True):
+class OldEventAdded(msgspec.Struct, frozen=True, tag_field="record", tag="old", omit_defaults=True):
     """A backfilled event: before the timeline's beginning, without any effect on state."""
 
     room_id: str
@@ -54,7 +54,7 @@ class OldEventAdded(msgspec.Struct, frozen=True, tag="old", omit_defaults=True):
     history_visibility: str
 
 
-class RedactionApplied(msgspec.Struct, frozen=True, tag="redacted"):
+class RedactionApplied(msgspec.Struct, frozen=True, tag_field="record", tag="redacted"):
     """A redaction took effect: readers replace their copies of the redacted event."""
 
     room_id: str
@@ -67,7 +67,7 @@ class RedactionApplied(msgspec.Struct, frozen=True, tag="redacted"):
     redaction_pdu: bytes
 
 
-class InputRejected(msgspec.Struct, frozen=True, tag="rejected"):
+class InputRejected(msgspec.Struct, frozen=True, tag_field="record", tag="rejected"):
     """An input had no effect: the answer to the writer that waits for it."""
 
     room_id: str
@@ -76,7 +76,7 @@ class InputRejected(msgspec.Struct, frozen=True, tag="rejected"):
     reason: str
 
 
-class InputRepeated(msgspec.Struct, frozen=True, tag="repeated"):
+class InputRepeated(msgspec.Struct, frozen=True, tag_field="record", tag="repeated"):
     """An input was known already, by its event ID or its transaction."""
 
     room_id: str
@@ -86,7 +86,7 @@ class InputRepeated(msgspec.Struct, frozen=True, tag="repeated"):
     """The event that stands in the room; equal to `event_id` for a plain repeat."""
 
 
-class SoftFailed(msgspec.Struct, frozen=True, tag="soft_failed"):
+class SoftFailed(msgspec.Struct, frozen=True, tag_field="record", tag="soft_failed"):
     """An event was kept for the graph, but current state forbids it: clients never see it."""
 
     room_id: str
@@ -94,7 +94,7 @@ class SoftFailed(msgspec.Struct, frozen=True, tag="soft_failed"):
     reason: str
 
 
-class InviteReceived(msgspec.Struct, frozen=True, tag="invite"):
+class InviteReceived(msgspec.Struct, frozen=True, tag_field="record", tag="invite"):
     """A local user was invited into a room that this server is not in."""
 
     room_id: str
@@ -105,7 +105,7 @@ class InviteReceived(msgspec.Struct, frozen=True, tag="invite"):
     stripped_state: list[bytes]
 
 
-class InviteRetired(msgspec.Struct, frozen=True, tag="invite_retired"):
+class InviteRetired(msgspec.Struct, frozen=True, tag_field="record", tag="invite_retired"):
     """An invite of a local user ended otherwise than by an event of a room that we are in."""
 
     room_id: str
