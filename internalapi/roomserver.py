@@ -1,0 +1,158 @@
+"""What other components ask the room server, the only authority on rooms."""
+
+from typing import Protocol
+
+import msgspec
+
+from matrix.errors import NotFound
+from matrix.events import Event
+from matrix.identifiers import EventID, RoomAlias, RoomID, UserID
+
+
+class RoomUnknown(NotFound):
+    """This server does not know the room."""
+
+
+class InputPosition(msgspec.Struct, frozen=True, array_like=True):
+    """A place in InputRoomEvent: "not before" it means once it has been processed."""
+
+    partition: int
+    offset: int
+
+
+class RoomHead(msgspec.Struct, frozen=True):
+    """What the next event of a room is built on."""
+
+    room_id: RoomID
+    room_version: str
+    latest_event_ids: list[EventID]
+    """The forward extremities: the next event's prev events."""
+    latest_hashes: dict[EventID, str]
+    """Their reference hashes, for room versions 1 and 2; empty for others."""
+    depth: int
+    """The depth that the next event gets."""
+    state: list[Event]
+    """Those of the asked state keys that the current state has, in no order."""
+
+
+class StoredEvent(msgspec.Struct, frozen=True):
+    """An event as the room server keeps it."""
+
+    event: Event
+    """The redacted form, when a redaction was applied."""
+    is_rejected: bool = False
+    is_soft_failed: bool = False
+    is_outlier: bool = False
+    redacted_because: EventID | None = None
+
+
+class RoomMembership(msgspec.Struct, frozen=True):
+    """Where a user stands in a room, by its current state."""
+
+    room_id: RoomID
+    user_id: UserID
+    membership: str
+    event_id: EventID
+
+
+class PublishedRoom(msgspec.Struct, frozen=True):
+    """What the directory of public rooms shows of a room."""
+
+    room_id: RoomID
+    joined_members: int
+    world_readable: bool
+    guest_can_join: bool
+    join_rule: str
+    name: str | None = None
+    topic: str | None = None
+    canonical_alias: str | None = None
+    avatar_url: str | None = None
+    room_type: str | None = None
+
+
+class RoomQueries(Protocol):
+    """Rooms, their state and their events. Nothing here changes anything.
+
+    `not_before` makes an answer wait until that input has been processed, so that a writer sees
+    what it wrote. Answers about a room that is not known raise `RoomUnknown`.
+    """
+
+    async def query_room_head(
+        self,
+        *,
+        room_id: RoomID,
+        state_keys: list[tuple[str, str]],
+        not_before: InputPosition | None = None,
+    ) -> RoomHead:
+        """Return what the next event is built on, with the current state of these keys."""
+        ...
+
+    async def query_state(
+        self,
+        *,
+        room_id: RoomID,
+        before_event_id: EventID | None = None,
+        types: list[str] | None = None,
+        not_before: InputPosition | None = None,
+    ) -> list[Event]:
+        """Return the current state, or the state before an event, of all or these types.
+
+        Raises `RoomUnknown`, also for an event that is unknown or has no known state.
+        """
+        ...
+
+    async def query_events(self, *, event_ids: list[EventID]) -> list[StoredEvent]:
+        """Return those of the events that are known, in the order asked."""
+        ...
+
+    async def query_membership(self, *, room_id: RoomID, user_id: UserID) -> RoomMembership | None:
+        """Return where the user stands in the room; `None` for one who never was in it."""
+        ...
+
+    async def query_rooms_of_user(
+        self, *, user_id: UserID, memberships: list[str]
+    ) -> list[RoomMembership]:
+        """Return the rooms where the user's membership is one of these, ordered by room ID."""
+        ...
+
+    async def query_members(self, *, room_id: RoomID, membership: str) -> list[UserID]:
+        """Return the users with this membership, ordered by user ID."""
+        ...
+
+
+class RoomDirectory(Protocol):
+    """Aliases of this server and the rooms that it publishes. Changes are durable on return."""
+
+    async def query_alias(self, *, alias: RoomAlias) -> RoomID | None:
+        """Return the room that a local alias points to."""
+        ...
+
+    async def query_aliases(self, *, room_id: RoomID) -> list[RoomAlias]:
+        """Return the local aliases of a room, ordered."""
+        ...
+
+    async def query_alias_creator(self, *, alias: RoomAlias) -> UserID | None:
+        """Return who made a local alias."""
+        ...
+
+    async def perform_create_alias(
+        self, *, alias: RoomAlias, room_id: RoomID, creator: UserID
+    ) -> None:
+        """Point an alias to a room. Raises `RoomInUse` where the alias exists."""
+        ...
+
+    async def perform_delete_alias(self, *, alias: RoomAlias) -> bool:
+        """Remove an alias; false when there was none."""
+        ...
+
+    async def perform_publish(self, *, room_id: RoomID, is_published: bool) -> None:
+        """List the room in the directory, or not."""
+        ...
+
+    async def query_is_published(self, *, room_id: RoomID) -> bool:
+        """Return whether the directory lists the room."""
+        ...
+
+    async def query_published_rooms(self) -> list[PublishedRoom]:
+        """Return all published rooms, most joined members first, then by room ID."""
+        ...
