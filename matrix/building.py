@@ -6,7 +6,13 @@ from typing import Any, Final
 
 import orjson
 
-from matrix.canonical import check_strict, encode_canonical, encode_strict
+from matrix.canonical import (
+    MAX_NESTING,
+    check_strict,
+    encode_canonical,
+    encode_strict,
+    nests_deeper_than,
+)
 from matrix.errors import BadJson
 from matrix.event_format import (
     MAX_AUTH_EVENTS,
@@ -110,9 +116,12 @@ def _seal(
 
 
 def _encode_content(content: Mapping[str, Any], version: RoomVersion) -> bytes:
+    # The event around it is one more level.
     if version.strict_canonical_json:
-        check_strict(content)
+        check_strict(content, max_depth=MAX_NESTING - 1)
         return encode_strict(content)
+    if nests_deeper_than(content, MAX_NESTING - 1):
+        raise BadJson("The event nests too deeply.")
     return encode_canonical(content)
 
 

@@ -55,31 +55,33 @@ def nests_deeper_than(value: Any, limit: int) -> bool:
     return False
 
 
-def check_strict(value: Any) -> None:
+def check_strict(value: Any, *, max_depth: int = MAX_NESTING) -> None:
     """Raise `BadJson` unless canonical JSON can hold `value` (enforced from room version 6 on).
 
-    It cannot hold floats, integers beyond ±(2^53 - 1), nor what is not a JSON value. Nesting
-    beyond `MAX_NESTING` is refused as well. Strings are left to the encoder.
+    It cannot hold floats, integers beyond ±(2^53 - 1), nor what is not a JSON value. More than
+    `max_depth` levels are refused as well. Strings are left to the encoder.
     """
     level = [value]
-    for _ in range(MAX_NESTING + 1):
+    for remaining in range(max_depth, -1, -1):
         deeper: list[Any] = []
         for item in level:
             kind = type(item)
             if kind is str or kind is bool or item is None:
                 continue
-            if kind is dict:
-                deeper.extend(item.values())
-            elif kind is list:
-                deeper.extend(item)
-            elif kind is not int:
+            if kind is int:
+                if not -MAX_INTEGER <= item <= MAX_INTEGER:
+                    raise BadJson("An integer of the event lies outside ±(2^53 - 1).")
+            elif kind is float:
                 raise BadJson("Only integers are allowed as numbers in events.")
-            elif not -MAX_INTEGER <= item <= MAX_INTEGER:
-                raise BadJson("An integer of the event lies outside ±(2^53 - 1).")
+            elif kind not in _CONTAINERS:
+                raise BadJson("This is not a JSON value.")
+            elif not remaining:
+                raise BadJson("The event nests too deeply.")
+            else:
+                deeper.extend(item.values() if kind is dict else item)
         if not deeper:
             return
         level = deeper
-    raise BadJson("The event nests too deeply.")
 
 
 def encode_canonical(value: Any) -> bytes:

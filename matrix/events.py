@@ -10,6 +10,7 @@ from matrix.errors import BadJson
 from matrix.event_format import check_format
 from matrix.hashing import event_id_of
 from matrix.identifiers import EventID, RoomID, UserID
+from matrix.redaction import redact
 from matrix.room_versions import RoomVersion
 
 type_StateKey = tuple[str, str]  # noqa: N816 - others name it so
@@ -143,3 +144,11 @@ def redacts_of(event: Event) -> EventID | None:
     holder = event.content if event.room_version.redacts_in_content else event.pdu
     target = holder.get("redacts")
     return EventID(target) if isinstance(target, str) else None
+
+
+def redacted_event(event: Event) -> Event:
+    """Return the redacted copy of an event, under the same ID.
+
+    It takes the place of an event whose content hash does not fit.
+    """
+    return Event(redact(event.pdu, event.room_version), event.room_version, event.event_id)
