@@ -1,0 +1,31 @@
+"""The scenarios, by the names that the command line and the reports use."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+
+from bench.scenarios import (
+    big_room_state,
+    fanout_latency,
+    history,
+    initial_sync,
+    join_storm,
+    register_login,
+    send_live,
+    send_many_rooms,
+    send_one_room,
+)
+from bench.stage import Stage
+
+SCENARIOS: Mapping[str, Callable[[Stage], Awaitable[None]]] = MappingProxyType(
+    {
+        "send-one-room": send_one_room.run,
+        "send-live": send_live.run,
+        "send-many-rooms": send_many_rooms.run,
+        "fanout-latency": fanout_latency.run,
+        "join-storm": join_storm.run,
+        "history": history.run,
+        "initial-sync": initial_sync.run,
+        "big-room-state": big_room_state.run,
+        "register-login": register_login.run,
+    }
+)

@@ -1,0 +1,40 @@
+"""Xylem as it is measured: the monolith of this checkout."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bench.http import Address
+from bench.servers.process import SERVER_NAME, SHARED_SECRET, ProcessServer, free_address
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def command(config_path: Path) -> list[str]:
+    """Return the command line that runs the monolith."""
+    return [sys.executable, "-m", "deploy.cli", "monolith", "--config", str(config_path)]
+
+
+def config(directory: Path, address: Address) -> dict[str, Any]:
+    """Return the settings: everything by default, except what would hinder measuring."""
+    return {
+        "server_name": SERVER_NAME,
+        "data_dir": str(directory),
+        "listeners": [{"host": address[0], "port": address[1]}],
+        "registration": {"shared_secret": SHARED_SECRET, "enabled": True},
+        "rate_limits": {"enabled": False},
+        "presence": {"enabled": False},
+        "password": {"bcrypt_rounds": 4},
+    }
+
+
+def xylem(directory: Path) -> ProcessServer:
+    """Prepare Xylem with its data in an empty directory."""
+    address = free_address()
+    config_path = directory / "xylem.yaml"
+    config_path.write_text(yaml.safe_dump(config(directory / "data", address)))
+    return ProcessServer(
+        "xylem", command(config_path), address, log_path=directory / "xylem.log", cwd=CHECKOUT
+    )
