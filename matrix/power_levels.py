@@ -157,7 +157,7 @@ class PowerLevels:
         level = self.users.get(user_id)
         return self.users_default if level is None else level
 
-    def event(self, event_type: str, *, is_state: bool) -> int:
+    def event(self, event_type: str, is_state: bool) -> int:  # noqa: FBT001 - half of the question
         """Return the level that sending an event of this type requires."""
         level = self.events.get(event_type)
         if level is not None:
