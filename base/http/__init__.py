@@ -1,0 +1,31 @@
+"""HTTP for every component: routers of thin handlers, one application, one server."""
+
+from base.http.application import HttpSettings, Observer, application
+from base.http.fields import Fields
+from base.http.request import ClientDisconnected, Request
+from base.http.request_id import current_request_id, request_id
+from base.http.response import Response, StreamingResponse, empty_response, json_response
+from base.http.router import Handler, Route, RouteConflict, Router
+from base.http.server import Listener, Server, serve
+
+__all__ = [
+    "ClientDisconnected",
+    "Fields",
+    "Handler",
+    "HttpSettings",
+    "Listener",
+    "Observer",
+    "Request",
+    "Response",
+    "Route",
+    "RouteConflict",
+    "Router",
+    "Server",
+    "StreamingResponse",
+    "application",
+    "current_request_id",
+    "empty_response",
+    "json_response",
+    "request_id",
+    "serve",
+]

@@ -1,0 +1,208 @@
+"""The one place that answers requests: routes them, and chooses the status of each error."""
+
+import asyncio
+import itertools
+import logging
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Final, TypeAlias
+
+from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
+
+from base.http.request import ClientDisconnected, Request
+from base.http.request_id import request_id
+from base.http.response import Header, Response, StreamingResponse, error_response, json_response
+from base.http.router import Route, RouteIndex, Router
+from matrix.errors import MatrixError, MethodNotAllowed, TooLarge, Unavailable, Unrecognized
+
+_log: Final = logging.getLogger(__name__)
+
+Observer: TypeAlias = Callable[[str, str, int, float], None]
+"""Told of each answer: method, path template, status, seconds."""
+
+_CORS: Final[tuple[Header, ...]] = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-allow-methods", b"GET, POST, PUT, DELETE, OPTIONS"),
+    (b"access-control-allow-headers", b"X-Requested-With, Content-Type, Authorization"),
+)
+_TRY_AGAIN: Final[tuple[Header, ...]] = ((b"retry-after", b"2"),)
+_CLOSE: Final[tuple[Header, ...]] = ((b"connection", b"close"),)
+_WATCH_AFTER_S: Final = 0.02
+"""A handler that is done by then never pays for watching its client."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSettings:
+    """How the requests of one listener are answered."""
+
+    max_body_bytes: int = 1 << 20
+    """The longest body, in bytes, of routes that don't say otherwise."""
+    body_timeout_s: float = 60.0
+    """How long a body may take to arrive."""
+    cors: bool = True
+    """Whether web pages of any origin may read the answers."""
+
+
+def application(
+    routers: Iterable[Router],
+    *,
+    settings: HttpSettings | None = None,
+    outages: tuple[type[Exception], ...] = (),
+    observe: Observer | None = None,
+) -> "Application":
+    """Return the ASGI application of these routers.
+
+    `outages` are the exceptions that say that a dependency is away: the client hears 503 and
+    tries again. Raises `RouteConflict` if two routes answer the same.
+    """
+    return Application(RouteIndex(routers), settings or HttpSettings(), outages, observe)
+
+
+class Application(FastAPI):
+    """A FastAPI application whose Matrix routes are found by an index, ahead of FastAPI's own.
+
+    Ordinary FastAPI routes and mounts may be added; they answer what no router knows.
+    """
+
+    def __init__(
+        self,
+        index: RouteIndex,
+        settings: HttpSettings,
+        outages: tuple[type[Exception], ...],
+        observe: Observer | None,
+    ) -> None:
+        super().__init__(openapi_url=None, docs_url=None, redoc_url=None)
+        self._index = index
+        self._settings = settings
+        self._outages = outages
+        self._observe = observe
+        self._cors = _CORS if settings.cors else ()
+        self._request_prefix = secrets.token_hex(4)
+        self._request_numbers = itertools.count()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+            return
+        started = perf_counter()
+        method: str = scope["method"]
+        request_id.set(f"{self._request_prefix}{next(self._request_numbers):x}")
+        template = ""
+        try:
+            raw_path: bytes = scope["raw_path"]
+            route, path = self._index.find(
+                "GET" if method == "HEAD" else method, raw_path.decode("latin-1")
+            )
+        except MatrixError as error:
+            if self.routes and isinstance(error, Unrecognized):
+                await super().__call__(scope, receive, send)
+                return
+            response: Response | StreamingResponse | None = self._refusal(method, error)
+        else:
+            template = route.template
+            request = Request(
+                scope,
+                receive,
+                path,
+                template=template,
+                max_body_bytes=route.max_body_bytes or self._settings.max_body_bytes,
+                body_timeout_s=self._settings.body_timeout_s,
+            )
+            response = await self._handle(route, request)
+        if response is None:
+            return
+        await self._send(response, send)
+        if self._observe is not None:
+            self._observe(method, template, response.status, perf_counter() - started)
+
+    @staticmethod
+    def _refusal(method: str, error: MatrixError) -> Response:
+        """Answer where no route does. Preflights are answered for every path."""
+        if method == "OPTIONS":
+            return Response(status=204)
+        if isinstance(error, MethodNotAllowed):
+            return error_response(error, ((b"allow", b"GET, HEAD, POST, PUT, DELETE, OPTIONS"),))
+        return error_response(error)
+
+    async def _handle(self, route: Route, request: Request) -> Response | StreamingResponse | None:
+        """Return the handler's answer or its error's; `None` if nobody waits for it."""
+        watch = None
+        try:
+            if route.long_poll:
+                await request.body()
+                watch = _ClientWatch(request)
+            return await route.handler(request)
+        except ClientDisconnected:
+            return None
+        except asyncio.CancelledError:
+            if watch is not None and watch.client_has_gone:
+                return None
+            # Only a server that stops cancels requests, once they have had their time.
+            return error_response(Unavailable("The server is restarting."), _TRY_AGAIN)
+        except Exception as error:  # noqa: BLE001 (the top: each error becomes an answer here)
+            return self._failure(route, error)
+        finally:
+            if watch is not None:
+                watch.stop()
+
+    def _failure(self, route: Route, error: Exception) -> Response:
+        if isinstance(error, MatrixError):
+            # The rest of a body that is too large is not worth receiving.
+            return error_response(error, _CLOSE if isinstance(error, TooLarge) else ())
+        if isinstance(error, self._outages):
+            _log.warning("A dependency is away: %s", error, extra={"route": route.template})
+            return error_response(Unavailable(), _TRY_AGAIN)
+        _log.error("A request failed", exc_info=error, extra={"route": route.template})
+        return json_response({"errcode": "M_UNKNOWN", "error": "Internal server error"}, status=500)
+
+    async def _send(self, response: Response | StreamingResponse, send: Send) -> None:
+        headers: list[Header] = [*self._cors, *response.headers]
+        if response.content_type:
+            headers.append((b"content-type", response.content_type))
+        length = len(response.body) if isinstance(response, Response) else response.length
+        if length is not None:
+            headers.append((b"content-length", b"%d" % length))
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        if isinstance(response, Response):
+            await send({"type": "http.response.body", "body": response.body})
+            return
+        try:
+            async for chunk in response.chunks:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        except Exception:  # noqa: BLE001 (as above)
+            # The status is out: all that is left is to cut the connection, by not finishing.
+            _log.exception("A response broke off")
+            return
+        await send({"type": "http.response.body", "body": b""})
+
+
+class _ClientWatch:
+    """Cancels the running handler when its client has gone."""
+
+    __slots__ = ("_request", "_task", "_timer", "_watching", "client_has_gone")
+
+    def __init__(self, request: Request) -> None:
+        self.client_has_gone = False
+        self._request = request
+        self._task = asyncio.current_task()
+        self._watching: asyncio.Task[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(_WATCH_AFTER_S, self._start)
+
+    def _start(self) -> None:
+        self._watching = asyncio.get_running_loop().create_task(self._watch())
+
+    async def _watch(self) -> None:
+        await self._request.disconnected()
+        self.client_has_gone = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def stop(self) -> None:
+        """Leave the handler's task alone from now on."""
+        self._timer.cancel()
+        if self._watching is not None:
+            self._watching.cancel()

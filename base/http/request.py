@@ -1,0 +1,315 @@
+"""What a handler is given: the path, query, headers and body of one request."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final, TypeVar, overload
+from urllib.parse import parse_qsl
+
+from starlette.types import Receive, Scope
+
+from base.http.fields import Fields
+from matrix.canonical import decode_json
+from matrix.errors import (
+    BadJson,
+    InvalidParam,
+    MatrixError,
+    MissingParam,
+    MissingToken,
+    NotJson,
+    TooLarge,
+)
+
+T = TypeVar("T", bound=str)
+
+_MAX_QUERY_FIELDS: Final = 200
+_MAX_DIGITS: Final = 19
+
+
+class ClientDisconnected(Exception):
+    """The client has gone: nobody waits for the answer."""
+
+
+class RequestTimeout(MatrixError):
+    """The body of the request did not arrive in time."""
+
+    status = 408
+
+
+class Request:
+    """One HTTP request, read as far as the handler asks."""
+
+    __slots__ = (
+        "_body",
+        "_query",
+        "_query_pairs",
+        "_receive",
+        "body_timeout_s",
+        "max_body_bytes",
+        "path",
+        "scope",
+        "template",
+    )
+
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        path: dict[str, str],
+        *,
+        template: str = "",
+        max_body_bytes: int = 1 << 20,
+        body_timeout_s: float = 60.0,
+    ) -> None:
+        self.scope = scope
+        self.path: Final = path
+        """The parameters of the path template, percent-decoded."""
+        self.template: Final = template
+        self.max_body_bytes = max_body_bytes
+        self.body_timeout_s = body_timeout_s
+        self._receive = receive
+        self._body: bytes | None = None
+        self._query: dict[str, str] | None = None
+        self._query_pairs: list[tuple[str, str]] | None = None
+
+    @property
+    def method(self) -> str:
+        """The HTTP method, in capitals."""
+        method: str = self.scope["method"]
+        return method
+
+    @property
+    def uri(self) -> str:
+        """Path and query as they came, percent-encoded: what X-Matrix signs."""
+        uri: bytes = self.scope["raw_path"]
+        query: bytes = self.scope["query_string"]
+        return (uri + b"?" + query if query else uri).decode("latin-1")
+
+    @property
+    def client_address(self) -> str:
+        """The client's IP address, as trusted proxies report it; empty if it is not known."""
+        client = self.scope.get("client")
+        return client[0] if client else ""
+
+    def header(self, name: str) -> str | None:
+        """Return the first header of this name, given in lower case."""
+        wanted = name.encode()
+        for found, value in self.scope["headers"]:
+            if found == wanted:
+                text: str = value.decode("latin-1")
+                return text
+        return None
+
+    def headers(self, name: str) -> list[str]:
+        """Return all headers of this name, given in lower case, in their order."""
+        wanted = name.encode()
+        return [
+            value.decode("latin-1") for found, value in self.scope["headers"] if found == wanted
+        ]
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The query parameters; of a repeated one the first."""
+        if self._query is None:
+            self._query = {}
+            for name, value in self._parsed_query():
+                self._query.setdefault(name, value)
+        return self._query
+
+    def _parsed_query(self) -> list[tuple[str, str]]:
+        if self._query_pairs is None:
+            text = self.scope["query_string"]
+            if not text:
+                self._query_pairs = []
+                return self._query_pairs
+            try:
+                self._query_pairs = parse_qsl(
+                    text.decode("ascii"),
+                    keep_blank_values=True,
+                    errors="strict",
+                    max_num_fields=_MAX_QUERY_FIELDS,
+                )
+            except ValueError as error:
+                raise InvalidParam("The query is not UTF-8, or has too many parameters.") from error
+        return self._query_pairs
+
+    def query_list(self, name: str) -> list[str]:
+        """Return all values of a query parameter, in their order."""
+        return [value for found, value in self._parsed_query() if found == name]
+
+    def query_required(self, name: str) -> str:
+        """Return a query parameter, or raise `MissingParam`."""
+        value = self.query.get(name)
+        if value is None:
+            raise MissingParam(f"The query parameter {name} is missing.")
+        return value
+
+    @overload
+    def query_str(self, name: str) -> str | None: ...
+    @overload
+    def query_str(self, name: str, default: str) -> str: ...
+    def query_str(self, name: str, default: str | None = None) -> str | None:
+        """Return a query parameter, or the default."""
+        return self.query.get(name, default)
+
+    @overload
+    def query_int(
+        self, name: str, *, minimum: int = ..., maximum: int | None = ...
+    ) -> int | None: ...
+    @overload
+    def query_int(
+        self, name: str, default: int, *, minimum: int = ..., maximum: int | None = ...
+    ) -> int: ...
+    def query_int(
+        self,
+        name: str,
+        default: int | None = None,
+        *,
+        minimum: int = 0,
+        maximum: int | None = None,
+    ) -> int | None:
+        """Return a query parameter as an integer, or the default.
+
+        One over the maximum gives the maximum, as limits are meant; raises `InvalidParam` for one
+        under the minimum and for what is no integer.
+        """
+        text = self.query.get(name)
+        if text is None:
+            return default
+        digits = text.removeprefix("-")
+        if not (digits.isascii() and digits.isdigit() and len(digits) <= _MAX_DIGITS):
+            raise InvalidParam(f"The query parameter {name} is not an integer.")
+        number = int(text)
+        if number < minimum:
+            raise InvalidParam(f"The query parameter {name} is less than {minimum}.")
+        return number if maximum is None else min(number, maximum)
+
+    def query_bool(self, name: str, default: bool = False) -> bool:  # noqa: FBT001, FBT002 (a default)
+        """Return a query parameter as a boolean, or the default."""
+        text = self.query.get(name)
+        if text is None:
+            return default
+        if text not in ("true", "false"):
+            raise InvalidParam(f"The query parameter {name} is neither true nor false.")
+        return text == "true"
+
+    @overload
+    def query_choice(self, name: str, choices: Sequence[T]) -> T | None: ...
+    @overload
+    def query_choice(self, name: str, choices: Sequence[T], default: T) -> T: ...
+    def query_choice(self, name: str, choices: Sequence[T], default: T | None = None) -> T | None:
+        """Return a query parameter that is one of these, or the default."""
+        text = self.query.get(name)
+        if text is None:
+            return default
+        for choice in choices:
+            if choice == text:
+                return choice
+        raise InvalidParam(f"The query parameter {name} is none of {', '.join(choices)}.")
+
+    @property
+    def optional_access_token(self) -> str | None:
+        """The bearer token, from the Authorization header or else the query."""
+        authorization = self.header("authorization")
+        if authorization is not None:
+            scheme, _, token = authorization.partition(" ")
+            if scheme.lower() == "bearer" and token.strip():
+                return token.strip()
+        if b"access_token" in self.scope["query_string"]:
+            return self.query.get("access_token") or None
+        return None
+
+    @property
+    def access_token(self) -> str:
+        """The bearer token. Raises `MissingToken`."""
+        token = self.optional_access_token
+        if token is None:
+            raise MissingToken
+        return token
+
+    def _check_length(self) -> None:
+        length = self.header("content-length")
+        # A client that waits for "100 Continue" hears of the refusal before it sends anything.
+        if length is not None and length.isdigit() and int(length) > self.max_body_bytes:
+            raise TooLarge
+
+    async def body(self) -> bytes:
+        """Return the whole body. Raises `TooLarge` as soon as it is over the route's limit."""
+        if self._body is None:
+            self._check_length()
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnected
+            body: bytes = message.get("body", b"")
+            if message.get("more_body", False):
+                body = await self._rest_of_body(body)
+            if len(body) > self.max_body_bytes:
+                raise TooLarge
+            self._body = body
+        return self._body
+
+    async def _rest_of_body(self, first: bytes) -> bytes:
+        chunks = [first]
+        try:
+            async with asyncio.timeout(self.body_timeout_s):
+                chunks.extend([chunk async for chunk in self._remaining_chunks(len(first))])
+        except TimeoutError as error:
+            raise RequestTimeout from error
+        return b"".join(chunks)
+
+    async def _remaining_chunks(self, size: int) -> AsyncIterator[bytes]:
+        more = True
+        while more:
+            if size > self.max_body_bytes:
+                raise TooLarge
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnected
+            chunk: bytes = message.get("body", b"")
+            more = message.get("more_body", False)
+            size += len(chunk)
+            if chunk:
+                yield chunk
+        if size > self.max_body_bytes:
+            raise TooLarge
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        """Give the body piece by piece. Raises `TooLarge` once it is over the route's limit."""
+        if self._body is not None:
+            yield self._body
+            return
+        self._check_length()
+        self._body = b""
+        async for chunk in self._remaining_chunks(0):
+            yield chunk
+
+    async def json(self) -> Any:
+        """Return the body's JSON value. Raises `NotJson`."""
+        return decode_json(await self.body())
+
+    async def json_object(self, *, allow_empty: bool = False) -> dict[str, Any]:
+        """Return the body's JSON object; with `allow_empty` no body is `{}`.
+
+        Raises `NotJson` for what is no JSON, `BadJson` for what is no object.
+        """
+        body = await self.body()
+        if not body:
+            if allow_empty:
+                return {}
+            raise NotJson("The request has no body.")
+        value: Any = decode_json(body)
+        if type(value) is not dict:
+            raise BadJson("The body is not a JSON object.")
+        return value
+
+    async def fields(self, *, allow_empty: bool = False) -> Fields:
+        """Return the fields of the body's JSON object."""
+        return Fields(await self.json_object(allow_empty=allow_empty))
+
+    async def disconnected(self) -> None:
+        """Return when the client has gone. Reads the body first if nobody has."""
+        try:
+            await self.body()
+        except ClientDisconnected:
+            return
+        while (await self._receive())["type"] != "http.disconnect":
+            pass

@@ -1,0 +1,73 @@
+"""What a handler answers with."""
+
+from collections.abc import AsyncIterator, Iterable
+from typing import Any, Final
+
+import orjson
+
+from matrix.errors import LimitExceeded, MatrixError
+
+Header = tuple[bytes, bytes]
+
+JSON: Final = b"application/json"
+
+
+class Response:
+    """A whole answer: status, content type, body and further headers."""
+
+    __slots__ = ("body", "content_type", "headers", "status")
+
+    def __init__(
+        self,
+        body: bytes = b"",
+        *,
+        status: int = 200,
+        content_type: bytes = b"",
+        headers: Iterable[Header] = (),
+    ) -> None:
+        self.body = body
+        self.status = status
+        self.content_type = content_type
+        self.headers = headers
+
+
+class StreamingResponse:
+    """An answer whose body comes in pieces; with `length` it says beforehand how much."""
+
+    __slots__ = ("chunks", "content_type", "headers", "length", "status")
+
+    def __init__(
+        self,
+        chunks: AsyncIterator[bytes],
+        *,
+        length: int | None = None,
+        status: int = 200,
+        content_type: bytes = b"application/octet-stream",
+        headers: Iterable[Header] = (),
+    ) -> None:
+        self.chunks = chunks
+        self.length = length
+        self.status = status
+        self.content_type = content_type
+        self.headers = headers
+
+
+def json_response(
+    value: Any | bytes, status: int = 200, headers: Iterable[Header] = ()
+) -> Response:
+    """Answer with JSON. Bytes are JSON already and pass through as they are."""
+    body = value if type(value) is bytes else orjson.dumps(value)
+    return Response(body, status=status, content_type=JSON, headers=headers)
+
+
+def empty_response() -> Response:
+    """Answer with `{}`, as most changes do."""
+    return Response(b"{}", content_type=JSON)
+
+
+def error_response(error: MatrixError, headers: Iterable[Header] = ()) -> Response:
+    """Answer with `{errcode, error}` and the error's status."""
+    if isinstance(error, LimitExceeded):
+        seconds = -(-error.retry_after_ms // 1000)
+        headers = (*headers, (b"retry-after", b"%d" % max(seconds, 0)))
+    return json_response(error.body(), error.status, headers)
