@@ -27,8 +27,8 @@ class RoomHead(msgspec.Struct, frozen=True):
     room_version: str
     latest_event_ids: list[EventID]
     """The forward extremities: the next event's prev events."""
-    latest_hashes: dict[EventID, str]
-    """Their reference hashes, for room versions 1 and 2; empty for others."""
+    reference_hashes: dict[EventID, str]
+    """Of the latest events and the state, for room versions 1 and 2; empty for others."""
     depth: int
     """The depth that the next event gets."""
     state: list[Event]

@@ -94,6 +94,19 @@ class SoftFailed(msgspec.Struct, frozen=True, tag_field="record", tag="soft_fail
     reason: str
 
 
+class RedactionWithheld(msgspec.Struct, frozen=True, tag_field="record", tag="withheld"):
+    """A redaction was accepted, but clients do not see it unless it takes effect later.
+
+    Its target is not known yet, or its sender may not redact it (room version 3, "Handling
+    redactions").
+    """
+
+    room_id: str
+    event_id: str
+    is_waiting: bool
+    """Whether it may still take effect, once its target arrives."""
+
+
 class InviteReceived(msgspec.Struct, frozen=True, tag_field="record", tag="invite"):
     """A local user was invited into a room that this server is not in."""
 
@@ -121,6 +134,7 @@ OutputRoomEvent = (
     | InputRejected
     | InputRepeated
     | SoftFailed
+    | RedactionWithheld
     | InviteReceived
     | InviteRetired
 )

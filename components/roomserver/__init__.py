@@ -1,0 +1,1 @@
+"""The room server: the only authority on rooms, their events and their state."""

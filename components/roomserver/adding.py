@@ -1,0 +1,166 @@
+"""Adding one event to its room, and what is announced of it.
+
+Server-server API, "Checks performed on receipt of a PDU"; signatures and hashes have been checked
+by whoever wrote the input.
+"""
+
+from typing import Final
+
+from components.roomserver import graph, redactions
+from components.roomserver.announcing import Announcer
+from components.roomserver.judging import judge
+from components.roomserver.state.snapshots import EMPTY
+from components.roomserver.stored import Flags, KnownEvent, Room
+from components.roomserver.writing import Writer
+from logs.consumer import Message, Outbox
+from logs.records.room_input import AddEvent, AddState, InputRoomEvent
+from matrix.errors import MatrixError
+from matrix.events import Event, load_event, redacts_of
+from matrix.identifiers import EventID
+from matrix.room_versions import room_version
+
+_MALFORMED: Final = (KeyError, TypeError, ValueError, AttributeError)
+
+
+class Adder:
+    """Adds events within one batch."""
+
+    def __init__(self, writer: Writer, outbox: Outbox) -> None:
+        self._writer = writer
+        self._outbox = outbox
+        self._announcer = Announcer(writer, outbox)
+
+    def add_event(self, message: Message[InputRoomEvent], record: AddEvent) -> None:
+        """Add an event, unless it is known or not allowed."""
+        try:
+            version = room_version(record.room_version)
+            event = load_event(record.pdu, version, EventID(record.event_id))
+        except (MatrixError, *_MALFORMED) as error:
+            self._outbox.reject(message, f"Not an event: {error!r}")
+            return
+        first = self._first_of(record, event)
+        if first is not None:
+            self._announcer.repeated(event, first)
+            return
+        if record.kind == "outlier":
+            self._add_outlier(event)
+            return
+        self._add_placed(event, record)
+
+    def add_state(self, record: AddState) -> None:
+        """Take one chunk of the state before an event whose prev events are not known."""
+        writer = self._writer
+        event_id = EventID(record.event_id)
+        known = writer.given_state(event_id)
+        snapshot = EMPTY if known is None or record.chunk == 0 else known[0]
+        events = writer.known_events([EventID(one) for one in record.state_event_ids])
+        for one in record.state_event_ids:
+            found = events.get(EventID(one))
+            if found is not None and not found.is_rejected and found.event.is_state:
+                key = found.event.state_tuple
+                snapshot = writer.states.assign(snapshot, key, found.event.event_id)
+        writer.set_given_state(event_id, snapshot, is_complete=record.is_last)
+
+    def _first_of(self, record: AddEvent, event: Event) -> KnownEvent | None:
+        """Return the stored event that this input repeats."""
+        known = self._writer.known_event(event.event_id)
+        if known is not None and (not known.is_outlier or record.kind == "outlier"):
+            return known
+        if known is None and record.transaction is not None:
+            first = self._writer.transaction_event(record.transaction)
+            return None if first is None else self._writer.known_event(first)
+        return None
+
+    def _add_outlier(self, event: Event) -> None:
+        room = self._writer.room(event.room_id)
+        if room is None and event.type != "m.room.create":
+            # Outliers of a room that we are about to join come with its create event first.
+            self._announcer.rejected(event, "room_id: the room is not known.")
+            return
+        flags, reason = judge(self._writer, event, None if room is None else room, None)
+        self._writer.add_event(KnownEvent(event, flags | Flags.OUTLIER, reason=reason))
+        if room is None:
+            self._writer.set_room(_empty_room(event))
+
+    def _add_placed(self, event: Event, record: AddEvent) -> None:
+        writer = self._writer
+        room = writer.room(event.room_id)
+        is_create = event.type == "m.room.create" and (room is None or not room.latest)
+        if room is None and not is_create:
+            self._announcer.rejected(event, "room_id: the room is not known.")
+            return
+        try:
+            before = EMPTY if is_create else graph.state_before(writer, event)
+        except graph.PrevEventsUnknown as error:
+            self._announcer.rejected(event, str(error))
+            return
+        flags, reason = judge(writer, event, None if is_create else room, before)
+        if record.kind == "old":
+            flags = (flags & ~Flags.SOFT_FAILED) | Flags.OLD
+        known = self._placed(event, flags, reason, before)
+        if flags & (Flags.REJECTED | Flags.SOFT_FAILED):
+            writer.add_event(known)
+            self._announcer.refused(known)
+            return
+        if room is None:
+            room = _empty_room(event)
+        if record.kind == "old":
+            writer.add_event(known)
+            self._announcer.old(known)
+        else:
+            self._add_new(room, known, record)
+        if record.origin:
+            self._apply_waiting(known)
+
+    def _placed(self, event: Event, flags: Flags, reason: str | None, before: bytes) -> KnownEvent:
+        rejected = bool(flags & Flags.REJECTED)
+        after = before if rejected else graph.state_after(self._writer, event, before)
+        return KnownEvent(event, flags, before, after, None, reason)
+
+    def _add_new(self, room: Room, known: KnownEvent, record: AddEvent) -> None:
+        writer = self._writer
+        writer.add_event(known)
+        if record.transaction is not None:
+            writer.add_transaction(record.transaction, known.event.event_id)
+        after = graph.with_event(writer, room, known)
+        writer.set_room(after)
+        changed = graph.changes(writer, room.state, after.state)
+        if known.event.type != "m.room.redaction":
+            self._announcer.added(known, after, changed, record.transaction)
+            return
+        target = redactions.target_of(writer, known.event)
+        if target is not None and redactions.takes_effect(writer, known, target.event):
+            self._announcer.added(known, after, changed, record.transaction)
+            self._redact(target, known)
+            return
+        self._withhold(known, is_waiting=target is None)
+
+    def _withhold(self, redaction: KnownEvent, *, is_waiting: bool) -> None:
+        target_id = redacts_of(redaction.event)
+        if is_waiting and target_id is not None:
+            self._writer.let_redaction_wait(target_id, redaction.event.event_id)
+        self._announcer.withheld(redaction, is_waiting=is_waiting)
+
+    def _redact(self, target: KnownEvent, redaction: KnownEvent) -> None:
+        if target.redacted_because is not None:
+            return
+        after = redactions.redacted(target, redaction.event.event_id)
+        self._writer.add_event(after)
+        self._announcer.redacted(after, redaction)
+
+    def _apply_waiting(self, known: KnownEvent) -> None:
+        """A redaction may arrive before the event that it redacts: both orders end alike."""
+        event_id = known.event.event_id
+        for redaction_id in self._writer.waiting_redactions(event_id):
+            redaction = self._writer.known_event(redaction_id)
+            if redaction is not None and redactions.takes_effect(
+                self._writer, redaction, known.event
+            ):
+                self._announcer.shown_late(redaction)
+                self._redact(known, redaction)
+                break
+        self._writer.forget_waiting_redactions(event_id)
+
+
+def _empty_room(create: Event) -> Room:
+    return Room(create.room_id, create.room_version.identifier, create.event_id, EMPTY, ())

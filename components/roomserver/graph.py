@@ -1,0 +1,94 @@
+"""The room's graph: the state before an event, the latest events, the current state."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from components.roomserver.state.snapshots import EMPTY, NodeName
+from components.roomserver.stored import KnownEvent, LatestEvent, Room
+from components.roomserver.writing import Writer
+from matrix.events import Event
+from matrix.identifiers import EventID
+from matrix.room_versions import RoomVersion, room_version
+from matrix.state_keys import StateKey
+from matrix.state_resolution import resolve_state
+
+
+class PrevEventsUnknown(Exception):
+    """Events that come before this one are not stored, and no state was given for it."""
+
+
+def state_before(writer: Writer, event: Event) -> NodeName:
+    """Return the state before an event: that after its prev events, resolved.
+
+    Raises `PrevEventsUnknown` with the IDs.
+    """
+    given = None
+    known = writer.known_events(event.prev_event_ids)
+    missing = [
+        event_id
+        for event_id in event.prev_event_ids
+        if event_id not in known or known[event_id].state_after is None
+    ]
+    if missing:
+        given = writer.given_state(event.event_id)
+        if given is None or not given[1]:
+            raise PrevEventsUnknown(f"prev_events: {', '.join(missing)} not known.")
+        return given[0]
+    states = [after for one in known.values() if (after := one.state_after) is not None]
+    return resolve(writer, event.room_version, states)
+
+
+def state_after(writer: Writer, event: Event, before: NodeName) -> NodeName:
+    """Return the state after an accepted event."""
+    if event.state_key is None:
+        return before
+    return writer.states.assign(before, (event.type, event.state_key), event.event_id)
+
+
+def resolve(writer: Writer, version: RoomVersion, states: Iterable[NodeName]) -> NodeName:
+    """Return the state that these resolve to, whatever their order."""
+    distinct = sorted(set(states))
+    if len(distinct) == 1:
+        return distinct[0]
+    if not distinct:
+        return EMPTY
+    states_writer = writer.states
+    resolved = resolve_state(version, [states_writer.items(one) for one in distinct], writer)
+    result = distinct[0]
+    before = states_writer.items(result)
+    for key in before.keys() | resolved.keys():
+        if before.get(key) != resolved.get(key):
+            result = states_writer.assign(result, key, resolved.get(key))
+    return result
+
+
+def with_event(writer: Writer, room: Room, known: KnownEvent) -> Room:
+    """Return the room after an accepted new event: its latest events and current state."""
+    event, after = known.event, known.state_after
+    if after is None:
+        raise ValueError(f"{event.event_id} has no state: it cannot be one of the latest.")
+    covered = set(event.prev_event_ids)
+    latest = (
+        *(one for one in room.latest if one.event_id not in covered),
+        LatestEvent(event.event_id, event.depth, after),
+    )
+    state = resolve(writer, room_version(room.version), (one.state_after for one in latest))
+    return msgspec.structs.replace(room, latest=latest, state=state)
+
+
+def changes(
+    writer: Writer, before: NodeName, after: NodeName
+) -> Mapping[StateKey, tuple[EventID | None, EventID | None]]:
+    """Return which keys hold other events afterwards, in a fixed order."""
+    if before == after:
+        return {}
+    different = writer.snapshots.difference(before, after)
+    return {key: different[key] for key in sorted(different)}
+
+
+def prev_events_of_next(room: Room, limit: int) -> Sequence[LatestEvent]:
+    """Return the latest events that the next event refers to: the deepest, at most `limit`."""
+    if len(room.latest) <= limit:
+        return room.latest
+    return sorted(room.latest, key=lambda one: (-one.depth, one.event_id))[:limit]

@@ -1,0 +1,27 @@
+"""What the room server keeps in memory: rooms, events and state nodes, all bounded.
+
+Only what is committed is here. The processor fills it after each commit; a query reads it
+without touching the database as long as everything that it needs is present.
+"""
+
+from cachetools import LRUCache
+
+from components.roomserver.settings import RoomServerSettings
+from components.roomserver.state.snapshots import Node, NodeName
+from components.roomserver.stored import KnownEvent, Room
+from matrix.identifiers import EventID
+
+
+class Memory:
+    """The committed part of the rooms that are in use."""
+
+    def __init__(self, settings: RoomServerSettings) -> None:
+        self.rooms: LRUCache[str, Room] = LRUCache(settings.cached_rooms)
+        self.events: LRUCache[EventID, KnownEvent] = LRUCache(settings.cached_events)
+        self.nodes: LRUCache[NodeName, Node] = LRUCache(settings.cached_state_nodes)
+
+    def clear(self) -> None:
+        """Forget everything: another process may have written since."""
+        self.rooms.clear()
+        self.events.clear()
+        self.nodes.clear()

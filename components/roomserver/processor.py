@@ -1,0 +1,68 @@
+"""Reads InputRoomEvent: adds events to their rooms and tells OutputRoomEvent what came of it."""
+
+from collections.abc import Sequence
+from typing import Final, assert_never
+
+from sqlalchemy.engine import Connection
+
+from components.roomserver.adding import Adder
+from components.roomserver.memory import Memory
+from components.roomserver.writing import Writer
+from logs.consumer import Message, Outbox
+from logs.records.room_input import AddEvent, AddState, InputRoomEvent
+from matrix.identifiers import EventID
+
+TRANSACTIONS_KEPT_MS: Final = 24 * 3600 * 1000
+"""How long a repeated transaction is recognised: clients give up long before."""
+_MESSAGES_BETWEEN_CLEANINGS: Final = 10_000
+
+
+class RoomProcessor:
+    """One partition of InputRoomEvent: the rooms in it, one event after another."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._writer: Writer | None = None
+        self._since_cleaning = 0
+
+    def process(
+        self,
+        connection: Connection,
+        messages: Sequence[Message[InputRoomEvent]],
+        outbox: Outbox,
+    ) -> None:
+        """Add a batch of events in the order of the log."""
+        writer = Writer(self._memory, connection)
+        self._writer = writer
+        added = [one.value for one in messages if isinstance(one.value, AddEvent)]
+        writer.prefetch(
+            [EventID(one.event_id) for one in added],
+            [one.transaction for one in added if one.transaction is not None],
+        )
+        adder = Adder(writer, outbox)
+        for message in messages:
+            record = message.value
+            match record:
+                case AddEvent():
+                    adder.add_event(message, record)
+                case AddState():
+                    adder.add_state(record)
+                case _:
+                    assert_never(record)
+        timestamp_ms = messages[-1].timestamp_ms
+        writer.flush(timestamp_ms)
+        self._since_cleaning += len(messages)
+        if self._since_cleaning >= _MESSAGES_BETWEEN_CLEANINGS:
+            self._since_cleaning = 0
+            writer.forget_transactions_before(timestamp_ms - TRANSACTIONS_KEPT_MS)
+
+    def committed(self) -> None:
+        """Let queries see the batch."""
+        if self._writer is not None:
+            self._writer.publish()
+            self._writer = None
+
+    def aborted(self) -> None:
+        """Forget the batch, and what was read beside it: another process may own the rooms now."""
+        self._writer = None
+        self._memory.clear()

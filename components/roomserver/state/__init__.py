@@ -1,0 +1,1 @@
+"""State snapshots as hash tries that share what did not change."""

@@ -1,0 +1,1 @@
+"""The tables of the room server and the queries over them."""

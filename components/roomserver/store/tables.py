@@ -1,0 +1,85 @@
+"""The tables of the room server: events, rooms, state nodes, memberships, aliases."""
+
+from typing import Final
+
+import sqlalchemy as sa
+
+from base.database import Schema
+from logs.consumer import add_consumer_tables
+
+metadata: Final = sa.MetaData()
+consumer_tables: Final = add_consumer_tables(metadata)
+
+events: Final = sa.Table(
+    "events",
+    metadata,
+    sa.Column("event_id", sa.Text, primary_key=True),
+    sa.Column("room_id", sa.Text, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("flags", sa.SmallInteger, nullable=False),
+    sa.Column("raw", sa.LargeBinary, nullable=False),
+    sa.Column("state_before", sa.LargeBinary),
+    sa.Column("state_after", sa.LargeBinary),
+    sa.Column("redacted_because", sa.Text),
+    sa.Column("reason", sa.Text),
+)
+rooms: Final = sa.Table(
+    "rooms",
+    metadata,
+    sa.Column("room_id", sa.Text, primary_key=True),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("create_event_id", sa.Text, nullable=False),
+    sa.Column("state", sa.LargeBinary, nullable=False),
+    sa.Column("latest", sa.LargeBinary, nullable=False),
+    sa.Column("is_published", sa.Boolean, nullable=False, default=False),
+)
+state_nodes: Final = sa.Table(
+    "state_nodes",
+    metadata,
+    sa.Column("name", sa.LargeBinary, primary_key=True),
+    sa.Column("node", sa.LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+given_states: Final = sa.Table(
+    "given_states",
+    metadata,
+    sa.Column("event_id", sa.Text, primary_key=True),
+    sa.Column("state", sa.LargeBinary, nullable=False),
+    sa.Column("is_complete", sa.Boolean, nullable=False),
+)
+transactions: Final = sa.Table(
+    "transactions",
+    metadata,
+    sa.Column("user_id", sa.Text, primary_key=True),
+    sa.Column("device_id", sa.Text, primary_key=True),
+    sa.Column("transaction_id", sa.Text, primary_key=True),
+    sa.Column("event_id", sa.Text, nullable=False),
+    sa.Column("timestamp_ms", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+waiting_redactions: Final = sa.Table(
+    "waiting_redactions",
+    metadata,
+    sa.Column("target_event_id", sa.Text, primary_key=True),
+    sa.Column("redaction_event_id", sa.Text, primary_key=True),
+    sqlite_with_rowid=False,
+)
+memberships: Final = sa.Table(
+    "memberships",
+    metadata,
+    sa.Column("room_id", sa.Text, primary_key=True),
+    sa.Column("user_id", sa.Text, primary_key=True),
+    sa.Column("membership", sa.Text, nullable=False),
+    sa.Column("event_id", sa.Text, nullable=False),
+    sa.Index("memberships_by_user", "user_id", "membership"),
+    sqlite_with_rowid=False,
+)
+aliases: Final = sa.Table(
+    "aliases",
+    metadata,
+    sa.Column("alias", sa.Text, primary_key=True),
+    sa.Column("room_id", sa.Text, nullable=False, index=True),
+    sa.Column("creator", sa.Text, nullable=False),
+)
+
+SCHEMA: Final = Schema("roomserver", metadata)
