@@ -1,0 +1,128 @@
+"""What the next event of a room is built on, while events of this process are under way.
+
+Events that are sent at once into one room are chained: each refers to the one before it, which
+need not have been processed yet, and sees the state that those before it made. Without that,
+twenty senders would make twenty branches. When nothing is under way in a room, or somebody else
+has written into it, the room server is asked again.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from internalapi.roomserver import InputPosition, RoomHead
+from matrix.events import Event
+from matrix.hashing import reference_hash
+from matrix.identifiers import EventID, RoomID
+from matrix.room_versions import RoomVersion, room_version
+from matrix.state_keys import StateKey
+from matrix.unpadded_base64 import encode_base64
+
+
+class Mark(NamedTuple):
+    """Where a chain was, to return to when what was built on it is not appended."""
+
+    latest: Sequence[EventID]
+    depth: int
+    length: int
+    state: dict[StateKey, Event | None]
+
+
+class Chain:
+    """The tip of one room, as this process sees it."""
+
+    __slots__ = (
+        "depth",
+        "in_flight",
+        "is_stale",
+        "latest",
+        "length",
+        "position",
+        "reference_hashes",
+        "room_id",
+        "state",
+        "version",
+    )
+
+    def __init__(self, room_id: RoomID, version: RoomVersion) -> None:
+        self.room_id = room_id
+        self.version = version
+        self.latest: Sequence[EventID] = ()
+        self.depth = 1
+        self.state: dict[StateKey, Event | None] = {}
+        self.reference_hashes: dict[EventID, str] = {}
+        self.in_flight = 0
+        self.length = 0
+        self.is_stale = False
+        self.position: InputPosition | None = None
+
+    @classmethod
+    def of_head(cls, head: RoomHead, keys: Iterable[StateKey]) -> "Chain":
+        """Return the chain that begins at the room server's view of the room."""
+        chain = cls(head.room_id, room_version(head.room_version))
+        chain.latest = head.latest_event_ids
+        chain.depth = head.depth
+        chain.learn(head, keys)
+        return chain
+
+    def learn(self, head: RoomHead, keys: Iterable[StateKey]) -> None:
+        """Take the state of further keys from the room server; what is under way goes first."""
+        found = {one.state_tuple: one for one in head.state}
+        for key in keys:
+            self.state.setdefault(key, found.get(key))
+        self.reference_hashes.update(head.reference_hashes)
+
+    def knows(self, keys: Iterable[StateKey]) -> bool:
+        """Return whether the state at all of these keys is known here."""
+        state = self.state
+        return all(key in state for key in keys)
+
+    def mark(self) -> Mark:
+        """Return where the chain is."""
+        return Mark(self.latest, self.depth, self.length, self.state)
+
+    def return_to(self, mark: Mark) -> None:
+        """Forget what was built since."""
+        self.latest, self.depth, self.length, self.state = mark
+
+    def advance(self, event: Event) -> None:
+        """Let the next event follow this one."""
+        self.latest = (event.event_id,)
+        self.depth = event.depth + 1
+        self.length += 1
+        if event.state_key is not None:
+            # A new dictionary: a mark holds the old one.
+            self.state = {**self.state, (event.type, event.state_key): event}
+        if self.version.has_event_id_field:
+            digest = reference_hash(event.pdu, self.version)
+            self.reference_hashes[event.event_id] = encode_base64(digest)
+
+
+class Chains:
+    """The chains of all rooms that this process is writing into."""
+
+    def __init__(self, max_length: int) -> None:
+        self._chains: dict[RoomID, Chain] = {}
+        self._max_length = max_length
+
+    def get(self, room_id: RoomID) -> Chain | None:
+        """Return the chain of a room where events are under way, even a stale one."""
+        return self._chains.get(room_id)
+
+    def enter(self, chain: Chain) -> None:
+        """An event of this chain is under way: let others build on it."""
+        chain.in_flight += 1
+        self._chains[chain.room_id] = chain
+        if chain.length >= self._max_length:
+            chain.is_stale = True
+
+    def leave(self, chain: Chain) -> None:
+        """One event of this chain is no longer under way."""
+        chain.in_flight -= 1
+        if chain.in_flight == 0 and self._chains.get(chain.room_id) is chain:
+            del self._chains[chain.room_id]
+
+    def spoil(self, room_id: RoomID) -> None:
+        """Somebody else has written into the room: the next event asks the room server."""
+        chain = self._chains.get(room_id)
+        if chain is not None:
+            chain.is_stale = True

@@ -1,0 +1,278 @@
+"""Building events and writing them to the log: what every change of a room ends in.
+
+Cost of a message in the monolith: one authorisation check, two passes of canonical JSON, one
+signature, one append that shares its fsync with others, no database.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from base.clock import Clock
+from components.clientapi.chains import Chain, Chains
+from components.clientapi.outcomes import Outcome, Outcomes
+from components.clientapi.settings import ClientApiSettings
+from internalapi.roomserver import InputPosition, RoomQueries
+from logs.log import Log, Outgoing
+from logs.records.room_input import AddEvent, Transaction
+from logs.topics import INPUT_ROOM_EVENT
+from matrix.auth_rules import auth_state_keys, check_auth
+from matrix.building import build_event
+from matrix.errors import Forbidden, Unavailable
+from matrix.events import Event
+from matrix.identifiers import EventID, RoomID, ServerName, UserID
+from matrix.room_versions import DEFAULT_ROOM_VERSION, RoomVersion, room_version
+from matrix.signing import SigningKey
+from matrix.state_keys import CREATE, StateKey
+
+_TRIES: Final = 4
+_NEWEST: Final = room_version(DEFAULT_ROOM_VERSION)
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """An event that is wanted, before it has a place in the room's graph."""
+
+    type: str
+    sender: UserID
+    content: Mapping[str, Any]
+    state_key: str | None = None
+    redacts: EventID | None = None
+    transaction: Transaction | None = None
+    origin_server_ts: int | None = None
+    """Milliseconds; now, if not given."""
+
+
+class _Refused(Exception):
+    """The room server refused an event that was built on others under way."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.refusal)
+        self.outcome = outcome
+
+
+class EventSender:
+    """Sends events of local users."""
+
+    def __init__(
+        self,
+        *,
+        rooms: RoomQueries,
+        log: Log,
+        outcomes: Outcomes,
+        server_name: ServerName,
+        key: SigningKey,
+        clock: Clock,
+        settings: ClientApiSettings,
+    ) -> None:
+        self._rooms = rooms
+        self._log = log
+        self._outcomes = outcomes
+        self._server_name = server_name
+        self._key = key
+        self._clock = clock
+        self._settings = settings
+        self._chains = Chains(settings.max_chained_events)
+        outcomes.on_foreign(self._chains.spoil)
+
+    async def send(self, room_id: RoomID, draft: Draft) -> EventID:
+        """Send one event into a room and return its ID once it stands there.
+
+        A repeated transaction gives the first event's ID. Raises `RoomUnknown`, `Forbidden`,
+        `BadJson`, `TooLarge`, `LimitExceeded`, `Unavailable` and `LogOutage`.
+        """
+        return (await self.send_all(room_id, [draft]))[0]
+
+    async def send_all(self, room_id: RoomID, drafts: Sequence[Draft]) -> list[EventID]:
+        """Send events that build on each other, in this order; return once all stand there.
+
+        None is appended unless all are allowed.
+        """
+        for attempt in range(_TRIES):
+            chain = await self._chain(room_id, drafts)
+            speculative = chain.in_flight > 0
+            try:
+                return await self._write(chain, drafts)
+            except _Refused as refused:
+                # Built on events that were refused, or beside somebody else's: another try
+                # begins at what the room server says now. Events that stand already are
+                # recognised by their transaction.
+                if len(drafts) > 1 or (attempt > 0 and not speculative):
+                    raise Forbidden(refused.outcome.refusal or "") from refused
+        raise Forbidden("The room changes too fast: try again.")
+
+    async def create(
+        self, version: RoomVersion, create: Draft, drafts: Sequence[Draft]
+    ) -> tuple[RoomID, list[EventID]]:
+        """Create a room with these events and return its ID and theirs."""
+        room_id = None if version.create_event_is_room_id else self._new_room_id()
+        chain = Chain(room_id or RoomID(""), version)
+        event = self._build(chain, create, room_id)
+        chain.room_id = event.room_id
+        chain.advance(event)
+        for draft in drafts:
+            for key in self._keys(version, draft):
+                chain.state.setdefault(key, None)
+        try:
+            return event.room_id, await self._write(chain, drafts, first=event)
+        except _Refused as refused:
+            raise Forbidden(refused.outcome.refusal or "") from refused
+
+    async def state(self, room_id: RoomID, keys: Sequence[StateKey]) -> dict[StateKey, Event]:
+        """Return the current state at these keys, events under way included."""
+        chain = await self._chain_with(room_id, keys)
+        return {key: event for key in keys if (event := chain.state.get(key)) is not None}
+
+    async def version(self, room_id: RoomID) -> RoomVersion:
+        """Return the version of a room. Raises `RoomUnknown`."""
+        return (await self._chain_with(room_id, [CREATE])).version
+
+    def _new_room_id(self) -> RoomID:
+        return RoomID(f"!{secrets.token_urlsafe(13)}:{self._server_name}")
+
+    async def _chain(self, room_id: RoomID, drafts: Sequence[Draft]) -> Chain:
+        chain = self._chains.get(room_id)
+        keys = {
+            key
+            for draft in drafts
+            for key in self._keys(None if chain is None else chain.version, draft)
+        }
+        return await self._chain_with(room_id, keys)
+
+    async def _chain_with(
+        self, room_id: RoomID, wanted: Sequence[StateKey] | set[StateKey]
+    ) -> Chain:
+        chain = self._chains.get(room_id)
+        keys = list(wanted)
+        while True:
+            if chain is None or chain.is_stale:
+                position = None if chain is None else chain.position
+                head = await self._rooms.query_room_head(
+                    room_id=room_id, state_keys=keys, not_before=position
+                )
+                current = self._chains.get(room_id)
+                # Another request may have begun a chain while this one asked: build on that.
+                if current is None or current is chain or current.is_stale:
+                    return Chain.of_head(head, keys)
+                chain = current
+            elif chain.knows(keys):
+                return chain
+            else:
+                missing = [key for key in keys if key not in chain.state]
+                head = await self._rooms.query_room_head(room_id=room_id, state_keys=missing)
+                chain.learn(head, missing)
+                current = self._chains.get(room_id)
+                if current is chain and not chain.is_stale:
+                    return chain
+                chain = current
+
+    @staticmethod
+    def _keys(version: RoomVersion | None, draft: Draft) -> list[StateKey]:
+        """Return the state that decides about a draft; with no version, in any version."""
+        keys = auth_state_keys(
+            version or _NEWEST,
+            type=draft.type,
+            sender=draft.sender,
+            state_key=draft.state_key,
+            content=draft.content,
+        )
+        return keys if CREATE in keys else [CREATE, *keys]
+
+    def _build(self, chain: Chain, draft: Draft, room_id: RoomID | None) -> Event:
+        version = chain.version
+        auth_events = [
+            event.event_id
+            for key in auth_state_keys(
+                version,
+                type=draft.type,
+                sender=draft.sender,
+                state_key=draft.state_key,
+                content=draft.content,
+            )
+            if (event := chain.state.get(key)) is not None
+        ]
+        event = build_event(
+            version=version,
+            room_id=room_id,
+            type=draft.type,
+            sender=draft.sender,
+            content=draft.content,
+            state_key=draft.state_key,
+            origin_server_ts=draft.origin_server_ts or self._clock.now_ms(),
+            depth=chain.depth,
+            prev_events=chain.latest,
+            auth_events=auth_events,
+            redacts=draft.redacts,
+            server_name=self._server_name,
+            key=self._key,
+            event_id_suffix=secrets.token_urlsafe(18) if version.has_event_id_field else None,
+            reference_hashes=chain.reference_hashes,
+        )
+        check_auth(event, chain.state.get)
+        return event
+
+    async def _write(
+        self, chain: Chain, drafts: Sequence[Draft], first: Event | None = None
+    ) -> list[EventID]:
+        """Build, append and await the verdicts. No await comes between building and appending."""
+        events, waiting = self._prepare(chain, drafts, first)
+        transactions = [None] * (len(events) - len(drafts)) + [one.transaction for one in drafts]
+        records = [
+            self._record(event, transaction)
+            for event, transaction in zip(events, transactions, strict=True)
+        ]
+        self._chains.enter(chain)
+        try:
+            positions = await self._log.append(INPUT_ROOM_EVENT.name, records)
+            last = positions[-1]
+            chain.position = InputPosition(last.partition, last.offset)
+            if self._settings.answer_sends == "durable":
+                return [event.event_id for event in events]
+            async with asyncio.timeout(self._settings.outcome_timeout_s):
+                outcomes = [await future for future in waiting]
+        except TimeoutError as error:
+            raise Unavailable(
+                "The event is written, but the room server has not answered: repeat the request."
+            ) from error
+        except BaseException:
+            chain.is_stale = True
+            raise
+        finally:
+            self._chains.leave(chain)
+            for event in events:
+                self._outcomes.forget(event.event_id)
+        for outcome in outcomes:
+            if outcome.refusal is not None:
+                chain.is_stale = True
+                raise _Refused(outcome)
+        return [outcome.event_id for outcome in outcomes]
+
+    def _prepare(
+        self, chain: Chain, drafts: Sequence[Draft], first: Event | None
+    ) -> tuple[list[Event], list[asyncio.Future[Outcome]]]:
+        before = chain.mark()
+        events: list[Event] = [] if first is None else [first]
+        try:
+            for draft in drafts:
+                event = self._build(chain, draft, chain.room_id)
+                chain.advance(event)
+                events.append(event)
+            waiting = [self._outcomes.expect(event.event_id) for event in events]
+        except BaseException:
+            # Nothing of this is appended: those who share the chain must not build on it.
+            chain.return_to(before)
+            for event in events:
+                self._outcomes.forget(event.event_id)
+            raise
+        return events, waiting
+
+    def _record(self, event: Event, transaction: Transaction | None) -> Outgoing:
+        record = AddEvent(
+            event_id=event.event_id,
+            room_version=event.room_version.identifier,
+            pdu=event.raw,
+            transaction=transaction,
+        )
+        return Outgoing(event.room_id, INPUT_ROOM_EVENT.encode(record))
