@@ -5,6 +5,7 @@ conformance tests.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 
@@ -14,6 +15,18 @@ class LogOutage(Exception):
 
 class RecordTooLarge(Exception):
     """The record is over the log's limit of one record: nothing was appended."""
+
+
+class RecordsLost(Exception):
+    """The position is not in the topic: trimmed, or of another log. Rebuild the reader."""
+
+
+class LogDamaged(Exception):
+    """Records that were stored can no longer be read as they were written."""
+
+
+class LogMismatch(Exception):
+    """The log as stored has other topics or partitions than were asked for."""
 
 
 class Position(NamedTuple):
@@ -72,7 +85,7 @@ class Subscription(Protocol):
         ...
 
     async def close(self) -> None:
-        """Leave the group, so that others take over at once."""
+        """Leave the group, so that others take over at once; `revoked` is awaited before."""
         ...
 
 
@@ -95,17 +108,14 @@ class Ownership(Protocol):
         """Return for each partition the offset of the first record to read.
 
         An offset below the start of the topic means that records were trimmed before this
-        consumer saw them: the log raises `RecordsLost` from `read`.
+        consumer saw them, one past its end that the log is another one: the log raises
+        `RecordsLost` from `read`.
         """
         ...
 
     async def revoked(self, partitions: Sequence[int]) -> None:
         """Stop working on these partitions; on return, nothing of them is under way."""
         ...
-
-
-class RecordsLost(Exception):
-    """The consumer's position lies before the topic's start: rebuild the reader."""
 
 
 class Log(Protocol):
@@ -145,6 +155,11 @@ class Log(Protocol):
         ...
 
     @property
+    def max_record_bytes(self) -> int:
+        """The limit of one record's key and value together."""
+        ...
+
+    @property
     def generation(self) -> str:
         """A name that changes when offsets begin anew: tokens of another one are void."""
         ...
@@ -152,3 +167,29 @@ class Log(Protocol):
     async def close(self) -> None:
         """Make durable what was accepted and let go of files or connections."""
         ...
+
+
+_MASK = 0xFFFFFFFF
+_MULTIPLIER = 0x5BD1E995
+
+
+def key_hash(key: bytes) -> int:
+    """Return the 32-bit MurmurHash2 by which Kafka's Java client spreads keys."""
+    end = len(key) & ~3
+    state = 0x9747B28C ^ len(key)
+    for start in range(0, end, 4):
+        word = int.from_bytes(key[start : start + 4], "little") * _MULTIPLIER & _MASK
+        word = (word ^ word >> 24) * _MULTIPLIER & _MASK
+        state = state * _MULTIPLIER & _MASK ^ word
+    if end < len(key):
+        state = (state ^ int.from_bytes(key[end:], "little")) * _MULTIPLIER & _MASK
+    state = (state ^ state >> 13) * _MULTIPLIER & _MASK
+    return state ^ state >> 15
+
+
+@lru_cache(maxsize=65536)
+def partition_of_key(key: str, partitions: int) -> int:
+    """Return the partition of this key, the same as Kafka's Java client chooses."""
+    if partitions == 1:
+        return 0
+    return (key_hash(key.encode()) & 0x7FFFFFFF) % partitions

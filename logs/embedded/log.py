@@ -1,0 +1,389 @@
+"""The embedded log itself: numbers records, queues them for the disk, shows them when durable."""
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import Coroutine, Mapping, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from base.clock import Clock, SystemClock
+from logs.embedded.frames import FRAME_BYTES, FrameCodec, SegmentHeader, TopicOffsets, records_of
+from logs.embedded.groups import Group, Member
+from logs.embedded.partitions import EmbeddedTail, Partition, TailMemory, wake_all
+from logs.embedded.reading import Wanted, read_records
+from logs.embedded.segments import Segment, header_after, lock_folder, recover
+from logs.embedded.settings import EmbeddedLogSettings
+from logs.embedded.writer import Writer, Written
+from logs.log import (
+    LogOutage,
+    Outgoing,
+    Ownership,
+    Position,
+    Record,
+    RecordsLost,
+    RecordTooLarge,
+    partition_of_key,
+)
+
+_DEFAULTS: Final = EmbeddedLogSettings()
+
+
+class _LockedFolder(NamedTuple):
+    path: Path
+    lock: int
+
+
+class _Part:
+    """The records of one append that go to one partition."""
+
+    __slots__ = ("count", "offset", "partition", "payload", "records")
+
+    def __init__(self, partition: Partition, count: int, payload: bytes) -> None:
+        self.partition = partition
+        self.count = count
+        self.payload = payload
+        self.offset = 0
+        self.records: list[Record] = []
+
+
+class _Append:
+    """One call of `append` on its way to the disk."""
+
+    __slots__ = ("done", "outgoing", "parts", "size")
+
+    def __init__(self, outgoing: list[list[Outgoing]], parts: list[_Part]) -> None:
+        self.outgoing = outgoing
+        self.parts = parts
+        self.size = sum(len(part.payload) for part in parts) + FRAME_BYTES * len(parts)
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+
+class EmbeddedLog:
+    """A `Log` in one folder of one process; all topics share its files."""
+
+    def __init__(
+        self,
+        folder: "_LockedFolder",
+        segments: list[Segment],
+        topics: Mapping[str, int],
+        settings: EmbeddedLogSettings,
+        clock: Clock,
+    ) -> None:
+        last = segments[-1]
+        self._lock = folder.lock
+        self._segments = segments
+        self._settings = settings
+        self._clock = clock
+        self._header = header_after(last)
+        self._codec = FrameCodec(last.header.generation)
+        self._partitions = _open_partitions(topics, segments)
+        self._memory = TailMemory(settings.tail_bytes)
+        self._groups: dict[tuple[str, str], Group] = {}
+        self._queued_bytes = 0
+        self._waiting: deque[_Append] = deque()
+        self._tasks: set[asyncio.Future[None]] = set()
+        self._is_closed = False
+        self._writer = Writer(
+            folder.path,
+            last,
+            self._codec,
+            settings.segment_bytes,
+            on_written=self._written,
+            on_failed=self._failed,
+            header=self._header_before,
+        )
+
+    @classmethod
+    async def open(
+        cls,
+        folder: Path,
+        topics: Mapping[str, int],
+        *,
+        segment_bytes: int = _DEFAULTS.segment_bytes,
+        max_record_bytes: int = _DEFAULTS.max_record_bytes,
+        max_queued_bytes: int = _DEFAULTS.max_queued_bytes,
+        tail_bytes: int = _DEFAULTS.tail_bytes,
+        clock: Clock | None = None,
+    ) -> "EmbeddedLog":
+        """Open or create the log; `topics` gives partition counts, fixed at creation.
+
+        Topics that are in the folder but not given stay as they are and do not hold back
+        trimming. Raises `FolderInUse`, `LogDamaged`, `LogMismatch` and `OSError`.
+        """
+        settings = EmbeddedLogSettings(
+            segment_bytes=segment_bytes,
+            max_record_bytes=max_record_bytes,
+            max_queued_bytes=max_queued_bytes,
+            tail_bytes=tail_bytes,
+        )
+        lock = await asyncio.to_thread(lock_folder, folder)
+        try:
+            segments = await asyncio.to_thread(recover, folder, topics)
+            locked = _LockedFolder(folder, lock)
+            return cls(locked, segments, topics, settings, clock or SystemClock())
+        except BaseException:
+            os.close(lock)
+            raise
+
+    @property
+    def generation(self) -> str:
+        """The random name given at creation."""
+        return self._header.generation
+
+    @property
+    def max_record_bytes(self) -> int:
+        """The limit of one record's key and value together."""
+        return self._settings.max_record_bytes
+
+    def partition_count(self, topic: str) -> int:
+        """Return how many partitions the topic has."""
+        return len(self._partitions[topic])
+
+    def partition_of(self, topic: str, key: str) -> int:
+        """Return the partition that records with this key go to."""
+        return partition_of_key(key, len(self._partitions[topic]))
+
+    async def append(self, topic: str, records: Sequence[Outgoing]) -> Sequence[Position]:
+        """Append and return the positions once all are durable."""
+        partitions = self._partitions[topic]
+        self._require_open()
+        limit = self._settings.max_record_bytes
+        for key, value, _ in records:
+            if len(key) + len(value) > limit:
+                raise RecordTooLarge(
+                    f"A record of {len(key) + len(value)} bytes is over the limit of {limit}."
+                )
+        if not records:
+            return []
+        append, places = self._encode(partitions, records)
+        if self._waiting or not self._has_room(append.size):
+            self._waiting.append(append)
+        else:
+            self._submit(append)
+        await append.done
+        return _positions(append.parts, places)
+
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise LogOutage("The log is closed.")
+        if self._writer.refusal is not None:
+            raise LogOutage(self._writer.refusal)
+
+    def _encode(
+        self, partitions: Sequence[Partition], records: Sequence[Outgoing]
+    ) -> tuple[_Append, list[int] | None]:
+        """Return the append, and for each record its part, or `None` if there is but one."""
+        if len(partitions) == 1 or len(records) == 1:
+            number = partition_of_key(records[0].key, len(partitions))
+            groups = {number: list(records)}
+            places = None
+        else:
+            groups = {}
+            places = []
+            for record in records:
+                number = partition_of_key(record.key, len(partitions))
+                groups.setdefault(number, []).append(record)
+                places.append(number)
+        parts = [
+            _Part(partitions[number], len(group), self._codec.encode_records(group))
+            for number, group in groups.items()
+        ]
+        return _Append(list(groups.values()), parts), places
+
+    def _has_room(self, size: int) -> bool:
+        queued = self._queued_bytes
+        return queued == 0 or queued + size <= self._settings.max_queued_bytes
+
+    def _submit(self, append: _Append) -> None:
+        now_ms = self._clock.now_ms()
+        self._queued_bytes += append.size
+        with self._writer.lock:
+            frames = []
+            for part in append.parts:
+                partition = part.partition
+                part.offset = partition.next
+                partition.next += part.count
+                frames.append(
+                    self._codec.encode_frame(
+                        partition.lane, part.offset, now_ms, part.count, part.payload
+                    )
+                )
+            self._writer.put(frames, append)
+        # While the thread writes.
+        for part, outgoing in zip(append.parts, append.outgoing, strict=True):
+            part.records = records_of(outgoing, part.partition.number, part.offset, now_ms)
+
+    def _written(self, written: Written) -> None:
+        segment = written.segment
+        if segment is not self._segments[-1]:
+            self._spawn(asyncio.to_thread(self._segments[-1].save_index))
+            self._segments.append(segment)
+        segment.size = written.end
+        segment.next_commit += 1
+        place = written.position
+        for append in written.items:
+            assert isinstance(append, _Append)  # noqa: S101 — the writer hands back what it got
+            for part in append.parts:
+                size = len(part.payload) + FRAME_BYTES
+                segment.note_frame(part.partition.lane, part.offset, part.count, place)
+                place += size
+                part.partition.publish(part.records)
+                self._memory.add(part.partition, part.count, size)
+            self._queued_bytes -= append.size
+            if not append.done.done():
+                append.done.set_result(None)
+        if self._waiting:
+            self._submit_waiting()
+
+    def _failed(self, items: Sequence[object], outage: LogOutage) -> None:
+        for append in [*items, *self._writer.drop_waiting()]:
+            assert isinstance(append, _Append)  # noqa: S101 — the writer hands back what it got
+            self._queued_bytes -= append.size
+            if not append.done.done():
+                append.done.set_exception(outage)
+        # What was numbered is gone; the numbers are given again.
+        for partitions in self._partitions.values():
+            for partition in partitions:
+                partition.next = partition.end
+        self._submit_waiting()
+
+    def _submit_waiting(self) -> None:
+        while self._waiting and (self._is_closed or self._has_room(self._waiting[0].size)):
+            append = self._waiting.popleft()
+            if append.done.done():
+                continue
+            if self._writer.refusal is not None:
+                append.done.set_exception(LogOutage(self._writer.refusal))
+                continue
+            self._submit(append)
+
+    def _header_before(self, items: Sequence[object]) -> SegmentHeader:
+        """Return the header of a segment that begins with these appends, the last numbered."""
+        starts: dict[tuple[int, int], int] = {}
+        for append in items:
+            assert isinstance(append, _Append)  # noqa: S101 — the writer hands back what it got
+            for part in append.parts:
+                starts.setdefault(part.partition.lane, part.offset)
+        by_name = {
+            name: [starts.get(partition.lane, partition.next) for partition in partitions]
+            for name, partitions in self._partitions.items()
+        }
+        topics = [
+            TopicOffsets(topic.name, by_name.get(topic.name, topic.next_offsets))
+            for topic in self._header.topics
+        ]
+        return SegmentHeader(self._header.generation, 0, 0, topics)
+
+    async def read(self, partition: Partition, offset: int, limit: int) -> list[Record]:
+        """Return records that are no longer in memory, for the log's own readers."""
+        lane = partition.lane
+        for segment in reversed(self._segments):
+            place = segment.find(lane, offset)
+            if place is not None:
+                break
+        else:
+            raise RecordsLost(f"{partition.topic}/{partition.number} has no record {offset} more.")
+        try:
+            wanted = Wanted(lane, offset, limit)
+            return await asyncio.to_thread(
+                read_records, segment.path, self._codec, wanted, place, segment.size
+            )
+        except FileNotFoundError as error:
+            raise RecordsLost(f"{segment.path.name} was trimmed while it was read.") from error
+        except OSError as error:
+            raise LogOutage(f"The log cannot be read: {error}") from error
+
+    async def subscribe(self, topic: str, group: str, ownership: Ownership) -> Member:
+        """Join a consumer group."""
+        self._require_open()
+        members = self._groups.setdefault((topic, group), Group(self._partitions[topic], self))
+        return await members.join(ownership)
+
+    async def tail(self, topic: str, start: Mapping[int, int] | None = None) -> EmbeddedTail:
+        """Read all partitions, without a group."""
+        self._require_open()
+        given = start or {}
+        return EmbeddedTail(
+            self, {item: given.get(item.number, item.end) for item in self._partitions[topic]}
+        )
+
+    async def bounds(self, topic: str) -> Mapping[int, tuple[int, int]]:
+        """Return per partition the first offset that is kept and the next one to be written."""
+        self._require_open()
+        return {item.number: (item.first, item.end) for item in self._partitions[topic]}
+
+    async def trim(self, topic: str, before: Mapping[int, int]) -> None:
+        """Drop the oldest segments of which no topic needs a record any more."""
+        self._require_open()
+        for number, offset in before.items():
+            partition = self._partitions[topic][number]
+            partition.trim_point = max(partition.trim_point, min(offset, partition.end))
+        dropped: list[Segment] = []
+        while len(self._segments) > 1 and self._is_trimmed(self._segments[0]):
+            dropped.append(self._segments.pop(0))
+        if dropped:
+            starts = self._segments[0].starts
+            for partitions in self._partitions.values():
+                for partition in partitions:
+                    partition.first = starts.get(partition.lane, 0)
+            await asyncio.to_thread(_delete, dropped)
+
+    def _is_trimmed(self, segment: Segment) -> bool:
+        return all(
+            segment.ends.get(partition.lane, 0) <= partition.trim_point
+            for partitions in self._partitions.values()
+            for partition in partitions
+        )
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Write what was accepted, end all readers and let go of the folder."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._submit_waiting()
+        await asyncio.to_thread(self._writer.close)
+        for partitions in self._partitions.values():
+            wake_all(partitions, "The log is closed.")
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        os.close(self._lock)
+
+
+def _delete(segments: Sequence[Segment]) -> None:
+    for segment in segments:
+        segment.delete()
+
+
+def _open_partitions(
+    topics: Mapping[str, int], segments: Sequence[Segment]
+) -> dict[str, list[Partition]]:
+    first, last = segments[0], segments[-1]
+    numbers = {topic.name: number for number, topic in enumerate(last.header.topics)}
+    return {
+        name: [
+            Partition(
+                name, lane := (numbers[name], place), first.starts.get(lane, 0), last.ends[lane]
+            )
+            for place in range(count)
+        ]
+        for name, count in topics.items()
+    }
+
+
+def _positions(parts: Sequence[_Part], places: Sequence[int] | None) -> list[Position]:
+    if places is None:
+        part = parts[0]
+        number = part.partition.number
+        return [Position(number, offset) for offset in range(part.offset, part.offset + part.count)]
+    following = {part.partition.number: part.offset for part in parts}
+    positions = []
+    for number in places:
+        positions.append(Position(number, following[number]))
+        following[number] += 1
+    return positions

@@ -1,0 +1,178 @@
+"""The thread that makes appends durable: one write for all that wait, then one announcement.
+
+The event loop encodes; the thread joins bytes and writes them to a file opened for synchronous
+data (`O_DSYNC`), so that it needs the interpreter's lock once per commit.
+"""
+
+import asyncio
+import errno
+import logging
+import os
+from collections.abc import Callable, Sequence
+from enum import Enum, auto
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Lock, Thread
+from typing import Final, NamedTuple
+
+from logs.embedded.frames import FrameCodec, SegmentHeader
+from logs.embedded.segments import Segment, create_segment, write_all
+from logs.log import LogOutage
+
+logger = logging.getLogger(__name__)
+
+_NO_SPACE: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class _Order(Enum):
+    WRITE = auto()
+    STOP = auto()
+
+
+class Written(NamedTuple):
+    """What one commit made durable, in the order appended."""
+
+    items: Sequence[object]
+    segment: Segment
+    position: int
+    """Where the first frame begins."""
+    end: int
+    """Where the commit ends."""
+
+
+class Writer:
+    """Takes encoded frames from the event loop and tells it when they are durable.
+
+    `on_written` and `on_failed` are called on the event loop. After a failure nothing is taken
+    from the queue before `on_failed` has dropped all of it, because what waits was numbered to
+    follow what failed.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        segment: Segment,
+        codec: FrameCodec,
+        segment_bytes: int,
+        *,
+        on_written: Callable[[Written], None],
+        on_failed: Callable[[Sequence[object], LogOutage], None],
+        header: Callable[[Sequence[object]], SegmentHeader],
+    ) -> None:
+        self.lock: Final = Lock()
+        """Held while records are numbered and queued, so that both keep the same order."""
+        self._folder = folder
+        self._codec = codec
+        self._segment_bytes = segment_bytes
+        self._on_written = on_written
+        self._on_failed = on_failed
+        self._header = header
+        self._loop = asyncio.get_running_loop()
+        self._segment = segment
+        self._position = segment.size
+        self._commit = segment.next_commit
+        self._file = _open(segment)
+        self._frames: list[bytes] = []
+        self._items: list[object] = []
+        self._is_idle = True
+        self._has_failed = False
+        self._refusal: str | None = None
+        self._orders: SimpleQueue[_Order] = SimpleQueue()
+        self._thread = Thread(target=self._run, name="log-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the log takes nothing more until it is opened again, if so."""
+        return self._refusal
+
+    def put(self, frames: Sequence[bytes], item: object) -> None:
+        """Queue frames; `item` comes back in `Written`. The caller holds `lock`."""
+        self._frames.extend(frames)
+        self._items.append(item)
+        if self._is_idle and not self._has_failed:
+            self._is_idle = False
+            self._orders.put(_Order.WRITE)
+
+    def drop_waiting(self) -> list[object]:
+        """Empty the queue after a failure and take appends again; returns what was dropped."""
+        with self.lock:
+            items, self._items, self._frames = self._items, [], []
+            self._has_failed = False
+            return items
+
+    def close(self) -> None:
+        """Write what waits and end the thread; blocks."""
+        self._orders.put(_Order.STOP)
+        self._thread.join()
+        os.close(self._file)
+
+    def _run(self) -> None:
+        while self._orders.get() is _Order.WRITE:
+            while self._write_waiting():
+                pass
+
+    def _write_waiting(self) -> bool:
+        with self.lock:
+            items, frames = self._items, self._frames
+            if not items or self._has_failed:
+                self._is_idle = True
+                return False
+            self._items, self._frames = [], []
+            size = sum(map(len, frames))
+            is_full = self._position + size > self._segment_bytes
+            # Only now, with the lock held, is it known which records follow in the new segment.
+            header = self._header(items) if is_full and self._has_commits() else None
+        try:
+            if header is not None:
+                self._roll(header)
+            head = self._codec.encode_commit(self._commit, size)
+            write_all(self._file, b"".join((head, *frames)), self._position)
+        except OSError as error:
+            self._fail(items, error)
+            return False
+        end = self._position + len(head) + size
+        written = Written(items, self._segment, self._position + len(head), end)
+        self._position = end
+        self._commit += 1
+        self._loop.call_soon_threadsafe(self._on_written, written)
+        return True
+
+    def _has_commits(self) -> bool:
+        return self._commit > self._segment.header.first_commit
+
+    def _roll(self, header: SegmentHeader) -> None:
+        header = SegmentHeader(
+            header.generation, self._segment.header.number + 1, self._commit, header.topics
+        )
+        segment = create_segment(self._folder, header)
+        try:
+            file = _open(segment)
+        except OSError:
+            segment.delete()
+            raise
+        os.close(self._file)
+        self._file, self._segment, self._position = file, segment, segment.size
+
+    def _fail(self, items: Sequence[object], error: OSError) -> None:
+        # What the kernel could not bring to the disk it may forget: a later success would say
+        # nothing about it. Only where there was no room is it enough to take the part back.
+        refusal = None
+        if error.errno not in _NO_SPACE:
+            refusal = f"The log could not be written ({error}); open it again after a check."
+        try:
+            os.ftruncate(self._file, self._position)
+            os.fsync(self._file)
+        except OSError as second:
+            refusal = f"A write to the log failed ({error}) and could not be undone ({second})."
+        logger.error("the log could not be written", extra={"error": str(error)})
+        with self.lock:
+            self._has_failed = True
+            self._is_idle = True
+            self._refusal = refusal
+        outage = LogOutage(refusal or f"The log has no room: {error}")
+        self._loop.call_soon_threadsafe(self._on_failed, items, outage)
+
+
+def _open(segment: Segment) -> int:
+    return os.open(segment.path, os.O_WRONLY | os.O_CLOEXEC | os.O_DSYNC)
