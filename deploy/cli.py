@@ -1,0 +1,89 @@
+"""The command line `xylem`."""
+
+import argparse
+import difflib
+import sys
+from collections.abc import Sequence
+from importlib import import_module, metadata
+from typing import Final, NoReturn, Protocol, cast
+
+from deploy.errors import StartRefused
+
+COMMANDS: Final = {
+    "monolith": "run the whole server in this process",
+    "generate-config": "write a commented configuration file",
+    "generate-keys": "make the key with which the server signs",
+    "create-account": "make an account, also an administrator's",
+    "migrate": "bring the databases to this version's schema",
+}
+
+
+class Command(Protocol):
+    """What a module of `deploy.commands` offers."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the command's arguments."""
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Do it and return the exit code. Raises `StartRefused`."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that says what was probably meant."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print what is wrong and how to go on, and exit with code 2."""
+        sys.stderr.write(f"{self.prog}: {message}\nTry: {self.prog} --help\n")
+        sys.exit(2)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    parser = _Parser(
+        prog="xylem",
+        description="A Matrix homeserver built as writers and readers around append-only logs.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="commands:\n"
+        + "\n".join(f"  {name:<17}{text}" for name, text in COMMANDS.items())
+        + "\n\nxylem COMMAND --help tells more.",
+    )
+    parser.add_argument("--version", action="version", version=f"Xylem {version()}")
+    parser.add_argument("command", metavar="COMMAND", help="what to do, see below")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    if not given:
+        parser.error(f"say what to do: {', '.join(COMMANDS)}")
+    parsed = parser.parse_args(given)
+    if parsed.command not in COMMANDS:
+        near = difflib.get_close_matches(parsed.command, COMMANDS, n=1)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        parser.error(f"there is no command '{parsed.command}'.{hint}")
+    return _run(parsed.command, parsed.arguments)
+
+
+def _run(name: str, arguments: list[str]) -> int:
+    # Only the command that runs is imported: the others' libraries take time to load.
+    command = cast(Command, import_module(f"deploy.commands.{name.replace('-', '_')}"))
+    parser = _Parser(prog=f"xylem {name}", description=f"Xylem: {COMMANDS[name]}.")
+    command.add_arguments(parser)
+    try:
+        return command.run(parser.parse_args(arguments))
+    except StartRefused as refused:
+        sys.stderr.write(f"xylem: {refused.message}\n")
+        if refused.advice:
+            sys.stderr.write(f"  {refused.advice}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def version() -> str:
+    """Return the version of the installed distribution, or `development` in a bare checkout."""
+    try:
+        return metadata.version("xylem-homeserver")
+    except metadata.PackageNotFoundError:
+        return "development"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+"""The folder in which a server keeps everything, held by one process at a time."""
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Final, Self
+
+from deploy.errors import StartRefused
+from deploy.settings import Settings
+
+_LOCK_FILE: Final = "lock"
+
+
+class DataDirectory:
+    """An existing, writable data directory; use it as a context to hold it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.path: Final = Path(settings.data_dir).resolve()
+        self.signing_key_path: Final = (
+            Path(settings.signing_key_path)
+            if settings.signing_key_path
+            else self.path / "signing.key"
+        )
+        self.database_url: Final = settings.database.url or f"sqlite:///{self.path / 'databases'}"
+        self.log_path: Final = self.path / "log"
+        self._lock: int | None = None
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StartRefused(
+                f"The data directory {self.path} cannot be made: {error.strerror}.",
+                "Set data_dir to a folder that the server may write to.",
+            ) from error
+
+    @property
+    def has_been_used(self) -> bool:
+        """Whether a server has kept something here before."""
+        return self.log_path.exists() or (self.path / "databases").exists()
+
+    def __enter__(self) -> Self:
+        """Hold the directory; raises `StartRefused` if another process does."""
+        try:
+            lock = os.open(self.path / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise StartRefused(
+                f"The data directory {self.path} cannot be written to: {error.strerror}.",
+                "Give it to the user that runs the server, or set data_dir to another folder.",
+            ) from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.read(lock, 20).decode(errors="replace").strip()
+            os.close(lock)
+            raise DirectoryInUse(
+                f"Another server runs on the data directory {self.path} (process {holder}).",
+                "Stop it first, or set data_dir to another folder.",
+            ) from error
+        os.ftruncate(lock, 0)
+        os.write(lock, f"{os.getpid()}\n".encode())
+        self._lock = lock
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Let go of the directory."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+class DirectoryInUse(StartRefused):
+    """Another process holds the data directory."""

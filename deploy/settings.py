@@ -1,0 +1,106 @@
+"""The settings of a server, one frozen section per subject and component.
+
+`deploy.configuration` loads them. Every field has its unit in its name or in its docstring; the
+docstrings are the reference: the generated configuration file and docs/configuration.md are made
+from them.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from components.roomserver.settings import RoomServerSettings
+from components.syncapi.settings import SyncApiSettings
+from components.userapi.settings import UserApiSettings
+from logs.embedded.settings import EmbeddedLogSettings
+
+Api = Literal["client", "metrics", "health"]
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Count = Annotated[int, Meta(ge=1)]
+
+
+class TlsSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """A listener's certificate, where no reverse proxy in front of the server has it."""
+
+    certificate_path: str
+    """PEM file with the certificate and its chain."""
+    key_path: str
+    """PEM file with the certificate's private key."""
+
+
+class ListenerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """An address and port, and what is served there."""
+
+    address: str = "127.0.0.1"
+    """IP address or host name to listen on; `0.0.0.0` or `::` for all interfaces."""
+    port: Port = 8008
+    """TCP port; 0 takes a free one, which the start-up log names."""
+    apis: Annotated[tuple[Api, ...], Meta(min_length=1)] = ("client", "health")
+    """What is served here: any of `client`, `metrics` (for Prometheus, under /metrics), `health`
+    (for probes: /live, /ready)."""
+    tls: TlsSettings | None = None
+    """Certificate and key; without it the listener speaks plain HTTP."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks of the reverse proxies whose X-Forwarded-For is believed."""
+    max_connections: Count = 20_000
+    """Connections held open at once; requests on further ones are answered 503."""
+    keep_alive_s: Count = 75
+    """Seconds that an idle connection stays open."""
+
+
+class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How requests are received."""
+
+    max_body_bytes: Annotated[int, Meta(ge=65536)] = 1024 * 1024
+    """Bytes of the longest body of a request; media have a limit of their own."""
+    body_timeout_s: Annotated[float, Meta(gt=0)] = 60.0
+    """Seconds that a body may take to arrive."""
+    shutdown_s: Annotated[int, Meta(ge=0)] = 10
+    """Seconds that requests under way get to finish when the server is told to stop."""
+
+
+class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The append-only log that everything is written to first; it lies in `data_dir`."""
+
+    embedded: EmbeddedLogSettings = msgspec.field(default_factory=EmbeddedLogSettings)
+    trim_interval_s: Annotated[float, Meta(ge=1)] = 60.0
+    """Seconds between two looks at what the log may drop: what all readers have made durable, and
+    what is older than its topic keeps records."""
+
+
+class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where components keep their tables."""
+
+    url: str = ""
+    """`sqlite:///folder` (a file per component), or `postgresql://user:password@host/database` (a
+    schema per component). Empty: the folder `databases` in `data_dir`."""
+
+
+class LoggingSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the server tells about itself on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least level that is written."""
+    format: Literal["console", "json"] = "console"
+    """`console` for eyes, `json` for machines: one object per line."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What concerns the server as a whole."""
+
+    server_name: str = "localhost"
+    """The domain in user IDs: `@alice:server_name`. It cannot be changed later."""
+    data_dir: str = "./data"
+    """Folder for everything that is kept. Relative paths start at the working directory."""
+    signing_key_path: str = ""
+    """File with the server's signing key. Empty: `signing.key` in `data_dir`."""
+    listeners: Annotated[tuple[ListenerSettings, ...], Meta(min_length=1)] = (ListenerSettings(),)
+    """Where the server listens, and for what."""
+    http: HttpSettings = msgspec.field(default_factory=HttpSettings)
+    log: LogSettings = msgspec.field(default_factory=LogSettings)
+    database: DatabaseSettings = msgspec.field(default_factory=DatabaseSettings)
+    logging: LoggingSettings = msgspec.field(default_factory=LoggingSettings)
+    userapi: UserApiSettings = msgspec.field(default_factory=UserApiSettings)
+    roomserver: RoomServerSettings = msgspec.field(default_factory=RoomServerSettings)
+    syncapi: SyncApiSettings = msgspec.field(default_factory=SyncApiSettings)

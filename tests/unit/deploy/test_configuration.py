@@ -1,0 +1,217 @@
+"""Settings: defaults, the file, the environment, and what is refused with which words."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+import yaml
+
+from deploy.configuration import load_settings
+from deploy.errors import SettingsInvalid
+from deploy.reference import PAGE, generate_config, generate_page
+from deploy.settings import Settings
+
+Refusal: TypeAlias = Callable[[str], SettingsInvalid]
+
+
+@pytest.fixture
+def refusal(tmp_path: Path) -> Refusal:
+    """Return what is said of a configuration file with this text."""
+
+    def load(text: str) -> SettingsInvalid:
+        path = tmp_path / "xylem.yaml"
+        path.write_text(text)
+        with pytest.raises(SettingsInvalid) as refused:
+            load_settings(path, {})
+        return refused.value
+
+    return load
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "xylem.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_without_anything_a_server_for_trying_out_is_described() -> None:
+    settings = load_settings(None, {})
+
+    assert settings.server_name == "localhost"
+    assert [(one.address, one.port) for one in settings.listeners] == [("127.0.0.1", 8008)]
+    assert settings.userapi.registration == "open"
+
+
+def test_without_a_file_registration_is_closed_once_others_can_reach_the_server() -> None:
+    settings = load_settings(None, {"XYLEM_LISTENERS__0__ADDRESS": "0.0.0.0"})
+
+    assert settings.userapi.registration == "closed"
+
+
+def test_without_a_file_the_environment_can_close_registration() -> None:
+    settings = load_settings(None, {"XYLEM_USERAPI__REGISTRATION": "token"})
+
+    assert settings.userapi.registration == "token"
+
+
+def test_with_a_file_registration_is_closed_unless_it_says_otherwise(tmp_path: Path) -> None:
+    assert load_settings(write(tmp_path, ""), {}) == Settings()
+    assert load_settings(write(tmp_path, "userapi:\n"), {}).userapi.registration == "closed"
+
+
+def test_a_file_sets_what_it_names_and_leaves_the_rest(tmp_path: Path) -> None:
+    path = write(tmp_path, "server_name: example.org\nuserapi: {bcrypt_cost: 5}\n")
+
+    settings = load_settings(path, {})
+
+    assert settings.server_name == "example.org"
+    assert settings.userapi.bcrypt_cost == 5
+    assert settings.syncapi == Settings().syncapi
+
+
+def test_the_environment_can_name_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path, "server_name: example.org")
+
+    assert load_settings(None, {"XYLEM_CONFIG": str(path)}).server_name == "example.org"
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path, "listeners: [{port: 1}, {port: 2}]\nlogging: {level: error}\n")
+    environment = {
+        "XYLEM_LISTENERS__1__PORT": "3",
+        "XYLEM_LISTENERS__2__APIS": "[metrics]",
+        "XYLEM_LOGGING__FORMAT": "json",
+        "XYLEM_USERAPI__LOGIN_RATE_PER_ADDRESS": "null",
+        "XYLEM_SERVER_NAME": "1.2.3.4",
+        "PATH": "/bin",
+    }
+
+    settings = load_settings(path, environment)
+
+    assert [listener.port for listener in settings.listeners] == [1, 3, 8008]
+    assert settings.listeners[2].apis == ("metrics",)
+    assert (settings.logging.level, settings.logging.format) == ("error", "json")
+    assert settings.userapi.login_rate_per_address is None
+    assert settings.server_name == "1.2.3.4"
+
+
+def test_variables_that_kubernetes_sets_for_a_service_are_not_settings() -> None:
+    environment = {
+        "XYLEM_SERVICE_HOST": "10.0.0.1",
+        "XYLEM_SERVICE_PORT_HTTP": "8008",
+        "XYLEM_PORT": "tcp://10.0.0.1:8008",
+        "XYLEM_PORT_8008_TCP_ADDR": "10.0.0.1",
+    }
+
+    assert load_settings(None, environment).server_name == "localhost"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message", "advice"),
+    [
+        ("XYLEM_SERVERNAME", "x", "names no setting 'servername'", "'server_name'"),
+        ("XYLEM_USERAPI__BCRYPTCOST", "4", "'userapi.bcryptcost'", "'userapi.bcrypt_cost'"),
+        ("XYLEM_SERVER_NAME__PORT", "4", "'server_name' has no 'port'", ""),
+        ("XYLEM_LISTENERS__2__PORT", "4", "leaves a gap", "next free number is 0"),
+        ("XYLEM_LISTENERS__X__PORT", "4", "'listeners' has no 'x'", ""),
+        ("XYLEM_LISTENERS__0__PORT", "[", "is not YAML", ""),
+        ("XYLEM_LISTENERS__0__PORT", "many", "expected a whole number, got text", ""),
+    ],
+)
+def test_a_wrong_variable_is_named(variable: str, value: str, message: str, advice: str) -> None:
+    with pytest.raises(SettingsInvalid) as refused:
+        load_settings(None, {variable: value})
+
+    assert message in refused.value.message
+    assert advice in refused.value.advice
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "nearest"),
+    [
+        ("server_nam: x", "'server_nam'", "'server_name'"),
+        ("userapi: {registraton: open}", "'userapi.registraton'", "'userapi.registration'"),
+        ("listeners: [{}, {prot: 3}]", "'listeners[1].prot'", "'listeners[1].port'"),
+        ("listeners: [{tls: {key: 3}}]", "'listeners[0].tls.key'", "'listeners[0].tls.key_path'"),
+        ("log: {embedded: {segment: 3}}", "'log.embedded.segment'", "'log.embedded.segment_bytes'"),
+        (
+            "userapi: {login_rate_per_address: {per_secnd: 1}}",
+            "'userapi.login_rate_per_address.per_secnd'",
+            "'userapi.login_rate_per_address.per_second'",
+        ),
+        ("zzz: x", "'zzz'", "Known are: server_name, data_dir"),
+        ("3: x", "'3'", "Known are"),
+    ],
+)
+def test_an_unknown_key_is_named_with_its_place_and_the_nearest(
+    refusal: Refusal, text: str, key: str, nearest: str
+) -> None:
+    refused = refusal(text)
+
+    assert f"unknown setting {key}" in refused.message
+    assert nearest in refused.advice
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("server_name: 3", "server_name: expected text, got a whole number."),
+        ("listeners: [{port: '3'}]", "listeners[0].port: expected a whole number, got text."),
+        ("listeners: [{port: 70000}]", "listeners[0].port: expected a whole number <= 65535."),
+        ("listeners: []", "listeners: expected a list of length >= 1."),
+        ("listeners: {port: 3}", "listeners: expected a list, got a section."),
+        ("userapi: {registration: all}", "userapi.registration: invalid enum value 'all'."),
+        ("userapi: 3", "userapi: expected a section, got a whole number."),
+        ("userapi: {bcrypt_cost: -3}", "userapi.bcrypt_cost: -3 is below 0."),
+        ("server_name: a/b", "server_name: 'a/b' is no server name."),
+        ("database: {url: 'mysql://x'}", "database.url: expected sqlite:///folder"),
+        ("listeners: [{}, {}]", "listeners[1]: 127.0.0.1 port 8008 is taken by listeners[0]."),
+        ("[1, 2]", "expected settings as `key: value`, got a list."),
+        ("server_name: a\nserver_name: b", "line 2, column 1: the key 'server_name' stands here"),
+        ("a: [", "line 1"),
+        ("a: \0", "is not YAML"),
+    ],
+)
+def test_a_wrong_value_is_explained(refusal: Refusal, text: str, message: str) -> None:
+    assert message in refusal(text).message
+
+
+def test_a_file_that_is_missing_or_no_text_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsInvalid, match="no configuration file"):
+        load_settings(tmp_path / "absent.yaml", {})
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\xff")
+    with pytest.raises(SettingsInvalid, match="cannot be read"):
+        load_settings(tmp_path / "binary", {})
+    with pytest.raises(SettingsInvalid, match="cannot be read"):
+        load_settings(tmp_path, {})
+
+
+def test_the_generated_file_sets_what_was_chosen_and_nothing_else(tmp_path: Path) -> None:
+    text = generate_config({"server_name": "example.org", "userapi.registration": "token"})
+
+    values = yaml.safe_load(text)
+    settings = load_settings(write(tmp_path, text), {})
+
+    chosen = {key: value for key, value in values.items() if value}
+    assert settings.server_name == "example.org"
+    assert settings.userapi.registration == "token"
+    assert set(chosen) == {"server_name", "log", "userapi"}
+
+
+def test_the_generated_file_with_all_its_defaults_is_the_default(tmp_path: Path) -> None:
+    lines = generate_config({}).splitlines()
+    # Explanations begin with one space, or three; settings with none, or two in a list.
+    active = [re.sub(r"^( *)#(?=\S|  \S)", r"\1", line) for line in lines]
+
+    settings = load_settings(write(tmp_path, "\n".join(active)), {})
+
+    assert sum(1 for line in active if line and "# " not in line) > 50
+    assert settings == Settings()
+
+
+def test_the_reference_page_is_what_the_settings_say() -> None:
+    path = Path(__file__).parents[3] / PAGE
+
+    assert path.read_text(encoding="utf-8") == generate_page(), "Renew it with: make docs"
