@@ -1,0 +1,1 @@
+"""The user API: accounts, passwords, tokens, devices, profiles, account data and filters."""

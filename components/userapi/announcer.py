@@ -1,0 +1,81 @@
+"""Tells OutputClientData what the stores have left for it."""
+
+import asyncio
+import logging
+from typing import Final
+
+from base.database import DatabaseOutage
+from components.userapi.store.outgoing import OutgoingRecord, OutgoingStore
+from logs.log import Log, LogOutage, Origin, Outgoing
+from logs.topics import OUTPUT_CLIENT_DATA
+
+_log: Final = logging.getLogger(__name__)
+
+_BATCH: Final = 500
+_DELETE_AFTER: Final = 200
+_DELETE_AFTER_S: Final = 1.0
+_LOOK_AGAIN_S: Final = 5.0
+_RETRY_AFTER_S: Final = 1.0
+
+
+class Announcer:
+    """Appends the outbox in order.
+
+    Several replicas may do so at the same time: none goes past a number that is not appended, and
+    readers drop the numbers that they have seen.
+    """
+
+    def __init__(self, store: OutgoingStore, log: Log) -> None:
+        self._store = store
+        self._log = log
+        self._sent: dict[int, int] = {}
+        self._undeleted = 0
+
+    async def run(self) -> None:
+        """Send what is left and what comes, until cancelled. An outage is waited out."""
+        while True:
+            try:
+                await self._send()
+                await self._wait()
+            except (LogOutage, DatabaseOutage) as outage:
+                _log.warning("Client data waits to be announced", extra={"reason": str(outage)})
+                await asyncio.sleep(_RETRY_AFTER_S)
+
+    async def send_all(self) -> None:
+        """Send and delete what is left now."""
+        await self._send()
+        await self._delete()
+
+    async def _send(self) -> None:
+        while True:
+            self._store.written.clear()
+            records = await self._store.select_outgoing(self._sent, limit=_BATCH)
+            if not records:
+                return
+            await self._log.append(
+                OUTPUT_CLIENT_DATA.name, [_outgoing(record) for record in records]
+            )
+            for record in records:
+                self._sent[record.partition] = record.sequence
+            self._undeleted += len(records)
+            if self._undeleted >= _DELETE_AFTER:
+                await self._delete()
+
+    async def _wait(self) -> None:
+        # Rows are deleted some time after they were sent, many in one transaction: what is sent
+        # again because the process died meanwhile has the same number and is dropped.
+        timeout_s = _DELETE_AFTER_S if self._undeleted else _LOOK_AGAIN_S
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._store.written.wait()
+        except TimeoutError:
+            await self._delete()
+
+    async def _delete(self) -> None:
+        if self._undeleted:
+            await self._store.delete_outgoing(self._sent)
+            self._undeleted = 0
+
+
+def _outgoing(record: OutgoingRecord) -> Outgoing:
+    return Outgoing(record.key, record.value, Origin("userapi", record.sequence))

@@ -1,0 +1,172 @@
+"""User-interactive authentication: stages that a client completes before an operation is done."""
+
+import base64
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from base.clock import Clock
+from base.http import Fields
+from components.userapi.store.interactive import InteractiveSession, InteractiveStore
+from matrix.errors import Forbidden, MatrixError, Unrecognized
+from matrix.identifiers import UserID
+
+DUMMY: Final = "m.login.dummy"
+PASSWORD: Final = "m.login.password"  # noqa: S105 (the name of a stage)
+REGISTRATION_TOKEN: Final = "m.login.registration_token"  # noqa: S105 (the name of a stage)
+
+_SESSION_BYTES: Final = 18
+_SESSION_LENGTH_MAX: Final = 255
+
+Check: TypeAlias = Callable[[Fields], Awaitable[str | None]]
+"""Completes a stage, or raises a `MatrixError`. Returns the registration token that it took."""
+
+Flows: TypeAlias = Sequence[Sequence[str]]
+
+
+class AuthenticationWanted(MatrixError):
+    """The operation is done once the client has authenticated further: 401 with the flows."""
+
+    status = 401
+
+    def __init__(
+        self, flows: Flows, session: InteractiveSession, refusal: MatrixError | None = None
+    ) -> None:
+        super().__init__()
+        self._flows = flows
+        self._session = session
+        self._refusal = refusal
+
+    def body(self) -> dict[str, Any]:
+        """Return the flows, how far the session has come, and why the last attempt failed."""
+        body: dict[str, Any] = {
+            "flows": [{"stages": list(stages)} for stages in self._flows],
+            "params": {},
+            "session": self._session.session_id,
+        }
+        if self._session.completed:
+            body["completed"] = self._session.completed
+        if self._refusal is not None:
+            body.update(errcode=self._refusal.errcode, error=self._refusal.message)
+        return body
+
+
+class Authenticated(msgspec.Struct, frozen=True):
+    """The stages of a flow are complete."""
+
+    session_id: str | None
+    """The session that ends with the operation, if there was one."""
+    registration_token: str | None
+
+
+class InteractiveAuth:
+    """Leads clients through the stages. A session serves one operation of one user."""
+
+    def __init__(
+        self,
+        store: InteractiveStore,
+        clock: Clock,
+        random_bytes: Callable[[int], bytes],
+        *,
+        lifetime_s: int,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._random_bytes = random_bytes
+        self._lifetime_ms = lifetime_s * 1000
+
+    async def authenticate(
+        self,
+        auth: Fields | None,
+        *,
+        operation: str,
+        user_id: UserID | None,
+        flows: Flows,
+        checks: Mapping[str, Check],
+    ) -> Authenticated:
+        """Return once a flow is complete, else raise `AuthenticationWanted`.
+
+        A flow of one stage can be completed without a session. The stage that completes a flow is
+        not written down: when the operation then fails, the client attempts it again.
+        """
+        if auth is None:
+            raise AuthenticationWanted(flows, await self._open(operation, user_id))
+        session = await self._session_of(auth, operation, user_id, flows)
+        completed = [] if session is None else session.completed
+        token = None if session is None else session.registration_token
+        if session is not None and _is_complete(completed, flows):
+            return Authenticated(session.session_id, token)
+        stage = auth.optional_string("type")
+        refusal: MatrixError | None = None
+        if stage is not None and stage not in completed:
+            try:
+                token = await _check(auth, [*completed, stage], flows, checks) or token
+                completed = [*completed, stage]
+            except (Forbidden, Unrecognized) as error:
+                refusal = error
+        if _is_complete(completed, flows):
+            return Authenticated(None if session is None else session.session_id, token)
+        session = session or await self._open(operation, user_id)
+        if completed != session.completed:
+            session = msgspec.structs.replace(
+                session, completed=completed, registration_token=token
+            )
+            await self._store.update_session(session)
+        raise AuthenticationWanted(flows, session, refusal)
+
+    async def _session_of(
+        self, auth: Fields, operation: str, user_id: UserID | None, flows: Flows
+    ) -> InteractiveSession | None:
+        session_id = auth.optional_string("session")
+        if session_id is None:
+            return None
+        session = await self._find(session_id)
+        if session is None:
+            unknown = MatrixError("The session is not known, or has expired.")
+            raise AuthenticationWanted(flows, await self._open(operation, user_id), unknown)
+        if (session.operation, session.user_id) != (operation, user_id):
+            raise Forbidden("The session was opened for something else.")
+        return session
+
+    async def open_nonce(self, operation: str) -> str:
+        """Return a new nonce for an operation."""
+        return (await self._open(operation, None)).session_id
+
+    async def take_nonce(self, nonce: str, operation: str) -> bool:
+        """Use up a nonce; false when it is not valid for the operation, or not any more."""
+        session = await self._find(nonce)
+        if session is None or session.operation != operation:
+            return False
+        return await self._store.delete_session(nonce)
+
+    async def _find(self, session_id: str) -> InteractiveSession | None:
+        if "\0" in session_id or len(session_id) > _SESSION_LENGTH_MAX:
+            return None
+        return await self._store.select_session(session_id, self._clock.now_ms())
+
+    async def _open(self, operation: str, user_id: UserID | None) -> InteractiveSession:
+        now_ms = self._clock.now_ms()
+        session = InteractiveSession(
+            session_id=base64.urlsafe_b64encode(self._random_bytes(_SESSION_BYTES)).decode(),
+            operation=operation,
+            user_id=user_id,
+            completed=[],
+            registration_token=None,
+            expires_at_ms=now_ms + self._lifetime_ms,
+        )
+        await self._store.insert_session(session, now_ms)
+        return session
+
+
+async def _check(
+    auth: Fields, stages: list[str], flows: Flows, checks: Mapping[str, Check]
+) -> str | None:
+    """Complete the last of the stages, if a flow begins with them."""
+    if not any(list(flow[: len(stages)]) == stages for flow in flows):
+        raise Unrecognized("This stage is not the next one of any flow.")
+    return await checks[stages[-1]](auth)
+
+
+def _is_complete(completed: list[str], flows: Flows) -> bool:
+    return any(list(flow) == completed for flow in flows)

@@ -1,0 +1,218 @@
+"""Who may register: anyone, holders of a token, guests, and scripts with the shared secret."""
+
+import hashlib
+import hmac
+import re
+from typing import Any, Final
+
+import msgspec
+
+from base.clock import Clock
+from base.http import Fields
+from components.userapi.accounts import AccountRequest, AccountService
+from components.userapi.interactive_auth import (
+    DUMMY,
+    REGISTRATION_TOKEN,
+    Authenticated,
+    Check,
+    Flows,
+    InteractiveAuth,
+)
+from components.userapi.settings import RegistrationToken, UserApiSettings
+from components.userapi.store.accounts import AccountStore, TokenUse, TokenUsedUp
+from components.userapi.text import checked_name
+from components.userapi.tokens import Login, LoginRequest
+from matrix.errors import BadJson, Forbidden, InvalidParam, MatrixError, MissingParam
+from matrix.identifiers import UserID
+
+_OPERATION: Final = "register"
+_NONCE_OPERATION: Final = "register with the shared secret"
+_USER_TYPES: Final = frozenset({None, "bot", "support"})
+_token: Final = re.compile(r"[A-Za-z0-9._~-]{1,64}")
+
+
+class Registration(msgspec.Struct, frozen=True):
+    """What a client asks for when it registers a user."""
+
+    username: str | None
+    password: str | None
+    login: LoginRequest | None
+
+
+class RegistrationService:
+    """Lets people in, as the settings say."""
+
+    def __init__(
+        self,
+        accounts: AccountService,
+        store: AccountStore,
+        interactive_auth: InteractiveAuth,
+        clock: Clock,
+        settings: UserApiSettings,
+    ) -> None:
+        self._accounts = accounts
+        self._store = store
+        self._interactive_auth = interactive_auth
+        self._clock = clock
+        self._settings = settings
+        self._tokens = {token.token: token for token in settings.registration_tokens}
+
+    def check_open(self) -> None:
+        """Raise `Forbidden` where nobody can register."""
+        if self._settings.registration == "closed":
+            raise Forbidden("Registration is disabled.")
+
+    async def check_username(self, username: str) -> None:
+        """Raise `InvalidUsername` or `UserInUse` for a name that nobody can register."""
+        self.check_open()
+        await self._accounts.check_available(self._accounts.user_id_of(username.lower()))
+
+    async def perform_register(
+        self, registration: Registration, auth: Fields | None
+    ) -> tuple[UserID, Login | None]:
+        """Register a user once the client has authenticated as the settings ask."""
+        self.check_open()
+        username = registration.username
+        if username is not None:
+            username = username.lower()
+            await self.check_username(username)
+        self._accounts.check_password_strength(registration.password)
+        if auth is not None and registration.password is None:
+            raise MissingParam("The field password is missing.")
+        authenticated = await self._interactive_auth.authenticate(
+            auth, operation=_OPERATION, user_id=None, flows=self._flows(), checks=self._checks()
+        )
+        return await self._accounts.create(
+            AccountRequest(
+                localpart=username,
+                password=registration.password,
+                login=registration.login,
+                interactive_session_id=authenticated.session_id,
+                token_use=self._token_use(authenticated),
+            )
+        )
+
+    async def perform_register_guest(self, login: LoginRequest) -> tuple[UserID, Login | None]:
+        """Make a guest account."""
+        if not self._settings.guests_allowed:
+            raise Forbidden("Guest access is disabled.")
+        return await self._accounts.create(
+            AccountRequest(localpart=None, password=None, login=login, is_guest=True)
+        )
+
+    async def query_token_valid(self, token: str) -> bool:
+        """Return whether a registration token can be used now."""
+        self.check_open()
+        return await self._find_token(token) is not None
+
+    async def open_nonce(self) -> str:
+        """Return a nonce for a registration with the shared secret."""
+        self._shared_secret()
+        return await self._interactive_auth.open_nonce(_NONCE_OPERATION)
+
+    async def perform_register_with_secret(
+        self, fields: Fields, login: LoginRequest
+    ) -> tuple[UserID, Login | None]:
+        """Create an account for who knows the shared secret."""
+        secret = self._shared_secret()
+        nonce = fields.string("nonce")
+        username, password = fields.string("username"), fields.string("password")
+        is_admin = fields.boolean("admin", default=False)
+        user_type = fields.optional_string("user_type")
+        if user_type not in _USER_TYPES:
+            raise InvalidParam("There is no such user type.")
+        display_name = fields.optional_string("displayname")
+        mac = fields.string("mac")
+        if "\0" in username or "\0" in password:
+            raise InvalidParam("A user name or password with a NUL cannot be signed.")
+        if not await self._interactive_auth.take_nonce(nonce, _NONCE_OPERATION):
+            raise MatrixError("The nonce is not known, or has expired.")
+        wanted = _mac(
+            secret, nonce, username, password, "admin" if is_admin else "notadmin", user_type
+        )
+        if not hmac.compare_digest(wanted.encode(), mac.encode()):
+            raise Forbidden("The mac is wrong.")
+        return await self._accounts.create(
+            AccountRequest(
+                localpart=username.lower(),
+                password=password,
+                login=login,
+                is_admin=is_admin,
+                user_type=user_type,
+                display_name=display_name,
+            )
+        )
+
+    def _shared_secret(self) -> str:
+        if self._settings.registration_shared_secret is None:
+            raise MatrixError("Registration with a shared secret is not enabled.")
+        return self._settings.registration_shared_secret
+
+    def _flows(self) -> Flows:
+        return [[REGISTRATION_TOKEN if self._settings.registration == "token" else DUMMY]]
+
+    def _checks(self) -> dict[str, Check]:
+        return {DUMMY: _pass, REGISTRATION_TOKEN: self._check_token}
+
+    async def _check_token(self, auth: Fields) -> str:
+        token = auth.string("token")
+        if await self._find_token(token) is None:
+            raise Forbidden("The registration token is not valid.")
+        return token
+
+    async def _find_token(self, token: str) -> RegistrationToken | None:
+        found = self._tokens.get(token)
+        if found is None:
+            return None
+        if found.expires_at_ms is not None and found.expires_at_ms <= self._clock.now_ms():
+            return None
+        if (
+            found.uses_allowed is not None
+            and await self._store.select_token_uses(token) >= found.uses_allowed
+        ):
+            return None
+        return found
+
+    def _token_use(self, authenticated: Authenticated) -> TokenUse | None:
+        token = authenticated.registration_token
+        if token is None:
+            return None
+        found = self._tokens.get(token)
+        if found is None:
+            raise TokenUsedUp("The registration token is not valid any more.")
+        return TokenUse(token, found.uses_allowed)
+
+
+async def _pass(_auth: Fields) -> None:
+    """Complete the dummy stage, which asks for nothing."""
+
+
+def _mac(secret: str, *parts: str | None) -> str:
+    text = b"\0".join(part.encode() for part in parts if part is not None)
+    # SHA-1 is what existing scripts sign with; as an HMAC it is not broken.
+    return hmac.new(secret.encode(), text, hashlib.sha1).hexdigest()
+
+
+def registration_of(body: Fields, login: LoginRequest) -> Registration:
+    """Return what the body of a request to register asks for."""
+    raw: dict[str, Any] = body.raw
+    for name in ("username", "password"):
+        if name in raw and type(raw[name]) is not str:
+            raise BadJson(f"The field {name} is not a string.")
+    if body.boolean("inhibit_login", default=False):
+        return Registration(raw.get("username"), raw.get("password"), None)
+    return Registration(raw.get("username"), raw.get("password"), login)
+
+
+def checked_login(body: Fields, address: str) -> LoginRequest:
+    """Return on which device the body of a request wants to log in. Raises `InvalidParam`."""
+    device_id = body.optional_string("device_id") or None
+    display_name = body.optional_string("initial_device_display_name")
+    return LoginRequest(
+        device_id=None if device_id is None else checked_name(device_id, "device_id"),
+        display_name=None
+        if display_name is None
+        else checked_name(display_name, "initial_device_display_name", bytes_max=1024),
+        is_refreshable=body.boolean("refresh_token", default=False),
+        address=address or None,
+    )

@@ -1,0 +1,85 @@
+"""What an operator can set about accounts, logins and what users store."""
+
+from typing import Literal
+
+import msgspec
+
+
+class Rate(msgspec.Struct, frozen=True):
+    """How often something may be done: in a burst, and then at a steady rate."""
+
+    per_second: float
+    """How many per second in the long run; above 0."""
+    burst: int
+    """How many at once."""
+
+
+class RegistrationToken(msgspec.Struct, frozen=True):
+    """A token that an operator hands out to let people register."""
+
+    token: str
+    """1 to 64 characters of A-Z, a-z, 0-9 and `._~-`."""
+    uses_allowed: int | None = None
+    """How many accounts it is good for; `None` for any number."""
+    expires_at_ms: int | None = None
+    """When it stops being valid, in milliseconds since the Unix epoch; `None` for never."""
+
+
+class UserApiSettings(msgspec.Struct, frozen=True):
+    """The settings of the user API. Lifetimes are in seconds, sizes in bytes."""
+
+    registration: Literal["open", "token", "closed"] = "closed"
+    """Who may register: anyone, holders of a registration token, or nobody."""
+    registration_tokens: tuple[RegistrationToken, ...] = ()
+    """The tokens that `registration = "token"` accepts."""
+    registration_shared_secret: str | None = None
+    """Lets scripts that know it create accounts and administrators; `None` for no such way."""
+    guests_allowed: bool = False
+    """Whether guest accounts can be made."""
+    public_base_url: str | None = None
+    """Where clients reach this server, for `/.well-known/matrix/client`; `None` for no answer."""
+
+    bcrypt_cost: int = 12
+    """The cost of a password hash: 2 to this power rounds; 4 to 31."""
+    password_threads: int = 2
+    """How many passwords are hashed at the same time."""
+    passwords_waiting_max: int = 100
+    """How many passwords may wait to be hashed before logins are told to come back later."""
+    password_length_min: int = 8
+    """The shortest password accepted, in characters."""
+
+    access_token_lifetime_s: int | None = None
+    """How long access tokens of clients that don't refresh them live; `None` for ever."""
+    refreshable_access_token_lifetime_s: int | None = 300
+    """How long access tokens of clients that refresh them live; `None` for ever."""
+    refresh_token_lifetime_s: int | None = None
+    """How long a refresh token can wait to be used; `None` for ever."""
+    interactive_session_lifetime_s: int = 3600
+    """How long an interactive authentication, or a nonce, stays open."""
+    interactive_sessions_max: int = 10_000
+    """How many of them are kept; the oldest give way."""
+
+    devices_max: int = 1000
+    """How many devices a user may have; further logins are refused."""
+    filters_max: int = 1000
+    """How many filters are kept per user; the oldest gives way."""
+    filter_size_max: int = 65_536
+    """The largest filter."""
+    account_data_size_max: int = 65_536
+    """The largest account data of one type."""
+    account_data_types_max: int = 10_000
+    """How many pieces of account data a user may have, those of all rooms together."""
+
+    token_cache_size: int = 50_000
+    """How many access tokens are known from memory."""
+    filter_cache_size: int = 10_000
+    """How many filters are known from memory."""
+    last_seen_interval_s: float = 60.0
+    """How often it is written down when devices were last seen."""
+
+    login_rate_per_address: Rate | None = Rate(per_second=0.5, burst=20)
+    """Login attempts from one network address; `None` for no limit, as for the other rates."""
+    login_rate_per_account: Rate | None = Rate(per_second=0.2, burst=10)
+    """Attempts to prove the password of one account."""
+    registration_rate_per_address: Rate | None = Rate(per_second=0.2, burst=10)
+    """Registrations, and questions whether a name or token is valid, from one address."""

@@ -1,0 +1,194 @@
+"""Accounts, with their password hashes, and the uses of registration tokens."""
+
+from collections.abc import Collection
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from base.database import Database, insert
+from components.userapi.store.interactive import delete_session
+from components.userapi.store.outgoing import OutgoingStore
+from components.userapi.store.sessions import NewSession, delete_devices, insert_session
+from components.userapi.store.tables import (
+    account_data,
+    accounts,
+    devices,
+    profile_fields,
+    registration_token_uses,
+)
+from components.userapi.store.user_data import PUSH_RULES
+from logs.records.client_data import AccountDataChanged, OutputClientData, ProfileChanged
+from matrix.errors import Forbidden, UserInUse
+from matrix.identifiers import UserID
+
+
+class TokenUsedUp(Forbidden):
+    """The registration token has been used as often as it may be."""
+
+
+class Account(msgspec.Struct, frozen=True):
+    """An account as stored."""
+
+    password_hash: bytes | None
+    """`None` where nobody can log in with a password."""
+    is_guest: bool
+    is_admin: bool
+
+
+class TokenUse(msgspec.Struct, frozen=True):
+    """A registration token that an account is made with."""
+
+    token: str
+    uses_allowed: int | None
+
+
+class StoredAccount(msgspec.Struct, frozen=True):
+    """All that is written when an account is made."""
+
+    user_id: UserID
+    password_hash: bytes | None
+    is_guest: bool
+    is_admin: bool
+    user_type: str | None
+    display_name: bytes | None
+    """JSON string."""
+    push_rules: bytes
+    """JSON object: the ruleset that the account begins with."""
+    now_ms: int
+    session: NewSession | None
+    """Its first login."""
+    interactive_session_id: str | None
+    """The interactive authentication that this ends."""
+    token_use: TokenUse | None
+
+
+class AccountStore:
+    """Transactions over accounts."""
+
+    def __init__(self, database: Database, outgoing: OutgoingStore, *, devices_max: int) -> None:
+        self._database = database
+        self._outgoing = outgoing
+        self._devices_max = devices_max
+
+    async def insert_account(self, new: StoredAccount) -> None:
+        """Make an account with all that belongs to it.
+
+        Raises `UserInUse`, also for the loser of two who ask at once, and `TokenUsedUp`.
+        """
+
+        def work(connection: Connection) -> None:
+            _insert_account(connection, new)
+            if new.token_use is not None:
+                _use_token(connection, new.token_use)
+            if new.interactive_session_id is not None:
+                delete_session(connection, new.interactive_session_id)
+            if new.session is not None:
+                insert_session(connection, self._outgoing, new.session, self._devices_max)
+            for record in _first_data(connection, new):
+                self._outgoing.put(connection, record)
+
+        await self._outgoing.write(work)
+
+    async def select_account(self, user_id: UserID) -> Account | None:
+        """Return an account."""
+        query = sa.select(
+            accounts.c.password_hash, accounts.c.is_guest, accounts.c.is_admin
+        ).where(accounts.c.user_id == user_id)
+
+        def select(connection: Connection) -> Account | None:
+            row = connection.execute(query).first()
+            return None if row is None else Account(*row)
+
+        return await self._database.read(select)
+
+    async def update_password(
+        self,
+        user_id: UserID,
+        password_hash: bytes,
+        *,
+        interactive_session_id: str | None,
+        logout_all_but: str | None,
+    ) -> Collection[str]:
+        """Set the password, and delete all devices but one unless that is `None`.
+
+        Returns the devices that were deleted.
+        """
+
+        def work(connection: Connection) -> Collection[str]:
+            connection.execute(
+                sa.update(accounts)
+                .where(accounts.c.user_id == user_id)
+                .values(password_hash=password_hash)
+            )
+            if interactive_session_id is not None:
+                delete_session(connection, interactive_session_id)
+            if logout_all_but is None:
+                return ()
+            others = connection.scalars(
+                sa.select(devices.c.device_id).where(
+                    devices.c.user_id == user_id, devices.c.device_id != logout_all_but
+                )
+            ).all()
+            delete_devices(connection, self._outgoing, user_id, others)
+            return others
+
+        return await self._outgoing.write(work)
+
+    async def select_token_uses(self, token: str) -> int:
+        """Return how many accounts were made with a registration token."""
+        query = sa.select(registration_token_uses.c.uses).where(
+            registration_token_uses.c.token == token
+        )
+        return await self._database.read(lambda connection: connection.scalar(query) or 0)
+
+
+def _insert_account(connection: Connection, new: StoredAccount) -> None:
+    inserted = connection.execute(
+        insert(connection, accounts)
+        .values(
+            user_id=new.user_id,
+            password_hash=new.password_hash,
+            is_guest=new.is_guest,
+            is_admin=new.is_admin,
+            user_type=new.user_type,
+            created_at_ms=new.now_ms,
+        )
+        .on_conflict_do_nothing()
+        .returning(accounts.c.user_id)
+    ).first()
+    if inserted is None:
+        raise UserInUse
+
+
+def _use_token(connection: Connection, use: TokenUse) -> None:
+    uses = connection.execute(
+        insert(connection, registration_token_uses)
+        .values(token=use.token, uses=1)
+        .on_conflict_do_update(
+            index_elements=[registration_token_uses.c.token],
+            set_={"uses": registration_token_uses.c.uses + 1},
+        )
+        .returning(registration_token_uses.c.uses)
+    ).scalar_one()
+    if use.uses_allowed is not None and uses > use.uses_allowed:
+        raise TokenUsedUp
+
+
+def _first_data(connection: Connection, new: StoredAccount) -> list[OutputClientData]:
+    connection.execute(
+        sa.insert(account_data).values(
+            user_id=new.user_id, room_id="", type=PUSH_RULES, content=new.push_rules
+        )
+    )
+    records: list[OutputClientData] = [
+        AccountDataChanged(user_id=new.user_id, type=PUSH_RULES, content=new.push_rules)
+    ]
+    if new.display_name is not None:
+        connection.execute(
+            sa.insert(profile_fields).values(
+                user_id=new.user_id, field="displayname", value=new.display_name
+            )
+        )
+        records.append(ProfileChanged(new.user_id, "displayname", new.display_name))
+    return records

@@ -1,0 +1,111 @@
+"""Interactive authentications that are under way, shared by all replicas."""
+
+import msgspec
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from base.database import Database
+from components.userapi.store.tables import interactive_sessions
+
+
+class InteractiveSession(msgspec.Struct, frozen=True):
+    """An authentication for one operation, as far as it has come."""
+
+    session_id: str
+    operation: str
+    user_id: str | None
+    """Who has to prove that it is them; `None` where nobody is logged in."""
+    completed: list[str]
+    """The stages that are complete, in their order."""
+    registration_token: str | None
+    expires_at_ms: int
+
+
+def delete_session(connection: Connection, session_id: str) -> bool:
+    """End a session; false when there was none."""
+    statement = sa.delete(interactive_sessions).where(
+        interactive_sessions.c.session_id == session_id
+    )
+    return connection.execute(statement).rowcount > 0
+
+
+class InteractiveStore:
+    """Transactions over interactive sessions."""
+
+    def __init__(self, database: Database, *, sessions_max: int) -> None:
+        self._database = database
+        self._sessions_max = sessions_max
+
+    async def insert_session(self, session: InteractiveSession, now_ms: int) -> None:
+        """Open a session. Expired ones go, and the oldest where there are too many."""
+
+        def work(connection: Connection) -> None:
+            connection.execute(
+                sa.delete(interactive_sessions).where(
+                    interactive_sessions.c.expires_at_ms <= now_ms
+                )
+            )
+            count = sa.select(sa.func.count()).select_from(interactive_sessions)
+            excess = connection.execute(count).scalar_one() - self._sessions_max + 1
+            if excess > 0:
+                oldest = (
+                    sa.select(interactive_sessions.c.session_id)
+                    .order_by(interactive_sessions.c.expires_at_ms)
+                    .limit(excess)
+                )
+                connection.execute(
+                    sa.delete(interactive_sessions).where(
+                        interactive_sessions.c.session_id.in_(oldest)
+                    )
+                )
+            connection.execute(
+                sa.insert(interactive_sessions).values(
+                    session_id=session.session_id,
+                    operation=session.operation,
+                    user_id=session.user_id,
+                    completed=orjson.dumps(session.completed),
+                    registration_token=session.registration_token,
+                    expires_at_ms=session.expires_at_ms,
+                )
+            )
+
+        await self._database.write(work)
+
+    async def select_session(self, session_id: str, now_ms: int) -> InteractiveSession | None:
+        """Return a session that has not expired."""
+        query = sa.select(interactive_sessions).where(
+            interactive_sessions.c.session_id == session_id,
+            interactive_sessions.c.expires_at_ms > now_ms,
+        )
+
+        def select(connection: Connection) -> InteractiveSession | None:
+            row = connection.execute(query).first()
+            if row is None:
+                return None
+            return InteractiveSession(
+                session_id=row.session_id,
+                operation=row.operation,
+                user_id=row.user_id,
+                completed=orjson.loads(row.completed),
+                registration_token=row.registration_token,
+                expires_at_ms=row.expires_at_ms,
+            )
+
+        return await self._database.read(select)
+
+    async def update_session(self, session: InteractiveSession) -> None:
+        """Note the stages that are complete by now."""
+        statement = (
+            sa.update(interactive_sessions)
+            .where(interactive_sessions.c.session_id == session.session_id)
+            .values(
+                completed=orjson.dumps(session.completed),
+                registration_token=session.registration_token,
+            )
+        )
+        await self._database.write(lambda connection: connection.execute(statement))
+
+    async def delete_session(self, session_id: str) -> bool:
+        """End a session; false when there was none, so that one of two who ask gets true."""
+        return await self._database.write(lambda connection: delete_session(connection, session_id))

@@ -1,0 +1,100 @@
+"""What has been decided and OutputClientData has yet to be told."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from base.database import Database, insert
+from components.userapi.store.tables import outgoing, outgoing_sequences
+from logs.records.client_data import OutputClientData
+from logs.topics import OUTPUT_CLIENT_DATA
+
+T = TypeVar("T")
+
+
+class OutgoingRecord(NamedTuple):
+    """A record that waits to be appended, with its number in its partition."""
+
+    partition: int
+    sequence: int
+    key: str
+    value: bytes
+
+
+class OutgoingStore:
+    """The outbox of OutputClientData, filled in the transactions of the other stores."""
+
+    def __init__(self, database: Database, partition_of: Callable[[str], int]) -> None:
+        self._database = database
+        self._partition_of = partition_of
+        self.written = asyncio.Event()
+        """Set after a transaction which may have left something to send."""
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Run a transaction that may `put`, and make known that it did."""
+        result = await self._database.write(work)
+        self.written.set()
+        return result
+
+    def put(self, connection: Connection, record: OutputClientData) -> None:
+        """Leave a record to be sent once the transaction is committed.
+
+        Called last in a transaction: taking the number holds up the others of its partition.
+        """
+        partition = self._partition_of(record.user_id)
+        following = connection.execute(
+            insert(connection, outgoing_sequences)
+            .values(partition=partition, next_sequence=1)
+            .on_conflict_do_update(
+                index_elements=[outgoing_sequences.c.partition],
+                set_={"next_sequence": outgoing_sequences.c.next_sequence + 1},
+            )
+            .returning(outgoing_sequences.c.next_sequence)
+        ).scalar_one()
+        connection.execute(
+            sa.insert(outgoing).values(
+                partition=partition,
+                sequence=following - 1,
+                key=record.user_id,
+                value=OUTPUT_CLIENT_DATA.encode(record),
+            )
+        )
+
+    async def select_outgoing(
+        self, after: Mapping[int, int], *, limit: int
+    ) -> list[OutgoingRecord]:
+        """Return what waits beyond these numbers per partition, each partition in order."""
+        beyond = sa.and_(
+            sa.true(),
+            *(
+                sa.or_(outgoing.c.partition != partition, outgoing.c.sequence > sequence)
+                for partition, sequence in after.items()
+            ),
+        )
+        query = (
+            sa.select(outgoing.c.partition, outgoing.c.sequence, outgoing.c.key, outgoing.c.value)
+            .where(beyond)
+            .order_by(outgoing.c.partition, outgoing.c.sequence)
+            .limit(limit)
+        )
+
+        def select(connection: Connection) -> list[OutgoingRecord]:
+            return [OutgoingRecord(*row) for row in connection.execute(query)]
+
+        return await self._database.read(select)
+
+    async def delete_outgoing(self, up_to: Mapping[int, int]) -> None:
+        """Forget what has been appended: per partition, up to and with this number."""
+
+        def delete(connection: Connection) -> None:
+            for partition, sequence in sorted(up_to.items()):
+                connection.execute(
+                    sa.delete(outgoing).where(
+                        outgoing.c.partition == partition, outgoing.c.sequence <= sequence
+                    )
+                )
+
+        await self._database.write(delete)

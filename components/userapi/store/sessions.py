@@ -1,0 +1,335 @@
+"""Devices, and the access and refresh tokens that belong to them."""
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from base.database import Database
+from components.userapi.store.outgoing import OutgoingStore
+from components.userapi.store.tables import (
+    access_tokens,
+    accounts,
+    devices,
+    interactive_sessions,
+    refresh_tokens,
+)
+from logs.records.client_data import TokensRevoked
+from matrix.errors import Forbidden
+from matrix.identifiers import DeviceID, UserID
+
+
+class TooManyDevices(Forbidden):
+    """You have too many devices: log out some of them first."""
+
+
+class StoredToken(msgspec.Struct, frozen=True):
+    """An access token as stored, with what its account is."""
+
+    user_id: UserID
+    device_id: DeviceID
+    is_guest: bool
+    is_admin: bool
+    expires_at_ms: int | None
+    replaces_hash: bytes | None
+    """The refresh token that has to go once this is used."""
+
+
+class Device(msgspec.Struct, frozen=True):
+    """A device of a user."""
+
+    device_id: DeviceID
+    display_name: str | None
+    last_seen_ms: int
+    last_seen_address: str | None
+
+
+class TokenHash(msgspec.Struct, frozen=True):
+    """A new token: its hash, and when it expires."""
+
+    token_hash: bytes
+    expires_at_ms: int | None
+
+
+class NewSession(msgspec.Struct, frozen=True):
+    """A login: the device, new or known, and its first tokens."""
+
+    user_id: UserID
+    device_id: DeviceID
+    display_name: str | None
+    address: str | None
+    now_ms: int
+    access: TokenHash
+    refresh: TokenHash | None
+
+
+def insert_session(
+    connection: Connection, outgoing: OutgoingStore, session: NewSession, devices_max: int
+) -> None:
+    """Log in on a device. A device that was known keeps its name and loses its tokens.
+
+    Raises `TooManyDevices`.
+    """
+    mine = _is(devices, session.user_id, session.device_id)
+    known = connection.execute(
+        sa.update(devices)
+        .where(mine)
+        .values(last_seen_ms=session.now_ms, last_seen_address=session.address)
+    ).rowcount
+    revoked = known and _delete_tokens(connection, session.user_id, [session.device_id])
+    if not known:
+        count = sa.select(sa.func.count()).where(devices.c.user_id == session.user_id)
+        if connection.execute(count).scalar_one() >= devices_max:
+            raise TooManyDevices
+        connection.execute(
+            sa.insert(devices).values(
+                user_id=session.user_id,
+                device_id=session.device_id,
+                display_name=session.display_name,
+                created_at_ms=session.now_ms,
+                last_seen_ms=session.now_ms,
+                last_seen_address=session.address,
+            )
+        )
+    _insert_tokens(connection, session.user_id, session.device_id, session.access, session.refresh)
+    if revoked:
+        outgoing.put(connection, TokensRevoked(session.user_id, session.device_id))
+
+
+def delete_devices(
+    connection: Connection, outgoing: OutgoingStore, user_id: UserID, device_ids: Collection[str]
+) -> None:
+    """Delete devices with their tokens; those that don't exist are none the worse for it."""
+    _delete_tokens(connection, user_id, device_ids)
+    connection.execute(
+        sa.delete(devices).where(
+            devices.c.user_id == user_id, devices.c.device_id.in_(list(device_ids))
+        )
+    )
+    for device_id in device_ids:
+        outgoing.put(connection, TokensRevoked(user_id, device_id))
+
+
+def _is(table: sa.Table, user_id: str, device_id: str) -> sa.ColumnElement[bool]:
+    return sa.and_(table.c.user_id == user_id, table.c.device_id == device_id)
+
+
+def _delete_tokens(connection: Connection, user_id: str, device_ids: Collection[str]) -> int:
+    deleted = 0
+    for table in (access_tokens, refresh_tokens):
+        deleted += connection.execute(
+            sa.delete(table).where(
+                table.c.user_id == user_id, table.c.device_id.in_(list(device_ids))
+            )
+        ).rowcount
+    return deleted
+
+
+def _insert_tokens(
+    connection: Connection,
+    user_id: str,
+    device_id: str,
+    access: TokenHash,
+    refresh: TokenHash | None,
+    replaces_hash: bytes | None = None,
+) -> None:
+    for table, token in ((access_tokens, access), (refresh_tokens, refresh)):
+        if token is not None:
+            connection.execute(
+                sa.insert(table).values(
+                    token_hash=token.token_hash,
+                    user_id=user_id,
+                    device_id=device_id,
+                    expires_at_ms=token.expires_at_ms,
+                    replaces_hash=replaces_hash,
+                )
+            )
+
+
+class SessionStore:
+    """Transactions over devices and tokens."""
+
+    def __init__(self, database: Database, outgoing: OutgoingStore, *, devices_max: int) -> None:
+        self._database = database
+        self._outgoing = outgoing
+        self._devices_max = devices_max
+
+    async def insert_session(self, session: NewSession) -> None:
+        """Log in on a device. Raises `TooManyDevices`."""
+        await self._outgoing.write(
+            lambda connection: insert_session(
+                connection, self._outgoing, session, self._devices_max
+            )
+        )
+
+    async def select_token(self, token_hash: bytes) -> StoredToken | None:
+        """Return an access token, expired or not."""
+        query = (
+            sa.select(
+                access_tokens.c.user_id,
+                access_tokens.c.device_id,
+                accounts.c.is_guest,
+                accounts.c.is_admin,
+                access_tokens.c.expires_at_ms,
+                access_tokens.c.replaces_hash,
+            )
+            .join(accounts, accounts.c.user_id == access_tokens.c.user_id)
+            .where(access_tokens.c.token_hash == token_hash)
+        )
+
+        def select(connection: Connection) -> StoredToken | None:
+            row = connection.execute(query).first()
+            return None if row is None else StoredToken(*row)
+
+        return await self._database.read(select)
+
+    async def confirm_refresh(self, token: StoredToken) -> None:
+        """Note that the tokens of a refresh arrived: those that they replace end here."""
+        await self._outgoing.write(
+            lambda connection: self._confirm(
+                connection, token.user_id, token.device_id, token.replaces_hash
+            )
+        )
+
+    def _confirm(
+        self, connection: Connection, user_id: str, device_id: str, replaced: bytes | None
+    ) -> None:
+        # Of two first uses at the same time only one finds the old token, and does the rest.
+        gone = sa.delete(refresh_tokens).where(refresh_tokens.c.token_hash == replaced)
+        if replaced is None or not connection.execute(gone).rowcount:
+            return
+        older = sa.or_(
+            access_tokens.c.replaces_hash.is_(None), access_tokens.c.replaces_hash != replaced
+        )
+        connection.execute(
+            sa.delete(access_tokens).where(_is(access_tokens, user_id, device_id), older)
+        )
+        for table in (access_tokens, refresh_tokens):
+            connection.execute(
+                sa.update(table)
+                .where(_is(table, user_id, device_id), table.c.replaces_hash == replaced)
+                .values(replaces_hash=None)
+            )
+        self._outgoing.put(connection, TokensRevoked(user_id, device_id))
+
+    async def refresh(
+        self, refresh_hash: bytes, now_ms: int, access: TokenHash, refresh: TokenHash
+    ) -> tuple[UserID, DeviceID] | bool:
+        """Give new tokens for a refresh token, which stays valid until one of them is used.
+
+        A repeat gives others instead of those that were given before. Answers with the device,
+        or, where there is none, with whether the token was known and has expired.
+        """
+
+        def work(connection: Connection) -> tuple[UserID, DeviceID] | bool:
+            query = (
+                sa.select(refresh_tokens)
+                .where(refresh_tokens.c.token_hash == refresh_hash)
+                .with_for_update()
+            )
+            row = connection.execute(query).first()
+            if row is None:
+                return False
+            if row.expires_at_ms is not None and row.expires_at_ms <= now_ms:
+                return True
+            for table in (access_tokens, refresh_tokens):
+                connection.execute(
+                    sa.delete(table).where(
+                        _is(table, row.user_id, row.device_id),
+                        table.c.replaces_hash == refresh_hash,
+                    )
+                )
+            self._confirm(connection, row.user_id, row.device_id, row.replaces_hash)
+            _insert_tokens(
+                connection, row.user_id, row.device_id, access, refresh, replaces_hash=refresh_hash
+            )
+            return row.user_id, row.device_id
+
+        return await self._outgoing.write(work)
+
+    async def select_devices(self, user_id: UserID) -> list[Device]:
+        """Return the devices of a user, ordered by ID."""
+        query = _devices_of(user_id).order_by(devices.c.device_id)
+
+        def select(connection: Connection) -> list[Device]:
+            return [Device(*row) for row in connection.execute(query)]
+
+        return await self._database.read(select)
+
+    async def select_device(self, user_id: UserID, device_id: str) -> Device | None:
+        """Return a device of a user."""
+        query = _devices_of(user_id).where(devices.c.device_id == device_id)
+
+        def select(connection: Connection) -> Device | None:
+            row = connection.execute(query).first()
+            return None if row is None else Device(*row)
+
+        return await self._database.read(select)
+
+    async def update_device(
+        self, user_id: UserID, device_id: str, display_name: str | None
+    ) -> bool:
+        """Name a device, or with `None` leave it; false when there is no such device."""
+        change: dict[str, Any] = {"device_id": device_id}
+        if display_name is not None:
+            change["display_name"] = display_name
+        statement = sa.update(devices).where(_is(devices, user_id, device_id)).values(change)
+        return await self._database.write(
+            lambda connection: connection.execute(statement).rowcount > 0
+        )
+
+    async def delete_devices(
+        self, user_id: UserID, device_ids: Collection[str], session_id: str | None = None
+    ) -> None:
+        """Delete devices and tokens, and the interactive session that allowed it."""
+
+        def delete(connection: Connection) -> None:
+            if session_id is not None:
+                connection.execute(
+                    sa.delete(interactive_sessions).where(
+                        interactive_sessions.c.session_id == session_id
+                    )
+                )
+            delete_devices(connection, self._outgoing, user_id, device_ids)
+
+        await self._outgoing.write(delete)
+
+    async def delete_all_devices(self, user_id: UserID) -> None:
+        """Delete all devices and tokens of a user."""
+
+        def delete(connection: Connection) -> None:
+            for table in (access_tokens, refresh_tokens, devices):
+                connection.execute(sa.delete(table).where(table.c.user_id == user_id))
+            self._outgoing.put(connection, TokensRevoked(user_id, None))
+
+        await self._outgoing.write(delete)
+
+    async def update_last_seen(self, seen: Iterable[tuple[tuple[str, str], int]]) -> None:
+        """Note when devices were last seen, given as ((user ID, device ID), ms)."""
+        rows = [
+            {"of_user": user_id, "of_device": device_id, "seen_ms": seen_ms}
+            for (user_id, device_id), seen_ms in sorted(seen)
+        ]
+        seen_ms = sa.bindparam("seen_ms", type_=sa.BigInteger)
+        statement = (
+            sa.update(devices)
+            .where(
+                devices.c.user_id == sa.bindparam("of_user"),
+                devices.c.device_id == sa.bindparam("of_device"),
+                devices.c.last_seen_ms < seen_ms,
+            )
+            .values(last_seen_ms=seen_ms)
+        )
+        if rows:
+            await self._database.write(lambda connection: connection.execute(statement, rows))
+
+
+def _devices_of(user_id: UserID) -> sa.Select[Any]:
+    return sa.select(
+        devices.c.device_id,
+        devices.c.display_name,
+        devices.c.last_seen_ms,
+        devices.c.last_seen_address,
+    ).where(devices.c.user_id == user_id)

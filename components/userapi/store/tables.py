@@ -1,0 +1,120 @@
+"""All tables of the user API."""
+
+from typing import Final
+
+import sqlalchemy as sa
+
+from base.database import Schema
+
+_metadata = sa.MetaData()
+
+accounts: Final = sa.Table(
+    "accounts",
+    _metadata,
+    sa.Column("user_id", sa.Text, primary_key=True),
+    sa.Column("password_hash", sa.LargeBinary),
+    sa.Column("is_guest", sa.Boolean, nullable=False),
+    sa.Column("is_admin", sa.Boolean, nullable=False),
+    sa.Column("user_type", sa.Text),
+    sa.Column("created_at_ms", sa.BigInteger, nullable=False),
+)
+
+devices: Final = sa.Table(
+    "devices",
+    _metadata,
+    sa.Column("user_id", sa.Text, primary_key=True),
+    sa.Column("device_id", sa.Text, primary_key=True),
+    sa.Column("display_name", sa.Text),
+    sa.Column("created_at_ms", sa.BigInteger, nullable=False),
+    sa.Column("last_seen_ms", sa.BigInteger, nullable=False),
+    sa.Column("last_seen_address", sa.Text),
+)
+
+# A token is kept as its SHA-256, so that a copy of the database lets nobody in.
+access_tokens: Final = sa.Table(
+    "access_tokens",
+    _metadata,
+    sa.Column("token_hash", sa.LargeBinary, primary_key=True),
+    sa.Column("user_id", sa.Text, nullable=False),
+    sa.Column("device_id", sa.Text, nullable=False),
+    sa.Column("expires_at_ms", sa.BigInteger),
+    # The refresh token that it was given for, which is valid until this one is used.
+    sa.Column("replaces_hash", sa.LargeBinary),
+    sa.Index("access_tokens_by_device", "user_id", "device_id"),
+)
+
+refresh_tokens: Final = sa.Table(
+    "refresh_tokens",
+    _metadata,
+    sa.Column("token_hash", sa.LargeBinary, primary_key=True),
+    sa.Column("user_id", sa.Text, nullable=False),
+    sa.Column("device_id", sa.Text, nullable=False),
+    sa.Column("expires_at_ms", sa.BigInteger),
+    sa.Column("replaces_hash", sa.LargeBinary),
+    sa.Index("refresh_tokens_by_device", "user_id", "device_id"),
+)
+
+profile_fields: Final = sa.Table(
+    "profile_fields",
+    _metadata,
+    sa.Column("user_id", sa.Text, primary_key=True),
+    sa.Column("field", sa.Text, primary_key=True),
+    sa.Column("value", sa.LargeBinary, nullable=False),
+)
+
+account_data: Final = sa.Table(
+    "account_data",
+    _metadata,
+    sa.Column("user_id", sa.Text, primary_key=True),
+    # Empty for account data that belongs to no room.
+    sa.Column("room_id", sa.Text, primary_key=True),
+    sa.Column("type", sa.Text, primary_key=True),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+)
+
+filters: Final = sa.Table(
+    "filters",
+    _metadata,
+    sa.Column("user_id", sa.Text, primary_key=True),
+    sa.Column("filter_id", sa.Text, primary_key=True),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+    sa.Column("created_at_ms", sa.BigInteger, nullable=False),
+)
+
+registration_token_uses: Final = sa.Table(
+    "registration_token_uses",
+    _metadata,
+    sa.Column("token", sa.Text, primary_key=True),
+    sa.Column("uses", sa.Integer, nullable=False),
+)
+
+interactive_sessions: Final = sa.Table(
+    "interactive_sessions",
+    _metadata,
+    sa.Column("session_id", sa.Text, primary_key=True),
+    sa.Column("operation", sa.Text, nullable=False),
+    sa.Column("user_id", sa.Text),
+    sa.Column("completed", sa.LargeBinary, nullable=False),
+    sa.Column("registration_token", sa.Text),
+    sa.Column("expires_at_ms", sa.BigInteger, nullable=False, index=True),
+)
+
+# What OutputClientData has yet to be told. Numbers count per partition without holes; a number
+# is taken inside the transaction, so their order is the order of the commits.
+outgoing: Final = sa.Table(
+    "outgoing",
+    _metadata,
+    sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("value", sa.LargeBinary, nullable=False),
+)
+
+outgoing_sequences: Final = sa.Table(
+    "outgoing_sequences",
+    _metadata,
+    sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("next_sequence", sa.BigInteger, nullable=False),
+)
+
+SCHEMA: Final = Schema("userapi", _metadata)

@@ -1,0 +1,192 @@
+"""What users keep with the server: profile fields, account data and filters."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from base.database import Database, insert
+from components.userapi.store.outgoing import OutgoingStore
+from components.userapi.store.tables import account_data, accounts, filters, profile_fields
+from logs.records.client_data import AccountDataChanged, ProfileChanged
+from matrix.errors import MatrixError, NotFound, TooLarge
+from matrix.identifiers import UserID
+
+PUSH_RULES: Final = "m.push_rules"
+PROFILE_SIZE_MAX: Final = 65_536
+
+
+class ProfileTooLarge(MatrixError):
+    """The profile would be larger than 64 KiB."""
+
+    errcode = "M_PROFILE_TOO_LARGE"
+
+
+class ProfileStore:
+    """Transactions over profiles."""
+
+    def __init__(self, database: Database, outgoing: OutgoingStore) -> None:
+        self._database = database
+        self._outgoing = outgoing
+
+    async def select_profile(self, user_id: UserID) -> dict[str, bytes] | None:
+        """Return the fields as JSON values, ordered by name; `None` where there is no account."""
+        exists = sa.select(accounts.c.user_id).where(accounts.c.user_id == user_id)
+
+        def select(connection: Connection) -> dict[str, bytes] | None:
+            if connection.execute(exists).first() is None:
+                return None
+            return _profile(connection, user_id)
+
+        return await self._database.read(select)
+
+    async def upsert_field(self, user_id: UserID, field: str, value: bytes | None) -> bool:
+        """Set a field to a JSON value, or remove it with `None`; false when nothing changed.
+
+        Raises `NotFound` where there is no account, and `ProfileTooLarge`.
+        """
+
+        def work(connection: Connection) -> bool:
+            # Locked, so that two fields written at once are both counted.
+            account = sa.select(accounts.c.user_id).where(accounts.c.user_id == user_id)
+            if connection.execute(account.with_for_update()).first() is None:
+                raise NotFound("There is no such user.")
+            profile = _profile(connection, user_id)
+            if profile.get(field) == value:
+                return False
+            _write_field(connection, user_id, field, value, profile)
+            self._outgoing.put(connection, ProfileChanged(user_id, field, value or b"null"))
+            return True
+
+        return await self._outgoing.write(work)
+
+
+def _profile(connection: Connection, user_id: str) -> dict[str, bytes]:
+    query = (
+        sa.select(profile_fields.c.field, profile_fields.c.value)
+        .where(profile_fields.c.user_id == user_id)
+        .order_by(profile_fields.c.field)
+    )
+    return {field: value for field, value in connection.execute(query)}  # noqa: C416 (rows are no pairs)
+
+
+def _write_field(
+    connection: Connection,
+    user_id: str,
+    field: str,
+    value: bytes | None,
+    profile: Mapping[str, bytes],
+) -> None:
+    if value is None:
+        connection.execute(
+            sa.delete(profile_fields).where(
+                profile_fields.c.user_id == user_id, profile_fields.c.field == field
+            )
+        )
+        return
+    # As JSON each field adds quotes, a colon and a comma or brace.
+    size = sum(len(name.encode()) + len(text) + 4 for name, text in {**profile, field: value}.items())
+    if size + 1 > PROFILE_SIZE_MAX:
+        raise ProfileTooLarge
+    connection.execute(
+        insert(connection, profile_fields)
+        .values(user_id=user_id, field=field, value=value)
+        .on_conflict_do_update(
+            index_elements=[profile_fields.c.user_id, profile_fields.c.field],
+            set_={"value": value},
+        )
+    )
+
+
+class AccountDataStore:
+    """Transactions over account data. `room_id` is empty for account data of no room."""
+
+    def __init__(self, database: Database, outgoing: OutgoingStore, *, types_max: int) -> None:
+        self._database = database
+        self._outgoing = outgoing
+        self._types_max = types_max
+
+    async def select_account_data(
+        self, user_id: UserID, room_id: str, data_type: str
+    ) -> bytes | None:
+        """Return the JSON object of a type."""
+        query = sa.select(account_data.c.content).where(
+            account_data.c.user_id == user_id,
+            account_data.c.room_id == room_id,
+            account_data.c.type == data_type,
+        )
+        return await self._database.read(lambda connection: connection.scalar(query))
+
+    async def upsert_account_data(
+        self, user_id: UserID, room_id: str, data_type: str, content: bytes
+    ) -> None:
+        """Set the JSON object of a type. Raises `TooLarge` where there are too many types."""
+
+        def work(connection: Connection) -> None:
+            key = {"user_id": user_id, "room_id": room_id, "type": data_type}
+            mine = sa.and_(*(account_data.c[name] == value for name, value in key.items()))
+            if not connection.execute(
+                sa.update(account_data).where(mine).values(content=content)
+            ).rowcount:
+                self._insert(connection, {**key, "content": content})
+            self._outgoing.put(
+                connection,
+                AccountDataChanged(
+                    user_id=user_id, type=data_type, content=content, room_id=room_id or None
+                ),
+            )
+
+        await self._outgoing.write(work)
+
+    def _insert(self, connection: Connection, row: dict[str, Any]) -> None:
+        count = sa.select(sa.func.count()).where(account_data.c.user_id == row["user_id"])
+        if connection.execute(count).scalar_one() >= self._types_max:
+            raise TooLarge("There is too much account data: no further types are kept.")
+        # Another replica may have been faster since the update found no row.
+        connection.execute(
+            insert(connection, account_data)
+            .values(row)
+            .on_conflict_do_update(
+                index_elements=list(account_data.primary_key), set_={"content": row["content"]}
+            )
+        )
+
+
+class FilterStore:
+    """Transactions over filters."""
+
+    def __init__(self, database: Database, *, filters_max: int) -> None:
+        self._database = database
+        self._filters_max = filters_max
+
+    async def select_filter(self, user_id: UserID, filter_id: str) -> bytes | None:
+        """Return the JSON object of a filter."""
+        query = sa.select(filters.c.content).where(
+            filters.c.user_id == user_id, filters.c.filter_id == filter_id
+        )
+        return await self._database.read(lambda connection: connection.scalar(query))
+
+    async def insert_filter(
+        self, user_id: UserID, filter_id: str, content: bytes, now_ms: int
+    ) -> None:
+        """Keep a filter; a repeat changes nothing. The oldest goes where there are too many."""
+
+        def work(connection: Connection) -> None:
+            connection.execute(
+                insert(connection, filters)
+                .values(
+                    user_id=user_id, filter_id=filter_id, content=content, created_at_ms=now_ms
+                )
+                .on_conflict_do_nothing()
+            )
+            mine = filters.c.user_id == user_id
+            oldest = (
+                sa.select(filters.c.filter_id)
+                .where(mine)
+                .order_by(filters.c.created_at_ms.desc(), filters.c.filter_id)
+                .offset(self._filters_max)
+            )
+            connection.execute(sa.delete(filters).where(mine, filters.c.filter_id.in_(oldest)))
+
+        await self._database.write(work)

@@ -1,0 +1,75 @@
+"""Access tokens that are known from memory."""
+
+from typing import Final
+
+from cachetools import LRUCache
+
+from internalapi.userapi import Requester
+
+
+class KnownToken:
+    """Whose token it is, and until when."""
+
+    __slots__ = ("device", "expires_at_ms", "requester")
+
+    def __init__(self, requester: Requester, expires_at_ms: int | None) -> None:
+        self.requester: Final = requester
+        self.expires_at_ms: Final = expires_at_ms
+        self.device: Final[tuple[str, str]] = (requester.user_id, requester.device_id)
+
+
+class TokenCache:
+    """A bounded map from token hash to `KnownToken`, which forgets by user and device.
+
+    It takes nothing while it is not listening: what nobody says to be revoked must not be kept.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._of_user: dict[str, set[bytes]] = {}
+        self._known = _LeastRecentlyUsed(size, self._of_user)
+        self._listening = False
+        self.generation = 0
+        """Counts what was forgotten, so that an answer read before is not kept after it."""
+
+    def get(self, token_hash: bytes) -> KnownToken | None:
+        """Return what is known of a token."""
+        try:
+            return self._known[token_hash]
+        except KeyError:
+            return None
+
+    def put(self, token_hash: bytes, token: KnownToken, generation: int) -> None:
+        """Keep a token as it was read at this generation, unless something was forgotten since."""
+        if self._listening and generation == self.generation:
+            self._known[token_hash] = token
+            self._of_user.setdefault(token.requester.user_id, set()).add(token_hash)
+
+    def forget(self, user_id: str, device_id: str | None) -> None:
+        """Forget the tokens of a device, or of all devices of the user."""
+        self.generation += 1
+        for token_hash in list(self._of_user.get(user_id, ())):
+            if device_id in (None, self._known[token_hash].requester.device_id):
+                del self._known[token_hash]
+
+    def listen(self, *, listening: bool) -> None:
+        """Begin to keep tokens, now that revocations are heard of; or stop, and forget all."""
+        self._listening = listening
+        if not listening:
+            self.generation += 1
+            self._known.clear()
+
+
+class _LeastRecentlyUsed(LRUCache[bytes, KnownToken]):
+    """The map itself. Whatever leaves it, also by being evicted, leaves the index by user."""
+
+    def __init__(self, size: int, of_user: dict[str, set[bytes]]) -> None:
+        super().__init__(maxsize=size)
+        self._of_user = of_user
+
+    def __delitem__(self, token_hash: bytes) -> None:
+        user_id = self[token_hash].requester.user_id
+        super().__delitem__(token_hash)
+        hashes = self._of_user[user_id]
+        hashes.discard(token_hash)
+        if not hashes:
+            del self._of_user[user_id]
