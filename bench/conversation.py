@@ -73,7 +73,9 @@ def message_job(user: User, room_id: str, number: int) -> Job[Message]:
 class Ledger:
     """What the server said about the messages: acknowledged as an event, or uncertain."""
 
-    def __init__(self, done: Iterable[Done[Message]]) -> None:
+    def __init__(self, done: Iterable[Done[Message]], *, senders_in_order: bool = True) -> None:
+        """Take what was done, and whether each sender waited for one answer after another."""
+        self.senders_in_order = senders_in_order
         self.acknowledged: dict[str, dict[str, Sent]] = {}
         self.uncertain: dict[str, set[Sent]] = {}
         self.findings = Findings()
@@ -103,7 +105,9 @@ class Ledger:
         for room_id, members in seen_by.items():
             acknowledged: Mapping[str, Sent] = self.acknowledged.get(room_id, {})
             uncertain = self.uncertain.get(room_id, set())
-            findings.add(check_room(acknowledged, uncertain, members))
+            findings.add(
+                check_room(acknowledged, uncertain, members, senders_in_order=self.senders_in_order)
+            )
         return findings
 
 

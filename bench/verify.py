@@ -126,7 +126,7 @@ def check_one_order(orders: Mapping[str, Sequence[str]]) -> Findings:
 def check_same_set(expected: Iterable[str], found: Iterable[str], where: str) -> Findings:
     """Hold a list without order against what it should contain, each exactly once."""
     wanted = set(expected)
-    counts = Counter(found)
+    counts = Counter(list(found))
     findings = Findings(checked=counts.total())
     for item, count in counts.items():
         if item not in wanted:
