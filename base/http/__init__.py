@@ -1,6 +1,6 @@
 """HTTP for every component: routers of thin handlers, one application, one server."""
 
-from base.http.application import HttpSettings, Observer, application
+from base.http.application import Application, HttpSettings, Observer, application
 from base.http.fields import Fields
 from base.http.request import ClientDisconnected, Request
 from base.http.request_id import current_request_id, request_id
@@ -9,6 +9,7 @@ from base.http.router import Handler, Route, RouteConflict, Router
 from base.http.server import Listener, Server, serve
 
 __all__ = [
+    "Application",
     "ClientDisconnected",
     "Fields",
     "Handler",

@@ -40,6 +40,7 @@ class Request:
 
     __slots__ = (
         "_body",
+        "_headers",
         "_query",
         "_query_pairs",
         "_receive",
@@ -68,6 +69,7 @@ class Request:
         self.body_timeout_s = body_timeout_s
         self._receive = receive
         self._body: bytes | None = None
+        self._headers: dict[bytes, bytes] | None = None
         self._query: dict[str, str] | None = None
         self._query_pairs: list[tuple[str, str]] | None = None
 
@@ -92,12 +94,10 @@ class Request:
 
     def header(self, name: str) -> str | None:
         """Return the first header of this name, given in lower case."""
-        wanted = name.encode()
-        for found, value in self.scope["headers"]:
-            if found == wanted:
-                text: str = value.decode("latin-1")
-                return text
-        return None
+        if self._headers is None:
+            self._headers = dict(reversed(self.scope["headers"]))
+        value = self._headers.get(name.encode())
+        return None if value is None else value.decode("latin-1")
 
     def headers(self, name: str) -> list[str]:
         """Return all headers of this name, given in lower case, in their order."""

@@ -188,7 +188,7 @@ class RouteIndex:
         """
         segments = path[1:].split("/")
         if "%" in path:
-            segments = [_decode(segment) for segment in segments]
+            segments = [_decode(one) if "%" in one else one for one in segments]
         end = len(segments)
         node, position = self._root, 0
         values: list[str] = []
@@ -227,8 +227,6 @@ def _parameters(route: Route, values: list[str]) -> dict[str, str]:
 
 
 def _decode(segment: str) -> str:
-    if "%" not in segment:
-        return segment
     try:
         return unquote_to_bytes(segment).decode()
     except UnicodeDecodeError as error:

@@ -55,16 +55,28 @@ async def serve(listeners: Sequence[Listener], *, drain_s: int = 10) -> AsyncIte
     with contextlib.ExitStack() as bound:
         sockets = [bound.enter_context(_bind(listener)) for listener in listeners]
         servers = [_UvicornServer(_configuration(one, drain_s)) for one in listeners]
-        async with asyncio.TaskGroup() as tasks:
-            for server, listening in zip(servers, sockets, strict=True):
-                tasks.create_task(server.serve(sockets=[listening]))
-            try:
-                for server in servers:
-                    await server.accepts.wait()
-                yield Server([listening.getsockname()[1] for listening in sockets])
-            finally:
-                for server in servers:
-                    server.should_exit = True
+        running = [
+            asyncio.create_task(server.serve(sockets=[listening]), name="http server")
+            for server, listening in zip(servers, sockets, strict=True)
+        ]
+        try:
+            await _all_accept(servers, running)
+            yield Server([listening.getsockname()[1] for listening in sockets])
+        finally:
+            for server in servers:
+                server.should_exit = True
+            await asyncio.gather(*running)
+
+
+async def _all_accept(
+    servers: "Sequence[_UvicornServer]", running: Sequence[asyncio.Task[None]]
+) -> None:
+    for server, task in zip(servers, running, strict=True):
+        accepts = asyncio.create_task(server.accepts.wait())
+        await asyncio.wait([accepts, task], return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            accepts.cancel()
+            await task
 
 
 def _bind(listener: Listener) -> socket.socket:

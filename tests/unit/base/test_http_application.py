@@ -1,0 +1,255 @@
+"""Every request gets an answer, whatever its handler does."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from typing import Literal
+
+import pytest
+
+from base.http import (
+    Fields,
+    HttpSettings,
+    Request,
+    Response,
+    Router,
+    StreamingResponse,
+    application,
+    current_request_id,
+    empty_response,
+    json_response,
+)
+from base.http.router import Handler
+from base.http.testing import Client
+from matrix.errors import Forbidden, LimitExceeded, UnknownToken
+
+
+class BrokerAway(Exception):
+    """A dependency is away."""
+
+
+class WatchedEvent(asyncio.Event):
+    """An event that says when somebody waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.watched = asyncio.Event()
+
+    async def wait(self) -> Literal[True]:
+        self.watched.set()
+        return await super().wait()
+
+
+def raising(error: Exception) -> Handler:
+    async def handler(_request: Request) -> Response:
+        raise error
+
+    return handler
+
+
+def client(handler: Handler, *, cors: bool = True, long_poll: bool = False) -> Client:
+    router = Router()
+    router.get("/x", handler, long_poll=long_poll)
+    return Client(application([router], settings=HttpSettings(cors=cors), outages=(BrokerAway,)))
+
+
+async def test_a_refusal_becomes_its_errcode_and_status() -> None:
+    answer = await client(raising(Forbidden("Not for you"))).get("/x")
+
+    assert answer.status == 403
+    assert answer.json == {"errcode": "M_FORBIDDEN", "error": "Not for you"}
+    assert answer.headers["content-type"] == "application/json"
+
+
+async def test_further_fields_of_a_refusal_are_answered() -> None:
+    answer = await client(raising(UnknownToken(soft_logout=True))).get("/x")
+
+    assert answer.status == 401
+    assert answer.json["soft_logout"] is True
+
+
+async def test_too_many_requests_hear_when_to_come_back() -> None:
+    answer = await client(raising(LimitExceeded(1001))).get("/x")
+
+    assert answer.status == 429
+    assert answer.json["retry_after_ms"] == 1001
+    assert answer.headers["retry-after"] == "2"
+
+
+async def test_an_outage_asks_to_try_again(caplog: pytest.LogCaptureFixture) -> None:
+    answer = await client(raising(BrokerAway("no broker"))).get("/x")
+
+    assert (answer.status, answer.errcode) == (503, "M_UNKNOWN")
+    assert int(answer.headers["retry-after"]) >= 1
+    assert "no broker" not in answer.json["error"]
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+
+
+async def test_a_bug_is_logged_once_and_not_told(caplog: pytest.LogCaptureFixture) -> None:
+    answer = await client(raising(ZeroDivisionError("secret detail"))).get("/x")
+
+    assert answer.status == 500
+    assert answer.json == {"errcode": "M_UNKNOWN", "error": "Internal server error"}
+    assert [record.exc_info is not None for record in caplog.records] == [True]
+
+
+async def test_bytes_are_answered_as_they_are() -> None:
+    async def handler(_request: Request) -> Response:
+        return json_response(b'{"a":  1}', 202)
+
+    answer = await client(handler).get("/x")
+
+    assert (answer.status, answer.body) == (202, b'{"a":  1}')
+    assert answer.headers["content-length"] == "9"
+
+
+@pytest.mark.parametrize("path", ["/x", "/unknown"])
+async def test_web_pages_of_any_origin_may_read_every_answer(path: str) -> None:
+    for handler in (raising(Forbidden()), raising(ZeroDivisionError())):
+        answer = await client(handler).get(path)
+        assert answer.status >= 400
+        assert answer.headers["access-control-allow-origin"] == "*"
+
+
+async def test_a_preflight_hears_what_is_allowed() -> None:
+    answer = await client(raising(Forbidden())).request("OPTIONS", "/x")
+
+    assert answer.status == 204
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert "PUT" in answer.headers["access-control-allow-methods"]
+    assert "Authorization" in answer.headers["access-control-allow-headers"]
+
+
+async def test_web_pages_may_be_kept_out() -> None:
+    answer = await client(raising(Forbidden()), cors=False).get("/x")
+
+    assert "access-control-allow-origin" not in answer.headers
+
+
+async def test_a_response_may_come_in_pieces() -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"one"
+        yield b"two"
+
+    async def handler(_request: Request) -> StreamingResponse:
+        return StreamingResponse(pieces(), length=6, content_type=b"text/plain")
+
+    answer = await client(handler).get("/x")
+
+    assert (answer.body, answer.complete) == (b"onetwo", True)
+    assert answer.headers["content-length"] == "6"
+
+
+async def test_a_response_that_fails_half_way_breaks_off(caplog: pytest.LogCaptureFixture) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"one"
+        raise OSError("disk")
+
+    async def handler(_request: Request) -> StreamingResponse:
+        return StreamingResponse(pieces())
+
+    answer = await client(handler).get("/x")
+
+    assert (answer.body, answer.complete) == (b"one", False)
+    assert len(caplog.records) == 1
+
+
+async def test_a_long_poll_ends_when_its_client_has_gone() -> None:
+    started, gone, cancelled = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def handler(_request: Request) -> Response:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+        return empty_response()
+
+    call = asyncio.create_task(client(handler, long_poll=True).request("GET", "/x", gone=gone))
+    await started.wait()
+    gone.set()
+
+    assert (await call).status == 0
+    assert cancelled.is_set()
+
+
+async def test_a_long_poll_whose_client_stays_is_answered() -> None:
+    gone = WatchedEvent()
+
+    async def handler(_request: Request) -> Response:
+        await gone.watched.wait()
+        return empty_response()
+
+    answer = await client(handler, long_poll=True).request("GET", "/x", gone=gone)
+
+    assert answer.json == {}
+
+
+async def test_a_handler_may_wait_for_its_client_to_go() -> None:
+    gone = asyncio.Event()
+
+    async def handler(request: Request) -> Response:
+        waiting = asyncio.create_task(request.disconnected())
+        gone.set()
+        await waiting
+        return json_response("gone")
+
+    answer = await client(handler).request("GET", "/x", gone=gone)
+
+    assert answer.json == "gone"
+
+
+async def test_a_request_that_is_cancelled_asks_to_try_again() -> None:
+    started = asyncio.Event()
+
+    async def handler(_request: Request) -> Response:
+        started.set()
+        await asyncio.Event().wait()
+        return empty_response()
+
+    call = asyncio.create_task(client(handler).get("/x"))
+    await started.wait()
+    call.cancel()
+
+    assert (await call).status == 503
+
+
+async def test_requests_have_ids_of_their_own() -> None:
+    async def handler(_request: Request) -> Response:
+        return json_response(current_request_id())
+
+    one = client(handler)
+    identities = [(await one.get("/x")).json for _ in range(3)]
+
+    assert len(set(identities)) == 3
+    assert all(identities)
+
+
+async def test_each_answer_is_observed() -> None:
+    seen: list[tuple[str, str, int]] = []
+
+    def observe(method: str, template: str, status: int, seconds: float) -> None:
+        assert seconds >= 0
+        seen.append((method, template, status))
+
+    async def handler(_request: Request) -> Response:
+        Fields({}).string("x")
+        return empty_response()
+
+    router = Router()
+    router.get("/a/{x}", handler)
+    observed = Client(application([router], observe=observe))
+    await observed.get("/a/1")
+    await observed.get("/b/1")
+
+    assert seen == [("GET", "/a/{x}", 400), ("GET", "", 404)]
+
+
+async def test_ordinary_fastapi_routes_answer_what_no_router_knows() -> None:
+    app = application([Router()])
+
+    @app.get("/status")
+    async def status() -> dict[str, str]:
+        return {"status": "ok"}
+
+    assert (await Client(app).get("/status")).json == {"status": "ok"}

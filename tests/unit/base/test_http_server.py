@@ -1,0 +1,221 @@
+"""The server on real sockets: listeners, limits, disconnects and shutting down."""
+
+import asyncio
+import contextlib
+import shutil
+import ssl
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from base.http import (
+    Application,
+    HttpSettings,
+    Listener,
+    Request,
+    Response,
+    Router,
+    application,
+    empty_response,
+    json_response,
+    serve,
+)
+from base.http.router import Handler
+
+
+async def length(request: Request) -> Response:
+    return json_response(len(await request.body()))
+
+
+def app(handler: Handler, *, long_poll: bool = False) -> Application:
+    router = Router()
+    router.post("/x", handler, long_poll=long_poll)
+    return application([router], settings=HttpSettings(max_body_bytes=100_000))
+
+
+def saying(word: str) -> Handler:
+    async def handler(_request: Request) -> Response:
+        return json_response(word)
+
+    return handler
+
+
+async def exchange(port: int, request: bytes) -> bytes:
+    """Send bytes as they are, and return all that comes until the server closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    answer = b""
+    # A server that closes while it is still sent to resets the connection.
+    with contextlib.suppress(ConnectionResetError):
+        while piece := await reader.read(65536):
+            answer += piece
+    writer.close()
+    return answer
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as open_session:
+        yield open_session
+
+
+async def test_each_listener_answers_with_its_own_application(
+    session: aiohttp.ClientSession,
+) -> None:
+    listeners = [Listener(app(saying("one"))), Listener(app(saying("two")))]
+
+    async with serve(listeners) as server:
+        words = []
+        for port in server.ports:
+            async with session.post(f"http://127.0.0.1:{port}/x") as answer:
+                words.append(await answer.json())
+
+    assert words == ["one", "two"]
+
+
+async def test_an_address_that_is_taken_is_an_error() -> None:
+    async with serve([Listener(app(length))]) as server:
+        with pytest.raises(OSError, match="in use"):
+            async with serve([Listener(app(length)), Listener(app(length), port=server.ports[0])]):
+                pytest.fail("it served")
+
+
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    """Return a certificate for localhost and its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl to make a certificate with")
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
+    command += f" -addext subjectAltName=DNS:localhost -out {certificate} -keyout {key}"
+    subprocess.run(command.split(), check=True, capture_output=True)
+    return certificate, key
+
+
+async def test_a_listener_speaks_tls(tmp_path: Path) -> None:
+    certificate, key = make_certificate(tmp_path)
+    trusting = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=str(certificate)))
+    listener = Listener(app(saying("hi")), certificate=certificate, private_key=key)
+
+    async with (
+        serve([listener]) as server,
+        aiohttp.ClientSession(connector=trusting) as session,
+        session.post(f"https://localhost:{server.ports[0]}/x") as answer,
+    ):
+        assert await answer.json() == "hi"
+
+
+async def test_a_chunked_body_arrives_whole(session: aiohttp.ClientSession) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(9):
+            yield b"x" * 11_000
+
+    async with (
+        serve([Listener(app(length))]) as server,
+        session.post(f"http://127.0.0.1:{server.ports[0]}/x", data=chunks()) as answer,
+    ):
+        assert await answer.json() == 99_000
+
+
+async def test_a_chunked_body_over_the_limit_is_refused(session: aiohttp.ClientSession) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(11):
+            yield b"x" * 10_000
+
+    async with (
+        serve([Listener(app(length))]) as server,
+        session.post(f"http://127.0.0.1:{server.ports[0]}/x", data=chunks()) as answer,
+    ):
+        assert answer.status == 413
+        assert (await answer.json())["errcode"] == "M_TOO_LARGE"
+
+
+async def test_a_declared_length_over_the_limit_is_refused_before_the_body() -> None:
+    request = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 100001\r\n"
+    request += b"Expect: 100-continue\r\n\r\n"
+
+    async with serve([Listener(app(length))]) as server:
+        answer = await exchange(server.ports[0], request)
+
+    assert answer.startswith(b"HTTP/1.1 413")
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"nonsense\r\n\r\n",
+        b"POST /x\xff HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"CONNECT a.org:443 HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        b"POST /x HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"GET /x HTTP/1.1\r\nX: " + b"x" * 200_000,
+        b"".join([b"GET /x HTTP/1.1\r\n"] + [b"X: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n"] * 5000),
+        b"GET /" + b"x" * 200_000,
+    ],
+)
+async def test_a_malformed_or_endless_head_is_refused(request_bytes: bytes) -> None:
+    async with serve([Listener(app(length))]) as server:
+        answer = await exchange(server.ports[0], request_bytes)
+
+    assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.1 404"))
+
+
+async def test_a_client_that_goes_ends_its_long_poll() -> None:
+    started, ended = asyncio.Event(), asyncio.Event()
+
+    async def handler(_request: Request) -> Response:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        return empty_response()
+
+    async with serve([Listener(app(handler, long_poll=True))]) as server:
+        _, writer = await asyncio.open_connection("127.0.0.1", server.ports[0])
+        writer.write(b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
+        await started.wait()
+        writer.close()
+        await ended.wait()
+
+
+async def test_a_request_in_flight_is_finished_before_the_server_stops(
+    session: aiohttp.ClientSession,
+) -> None:
+    started, finish = asyncio.Event(), asyncio.Event()
+
+    async def handler(_request: Request) -> Response:
+        started.set()
+        await finish.wait()
+        return json_response("done")
+
+    async with serve([Listener(app(handler))]) as server:
+        url = f"http://127.0.0.1:{server.ports[0]}/x"
+        call = asyncio.create_task(session.post(url))
+        await started.wait()
+        asyncio.get_running_loop().call_later(0.2, finish.set)
+
+    async with await call as answer:
+        assert await answer.json() == "done"
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await session.post(url)
+
+
+async def test_a_request_that_hangs_holds_up_the_end_only_so_long(
+    session: aiohttp.ClientSession,
+) -> None:
+    started = asyncio.Event()
+
+    async def handler(_request: Request) -> Response:
+        started.set()
+        await asyncio.Event().wait()
+        return empty_response()
+
+    async with serve([Listener(app(handler))], drain_s=0) as server:
+        call = asyncio.create_task(session.post(f"http://127.0.0.1:{server.ports[0]}/x"))
+        await started.wait()
+
+    async with await call as answer:
+        assert answer.status == 503
