@@ -4,22 +4,17 @@ Server-server API, "Checks performed on receipt of a PDU"; signatures and hashes
 by whoever wrote the input.
 """
 
-from typing import Final
-
 from components.roomserver import graph, redactions
 from components.roomserver.announcing import Announcer
+from components.roomserver.inputs import EventInput
 from components.roomserver.judging import judge
 from components.roomserver.state.snapshots import EMPTY
 from components.roomserver.stored import Flags, KnownEvent, Room
 from components.roomserver.writing import Writer
-from logs.consumer import Message, Outbox
-from logs.records.room_input import AddEvent, AddState, InputRoomEvent
-from matrix.errors import MatrixError
-from matrix.events import Event, load_event, redacts_of
+from logs.consumer import Outbox
+from logs.records.room_input import AddState
+from matrix.events import Event, redacts_of
 from matrix.identifiers import EventID
-from matrix.room_versions import room_version
-
-_MALFORMED: Final = (KeyError, TypeError, ValueError, AttributeError)
 
 
 class Adder:
@@ -27,25 +22,17 @@ class Adder:
 
     def __init__(self, writer: Writer, outbox: Outbox) -> None:
         self._writer = writer
-        self._outbox = outbox
         self._announcer = Announcer(writer, outbox)
 
-    def add_event(self, message: Message[InputRoomEvent], record: AddEvent) -> None:
+    def add_event(self, given: EventInput) -> None:
         """Add an event, unless it is known or not allowed."""
-        try:
-            version = room_version(record.room_version)
-            event = load_event(record.pdu, version, EventID(record.event_id))
-        except (MatrixError, *_MALFORMED) as error:
-            self._outbox.reject(message, f"Not an event: {error!r}")
-            return
-        first = self._first_of(record, event)
+        first = self._first_of(given)
         if first is not None:
-            self._announcer.repeated(event, first)
-            return
-        if record.kind == "outlier":
-            self._add_outlier(event)
-            return
-        self._add_placed(event, record)
+            self._announcer.repeated(given.event, first)
+        elif given.kind == "outlier":
+            self._add_outlier(given.event)
+        else:
+            self._add_placed(given)
 
     def add_state(self, record: AddState) -> None:
         """Take one chunk of the state before an event whose prev events are not known."""
@@ -61,13 +48,13 @@ class Adder:
                 snapshot = writer.states.assign(snapshot, key, found.event.event_id)
         writer.set_given_state(event_id, snapshot, is_complete=record.is_last)
 
-    def _first_of(self, record: AddEvent, event: Event) -> KnownEvent | None:
+    def _first_of(self, given: EventInput) -> KnownEvent | None:
         """Return the stored event that this input repeats."""
-        known = self._writer.known_event(event.event_id)
-        if known is not None and (not known.is_outlier or record.kind == "outlier"):
+        known = self._writer.known_event(given.event.event_id)
+        if known is not None and (not known.is_outlier or given.kind == "outlier"):
             return known
-        if known is None and record.transaction is not None:
-            first = self._writer.transaction_event(record.transaction)
+        if known is None and given.transaction is not None:
+            first = self._writer.transaction_event(given.transaction)
             return None if first is None else self._writer.known_event(first)
         return None
 
@@ -82,8 +69,8 @@ class Adder:
         if room is None:
             self._writer.set_room(_empty_room(event))
 
-    def _add_placed(self, event: Event, record: AddEvent) -> None:
-        writer = self._writer
+    def _add_placed(self, given: EventInput) -> None:
+        writer, event = self._writer, given.event
         room = writer.room(event.room_id)
         is_create = event.type == "m.room.create" and (room is None or not room.latest)
         if room is None and not is_create:
@@ -95,7 +82,7 @@ class Adder:
             self._announcer.rejected(event, str(error))
             return
         flags, reason = judge(writer, event, None if is_create else room, before)
-        if record.kind == "old":
+        if given.kind == "old":
             flags = (flags & ~Flags.SOFT_FAILED) | Flags.OLD
         known = self._placed(event, flags, reason, before)
         if flags & (Flags.REJECTED | Flags.SOFT_FAILED):
@@ -104,12 +91,12 @@ class Adder:
             return
         if room is None:
             room = _empty_room(event)
-        if record.kind == "old":
+        if given.kind == "old":
             writer.add_event(known)
             self._announcer.old(known)
         else:
-            self._add_new(room, known, record)
-        if record.origin:
+            self._add_new(room, known, given)
+        if given.is_remote:
             self._apply_waiting(known)
 
     def _placed(self, event: Event, flags: Flags, reason: str | None, before: bytes) -> KnownEvent:
@@ -117,20 +104,20 @@ class Adder:
         after = before if rejected else graph.state_after(self._writer, event, before)
         return KnownEvent(event, flags, before, after, None, reason)
 
-    def _add_new(self, room: Room, known: KnownEvent, record: AddEvent) -> None:
+    def _add_new(self, room: Room, known: KnownEvent, given: EventInput) -> None:
         writer = self._writer
         writer.add_event(known)
-        if record.transaction is not None:
-            writer.add_transaction(record.transaction, known.event.event_id)
+        if given.transaction is not None:
+            writer.add_transaction(given.transaction, known.event.event_id)
         after = graph.with_event(writer, room, known)
         writer.set_room(after)
         changed = graph.changes(writer, room.state, after.state)
         if known.event.type != "m.room.redaction":
-            self._announcer.added(known, after, changed, record.transaction)
+            self._announcer.added(known, after, changed, given.sent_as)
             return
         target = redactions.target_of(writer, known.event)
         if target is not None and redactions.takes_effect(writer, known, target.event):
-            self._announcer.added(known, after, changed, record.transaction)
+            self._announcer.added(known, after, changed, given.sent_as)
             self._redact(target, known)
             return
         self._withhold(known, is_waiting=target is None)

@@ -1,16 +1,16 @@
 """Reads InputRoomEvent: adds events to their rooms and tells OutputRoomEvent what came of it."""
 
 from collections.abc import Sequence
-from typing import Final, assert_never
+from typing import Final
 
 from sqlalchemy.engine import Connection
 
 from components.roomserver.adding import Adder
+from components.roomserver.inputs import EventInput, read_input
 from components.roomserver.memory import Memory
 from components.roomserver.writing import Writer
 from logs.consumer import Message, Outbox
-from logs.records.room_input import AddEvent, AddState, InputRoomEvent
-from matrix.identifiers import EventID
+from logs.records.room_input import InputRoomEvent
 
 TRANSACTIONS_KEPT_MS: Final = 24 * 3600 * 1000
 """How long a repeated transaction is recognised: clients give up long before."""
@@ -34,21 +34,18 @@ class RoomProcessor:
         """Add a batch of events in the order of the log."""
         writer = Writer(self._memory, connection)
         self._writer = writer
-        added = [one.value for one in messages if isinstance(one.value, AddEvent)]
+        inputs = [read_input(one, outbox) for one in messages]
+        events = [one for one in inputs if isinstance(one, EventInput)]
         writer.prefetch(
-            [EventID(one.event_id) for one in added],
-            [one.transaction for one in added if one.transaction is not None],
+            [one.event.event_id for one in events],
+            [one.transaction for one in events if one.transaction is not None],
         )
         adder = Adder(writer, outbox)
-        for message in messages:
-            record = message.value
-            match record:
-                case AddEvent():
-                    adder.add_event(message, record)
-                case AddState():
-                    adder.add_state(record)
-                case _:
-                    assert_never(record)
+        for one in inputs:
+            if isinstance(one, EventInput):
+                adder.add_event(one)
+            elif one is not None:
+                adder.add_state(one)
         timestamp_ms = messages[-1].timestamp_ms
         writer.flush(timestamp_ms)
         self._since_cleaning += len(messages)
