@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from bench.client import Client
 from bench.http import Answer
 from bench.measure import Metrics, Phase, tree_cpu_s, tree_rss_mb
-from bench.servers import Server
+from bench.servers.process import Server
 from bench.verify import Findings
 
 ERRORS_SHOWN = 3

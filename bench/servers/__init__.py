@@ -4,13 +4,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from bench.servers import synapse, xylem
 from bench.servers.process import Server
-from bench.servers.synapse import synapse
-from bench.servers.xylem import xylem
-
-__all__ = ["SERVERS", "Server"]
 
 SERVERS: Mapping[str, Callable[[Path], Server]] = MappingProxyType(
-    {"xylem": xylem, "synapse": synapse}
+    {"xylem": xylem.prepare, "synapse": synapse.prepare}
 )
 """By name: prepares a server with a fresh data directory, without starting it."""

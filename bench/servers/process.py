@@ -1,6 +1,7 @@
 """A server as a child process: started until it answers, stopped with all its children."""
 
 import asyncio
+import os
 import socket
 import subprocess
 from collections.abc import Sequence
@@ -79,10 +80,15 @@ class ProcessServer:
     async def start(self) -> float:
         """Start the command and return the seconds until it answered."""
         started_at = perf_counter()
+        # Settings of whoever runs this must not reach the server.
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("XYLEM_")
+        }
         with self._log_path.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: ASYNC220 (returns at once, nothing waits yet)
                 self._command,
                 cwd=self._cwd,
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -108,7 +108,7 @@ def rate_limits() -> dict[str, Any]:
     return limits
 
 
-def synapse(directory: Path) -> ProcessServer:
+def prepare(directory: Path) -> ProcessServer:
     """Prepare Synapse with its data in an empty directory."""
     address = free_address()
     log = {

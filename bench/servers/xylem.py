@@ -22,15 +22,20 @@ def config(directory: Path, address: Address) -> dict[str, Any]:
     return {
         "server_name": SERVER_NAME,
         "data_dir": str(directory),
-        "listeners": [{"host": address[0], "port": address[1]}],
-        "registration": {"shared_secret": SHARED_SECRET, "enabled": True},
-        "rate_limits": {"enabled": False},
-        "presence": {"enabled": False},
-        "password": {"bcrypt_rounds": 4},
+        "listeners": [{"address": address[0], "port": address[1], "apis": ["client"]}],
+        "logging": {"level": "warning"},
+        "userapi": {
+            "registration": "open",
+            "registration_shared_secret": SHARED_SECRET,
+            "bcrypt_cost": 4,
+            "login_rate_per_address": None,
+            "login_rate_per_account": None,
+            "registration_rate_per_address": None,
+        },
     }
 
 
-def xylem(directory: Path) -> ProcessServer:
+def prepare(directory: Path) -> ProcessServer:
     """Prepare Xylem with its data in an empty directory."""
     address = free_address()
     config_path = directory / "xylem.yaml"

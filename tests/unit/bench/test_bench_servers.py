@@ -1,0 +1,35 @@
+from pathlib import Path
+
+import yaml
+
+from bench.servers import synapse, xylem
+from deploy.configuration import load_settings
+
+
+def test_xylem_accepts_the_settings_that_it_is_measured_with(tmp_path: Path) -> None:
+    path = tmp_path / "xylem.yaml"
+    path.write_text(yaml.safe_dump(xylem.config(tmp_path / "data", ("127.0.0.1", 8123))))
+
+    settings = load_settings(path, {})
+
+    assert [(each.address, each.port) for each in settings.listeners] == [("127.0.0.1", 8123)]
+    assert settings.userapi.bcrypt_cost == 4
+
+
+def test_both_servers_hash_passwords_at_the_same_cost(tmp_path: Path) -> None:
+    address = ("127.0.0.1", 8123)
+
+    ours, theirs = xylem.config(tmp_path, address), synapse.config(tmp_path, address)
+
+    assert ours["userapi"]["bcrypt_cost"] == theirs["bcrypt_rounds"]
+    assert ours["server_name"] == theirs["server_name"]
+
+
+def test_both_servers_are_reached_over_loopback_only(tmp_path: Path) -> None:
+    address = ("127.0.0.1", 8123)
+
+    (ours,) = xylem.config(tmp_path, address)["listeners"]
+    (theirs,) = synapse.config(tmp_path, address)["listeners"]
+
+    assert ours["address"] == "127.0.0.1"
+    assert theirs["bind_addresses"] == ["127.0.0.1"]
