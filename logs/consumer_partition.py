@@ -1,0 +1,254 @@
+"""One owned partition: a batch becomes effects, output and a position in one transaction."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Final, Generic, NamedTuple, TypeVar
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from base.database import Database, DatabaseOutage
+from logs.consumer import Message, Processor
+from logs.consumer_backoff import Backoff
+from logs.consumer_outbox import BatchOutbox, OutboxSender, Stream
+from logs.consumer_tables import Advance, ConsumerStore, Fenced, OutboxBatch, Progress, Stored
+from logs.log import Log, LogDamaged, Position, Record
+from logs.topics import Topic
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_TRIES: Final = 3
+_HANDOVER_S: Final = 3.0
+_BATCHES_BETWEEN_DELETES: Final = 8
+_FAULTS_OF_RECORDS: Final = (
+    sa.exc.IntegrityError,
+    sa.exc.DataError,
+    sa.exc.ProgrammingError,
+    sa.exc.NotSupportedError,
+)
+
+
+class ConsumerCounts:
+    """What a consumer has counted since it was made, for metrics."""
+
+    def __init__(self) -> None:
+        self.batches = 0
+        self.records = 0
+        self.repeats = 0
+        """Records dropped because their number had been seen."""
+        self.gaps = 0
+        """Records whose number was higher than expected: something is missing before them."""
+        self.rejected = 0
+        self.failures = 0
+        """Exceptions of the processor that nobody expected."""
+        self.outages = 0
+        self.fenced = 0
+
+
+class ConsumerParts(NamedTuple, Generic[T]):
+    """What all partitions of a consumer share."""
+
+    topic: Topic[T]
+    log: Log
+    database: Database
+    store: ConsumerStore
+    counts: ConsumerCounts
+
+
+class _Batch(NamedTuple, Generic[T]):
+    records: Sequence[Record]
+    messages: Sequence[Message[T]]
+    undecodable: Sequence[tuple[Record, str]]
+    seen: dict[str, int]
+
+
+class _Result(NamedTuple):
+    progress: Progress
+    output: OutboxBatch
+    rejected: int
+
+
+class OwnedPartition(Generic[T]):
+    """The state of one partition from its assignment to its loss."""
+
+    def __init__(
+        self, parts: ConsumerParts[T], stream: Stream, stored: Stored, processor: Processor[T]
+    ) -> None:
+        self._parts = parts
+        self._stream = stream
+        self._processor = processor
+        self._progress = stored.progress
+        self._sender = OutboxSender(parts.log, stream, stored.outbox)
+        self._deleted_batches = 0
+        self._lock = asyncio.Lock()
+        self._stopping = asyncio.Event()
+        self.offset = stored.offset
+        """The next offset to process: everything before it is committed."""
+
+    def ask_to_stop(self) -> None:
+        """Give up waiting for an outage to end; a batch that makes progress is finished."""
+        self._stopping.set()
+
+    async def stop(self) -> None:
+        """Return when nothing is under way; what is not appended is left to the next owner."""
+        self._stopping.set()
+        async with self._lock:
+            await self._sender.stop(_HANDOVER_S)
+
+    async def handle(self, records: Sequence[Record]) -> bool:
+        """Process records that were read; false if they do not follow what was processed.
+
+        Raises `Fenced` when another instance has moved the position.
+        """
+        async with self._lock:
+            if records[0].offset < self.offset:
+                # Read before the position was loaded anew.
+                records = [record for record in records if record.offset >= self.offset]
+            if not records or self._stopping.is_set():
+                return True
+            if records[0].offset != self.offset:
+                return False
+            await self._await_room()
+            try:
+                await self._commit_through_outages(records, None)
+            except (Fenced, LogDamaged):
+                raise
+            except Exception:
+                self._parts.counts.failures += 1
+                logger.exception("a batch could not be processed", extra=self._at(records[0]))
+                await self._commit_one_by_one(records)
+        return True
+
+    async def _await_room(self) -> None:
+        while self._sender.is_full and not self._stopping.is_set():
+            waits = {
+                asyncio.ensure_future(self._sender.wait_for_change()),
+                asyncio.ensure_future(self._stopping.wait()),
+            }
+            try:
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for wait in waits:
+                    wait.cancel()
+
+    async def _commit_one_by_one(self, records: Sequence[Record]) -> None:
+        for record in records:
+            failure: Exception | None = None
+            for _ in range(_TRIES):
+                try:
+                    await self._commit_through_outages([record], None)
+                except Fenced:
+                    raise
+                except Exception as error:
+                    self._parts.counts.failures += 1
+                    logger.exception("a record could not be processed", extra=self._at(record))
+                    failure = error
+                else:
+                    failure = None
+                    break
+            if failure is not None:
+                logger.error("a record is set aside as rejected", extra=self._at(record))
+                reason = f"{type(failure).__name__}: {failure}"
+                await self._commit_through_outages([record], reason)
+            if self._stopping.is_set():
+                return
+
+    async def _commit_through_outages(self, records: Sequence[Record], poison: str | None) -> None:
+        """Commit, for as long as it takes; on return without it, stopping was asked for."""
+        backoff = Backoff()
+        while not self._stopping.is_set():
+            try:
+                await self._commit(self._prepare(records, poison), durable=poison is not None)
+            except (DatabaseOutage, sa.exc.DBAPIError) as error:
+                if isinstance(error, _FAULTS_OF_RECORDS) and not error.connection_invalidated:
+                    raise
+                self._parts.counts.outages += 1
+                logger.warning(
+                    "a partition waits for its database",
+                    extra={**self._at(records[0]), "outage": str(error)},
+                )
+                await backoff.wait(self._stopping)
+            else:
+                return
+
+    def _prepare(self, records: Sequence[Record], poison: str | None) -> _Batch[T]:
+        """Drop what was seen, decode the rest."""
+        decode = self._parts.topic.decode
+        counts = self._parts.counts
+        seen = self._progress.seen
+        is_copied = False
+        messages: list[Message[T]] = []
+        undecodable: list[tuple[Record, str]] = []
+        for record in records:
+            partition, offset, key, value, timestamp_ms, origin = record
+            if origin is not None:
+                stream, sequence = origin
+                expected = seen.get(stream)
+                if expected is not None and sequence != expected:
+                    if sequence < expected:
+                        counts.repeats += 1
+                        continue
+                    counts.gaps += 1
+                    logger.error("records of a stream are missing", extra=self._at(record))
+                if not is_copied:
+                    seen, is_copied = dict(seen), True
+                seen[stream] = sequence + 1
+            if poison is not None:
+                undecodable.append((record, poison))
+                continue
+            try:
+                decoded = decode(value)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                undecodable.append((record, f"It cannot be decoded: {error}"))
+                continue
+            messages.append(Message(Position(partition, offset), key, timestamp_ms, decoded))
+        return _Batch(records, messages, undecodable, seen)
+
+    async def _commit(self, batch: _Batch[T], *, durable: bool) -> None:
+        after = batch.records[-1].offset + 1
+        appended = self._deletable()
+
+        def work(connection: Connection) -> _Result:
+            outbox = BatchOutbox(self._stream, self._parts.log, batch.records)
+            for record, reason in batch.undecodable:
+                outbox.reject_record(record, reason)
+            if batch.messages:
+                self._processor.process(connection, batch.messages, outbox)
+            output, given = outbox.numbered(self._progress)
+            old = self._progress
+            progress = Progress(old.generation, old.first, batch.seen, given)
+            advance = Advance(self.offset, after, progress, output, appended)
+            self._parts.store.advance(connection, self._stream.partition, advance)
+            return _Result(progress, output, outbox.rejected)
+
+        try:
+            result = await self._parts.database.write(work, durable=durable)
+        except BaseException:
+            if batch.messages:
+                self._processor.aborted()
+            raise
+        self._progress = result.progress
+        self.offset = after
+        if appended is not None:
+            self._deleted_batches = self._sender.sent_batches
+        if result.output:
+            self._sender.put(after, result.output)
+        if batch.messages:
+            self._processor.committed()
+        counts = self._parts.counts
+        counts.batches += 1
+        counts.records += len(batch.records)
+        counts.rejected += result.rejected
+
+    def _deletable(self) -> int | None:
+        sent = self._sender.sent_batches
+        if sent - self._deleted_batches >= _BATCHES_BETWEEN_DELETES:
+            return self._sender.appended
+        return None
+
+    def _at(self, record: Record) -> dict[str, object]:
+        return {"stream": tuple(self._stream), "offset": record.offset}

@@ -1,0 +1,209 @@
+"""The consumer loop's tables in a component's database: positions and outbox.
+
+One row per consumer and partition holds the position, the numbers seen of each stream and the
+numbers given to each output partition, so that a batch costs one UPDATE, and one INSERT if it has
+output. An outbox row holds the whole output of one batch.
+"""
+
+from collections.abc import Collection, Iterable
+from typing import Final, NamedTuple
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from base.database import insert
+from logs.log import Outgoing, Position
+
+OutboxBatch = list[tuple[str, list[Outgoing]]]
+"""What one batch appends: per topic the records in their order."""
+
+
+class Fenced(Exception):
+    """Another instance has moved this position: this one no longer owns the partition."""
+
+
+class ConsumerTables(NamedTuple):
+    """The tables that `add_consumer_tables` defines."""
+
+    positions: sa.Table
+    outbox: sa.Table
+
+
+class Progress(msgspec.Struct, array_like=True):
+    """What a position row keeps beside the offset."""
+
+    generation: str
+    """The log that the offset belongs to."""
+    first: int
+    """The first offset that was ever processed: with it the numbering of the output began."""
+    seen: dict[str, int]
+    """Per stream the next sequence number expected."""
+    given: dict[str, dict[int, int]]
+    """Per output topic and partition the next sequence number to give."""
+
+
+class Stored(NamedTuple):
+    """A partition as found in the database."""
+
+    offset: int
+    progress: Progress
+    outbox: list[tuple[int, OutboxBatch]]
+    """Output that may not have been appended yet, with the offset after its batch."""
+
+
+class Advance(NamedTuple):
+    """What the end of a batch writes."""
+
+    before: int
+    after: int
+    progress: Progress
+    output: OutboxBatch
+    appended: int | None
+    """Outbox rows up to this offset are no longer needed."""
+
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode_progress: Final = msgspec.msgpack.Decoder(Progress).decode
+_decode_output: Final = msgspec.msgpack.Decoder(OutboxBatch).decode
+
+
+def add_consumer_tables(metadata: sa.MetaData) -> ConsumerTables:
+    """Define the tables in a component's metadata; its `Schema` then creates them."""
+    positions = sa.Table(
+        "consumer_positions",
+        metadata,
+        sa.Column("consumer", sa.Text, primary_key=True),
+        sa.Column("topic", sa.Text, primary_key=True),
+        sa.Column("partition", sa.Integer, primary_key=True),
+        sa.Column("next_offset", sa.BigInteger, nullable=False),
+        sa.Column("progress", sa.LargeBinary, nullable=False),
+    )
+    outbox = sa.Table(
+        "consumer_outbox",
+        metadata,
+        sa.Column("consumer", sa.Text, primary_key=True),
+        sa.Column("topic", sa.Text, primary_key=True),
+        sa.Column("partition", sa.Integer, primary_key=True),
+        sa.Column("next_offset", sa.BigInteger, primary_key=True),
+        sa.Column("output", sa.LargeBinary, nullable=False),
+    )
+    return ConsumerTables(positions, outbox)
+
+
+class ConsumerStore:
+    """The queries of one consumer on one topic; all run in the caller's transaction."""
+
+    def __init__(self, consumer: str, topic: str) -> None:
+        self._key: Final = {"consumer": consumer, "topic": topic}
+        self._positions, self._outbox = add_consumer_tables(sa.MetaData())
+        row, sent = self._positions.c, self._outbox.c
+        self._advance: Final = (
+            sa.update(self._positions)
+            .where(
+                row.consumer == consumer,
+                row.topic == topic,
+                row.partition == sa.bindparam("of_partition"),
+                row.next_offset == sa.bindparam("before"),
+            )
+            .values(next_offset=sa.bindparam("after"), progress=sa.bindparam("state"))
+        )
+        self._insert_output: Final = sa.insert(self._outbox)
+        self._delete_output: Final = sa.delete(self._outbox).where(
+            sent.consumer == consumer,
+            sent.topic == topic,
+            sent.partition == sa.bindparam("of_partition"),
+            sent.next_offset <= sa.bindparam("appended"),
+        )
+
+    def advance(self, connection: Connection, partition: int, advance: Advance) -> None:
+        """Move the position and keep the output. Raises `Fenced` if the position was not there."""
+        result = connection.execute(
+            self._advance,
+            {
+                "of_partition": partition,
+                "before": advance.before,
+                "after": advance.after,
+                "state": _encode(advance.progress),
+            },
+        )
+        if result.rowcount != 1:
+            raise Fenced(f"{self._key} {partition} is no longer at {advance.before}.")
+        if advance.output:
+            connection.execute(
+                self._insert_output,
+                {
+                    **self._key,
+                    "partition": partition,
+                    "next_offset": advance.after,
+                    "output": _encode(advance.output),
+                },
+            )
+        if advance.appended is not None:
+            connection.execute(
+                self._delete_output, {"of_partition": partition, "appended": advance.appended}
+            )
+
+    def select(
+        self, connection: Connection, partitions: Collection[int], generation: str
+    ) -> dict[int, Stored]:
+        """Return the partitions as stored; those never seen are created at offset 0."""
+        for partition in partitions:
+            self._create(connection, partition, 0, generation)
+        row, sent = self._positions.c, self._outbox.c
+        outputs: dict[int, list[tuple[int, OutboxBatch]]] = {number: [] for number in partitions}
+        for partition, after, output in connection.execute(
+            sa.select(sent.partition, sent.next_offset, sent.output)
+            .where(self._mine(self._outbox, partitions))
+            .order_by(sent.partition, sent.next_offset)
+        ):
+            outputs[partition].append((after, _decode_output(output)))
+        return {
+            partition: Stored(offset, _decode_progress(progress), outputs[partition])
+            for partition, offset, progress in connection.execute(
+                sa.select(row.partition, row.next_offset, row.progress).where(
+                    self._mine(self._positions, partitions)
+                )
+            )
+        }
+
+    def select_offsets(self, connection: Connection) -> dict[int, int]:
+        """Return the committed position of every partition that was ever owned."""
+        row = self._positions.c
+        found = connection.execute(
+            sa.select(row.partition, row.next_offset).where(
+                row.consumer == self._key["consumer"], row.topic == self._key["topic"]
+            )
+        )
+        return {partition: offset for partition, offset in found}  # noqa: C416 — rows to ints
+
+    def _create(self, connection: Connection, partition: int, offset: int, generation: str) -> None:
+        progress = Progress(generation, offset, {}, {})
+        connection.execute(
+            insert(connection, self._positions)
+            .values(
+                **self._key,
+                partition=partition,
+                next_offset=offset,
+                progress=_encode(progress),
+            )
+            .on_conflict_do_nothing()
+        )
+
+    def reset(self, connection: Connection, positions: Iterable[Position], generation: str) -> None:
+        """Forget all progress and begin at these positions, as after a rebuild."""
+        for table in (self._outbox, self._positions):
+            connection.execute(
+                sa.delete(table).where(
+                    table.c.consumer == self._key["consumer"], table.c.topic == self._key["topic"]
+                )
+            )
+        for partition, offset in positions:
+            self._create(connection, partition, offset, generation)
+
+    def _mine(self, table: sa.Table, partitions: Collection[int]) -> sa.ColumnElement[bool]:
+        return sa.and_(
+            table.c.consumer == self._key["consumer"],
+            table.c.topic == self._key["topic"],
+            table.c.partition.in_(partitions),
+        )
