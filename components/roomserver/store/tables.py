@@ -5,7 +5,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from base.database import Schema
-from logs.consumer import add_consumer_tables
+from logs.consumer_tables import add_consumer_tables
 
 metadata: Final = sa.MetaData()
 consumer_tables: Final = add_consumer_tables(metadata)
