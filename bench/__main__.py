@@ -6,12 +6,14 @@ import contextlib
 import os
 import signal
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
 from bench import report
+from bench.measure import filesystem_of
 from bench.runner import Plan, medians, run_plan
 from bench.scenarios import SCENARIOS
 from bench.servers import SERVERS
@@ -19,6 +21,7 @@ from bench.servers.synapse import installed_python, version
 from bench.stage import Outcome
 
 QUICK_SCALE = 0.2
+MEMORY_FILESYSTEMS = frozenset({"tmpfs", "ramfs"})
 
 
 def parser() -> argparse.ArgumentParser:
@@ -74,7 +77,10 @@ def main() -> int:
         "scale": plan.scale,
         "rounds": plan.rounds,
         "load_average": os.getloadavg(),
+        "filesystem": filesystem_of(plan.data_dir or Path(tempfile.gettempdir())),
     }
+    if settings["filesystem"] in MEMORY_FILESYSTEMS:
+        print("The data lies in memory, where nothing is durable: name a disk by --data-dir.")
     if "synapse" in plan.servers:
         installed_python()
         settings["synapse_version"] = version()

@@ -3,6 +3,7 @@
 import gc
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -54,6 +55,16 @@ def tree_rss_mb(pid: int) -> float:
         except psutil.NoSuchProcess:
             continue
     return total / 1e6
+
+
+def filesystem_of(path: Path) -> str:
+    """Return the type of the file system that holds a path, or `unknown`."""
+    place = path.resolve()
+    mounts = {
+        Path(partition.mountpoint): partition.fstype
+        for partition in psutil.disk_partitions(all=True)
+    }
+    return next((mounts[each] for each in [place, *place.parents] if each in mounts), "unknown")
 
 
 class Phase:

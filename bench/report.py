@@ -108,7 +108,7 @@ def ratios(outcomes: Sequence[Outcome], subject: str, other: str) -> tuple[str, 
             rows.append(row)
             passed = passed and good
         if not ours.clean:
-            faults = "failed" if ours.failure else "wrong events"
+            faults = "failed" if ours.failure else "errors" if ours.errors else "wrong events"
             rows.append([scenario, faults, "-", "-", "-", "none", "FAIL", "-", "-"])
             passed = False
     head = ("scenario", "figure", subject, other, "ratio", "needed", "found.", "goal", "goal met")

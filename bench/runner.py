@@ -40,7 +40,7 @@ async def run_plan(plan: Plan) -> list[Outcome]:
                 started_at = perf_counter()
                 outcome = await run_scenario(server, scenario, plan.scale, plan.data_dir)
                 outcomes.append(outcome)
-                state = outcome.failure or ("ok" if outcome.clean else "VIOLATIONS")
+                state = outcome.failure or ("ok" if outcome.clean else "NOT CLEAN")
                 print(
                     f"round {number + 1}/{plan.rounds} {scenario} on {server}: {state} "
                     f"({perf_counter() - started_at:.0f} s with set-up and checks)",

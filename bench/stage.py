@@ -28,8 +28,8 @@ class Outcome:
 
     @property
     def clean(self) -> bool:
-        """Say whether the scenario ran to its end and no event was wrong."""
-        return self.failure is None and self.findings.clean
+        """Say whether the scenario ran to its end without an error or a wrong event."""
+        return self.failure is None and not self.errors and self.findings.clean
 
 
 class Stage:
@@ -55,14 +55,21 @@ class Stage:
         await self.server.stop()
         await self.server.start()
 
-    def close_phase(self, phase: Phase, answers: Iterable[Answer]) -> None:
-        """Count a phase's operations, latencies and errors and file its figures."""
+    def close_phase(
+        self, phase: Phase, answers: Iterable[Answer], failed_polls: Iterable[Answer] = ()
+    ) -> None:
+        """Count a phase's operations, latencies and errors and file its figures.
+
+        An operation that failed is an error and nothing else: it makes no rate look better.
+        """
         for answer in answers:
-            phase.operations += 1
-            phase.latencies_s.append(answer.seconds)
-            if not answer.ok:
-                phase.errors += 1
-                self.count_error(answer)
+            if answer.ok:
+                phase.operations += 1
+                phase.latencies_s.append(answer.seconds)
+            else:
+                self._count_error(phase, answer)
+        for answer in failed_polls:
+            self._count_error(phase, answer)
         self.file(phase)
 
     def file(self, phase: Phase) -> None:
@@ -70,8 +77,8 @@ class Stage:
         self.outcome.phases[phase.name] = phase.metrics()
         self.outcome.rss_mb = tree_rss_mb(self.server.pid)
 
-    def count_error(self, answer: Answer) -> None:
-        """Count an answer that is not what was asked for, and show the first few."""
+    def _count_error(self, phase: Phase, answer: Answer) -> None:
+        phase.errors += 1
         self.outcome.errors += 1
         if len(self.outcome.error_examples) < ERRORS_SHOWN:
             text = answer.body[:300].decode(errors="replace")

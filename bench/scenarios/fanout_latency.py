@@ -47,11 +47,9 @@ async def run(stage: Stage) -> None:
             await audience.received(sum(each.answer.ok for each in done))
             answered_at = max(each.answer.finished_at for each in done)
             phase.finished_at = max(answered_at, audience.last_arrival_at())
-        stage.close_phase(phase, [each.answer for each in done])
+        stage.close_phase(phase, [each.answer for each in done], audience.failures)
         phase.latencies_s = delivery_times(done, audience.pollers)
         stage.file(phase)
-    for failure in audience.failures:
-        stage.count_error(failure)
     # A message may be sent before the one before it is answered: no order of sending to check.
     ledger = Ledger(done, senders_in_order=False)
     await check_live(stage, talk, ledger, audience.pollers)

@@ -35,9 +35,7 @@ async def run(stage: Stage) -> None:
             answered_at = max(each_done.answer.finished_at for each_done in done)
             await audience.received(sum(each_done.answer.ok for each_done in done))
             phase.finished_at = max(answered_at, audience.last_arrival_at())
-        stage.close_phase(phase, [each_done.answer for each_done in done])
-    for failure in audience.failures:
-        stage.count_error(failure)
+        stage.close_phase(phase, [each_done.answer for each_done in done], audience.failures)
     ledger = Ledger(done)
     await check_live(stage, talk, ledger, audience.pollers)
     await check_by_sync(stage, talk, ledger)

@@ -1,6 +1,6 @@
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 
@@ -14,19 +14,7 @@ from bench.http import (
 )
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-@asynccontextmanager
-async def listening(handler: Handler) -> AsyncIterator[Address]:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await handler(reader, writer)
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[:2]
+Listening = Callable[[Handler], AbstractAsyncContextManager[Address]]
 
 
 WITH_LENGTH = b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nhello world"
@@ -78,7 +66,7 @@ def test_something_else_than_http_is_refused() -> None:
         AnswerParser().feed(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")
 
 
-async def test_a_connection_carries_one_request_after_another() -> None:
+async def test_a_connection_carries_one_request_after_another(listening: Listening) -> None:
     async def answer_all(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while head := await reader.readuntil(b"\r\n\r\n"):
             path = head.split(b" ")[1]
@@ -97,7 +85,9 @@ async def test_a_connection_carries_one_request_after_another() -> None:
     assert bodies == [b"/first", b"/second"]
 
 
-async def test_a_cut_off_request_is_answered_with_nothing_and_never_repeated() -> None:
+async def test_a_cut_off_request_is_answered_with_nothing_and_never_repeated(
+    listening: Listening,
+) -> None:
     requests = 0
 
     async def hang_up(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
@@ -114,7 +104,9 @@ async def test_a_cut_off_request_is_answered_with_nothing_and_never_repeated() -
     assert requests == 2
 
 
-async def test_a_request_is_given_up_after_its_time_and_the_next_one_works() -> None:
+async def test_a_request_is_given_up_after_its_time_and_the_next_one_works(
+    listening: Listening,
+) -> None:
     requests = 0
 
     async def answer_the_second(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -135,7 +127,7 @@ async def test_a_request_is_given_up_after_its_time_and_the_next_one_works() -> 
     assert second.ok
 
 
-async def test_a_server_that_is_not_there_is_an_answer_with_nothing() -> None:
+async def test_a_server_that_is_not_there_is_an_answer_with_nothing(listening: Listening) -> None:
     async def never(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         raise AssertionError
 

@@ -2,10 +2,11 @@ import gc
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from bench.measure import Phase, percentile, process_tree, tree_cpu_s, tree_rss_mb
+from bench.measure import Phase, filesystem_of, percentile, process_tree, tree_cpu_s, tree_rss_mb
 
 
 @pytest.mark.parametrize(
@@ -86,3 +87,7 @@ def test_a_process_that_is_gone_has_no_tree() -> None:
 
     assert process_tree(child.pid) == []
     assert tree_rss_mb(child.pid) == 0
+
+
+def test_a_path_lies_on_the_file_system_mounted_nearest_above_it() -> None:
+    assert filesystem_of(Path("/proc/self")) == "proc"
