@@ -5,7 +5,7 @@ numbers given to each output partition, so that a batch costs one UPDATE, and on
 output. An outbox row holds the whole output of one batch.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -91,6 +91,25 @@ def add_consumer_tables(metadata: sa.MetaData) -> ConsumerTables:
     return ConsumerTables(positions, outbox)
 
 
+class _Statement:
+    """A statement whose text is made once: it is run for every batch."""
+
+    def __init__(self, statement: sa.Update | sa.Insert | sa.Delete) -> None:
+        self._statement = statement
+        self._dialect: sa.Dialect | None = None
+        self._text = ""
+        self._order: Sequence[str] = ()
+
+    def run(self, connection: Connection, values: Mapping[str, object]) -> int:
+        """Run it and return how many rows it changed."""
+        if connection.dialect is not self._dialect:
+            compiled = self._statement.compile(dialect=connection.dialect)
+            self._text, self._order = compiled.string, compiled.positiontup or ()
+            self._dialect = connection.dialect
+        ordered = tuple([values[name] for name in self._order])
+        return connection.exec_driver_sql(self._text, ordered).rowcount
+
+
 class ConsumerStore:
     """The queries of one consumer on one topic; all run in the caller's transaction."""
 
@@ -98,51 +117,52 @@ class ConsumerStore:
         self._key: Final = {"consumer": consumer, "topic": topic}
         self._positions, self._outbox = add_consumer_tables(sa.MetaData())
         row, sent = self._positions.c, self._outbox.c
-        self._advance: Final = (
+        self._advance: Final = _Statement(
             sa.update(self._positions)
             .where(
-                row.consumer == consumer,
-                row.topic == topic,
+                row.consumer == sa.bindparam("of_consumer"),
+                row.topic == sa.bindparam("of_topic"),
                 row.partition == sa.bindparam("of_partition"),
                 row.next_offset == sa.bindparam("before"),
             )
             .values(next_offset=sa.bindparam("after"), progress=sa.bindparam("state"))
         )
-        self._insert_output: Final = sa.insert(self._outbox)
-        self._delete_output: Final = sa.delete(self._outbox).where(
-            sent.consumer == consumer,
-            sent.topic == topic,
-            sent.partition == sa.bindparam("of_partition"),
-            sent.next_offset <= sa.bindparam("appended"),
+        self._insert_output: Final = _Statement(
+            sa.insert(self._outbox).values(
+                consumer=sa.bindparam("of_consumer"),
+                topic=sa.bindparam("of_topic"),
+                partition=sa.bindparam("of_partition"),
+                next_offset=sa.bindparam("after"),
+                output=sa.bindparam("sent"),
+            )
+        )
+        self._delete_output: Final = _Statement(
+            sa.delete(self._outbox).where(
+                sent.consumer == sa.bindparam("of_consumer"),
+                sent.topic == sa.bindparam("of_topic"),
+                sent.partition == sa.bindparam("of_partition"),
+                sent.next_offset <= sa.bindparam("appended"),
+            )
         )
 
     def advance(self, connection: Connection, partition: int, advance: Advance) -> None:
         """Move the position and keep the output. Raises `Fenced` if the position was not there."""
-        result = connection.execute(
-            self._advance,
-            {
-                "of_partition": partition,
-                "before": advance.before,
-                "after": advance.after,
-                "state": _encode(advance.progress),
-            },
-        )
-        if result.rowcount != 1:
+        values: dict[str, object] = {
+            "of_consumer": self._key["consumer"],
+            "of_topic": self._key["topic"],
+            "of_partition": partition,
+            "before": advance.before,
+            "after": advance.after,
+            "state": _encode(advance.progress),
+        }
+        if self._advance.run(connection, values) != 1:
             raise Fenced(f"{self._key} {partition} is no longer at {advance.before}.")
         if advance.output:
-            connection.execute(
-                self._insert_output,
-                {
-                    **self._key,
-                    "partition": partition,
-                    "next_offset": advance.after,
-                    "output": _encode(advance.output),
-                },
-            )
+            values["sent"] = _encode(advance.output)
+            self._insert_output.run(connection, values)
         if advance.appended is not None:
-            connection.execute(
-                self._delete_output, {"of_partition": partition, "appended": advance.appended}
-            )
+            values["appended"] = advance.appended
+            self._delete_output.run(connection, values)
 
     def select(
         self, connection: Connection, partitions: Collection[int], generation: str
