@@ -11,7 +11,7 @@ from components.userapi.settings import UserApiSettings
 from components.userapi.store.user_data import FilterStore
 from matrix.canonical import decode_json, encode_canonical
 from matrix.errors import NotFound, TooLarge
-from matrix.filters import SyncFilter
+from matrix.filters import Filter
 from matrix.identifiers import UserID
 
 _ID_BYTES: Final = 12
@@ -49,7 +49,7 @@ class FilterService:
 
         Raises `BadJson` and `InvalidParam` for what is no filter, and `TooLarge`.
         """
-        SyncFilter.parse(definition)
+        Filter.parse(definition)
         content = encode_canonical(definition)
         if len(content) > self._size_max:
             raise TooLarge("The filter is too large.")

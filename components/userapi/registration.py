@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import re
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -22,8 +22,8 @@ from components.userapi.settings import RegistrationToken, UserApiSettings
 from components.userapi.store.accounts import AccountStore, TokenUse, TokenUsedUp
 from components.userapi.text import checked_name
 from components.userapi.tokens import Login, LoginRequest
-from matrix.errors import BadJson, Forbidden, InvalidParam, MatrixError, MissingParam
-from matrix.identifiers import UserID
+from matrix.errors import Forbidden, InvalidParam, MatrixError, MissingParam
+from matrix.identifiers import DeviceID, UserID
 
 _OPERATION: Final = "register"
 _NONCE_OPERATION: Final = "register with the shared secret"
@@ -195,13 +195,12 @@ def _mac(secret: str, *parts: str | None) -> str:
 
 def registration_of(body: Fields, login: LoginRequest) -> Registration:
     """Return what the body of a request to register asks for."""
-    raw: dict[str, Any] = body.raw
-    for name in ("username", "password"):
-        if name in raw and type(raw[name]) is not str:
-            raise BadJson(f"The field {name} is not a string.")
-    if body.boolean("inhibit_login", default=False):
-        return Registration(raw.get("username"), raw.get("password"), None)
-    return Registration(raw.get("username"), raw.get("password"), login)
+    is_login_wanted = not body.boolean("inhibit_login", default=False)
+    return Registration(
+        username=body.optional_string("username"),
+        password=body.optional_string("password"),
+        login=login if is_login_wanted else None,
+    )
 
 
 def checked_login(body: Fields, address: str) -> LoginRequest:
@@ -209,7 +208,7 @@ def checked_login(body: Fields, address: str) -> LoginRequest:
     device_id = body.optional_string("device_id") or None
     display_name = body.optional_string("initial_device_display_name")
     return LoginRequest(
-        device_id=None if device_id is None else checked_name(device_id, "device_id"),
+        device_id=None if device_id is None else DeviceID(checked_name(device_id, "device_id")),
         display_name=None
         if display_name is None
         else checked_name(display_name, "initial_device_display_name", bytes_max=1024),

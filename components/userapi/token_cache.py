@@ -1,5 +1,6 @@
 """Access tokens that are known from memory."""
 
+import asyncio
 from typing import Final
 
 from cachetools import LRUCache
@@ -27,7 +28,8 @@ class TokenCache:
     def __init__(self, size: int) -> None:
         self._of_user: dict[str, set[bytes]] = {}
         self._known = _LeastRecentlyUsed(size, self._of_user)
-        self._listening = False
+        self.listens: Final = asyncio.Event()
+        """Set while tokens are kept."""
         self.generation = 0
         """Counts what was forgotten, so that an answer read before is not kept after it."""
 
@@ -40,7 +42,7 @@ class TokenCache:
 
     def put(self, token_hash: bytes, token: KnownToken, generation: int) -> None:
         """Keep a token as it was read at this generation, unless something was forgotten since."""
-        if self._listening and generation == self.generation:
+        if self.listens.is_set() and generation == self.generation:
             self._known[token_hash] = token
             self._of_user.setdefault(token.requester.user_id, set()).add(token_hash)
 
@@ -53,10 +55,12 @@ class TokenCache:
 
     def listen(self, *, listening: bool) -> None:
         """Begin to keep tokens, now that revocations are heard of; or stop, and forget all."""
-        self._listening = listening
-        if not listening:
-            self.generation += 1
-            self._known.clear()
+        if listening:
+            self.listens.set()
+            return
+        self.listens.clear()
+        self.generation += 1
+        self._known.clear()
 
 
 class _LeastRecentlyUsed(LRUCache[bytes, KnownToken]):

@@ -92,9 +92,9 @@ class AccountStore:
 
     async def select_account(self, user_id: UserID) -> Account | None:
         """Return an account."""
-        query = sa.select(
-            accounts.c.password_hash, accounts.c.is_guest, accounts.c.is_admin
-        ).where(accounts.c.user_id == user_id)
+        query = sa.select(accounts.c.password_hash, accounts.c.is_guest, accounts.c.is_admin).where(
+            accounts.c.user_id == user_id
+        )
 
         def select(connection: Connection) -> Account | None:
             row = connection.execute(query).first()

@@ -93,7 +93,13 @@ def insert_session(
                 last_seen_address=session.address,
             )
         )
-    _insert_tokens(connection, session.user_id, session.device_id, session.access, session.refresh)
+    _insert_tokens(
+        connection,
+        session.user_id,
+        session.device_id,
+        access=session.access,
+        refresh=session.refresh,
+    )
     if revoked:
         outgoing.put(connection, TokensRevoked(session.user_id, session.device_id))
 
@@ -131,6 +137,7 @@ def _insert_tokens(
     connection: Connection,
     user_id: str,
     device_id: str,
+    *,
     access: TokenHash,
     refresh: TokenHash | None,
     replaces_hash: bytes | None = None,
@@ -243,7 +250,12 @@ class SessionStore:
                 )
             self._confirm(connection, row.user_id, row.device_id, row.replaces_hash)
             _insert_tokens(
-                connection, row.user_id, row.device_id, access, refresh, replaces_hash=refresh_hash
+                connection,
+                row.user_id,
+                row.device_id,
+                access=access,
+                refresh=refresh,
+                replaces_hash=refresh_hash,
             )
             return row.user_id, row.device_id
 

@@ -86,7 +86,9 @@ def _write_field(
         )
         return
     # As JSON each field adds quotes, a colon and a comma or brace.
-    size = sum(len(name.encode()) + len(text) + 4 for name, text in {**profile, field: value}.items())
+    size = sum(
+        len(name.encode()) + len(text) + 4 for name, text in {**profile, field: value}.items()
+    )
     if size + 1 > PROFILE_SIZE_MAX:
         raise ProfileTooLarge
     connection.execute(
@@ -175,9 +177,7 @@ class FilterStore:
         def work(connection: Connection) -> None:
             connection.execute(
                 insert(connection, filters)
-                .values(
-                    user_id=user_id, filter_id=filter_id, content=content, created_at_ms=now_ms
-                )
+                .values(user_id=user_id, filter_id=filter_id, content=content, created_at_ms=now_ms)
                 .on_conflict_do_nothing()
             )
             mine = filters.c.user_id == user_id

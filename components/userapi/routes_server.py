@@ -1,0 +1,64 @@
+"""What the server is and can do, and lists that are empty for now."""
+
+from typing import Any, Final
+
+from base.http import Request, Response, Router, empty_response, json_response
+from components.userapi.requesters import Requesters
+from matrix.errors import NotFound
+from matrix.room_versions import DEFAULT_ROOM_VERSION, ROOM_VERSIONS
+
+_V3: Final = "/_matrix/client/v3"
+_R0: Final = ("r0",)
+_SPEC_VERSIONS: Final = (
+    "r0.5.0",
+    "r0.6.0",
+    "r0.6.1",
+    *(f"v1.{minor}" for minor in range(1, 13)),
+)
+
+
+class ServerRoutes:
+    """The endpoints that tell of the server."""
+
+    def __init__(self, *, requesters: Requesters, well_known: dict[str, Any] | None) -> None:
+        self._requesters = requesters
+        self._well_known = well_known
+
+    def add_to(self, router: Router) -> None:
+        """Add the routes."""
+        router.get("/_matrix/client/versions", self._versions)
+        router.get("/.well-known/matrix/client", self._discovery)
+        router.get(f"{_V3}/capabilities", self._capabilities, versions=_R0)
+        router.get(f"{_V3}/voip/turnServer", self._nothing, versions=_R0)
+        router.get(f"{_V3}/thirdparty/protocols", self._nothing, versions=_R0)
+
+    async def _versions(self, _request: Request) -> Response:
+        return json_response({"versions": _SPEC_VERSIONS, "unstable_features": {}})
+
+    async def _discovery(self, _request: Request) -> Response:
+        if self._well_known is None:
+            raise NotFound
+        return json_response(self._well_known)
+
+    async def _capabilities(self, request: Request) -> Response:
+        await self._requesters.requester_of(request, guests=True)
+        return json_response({"capabilities": _capabilities()})
+
+    async def _nothing(self, request: Request) -> Response:
+        await self._requesters.requester_of(request, guests=True)
+        return empty_response()
+
+
+def _capabilities() -> dict[str, Any]:
+    return {
+        "m.room_versions": {
+            "default": DEFAULT_ROOM_VERSION,
+            "available": dict.fromkeys(ROOM_VERSIONS, "stable"),
+        },
+        "m.change_password": {"enabled": True},
+        "m.set_displayname": {"enabled": True},
+        "m.set_avatar_url": {"enabled": True},
+        "m.profile_fields": {"enabled": True},
+        "m.3pid_changes": {"enabled": False},
+        "m.get_login_token": {"enabled": False},
+    }

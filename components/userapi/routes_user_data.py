@@ -1,0 +1,109 @@
+"""Profiles, filters, account data and push rules, as clients read and store them."""
+
+from typing import Final
+
+from base.http import Request, Response, Router, empty_response, json_response
+from components.userapi.account_data import AccountDataService
+from components.userapi.filters import FilterService
+from components.userapi.profiles import ProfileService
+from components.userapi.requesters import Requesters
+from components.userapi.store.user_data import PUSH_RULES
+from matrix.canonical import decode_json, encode_canonical
+from matrix.errors import NotFound
+from matrix.identifiers import RoomID, parse_room_id, parse_user_id
+
+_V3: Final = "/_matrix/client/v3"
+_R0: Final = ("r0",)
+
+
+class UserDataRoutes:
+    """The endpoints of what users keep with the server."""
+
+    def __init__(
+        self,
+        *,
+        requesters: Requesters,
+        profiles: ProfileService,
+        filters: FilterService,
+        account_data: AccountDataService,
+    ) -> None:
+        self._requesters = requesters
+        self._profiles = profiles
+        self._filters = filters
+        self._account_data = account_data
+
+    def add_to(self, router: Router) -> None:
+        """Add the routes."""
+        user = f"{_V3}/user/{{user_id}}"
+        router.get(f"{_V3}/profile/{{user_id}}", self._profile, versions=_R0)
+        router.get(f"{_V3}/profile/{{user_id}}/{{field}}", self._profile_field, versions=_R0)
+        router.post(f"{user}/filter", self._store_filter, versions=_R0)
+        router.get(f"{user}/filter/{{filter_id}}", self._filter, versions=_R0)
+        for account_data in (
+            f"{user}/account_data/{{type}}",
+            f"{user}/rooms/{{room_id}}/account_data/{{type}}",
+        ):
+            router.get(account_data, self._get_account_data, versions=_R0)
+            router.put(account_data, self._put_account_data, versions=_R0)
+        push_rules = f"{_V3}/pushrules"
+        router.get([push_rules, f"{push_rules}/"], self._push_rules, versions=_R0)
+        router.get(
+            [f"{push_rules}/global", f"{push_rules}/global/"], self._global_rules, versions=_R0
+        )
+
+    async def _profile(self, request: Request) -> Response:
+        user_id = parse_user_id(request.path["user_id"])
+        profile = await self._profiles.query_profile(user_id=user_id)
+        return json_response(encode_canonical(profile))
+
+    async def _profile_field(self, request: Request) -> Response:
+        user_id, field = parse_user_id(request.path["user_id"]), request.path["field"]
+        profile = await self._profiles.query_profile(user_id=user_id)
+        if field not in profile:
+            raise NotFound("The profile has no such field.")
+        return json_response(encode_canonical({field: profile[field]}))
+
+    async def _store_filter(self, request: Request) -> Response:
+        owner = await self._requesters.owner_of(request, guests=True)
+        filter_id = await self._filters.perform_store_filter(
+            owner.user_id, await request.json_object()
+        )
+        return json_response({"filter_id": filter_id})
+
+    async def _filter(self, request: Request) -> Response:
+        owner = await self._requesters.owner_of(request, guests=True)
+        stored = await self._filters.query_filter(
+            user_id=owner.user_id, filter_id=request.path["filter_id"]
+        )
+        return json_response(encode_canonical(stored))
+
+    async def _get_account_data(self, request: Request) -> Response:
+        owner = await self._requesters.owner_of(request)
+        content = await self._account_data.query_account_data(
+            owner.user_id, _room_of(request), request.path["type"]
+        )
+        return json_response(content)
+
+    async def _put_account_data(self, request: Request) -> Response:
+        owner = await self._requesters.owner_of(request)
+        room_id = _room_of(request)
+        await self._account_data.perform_set_account_data(
+            owner.user_id, room_id, request.path["type"], await request.json_object()
+        )
+        return empty_response()
+
+    async def _push_rules(self, request: Request) -> Response:
+        requester = await self._requesters.requester_of(request)
+        return json_response(
+            await self._account_data.query_account_data(requester.user_id, None, PUSH_RULES)
+        )
+
+    async def _global_rules(self, request: Request) -> Response:
+        requester = await self._requesters.requester_of(request)
+        rules = await self._account_data.query_account_data(requester.user_id, None, PUSH_RULES)
+        return json_response(encode_canonical(decode_json(rules)["global"]))
+
+
+def _room_of(request: Request) -> RoomID | None:
+    room_id = request.path.get("room_id")
+    return None if room_id is None else parse_room_id(room_id)

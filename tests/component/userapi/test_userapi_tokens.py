@@ -1,0 +1,259 @@
+"""Access and refresh tokens: how they end, are replaced and are known to replicas."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from base.http.testing import Answer
+from logs.log import Log
+from logs.records.client_data import TokensRevoked
+from matrix.errors import UnknownToken
+from tests.component.userapi.userapi_server import V3, Deployment, User, UserApiServer
+
+
+@asynccontextmanager
+async def running(server: UserApiServer) -> AsyncIterator[None]:
+    """Run the background work; on entry tokens are kept in memory."""
+    task = asyncio.create_task(server.api.run())
+    await server.api._tokens.cache.listens.wait()
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def refresh(server: UserApiServer, token: str | None) -> Answer:
+    """Refresh an access token."""
+    return await server.client.post(f"{V3}/refresh", {"refresh_token": token})
+
+
+async def test_a_logout_ends_the_token_and_the_device(server: UserApiServer, alice: User) -> None:
+    other = (await server.login("alice")).json
+
+    answer = await alice.client.post(f"{V3}/logout")
+
+    assert (answer.status, answer.json) == (200, {})
+    ended = await server.whoami(alice.access_token)
+    assert (ended.status, ended.errcode) == (401, "M_UNKNOWN_TOKEN")
+    assert (await server.whoami(other["access_token"])).status == 200
+    devices = await server.client.as_user(other["access_token"]).get(f"{V3}/devices")
+    assert [device["device_id"] for device in devices.json["devices"]] == [other["device_id"]]
+
+
+async def test_a_logout_everywhere_ends_all_devices(
+    server: UserApiServer, alice: User, bob: User
+) -> None:
+    other = (await server.login("alice")).json["access_token"]
+
+    assert (await alice.client.post(f"{V3}/logout/all")).status == 200
+
+    assert (await server.whoami(alice.access_token)).status == 401
+    assert (await server.whoami(other)).status == 401
+    assert (await server.whoami(bob.access_token)).status == 200
+
+
+async def test_a_token_known_from_memory_ends_with_the_logout(
+    server: UserApiServer, alice: User, bob: User
+) -> None:
+    async with running(server):
+        for user in (alice, bob):
+            assert (await server.whoami(user.access_token)).status == 200
+
+        await alice.client.post(f"{V3}/logout")
+
+        assert (await server.whoami(alice.access_token)).status == 401
+        assert (await server.whoami(bob.access_token)).status == 200
+
+
+async def test_a_token_revoked_at_one_replica_ends_at_the_others(
+    deployment: Deployment, log: Log
+) -> None:
+    async with deployment.start(log) as first, deployment.start(log) as second:
+        alice = await first.user("alice")
+        async with running(first), running(second):
+            assert (await second.whoami(alice.access_token)).status == 200
+
+            await alice.client.post(f"{V3}/logout")
+
+            async with asyncio.timeout(30):
+                while (await second.whoami(alice.access_token)).status == 200:  # noqa: ASYNC110 (the answer itself is what is waited for)
+                    await asyncio.sleep(0.001)
+
+
+async def test_readers_hear_which_tokens_end(server: UserApiServer, alice: User) -> None:
+    other = (await server.login("alice")).json["access_token"]
+    await alice.client.post(f"{V3}/logout")
+    await server.client.as_user(other).post(f"{V3}/logout/all")
+    await server.api._announcer.send_all()
+
+    records = await server.announced(4)
+
+    assert records[2:] == [
+        TokensRevoked(alice.user_id, alice.device_id),
+        TokensRevoked(alice.user_id, None),
+    ]
+
+
+async def test_an_expired_token_asks_for_a_soft_logout(deployment: Deployment, log: Log) -> None:
+    async with deployment.start(log, access_token_lifetime_s=60) as server, running(server):
+        alice = await server.user("alice")
+        login = await server.login("alice")
+        assert login.json["expires_in_ms"] == 60_000
+        server.clock.advance_ms(59_999)
+        assert (await server.whoami(alice.access_token)).status == 200
+
+        server.clock.advance_ms(1)
+
+        expired = await server.whoami(alice.access_token)
+        assert (expired.status, expired.errcode) == (401, "M_UNKNOWN_TOKEN")
+        assert expired.json["soft_logout"] is True
+
+
+async def test_a_refresh_gives_new_tokens_for_the_same_device(server: UserApiServer) -> None:
+    alice = await server.user("alice", refresh_token=True)
+
+    answer = await refresh(server, alice.refresh_token)
+
+    assert answer.status == 200
+    assert answer.json["expires_in_ms"] == 300_000
+    assert answer.json["refresh_token"] != alice.refresh_token
+    whoami = await server.whoami(answer.json["access_token"])
+    assert whoami.json["device_id"] == alice.device_id
+
+
+async def test_the_old_tokens_end_when_the_new_access_token_is_used(server: UserApiServer) -> None:
+    async with running(server):
+        alice = await server.user("alice", refresh_token=True)
+        answer = await refresh(server, alice.refresh_token)
+        assert (await server.whoami(alice.access_token)).status == 200
+
+        assert (await server.whoami(answer.json["access_token"])).status == 200
+
+        assert (await server.whoami(alice.access_token)).status == 401
+        reused = await refresh(server, alice.refresh_token)
+        assert (reused.status, reused.errcode) == (401, "M_UNKNOWN_TOKEN")
+        assert (await server.whoami(answer.json["access_token"])).status == 200
+
+
+async def test_the_old_tokens_end_when_the_new_refresh_token_is_used(
+    server: UserApiServer,
+) -> None:
+    alice = await server.user("alice", refresh_token=True)
+    first = await refresh(server, alice.refresh_token)
+
+    second = await refresh(server, first.json["refresh_token"])
+
+    assert second.status == 200
+    assert (await refresh(server, alice.refresh_token)).status == 401
+    assert (await server.whoami(alice.access_token)).status == 401
+    assert (await server.whoami(second.json["access_token"])).status == 200
+
+
+async def test_a_refresh_whose_answer_was_lost_is_repeated(server: UserApiServer) -> None:
+    alice = await server.user("alice", refresh_token=True)
+    lost = await refresh(server, alice.refresh_token)
+
+    repeated = await refresh(server, alice.refresh_token)
+
+    assert repeated.status == 200
+    assert (await server.whoami(lost.json["access_token"])).status == 401
+    assert (await server.whoami(repeated.json["access_token"])).status == 200
+    assert (await refresh(server, repeated.json["refresh_token"])).status == 200
+
+
+async def test_a_new_token_that_is_used_twice_at_once_stays_valid(server: UserApiServer) -> None:
+    alice = await server.user("alice", refresh_token=True)
+    token = (await refresh(server, alice.refresh_token)).json["access_token"]
+
+    answers = await asyncio.gather(*(server.whoami(token) for _ in range(5)))
+
+    assert [answer.status for answer in answers] == [200] * 5
+    assert (await server.whoami(token)).status == 200
+
+
+async def test_a_refresh_token_expires(deployment: Deployment, log: Log) -> None:
+    async with deployment.start(log, refresh_token_lifetime_s=3600) as server:
+        alice = await server.user("alice", refresh_token=True)
+        server.clock.advance_ms(3_600_000)
+
+        answer = await refresh(server, alice.refresh_token)
+
+        assert (answer.status, answer.errcode) == (401, "M_UNKNOWN_TOKEN")
+        assert answer.json["soft_logout"] is True
+
+
+async def test_a_refresh_token_ends_with_its_device(server: UserApiServer) -> None:
+    alice = await server.user("alice", refresh_token=True)
+    await alice.client.post(f"{V3}/logout")
+
+    answer = await refresh(server, alice.refresh_token)
+
+    assert answer.status == 401
+    assert answer.json["soft_logout"] is False
+
+
+@pytest.mark.parametrize(
+    ("body", "errcode"), [({}, "M_MISSING_PARAM"), ({"refresh_token": 1}, "M_BAD_JSON")]
+)
+async def test_a_malformed_refresh_is_refused(
+    server: UserApiServer, body: dict[str, Any], errcode: str
+) -> None:
+    answer = await server.client.post(f"{V3}/refresh", body)
+
+    assert (answer.status, answer.errcode) == (400, errcode)
+
+
+async def test_tokens_outlive_a_restart(deployment: Deployment, log: Log) -> None:
+    async with deployment.start(log) as server:
+        alice = await server.user("alice", refresh_token=True)
+
+    async with deployment.start(log) as server:
+        assert (await server.whoami(alice.access_token)).status == 200
+        assert (await refresh(server, alice.refresh_token)).status == 200
+
+
+async def test_memory_keeps_no_more_tokens_than_it_may(deployment: Deployment, log: Log) -> None:
+    async with deployment.start(log, token_cache_size=2) as server, running(server):
+        users = [await server.user(name) for name in ("alice", "bob", "carol")]
+
+        for _ in range(2):
+            for user in users:
+                assert (await server.whoami(user.access_token)).status == 200
+
+        cache = server.api._tokens.cache
+        assert len(cache._known) == 2
+        assert set(cache._of_user) == {user.user_id for user in users[1:]}
+        await users[0].client.post(f"{V3}/logout/all")
+        with pytest.raises(UnknownToken):
+            await server.api.authentication.query_token(access_token=users[0].access_token)
+
+
+async def test_what_was_announced_is_not_announced_again_after_a_restart(
+    deployment: Deployment, log: Log
+) -> None:
+    async with deployment.start(log) as server:
+        alice = await server.user("alice")
+        async with running(server):
+            await server.announced(2)
+
+    async with deployment.start(log) as server, running(server):
+        await server.client.as_user(alice.access_token).post(f"{V3}/logout")
+        records = await server.announced(3)
+
+    assert records[2] == TokensRevoked(alice.user_id, alice.device_id)
+
+
+async def test_what_a_crash_left_is_announced_after_the_restart(
+    deployment: Deployment, log: Log
+) -> None:
+    async with deployment.start(log) as server:
+        alice = await server.user("alice")
+
+    async with deployment.start(log) as server, running(server):
+        records = await server.announced(2)
+
+    assert {record.user_id for record in records} == {alice.user_id}
