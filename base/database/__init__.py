@@ -1,0 +1,47 @@
+"""A component's database: SQLite on the event loop, or PostgreSQL through asyncpg.
+
+Store code is plain functions over a SQLAlchemy `Connection`; a transaction is one such function
+handed to `write` or `read`. On SQLite it runs where it is called: derived tables commit without
+an fsync (WAL, synchronous NORMAL), so a batch costs its CPU time and no thread hop. On PostgreSQL
+the same function runs in a greenlet over the asynchronous driver.
+"""
+
+from base.database.interface import Database, DatabaseOutage
+from base.database.postgres import PostgresDatabase
+from base.database.schema import Migration, Schema, SchemaTooNew
+from base.database.sqlite import SqliteDatabase
+from base.database.statements import (
+    SelectByKeys,
+    Statement,
+    insert,
+    insert_into,
+    insert_new_into,
+    upsert_into,
+)
+
+__all__ = [
+    "Database",
+    "DatabaseOutage",
+    "Migration",
+    "Schema",
+    "SchemaTooNew",
+    "SelectByKeys",
+    "Statement",
+    "insert",
+    "insert_into",
+    "insert_new_into",
+    "open_database",
+    "upsert_into",
+]
+
+
+async def open_database(url: str, schema: Schema, *, durable: bool = False) -> Database:
+    """Open, create or migrate the database of one component.
+
+    `url` is `sqlite:///path/to/folder` (one file per component in it), `sqlite://` (memory) or
+    `postgresql://…` (one schema per component in it). `durable` makes every commit reach the disk
+    before it is acknowledged: for tables that no log can rebuild.
+    """
+    if url.startswith("sqlite"):
+        return await SqliteDatabase.open(url, schema, durable=durable)
+    return await PostgresDatabase.open(url, schema)

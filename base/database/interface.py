@@ -1,0 +1,37 @@
+"""What a component is given as its database."""
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from sqlalchemy.engine import Connection
+
+T = TypeVar("T")
+
+
+class DatabaseOutage(Exception):
+    """The database cannot be reached, is full, or refused a write: try again later."""
+
+
+class Database(Protocol):
+    """One component's tables, and transactions over them."""
+
+    async def write(self, work: Callable[[Connection], T], *, durable: bool = False) -> T:
+        """Run `work` in one transaction and commit it.
+
+        With `durable` the commit has reached the disk on return; otherwise only a later durable
+        commit or `make_durable` promises so. Raises `DatabaseOutage`; `work`'s own errors roll
+        back and pass through.
+        """
+        ...
+
+    async def read(self, work: Callable[[Connection], T], *, heavy: bool = False) -> T:
+        """Run `work` in one read snapshot; `heavy` work does not hold up the event loop."""
+        ...
+
+    async def make_durable(self) -> None:
+        """Return when everything committed before the call has reached the disk."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what runs and let go of the files or connections."""
+        ...

@@ -1,0 +1,155 @@
+"""SQLite: one file per component, written on the event loop where no log is needed beside it."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from base.database.interface import DatabaseOutage
+from base.database.schema import Schema, migrate
+
+T = TypeVar("T")
+
+_SQLITE_PRAGMAS: Final = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA temp_store=MEMORY",
+    "PRAGMA cache_size=-8000",
+    "PRAGMA busy_timeout=5000",
+    # The checkpoint fsyncs: `make_durable` does it in a thread. This bound is for when it lags.
+    "PRAGMA wal_autocheckpoint=20000",
+)
+_WRITES_BETWEEN_CHECKPOINTS: Final = 500
+
+
+def _sqlite_engine(path: str, begin: str) -> Engine:
+    engine = sa.create_engine(
+        f"sqlite:///{path}",
+        poolclass=sa.pool.StaticPool if path == ":memory:" else sa.pool.QueuePool,
+        connect_args={"check_same_thread": False, "cached_statements": 256},
+    )
+
+    def prepare(raw: Any, _record: object) -> None:
+        # The driver would begin only before the first write, so that reads before it were not
+        # of the same snapshot: transactions are begun by the hook below instead.
+        raw.isolation_level = None
+        for pragma in _SQLITE_PRAGMAS:
+            raw.execute(pragma)
+
+    def start(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    sa.event.listen(engine, "connect", prepare)
+    sa.event.listen(engine, "begin", start)
+    return engine
+
+
+class SqliteDatabase:
+    """One SQLite file with one writer.
+
+    A derived database commits on the event loop, without fsync. A durable one commits in a thread
+    of its own, because an fsync may take long. Checkpoints, which fsync too, run in a thread.
+    """
+
+    def __init__(self, path: str, name: str, *, durable: bool) -> None:
+        self._in_memory = path == ":memory:"
+        self._durable = durable and not self._in_memory
+        self._write_engine = _sqlite_engine(path, "BEGIN IMMEDIATE")
+        self._read_engine = self._write_engine if self._in_memory else _sqlite_engine(path, "BEGIN")
+        self._writer = self._write_engine.connect()
+        self._reader = self._read_engine.connect()
+        self._synchronous = ""
+        self._writer_thread = ThreadPoolExecutor(1, thread_name_prefix=f"write-{name}")
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix=f"read-{name}")
+        self._checkpoint: asyncio.Future[None] | None = None
+        self._writes = 0
+
+    @classmethod
+    async def open(cls, url: str, schema: Schema, *, durable: bool) -> "SqliteDatabase":
+        """Open the file of this schema in the folder of the URL, or a database in memory."""
+        folder = url.removeprefix("sqlite://").removeprefix("/")
+        path = ":memory:"
+        if folder not in {"", ":memory:"}:
+            await asyncio.to_thread(Path(folder).mkdir, parents=True, exist_ok=True)
+            path = str(Path(folder) / f"{schema.name}.db")
+        database = cls(path, schema.name, durable=durable)
+        await database.write(lambda connection: migrate(connection, schema), durable=True)
+        return database
+
+    async def write(self, work: Callable[[Connection], T], *, durable: bool = False) -> T:
+        """Run `work` in one transaction (`Database.write`)."""
+        if self._durable:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._writer_thread, self._write, work, "FULL")
+        result = self._write(work, "FULL" if durable else "NORMAL")
+        self._writes += 1
+        if self._writes >= _WRITES_BETWEEN_CHECKPOINTS and not self._in_memory:
+            self._writes = 0
+            self._start_checkpoint()
+        return result
+
+    def _write(self, work: Callable[[Connection], T], synchronous: str) -> T:
+        try:
+            if synchronous != self._synchronous:
+                raw = self._writer.connection.dbapi_connection
+                if raw is not None:
+                    raw.cursor().execute(f"PRAGMA synchronous={synchronous}")
+                self._writer.rollback()
+                self._synchronous = synchronous
+            with self._writer.begin():
+                return work(self._writer)
+        except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
+            raise DatabaseOutage(str(error.orig)) from error
+
+    async def read(self, work: Callable[[Connection], T], *, heavy: bool = False) -> T:
+        """Run `work` in one read snapshot (`Database.read`)."""
+        try:
+            if heavy and not self._in_memory:
+                loop = asyncio.get_running_loop()
+                return await loop.run_in_executor(self._threads, self._read_apart, work)
+            with self._reader.begin():
+                return work(self._reader)
+        except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
+            raise DatabaseOutage(str(error.orig)) from error
+
+    def _read_apart(self, work: Callable[[Connection], T]) -> T:
+        with self._read_engine.connect() as connection, connection.begin():
+            return work(connection)
+
+    async def make_durable(self) -> None:
+        """Bring what is committed to the disk (`Database.make_durable`)."""
+        if self._in_memory or self._durable:
+            return
+        # A checkpoint that is under way may have missed the newest commits: wait, then run one.
+        if self._checkpoint is not None and not self._checkpoint.done():
+            await asyncio.wait([self._checkpoint])
+        await self._start_checkpoint()
+
+    def _start_checkpoint(self) -> asyncio.Future[None]:
+        if self._checkpoint is None or self._checkpoint.done():
+            loop = asyncio.get_running_loop()
+            self._checkpoint = loop.run_in_executor(self._threads, self._run_checkpoint)
+        return self._checkpoint
+
+    def _run_checkpoint(self) -> None:
+        # PASSIVE waits for nobody. It fsyncs the log first, which makes all of it durable.
+        raw = self._read_engine.raw_connection()
+        try:
+            raw.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        finally:
+            raw.close()
+
+    async def close(self) -> None:
+        """Wait for what runs in threads and close the file."""
+        if self._checkpoint is not None:
+            await asyncio.wait([self._checkpoint])
+        self._writer_thread.shutdown(wait=True)
+        self._threads.shutdown(wait=True)
+        self._reader.close()
+        self._writer.close()
+        self._read_engine.dispose()
+        self._write_engine.dispose()
