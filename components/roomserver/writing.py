@@ -95,7 +95,7 @@ class Writer(Reader):
 
     def given_state(self, event_id: EventID) -> tuple[NodeName, bool] | None:
         """Return the state that was given for an event, and whether it is complete."""
-        return self._rooms_store.select_given_states([event_id]).get(event_id)
+        return self._rooms_store.select_given_state(event_id)
 
     def set_given_state(self, event_id: EventID, state: NodeName, *, is_complete: bool) -> None:
         """Store what is known so far of the state before an event."""
@@ -107,11 +107,11 @@ class Writer(Reader):
 
     def let_redaction_wait(self, target: EventID, redaction: EventID) -> None:
         """Keep a redaction for when its target arrives."""
-        self._store.insert_waiting_redactions([(target, redaction)])
+        self._store.insert_waiting_redaction(target, redaction)
 
     def forget_waiting_redactions(self, target: EventID) -> None:
         """The target has arrived."""
-        self._store.delete_waiting_redactions([target])
+        self._store.delete_waiting_redactions(target)
 
     def forget_transactions_before(self, timestamp_ms: int) -> None:
         """Forget transactions that no client repeats any more."""

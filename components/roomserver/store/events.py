@@ -1,12 +1,12 @@
 """Events, transactions and waiting redactions in the database."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from base.database import insert
+from base.database import SelectByKeys, Statement, insert_into, insert_new_into
 from components.roomserver.store.tables import events, transactions, waiting_redactions
 from components.roomserver.stored import Flags, KnownEvent
 from logs.records.room_input import Transaction
@@ -14,45 +14,58 @@ from matrix.events import load_event
 from matrix.identifiers import EventID
 from matrix.room_versions import room_version
 
-MAX_KEYS_AT_ONCE: Final = 500
-"""SQLite takes a bounded number of parameters in one statement."""
-
-_SELECT_EVENTS: Final = sa.select(events).where(
-    events.c.event_id.in_(sa.bindparam("event_ids", expanding=True))
+_SELECT_EVENTS: Final = SelectByKeys(
+    sa.select(
+        events.c.event_id,
+        events.c.version,
+        events.c.flags,
+        events.c.raw,
+        events.c.state_before,
+        events.c.state_after,
+        events.c.redacted_because,
+        events.c.reason,
+    ),
+    events.c.event_id,
 )
-_SELECT_TRANSACTIONS: Final = sa.select(
-    transactions.c.user_id,
-    transactions.c.device_id,
-    transactions.c.transaction_id,
-    transactions.c.event_id,
-).where(
-    # The three columns are compared one by one with `in_`, which may find too much: the caller
-    # looks its own keys up in the answer.
-    transactions.c.user_id.in_(sa.bindparam("users", expanding=True)),
-    transactions.c.transaction_id.in_(sa.bindparam("ids", expanding=True)),
-)
-_SELECT_WAITING: Final = sa.select(
-    waiting_redactions.c.target_event_id, waiting_redactions.c.redaction_event_id
-).where(waiting_redactions.c.target_event_id.in_(sa.bindparam("targets", expanding=True)))
-_UPDATE_EVENT: Final = (
+_INSERT_EVENT: Final = insert_into(events)
+_UPDATE_EVENT: Final = Statement(
     sa.update(events)
-    .where(events.c.event_id == sa.bindparam("key"))
+    .where(events.c.event_id == sa.bindparam("of_event"))
     .values(
-        flags=sa.bindparam("new_flags"),
-        raw=sa.bindparam("new_raw"),
-        state_before=sa.bindparam("new_state_before"),
-        state_after=sa.bindparam("new_state_after"),
-        redacted_because=sa.bindparam("new_redacted_because"),
-        reason=sa.bindparam("new_reason"),
+        {
+            column: sa.bindparam(column)
+            for column in (
+                "flags",
+                "raw",
+                "state_before",
+                "state_after",
+                "redacted_because",
+                "reason",
+            )
+        }
     )
 )
-
-
-def chunks(keys: Iterable[str]) -> Iterable[list[str]]:
-    """Return the keys in lists short enough for one statement."""
-    ordered = list(keys)
-    for start in range(0, len(ordered), MAX_KEYS_AT_ONCE):
-        yield ordered[start : start + MAX_KEYS_AT_ONCE]
+_SELECT_TRANSACTIONS: Final = SelectByKeys(
+    # One column of the key is enough to find few: the caller looks its own up in the answer.
+    sa.select(
+        transactions.c.user_id,
+        transactions.c.device_id,
+        transactions.c.transaction_id,
+        transactions.c.event_id,
+    ),
+    transactions.c.transaction_id,
+)
+_INSERT_TRANSACTION: Final = insert_into(transactions)
+_SELECT_WAITING: Final = SelectByKeys(
+    sa.select(waiting_redactions.c.target_event_id, waiting_redactions.c.redaction_event_id),
+    waiting_redactions.c.target_event_id,
+)
+_INSERT_WAITING: Final = insert_new_into(waiting_redactions)
+_DELETE_WAITING: Final = Statement(
+    sa.delete(waiting_redactions).where(
+        waiting_redactions.c.target_event_id == sa.bindparam("target")
+    )
+)
 
 
 class EventStore:
@@ -64,67 +77,46 @@ class EventStore:
     def select_events(self, event_ids: Collection[str]) -> dict[EventID, KnownEvent]:
         """Return those of the events that are stored, rejected ones and outliers included."""
         found: dict[EventID, KnownEvent] = {}
-        for some in chunks(event_ids):
-            for row in self._connection.execute(_SELECT_EVENTS, {"event_ids": some}):
-                found[EventID(row.event_id)] = KnownEvent(
-                    load_event(row.raw, room_version(row.version), EventID(row.event_id)),
-                    Flags(row.flags),
-                    row.state_before,
-                    row.state_after,
-                    row.redacted_because,
-                    row.reason,
-                )
+        for event_id, version, flags, raw, *rest in _SELECT_EVENTS.rows(
+            self._connection, event_ids
+        ):
+            event = load_event(raw, room_version(version), event_id)
+            found[event_id] = KnownEvent(event, Flags(flags), *rest)
         return found
 
     def insert_events(self, known: Sequence[KnownEvent]) -> None:
         """Store new events."""
-        if known:
-            self._connection.execute(sa.insert(events), [_row(one) for one in known])
+        _INSERT_EVENT.run_many(self._connection, map(_row, known))
 
     def update_events(self, known: Sequence[KnownEvent]) -> None:
         """Replace stored events: verdict, snapshots, redaction."""
-        if known:
-            rows = [
-                {
-                    "key": one.event.event_id,
-                    **{
-                        f"new_{column}": value
-                        for column, value in _row(one).items()
-                        if column not in {"event_id", "room_id", "version"}
-                    },
-                }
-                for one in known
-            ]
-            self._connection.execute(_UPDATE_EVENT, rows)
+        _UPDATE_EVENT.run_many(
+            self._connection, ({**_row(one), "of_event": one.event.event_id} for one in known)
+        )
 
     def select_transactions(self, wanted: Collection[Transaction]) -> Mapping[Transaction, EventID]:
         """Return the events that these transactions made."""
-        found: dict[Transaction, EventID] = {}
-        if not wanted:
-            return found
-        users = list({one.user_id for one in wanted})
-        for some in chunks({one.transaction_id for one in wanted}):
-            rows = self._connection.execute(_SELECT_TRANSACTIONS, {"users": users, "ids": some})
-            for user_id, device_id, transaction_id, event_id in rows:
-                found[Transaction(user_id, device_id, transaction_id)] = EventID(event_id)
-        return found
+        rows = _SELECT_TRANSACTIONS.rows(self._connection, {one.transaction_id for one in wanted})
+        return {
+            Transaction(user_id, device_id, transaction_id): event_id
+            for user_id, device_id, transaction_id, event_id in rows
+        }
 
     def insert_transactions(self, made: Mapping[Transaction, EventID], timestamp_ms: int) -> None:
         """Remember which events the transactions made."""
-        if made:
-            self._connection.execute(
-                sa.insert(transactions),
-                [
-                    {
-                        "user_id": one.user_id,
-                        "device_id": one.device_id,
-                        "transaction_id": one.transaction_id,
-                        "event_id": event_id,
-                        "timestamp_ms": timestamp_ms,
-                    }
-                    for one, event_id in made.items()
-                ],
-            )
+        _INSERT_TRANSACTION.run_many(
+            self._connection,
+            (
+                {
+                    "user_id": one.user_id,
+                    "device_id": one.device_id,
+                    "transaction_id": one.transaction_id,
+                    "event_id": event_id,
+                    "timestamp_ms": timestamp_ms,
+                }
+                for one, event_id in made.items()
+            ),
+        )
 
     def delete_transactions_before(self, timestamp_ms: int) -> None:
         """Forget transactions that no client repeats any more."""
@@ -137,31 +129,20 @@ class EventStore:
     ) -> dict[EventID, list[EventID]]:
         """Return the redactions that came before these events, by event, in order of ID."""
         waiting: dict[EventID, list[EventID]] = {}
-        for some in chunks(targets):
-            for row in self._connection.execute(_SELECT_WAITING, {"targets": some}):
-                waiting.setdefault(EventID(row[0]), []).append(EventID(row[1]))
+        for target, redaction in _SELECT_WAITING.rows(self._connection, targets):
+            waiting.setdefault(target, []).append(redaction)
         for redactions in waiting.values():
             redactions.sort()
         return waiting
 
-    def insert_waiting_redactions(self, pairs: Collection[tuple[EventID, EventID]]) -> None:
-        """Let redactions (second) wait for their targets (first)."""
-        if pairs:
-            statement = insert(self._connection, waiting_redactions).on_conflict_do_nothing()
-            self._connection.execute(
-                statement,
-                [
-                    {"target_event_id": target, "redaction_event_id": redaction}
-                    for target, redaction in pairs
-                ],
-            )
+    def insert_waiting_redaction(self, target: EventID, redaction: EventID) -> None:
+        """Let a redaction wait for its target; once is enough."""
+        values = {"target_event_id": target, "redaction_event_id": redaction}
+        _INSERT_WAITING.run(self._connection, values)
 
-    def delete_waiting_redactions(self, targets: Collection[EventID]) -> None:
-        """Forget redactions whose targets have arrived."""
-        for some in chunks(targets):
-            self._connection.execute(
-                sa.delete(waiting_redactions).where(waiting_redactions.c.target_event_id.in_(some))
-            )
+    def delete_waiting_redactions(self, target: EventID) -> None:
+        """Forget redactions whose target has arrived."""
+        _DELETE_WAITING.run(self._connection, {"target": target})
 
 
 def _row(known: KnownEvent) -> dict[str, Any]:

@@ -1,28 +1,41 @@
 """Rooms, the nodes of their state and their memberships in the database."""
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from base.database import insert
+from base.database import SelectByKeys, Statement, insert_new_into, upsert_into
 from components.roomserver.state.snapshots import Node, NodeName, decode_node
-from components.roomserver.store.events import MAX_KEYS_AT_ONCE, chunks
 from components.roomserver.store.tables import given_states, memberships, rooms, state_nodes
 from components.roomserver.stored import LatestEvent, Room
 from internalapi.roomserver import RoomMembership
 from matrix.identifiers import EventID, RoomID, UserID
 
-_SELECT_ROOMS: Final = sa.select(
-    rooms.c.room_id, rooms.c.version, rooms.c.create_event_id, rooms.c.state, rooms.c.latest
-).where(rooms.c.room_id.in_(sa.bindparam("room_ids", expanding=True)))
-_SELECT_NODES: Final = sa.select(state_nodes.c.name, state_nodes.c.node).where(
-    state_nodes.c.name.in_(sa.bindparam("names", expanding=True))
+_SELECT_ROOMS: Final = SelectByKeys(
+    sa.select(
+        rooms.c.room_id, rooms.c.version, rooms.c.create_event_id, rooms.c.state, rooms.c.latest
+    ),
+    rooms.c.room_id,
 )
-_SELECT_MEMBERSHIP: Final = sa.select(memberships.c.membership, memberships.c.event_id).where(
-    memberships.c.room_id == sa.bindparam("room"), memberships.c.user_id == sa.bindparam("user")
+_UPSERT_ROOM: Final = upsert_into(rooms, "state", "latest")
+_SELECT_NODES: Final = SelectByKeys(
+    sa.select(state_nodes.c.name, state_nodes.c.node), state_nodes.c.name
+)
+_INSERT_NODE: Final = insert_new_into(state_nodes)
+_SELECT_GIVEN: Final = SelectByKeys(
+    sa.select(given_states.c.event_id, given_states.c.state, given_states.c.is_complete),
+    given_states.c.event_id,
+)
+_UPSERT_GIVEN: Final = upsert_into(given_states, "state", "is_complete")
+_UPSERT_MEMBERSHIP: Final = upsert_into(memberships, "membership", "event_id")
+_SELECT_MEMBERSHIP: Final = Statement(
+    sa.select(memberships.c.membership, memberships.c.event_id).where(
+        memberships.c.room_id == sa.bindparam("room"),
+        memberships.c.user_id == sa.bindparam("user"),
+    )
 )
 _latest_encoder: Final = msgspec.msgpack.Encoder()
 _latest_decoder: Final = msgspec.msgpack.Decoder(tuple[LatestEvent, ...])
@@ -37,28 +50,17 @@ class RoomStore:
     def select_rooms(self, room_ids: Collection[str]) -> dict[str, Room]:
         """Return those of the rooms that are known."""
         return {
-            row.room_id: Room(
-                row.room_id,
-                row.version,
-                row.create_event_id,
-                row.state,
-                _latest_decoder.decode(row.latest),
+            room_id: Room(room_id, version, create_event_id, state, _latest_decoder.decode(latest))
+            for room_id, version, create_event_id, state, latest in _SELECT_ROOMS.rows(
+                self._connection, room_ids
             )
-            for some in chunks(room_ids)
-            for row in self._connection.execute(_SELECT_ROOMS, {"room_ids": some})
         }
 
-    def upsert_rooms(self, changed: Collection[Room]) -> None:
+    def upsert_rooms(self, changed: Iterable[Room]) -> None:
         """Store rooms as they are now."""
-        if not changed:
-            return
-        statement = insert(self._connection, rooms)
-        self._connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["room_id"],
-                set_={"state": statement.excluded.state, "latest": statement.excluded.latest},
-            ),
-            [
+        _UPSERT_ROOM.run_many(
+            self._connection,
+            (
                 {
                     "room_id": room.room_id,
                     "version": room.version,
@@ -68,83 +70,53 @@ class RoomStore:
                     "is_published": False,
                 }
                 for room in changed
-            ],
+            ),
         )
 
     def select_nodes(self, names: Collection[NodeName]) -> dict[NodeName, Node]:
         """Return nodes of state snapshots."""
-        found: dict[NodeName, Node] = {}
-        ordered = list(names)
-        for start in range(0, len(ordered), MAX_KEYS_AT_ONCE):
-            some = ordered[start : start + MAX_KEYS_AT_ONCE]
-            for name, node in self._connection.execute(_SELECT_NODES, {"names": some}):
-                found[name] = decode_node(node)
-        return found
+        rows = _SELECT_NODES.rows(self._connection, names)
+        return {name: decode_node(node) for name, node in rows}
 
     def insert_nodes(self, encoded: Mapping[NodeName, bytes]) -> None:
         """Store nodes; those that are there already stay."""
-        if encoded:
-            self._connection.execute(
-                insert(self._connection, state_nodes).on_conflict_do_nothing(),
-                [{"name": name, "node": node} for name, node in encoded.items()],
-            )
+        _INSERT_NODE.run_many(
+            self._connection,
+            ({"name": name, "node": node} for name, node in encoded.items()),
+        )
 
-    def select_given_states(
-        self, event_ids: Collection[EventID]
-    ) -> dict[EventID, tuple[NodeName, bool]]:
-        """Return the states that were given for events, and whether they are complete."""
-        query = sa.select(given_states)
-        return {
-            EventID(row.event_id): (row.state, row.is_complete)
-            for some in chunks(event_ids)
-            for row in self._connection.execute(query.where(given_states.c.event_id.in_(some)))
-        }
+    def select_given_state(self, event_id: EventID) -> tuple[NodeName, bool] | None:
+        """Return the state that was given for an event, and whether it is complete."""
+        for _, state, is_complete in _SELECT_GIVEN.rows(self._connection, [event_id]):
+            return state, bool(is_complete)
+        return None
 
     def upsert_given_state(self, event_id: EventID, state: NodeName, *, is_complete: bool) -> None:
         """Store what is known so far of the state before an event."""
-        statement = insert(self._connection, given_states)
-        self._connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["event_id"],
-                set_={
-                    "state": statement.excluded.state,
-                    "is_complete": statement.excluded.is_complete,
-                },
-            ),
-            {"event_id": event_id, "state": state, "is_complete": is_complete},
-        )
+        values = {"event_id": event_id, "state": state, "is_complete": is_complete}
+        _UPSERT_GIVEN.run(self._connection, values)
 
     def upsert_memberships(self, changed: Iterable[RoomMembership]) -> None:
         """Store where users stand now."""
-        rows: list[dict[str, Any]] = [
-            {
-                "room_id": one.room_id,
-                "user_id": one.user_id,
-                "membership": one.membership,
-                "event_id": one.event_id,
-            }
-            for one in changed
-        ]
-        if not rows:
-            return
-        statement = insert(self._connection, memberships)
-        self._connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["room_id", "user_id"],
-                set_={
-                    "membership": statement.excluded.membership,
-                    "event_id": statement.excluded.event_id,
-                },
+        _UPSERT_MEMBERSHIP.run_many(
+            self._connection,
+            (
+                {
+                    "room_id": one.room_id,
+                    "user_id": one.user_id,
+                    "membership": one.membership,
+                    "event_id": one.event_id,
+                }
+                for one in changed
             ),
-            rows,
         )
 
     def select_membership(self, room_id: RoomID, user_id: UserID) -> RoomMembership | None:
         """Return where a user stands in a room."""
-        row = self._connection.execute(
-            _SELECT_MEMBERSHIP, {"room": room_id, "user": user_id}
-        ).first()
-        return row and RoomMembership(room_id, user_id, row.membership, EventID(row.event_id))
+        values = {"room": room_id, "user": user_id}
+        for membership, event_id in _SELECT_MEMBERSHIP.run(self._connection, values):
+            return RoomMembership(room_id, user_id, membership, event_id)
+        return None
 
     def select_rooms_of_user(
         self, user_id: UserID, wanted: Collection[str]

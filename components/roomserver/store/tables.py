@@ -50,9 +50,10 @@ given_states: Final = sa.Table(
 transactions: Final = sa.Table(
     "transactions",
     metadata,
+    # First in the key, because a batch looks for its transaction IDs alone.
+    sa.Column("transaction_id", sa.Text, primary_key=True),
     sa.Column("user_id", sa.Text, primary_key=True),
     sa.Column("device_id", sa.Text, primary_key=True),
-    sa.Column("transaction_id", sa.Text, primary_key=True),
     sa.Column("event_id", sa.Text, nullable=False),
     sa.Column("timestamp_ms", sa.BigInteger, nullable=False),
     sqlite_with_rowid=False,
