@@ -1,1 +1,1 @@
-"""The Matrix protocol, pure: events, room versions, authorisation, state resolution, identifiers."""
+"""The Matrix protocol, pure: events, room versions, authorisation, state resolution."""

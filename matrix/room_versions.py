@@ -83,14 +83,10 @@ _V6 = replace(
     aliases_auth_rule=False,
 )
 _V7 = replace(_V6, identifier="7", knock=True)
-_V8 = replace(
-    _V7, identifier="8", restricted_join=True, redaction_keeps_join_rule_allow=True
-)
+_V8 = replace(_V7, identifier="8", restricted_join=True, redaction_keeps_join_rule_allow=True)
 _V9 = replace(_V8, identifier="9", redaction_keeps_join_authoriser=True)
 _V10 = replace(_V9, identifier="10", integer_power_levels=True, knock_restricted=True)
-_V11 = replace(
-    _V10, identifier="11", updated_redaction_rules=True, creator_is_sender=True
-)
+_V11 = replace(_V10, identifier="11", updated_redaction_rules=True, creator_is_sender=True)
 _V12 = replace(
     _V11,
     identifier="12",

@@ -35,7 +35,7 @@ class Statement:
         self._statement = statement
         self._compiled: dict[str, tuple[str, Sequence[str]]] = {}
 
-    def run(self, connection: Connection, values: Values) -> CursorResult[Any]:
+    def run(self, connection: Connection, values: Values) -> CursorResult[*tuple[Any, ...]]:
         """Run it once."""
         text, order = self._text(connection)
         return connection.exec_driver_sql(text, tuple([values[name] for name in order]))
