@@ -40,7 +40,7 @@ test: .venv/.locked ## Run all tests
 check: .venv/.locked ## Check format, lint, types, imports and unit tests (under a minute)
 	@$(BIN)/ruff format --check --quiet $(CODE) || { echo "Run: make format"; exit 1; }
 	@$(BIN)/ruff check --quiet $(CODE)
-	@$(BIN)/mypy $(CODE)
+	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m pytest -q -n $(WORKERS) tests/unit
 

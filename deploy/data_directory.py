@@ -25,7 +25,7 @@ class DataDirectory:
         self.log_path: Final = self.path / "log"
         self._lock: int | None = None
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise StartRefused(
                 f"The data directory {self.path} cannot be made: {error.strerror}.",

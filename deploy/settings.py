@@ -38,7 +38,7 @@ class ListenerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """TCP port; 0 takes a free one, which the start-up log names."""
     apis: Annotated[tuple[Api, ...], Meta(min_length=1)] = ("client", "health")
     """What is served here: any of `client`, `metrics` (for Prometheus, under /metrics), `health`
-    (for probes: /live, /ready)."""
+    (for probes: /health/live, /health/ready)."""
     tls: TlsSettings | None = None
     """Certificate and key; without it the listener speaks plain HTTP."""
     trusted_proxies: tuple[str, ...] = ()

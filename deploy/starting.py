@@ -1,0 +1,136 @@
+"""Opens what a server stands on, and says in one line why it cannot where it cannot."""
+
+import contextlib
+import logging
+import ssl
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from base.clock import Clock
+from base.database import Database, DatabaseOutage, Schema, SchemaTooNew, open_database
+from base.http import Application, Listener, Server, serve
+from deploy.data_directory import DataDirectory
+from deploy.errors import StartRefused
+from deploy.settings import ListenerSettings, Settings
+from deploy.signing_key_file import read_signing_key, write_new_signing_key
+from logs.embedded import EmbeddedLog, FolderInUse
+from logs.log import LogDamaged, LogMismatch, LogOutage
+from logs.topics import TOPICS
+from matrix.signing import SigningKey
+
+_log: Final = logging.getLogger(__name__)
+
+
+def signing_key(directory: DataDirectory) -> SigningKey:
+    """Return the server's key; a server that starts for the first time gets a new one."""
+    path = directory.signing_key_path
+    if path.exists() or directory.has_been_used:
+        return read_signing_key(path)
+    key = write_new_signing_key(path)
+    _log.info("Made a signing key: keep a backup", extra={"path": str(path), "key": key.key_id})
+    return key
+
+
+@contextlib.contextmanager
+def _explained(what: str) -> Iterator[None]:
+    """Turn failures to open something into `StartRefused`."""
+    try:
+        yield
+    except (SchemaTooNew, FolderInUse) as error:
+        raise StartRefused(str(error)) from error
+    except (LogDamaged, LogMismatch) as error:
+        raise StartRefused(
+            f"{what} cannot be used: {error}", "Restore the data directory from the backup."
+        ) from error
+    except (DatabaseOutage, LogOutage) as error:
+        raise StartRefused(
+            f"{what} cannot be opened: {error}",
+            "Check that it runs, that the address and password are right, and that there is room "
+            "on the disk.",
+        ) from error
+    except OSError as error:
+        raise StartRefused(
+            f"{what} cannot be opened: {error.strerror or error}.",
+            "Check who owns the data directory, and that there is room on the disk.",
+        ) from error
+
+
+@contextlib.asynccontextmanager
+async def database(
+    directory: DataDirectory, schema: Schema, *, durable: bool = False
+) -> AsyncIterator[Database]:
+    """Hold a component's database open, created or migrated if need be."""
+    with _explained(f"The database of {schema.name}"):
+        opened = await open_database(directory.database_url, schema, durable=durable)
+    try:
+        yield opened
+        await opened.make_durable()
+    finally:
+        await opened.close()
+
+
+@contextlib.asynccontextmanager
+async def embedded_log(
+    directory: DataDirectory, settings: Settings, clock: Clock
+) -> AsyncIterator[EmbeddedLog]:
+    """Hold the embedded log open, with one partition per topic."""
+    sizes = msgspec.structs.asdict(settings.log.embedded)
+    with _explained("The log"):
+        log = await EmbeddedLog.open(
+            directory.log_path, dict.fromkeys(TOPICS, 1), clock=clock, **sizes
+        )
+    try:
+        yield log
+    finally:
+        await log.close()
+
+
+def _listener(settings: ListenerSettings, application: Application) -> Listener:
+    """Return the listener of these settings; its certificate is tried first."""
+    tls = settings.tls
+    if tls is not None:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
+                tls.certificate_path, tls.key_path
+            )
+        except OSError as error:  # ssl.SSLError is one
+            raise StartRefused(
+                f"The certificate {tls.certificate_path} with key {tls.key_path} cannot be used: "
+                f"{error.strerror or error}.",
+                "Both have to be PEM files that belong together and that the server may read.",
+            ) from error
+    return Listener(
+        application,
+        host=settings.address,
+        port=settings.port,
+        certificate=Path(tls.certificate_path) if tls else None,
+        private_key=Path(tls.key_path) if tls else None,
+        trusted_proxies=settings.trusted_proxies,
+        keep_alive_s=settings.keep_alive_s,
+        max_connections=settings.max_connections,
+    )
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    settings: Sequence[ListenerSettings], applications: Sequence[Application], *, drain_s: int
+) -> AsyncIterator[Server]:
+    """Serve each listener's application while the context lasts."""
+    listeners = [_listener(*one) for one in zip(settings, applications, strict=True)]
+    served = serve(listeners, drain_s=drain_s)
+    try:
+        server = await served.__aenter__()
+    except OSError as error:
+        addresses = ", ".join(f"{one.host} port {one.port}" for one in listeners)
+        raise StartRefused(
+            f"The server cannot listen on {addresses}: {error.strerror or error}.",
+            "Stop what listens there, or set another address or port under listeners.",
+        ) from error
+    try:
+        yield server
+    finally:
+        # Whatever ends the server, requests under way are finished.
+        await served.__aexit__(None, None, None)

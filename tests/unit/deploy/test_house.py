@@ -1,0 +1,74 @@
+"""The checkout itself: its documents and commands say what the code says."""
+
+import itertools
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+from logs.topics import TOPICS
+
+CHECKOUT = Path(__file__).parents[3]
+
+
+def test_wiring_md_has_the_topics_of_the_catalogue() -> None:
+    text = (CHECKOUT / "WIRING.md").read_text(encoding="utf-8")
+    table = re.split(r"^## ", text, flags=re.MULTILINE)[2]
+    rows = [
+        tuple(cell.strip() for cell in line.split("|")[1:6])
+        for line in table.splitlines()
+        if line.startswith("| ") and not line.startswith("| topic")
+    ]
+
+    assert rows == [
+        (topic.name, topic.key, topic.writers, topic.readers, f"{topic.retention_h} h")
+        for topic in TOPICS.values()
+    ]
+
+
+def test_make_help_lists_every_target() -> None:
+    makefile = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
+    phony = re.findall(r"^\.PHONY: (\S+)$", makefile, flags=re.MULTILINE)
+
+    shown = subprocess.run(
+        ["make", "help"], cwd=CHECKOUT, capture_output=True, text=True, check=True
+    ).stdout
+
+    assert re.findall(r"^  make (\S+)", shown, flags=re.MULTILINE) == phony
+
+
+def test_the_lock_names_exact_versions_and_nothing_else() -> None:
+    lines = (CHECKOUT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+
+    assert [
+        line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+]+", line)
+    ] == []
+    assert lines == sorted(lines, key=str.lower)
+
+
+def test_the_lock_has_everything_that_is_needed() -> None:
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [
+        *project["dependencies"],
+        *itertools.chain(*project["optional-dependencies"].values()),
+    ]
+    lock = (CHECKOUT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    locked = {_normal(line.split("==")[0]) for line in lock}
+
+    assert {_normal(re.split(r"[><=~\[ ]", one)[0]) for one in wanted} - locked == set()
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    documents = [*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/**/*.md")]
+    broken = [
+        f"{document.name}: {target}"
+        for document in documents
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8"))
+        if "://" not in target and not (document.parent / target).exists()
+    ]
+
+    assert broken == []
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
