@@ -5,13 +5,14 @@ from base.http.fields import Fields
 from base.http.request import ClientDisconnected, Request
 from base.http.request_id import current_request_id, request_id
 from base.http.response import Response, StreamingResponse, empty_response, json_response
-from base.http.router import Handler, Route, RouteConflict, Router
+from base.http.router import Guard, Handler, Route, RouteConflict, Router
 from base.http.server import Listener, Server, serve
 
 __all__ = [
     "Application",
     "ClientDisconnected",
     "Fields",
+    "Guard",
     "Handler",
     "HttpSettings",
     "Listener",

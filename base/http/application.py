@@ -132,6 +132,8 @@ class Application(FastAPI):
         """Return the handler's answer or its error's; `None` if nobody waits for it."""
         watch = None
         try:
+            if route.guard is not None:
+                route.guard(request)
             if route.long_poll:
                 await request.body()
                 watch = _ClientWatch(request)

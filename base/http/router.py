@@ -10,6 +10,7 @@ from base.http.response import Response, StreamingResponse
 from matrix.errors import InvalidParam, MethodNotAllowed, Unrecognized
 
 Handler: TypeAlias = Callable[[Request], Awaitable[Response | StreamingResponse]]
+Guard: TypeAlias = Callable[[Request], None]
 
 _VERSION_SEGMENT: Final = 2
 
@@ -30,6 +31,7 @@ class Route:
     """The optional parameter at the end, where this variant of the template is without it."""
     max_body_bytes: int | None
     long_poll: bool
+    guard: Guard | None
 
 
 class Router:
@@ -38,11 +40,13 @@ class Router:
     In a template, `{name}` stands for one segment that is not empty; `{name?}`, only as the last
     segment, also for an empty or missing one, and then gives an empty string. `versions` names
     further versions of the API, as in `versions=("r0", "v1")`, that answer likewise at the third
-    segment. A `long_poll` handler is cancelled when its client has gone.
+    segment. A `long_poll` handler is cancelled when its client has gone. A `guard` sees the head
+    of each request before its body is read, and raises to refuse it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, guard: Guard | None = None) -> None:
         self.routes: list[Route] = []
+        self._guard = guard
 
     def add(
         self,
@@ -70,6 +74,7 @@ class Router:
                             absent,
                             max_body_bytes,
                             long_poll,
+                            self._guard,
                         )
                     )
 

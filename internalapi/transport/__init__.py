@@ -1,0 +1,22 @@
+"""Internal APIs over HTTP: server and client derived from the Protocol that defines an API."""
+
+from internalapi.transport.client import api_client, open_session
+from internalapi.transport.errors import (
+    ApiMismatch,
+    ApiSecretRefused,
+    ApiUnavailable,
+    InternalError,
+)
+from internalapi.transport.server import api_router
+from internalapi.transport.signatures import NotAnApi
+
+__all__ = [
+    "ApiMismatch",
+    "ApiSecretRefused",
+    "ApiUnavailable",
+    "InternalError",
+    "NotAnApi",
+    "api_client",
+    "api_router",
+    "open_session",
+]
