@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from components.clientapi.settings import ClientApiSettings
 from components.roomserver.settings import RoomServerSettings
 from components.syncapi.settings import SyncApiSettings
 from components.userapi.settings import UserApiSettings
@@ -102,5 +103,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database: DatabaseSettings = msgspec.field(default_factory=DatabaseSettings)
     logging: LoggingSettings = msgspec.field(default_factory=LoggingSettings)
     userapi: UserApiSettings = msgspec.field(default_factory=UserApiSettings)
+    clientapi: ClientApiSettings = msgspec.field(default_factory=ClientApiSettings)
     roomserver: RoomServerSettings = msgspec.field(default_factory=RoomServerSettings)
     syncapi: SyncApiSettings = msgspec.field(default_factory=SyncApiSettings)
