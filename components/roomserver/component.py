@@ -42,7 +42,8 @@ def build(
         partition = log.partition_of(INPUT_ROOM_EVENT.name, room_id)
         # A room of a partition that another process owns is read from the database each time:
         # nothing would tell this memory of its changes.
-        return memories.get(partition) or Memory(settings)
+        is_owned = consumer.position(partition) is not None
+        return memories[partition] if is_owned else Memory(settings)
 
     consumer = Consumer(
         "roomserver",

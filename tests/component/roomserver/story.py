@@ -64,12 +64,16 @@ class House:
 
 
 @asynccontextmanager
-async def running_house(folder: Path, database_url: str) -> AsyncIterator[House]:
+async def running_house(
+    folder: Path, database_url: str, settings: RoomServerSettings | None = None
+) -> AsyncIterator[House]:
     """Start a room server over the log in this folder."""
     log = await EmbeddedLog.open(folder / "log", dict.fromkeys(TOPICS, 1))
     database = await open_database(database_url, SCHEMA)
     tail = await log.tail(OUTPUT_ROOM_EVENT.name)
-    server = build(log=log, database=database, settings=RoomServerSettings(), clock=SystemClock())
+    server = build(
+        log=log, database=database, settings=settings or RoomServerSettings(), clock=SystemClock()
+    )
     try:
         async with Tasks() as tasks:
             tasks.start("roomserver", server.consumer.run())
