@@ -38,7 +38,7 @@ test: .venv/.locked ## Run all tests
 
 .PHONY: check
 check: .venv/.locked ## Check format, lint, types, imports and unit tests (under a minute)
-	@$(BIN)/ruff format --check --quiet $(CODE) || { echo "Run: make format"; exit 1; }
+	@$(BIN)/ruff format --check $(CODE) || { echo "Run: make format"; exit 1; }
 	@$(BIN)/ruff check --quiet $(CODE)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo

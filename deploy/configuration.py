@@ -28,6 +28,7 @@ _WORDS: Final = {
     "array": "a list",
     "object": "a section",
 }
+_BCRYPT_COSTS: Final = (4, 31)
 _LIST: Final = (types.ListType, types.VarTupleType)
 # Kubernetes sets these in every container beside a Service that is called "xylem".
 _SERVICE_LINK: Final = re.compile(
@@ -262,7 +263,9 @@ def _check(settings: Settings, source: str) -> None:
         raise SettingsInvalid(
             f"{source}: database.url: expected sqlite:///folder or postgresql://user@host/database."
         )
-    _refuse_negative(msgspec.to_builtins(settings), "", source)
+    _refuse_absurd_numbers(msgspec.to_builtins(settings), "", source)
+    if not _BCRYPT_COSTS[0] <= settings.userapi.bcrypt_cost <= _BCRYPT_COSTS[1]:
+        raise SettingsInvalid(f"{source}: userapi.bcrypt_cost: it is at least 4 and at most 31.")
     taken: dict[tuple[str, int], int] = {}
     for number, listener in enumerate(settings.listeners):
         place = (listener.address, listener.port)
@@ -275,16 +278,21 @@ def _check(settings: Settings, source: str) -> None:
         taken[place] = number
 
 
-def _refuse_negative(value: object, place: str, source: str) -> None:
+def _refuse_absurd_numbers(value: object, place: str, source: str) -> None:
     match value:
         case int() | float() if value < 0:
             raise SettingsInvalid(f"{source}: {place}: {value} is below 0.")
+        case {"per_second": rate, "burst": burst} if not rate or not burst:
+            raise SettingsInvalid(
+                f"{source}: {place}: per_second and burst have to be above 0.",
+                "To have no limit, set the whole of it to null.",
+            )
         case dict():
             for key, inner in value.items():
-                _refuse_negative(inner, _join(place, key), source)
+                _refuse_absurd_numbers(inner, _join(place, key), source)
         case list() | tuple():
             for index, inner in enumerate(value):
-                _refuse_negative(inner, f"{place}[{index}]", source)
+                _refuse_absurd_numbers(inner, f"{place}[{index}]", source)
 
 
 def _kind(value: object) -> str:

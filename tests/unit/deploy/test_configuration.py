@@ -165,6 +165,11 @@ def test_an_unknown_key_is_named_with_its_place_and_the_nearest(
         ("userapi: {registration: all}", "userapi.registration: invalid enum value 'all'."),
         ("userapi: 3", "userapi: expected a section, got a whole number."),
         ("userapi: {bcrypt_cost: -3}", "userapi.bcrypt_cost: -3 is below 0."),
+        ("userapi: {bcrypt_cost: 3}", "userapi.bcrypt_cost: it is at least 4 and at most 31."),
+        (
+            "clientapi: {join_rate_per_user: {per_second: 0, burst: 1}}",
+            "clientapi.join_rate_per_user: per_second and burst have to be above 0.",
+        ),
         ("server_name: a/b", "server_name: 'a/b' is no server name."),
         ("database: {url: 'mysql://x'}", "database.url: expected sqlite:///folder"),
         ("listeners: [{}, {}]", "listeners[1]: 127.0.0.1 port 8008 is taken by listeners[0]."),

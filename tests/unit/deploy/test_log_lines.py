@@ -16,7 +16,7 @@ def record(**fields: object) -> logging.LogRecord:
 
 def failed() -> logging.LogRecord:
     try:
-        raise ValueError("too late")
+        int("too late")
     except ValueError:
         line = record(exc_info=sys.exc_info())
     return line
@@ -49,5 +49,5 @@ def test_an_exception_is_one_line_as_json_and_many_on_the_console() -> None:
     as_json = JsonFormatter().format(failed())
 
     assert "\n" not in as_json
-    assert "ValueError: too late" in json.loads(as_json)["exception"]
-    assert ConsoleFormatter().format(failed()).splitlines()[-1] == "ValueError: too late"
+    assert "ValueError: invalid literal" in json.loads(as_json)["exception"]
+    assert ConsoleFormatter().format(failed()).splitlines()[-1].startswith("ValueError")
