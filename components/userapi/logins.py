@@ -7,10 +7,17 @@ from components.userapi.accounts import AccountService
 from components.userapi.interactive_auth import Check
 from components.userapi.rates import Rates
 from components.userapi.tokens import Login, LoginRequest, Tokens
-from matrix.errors import Forbidden, InvalidParam, MatrixError, MissingParam
+from matrix.errors import InvalidParam, MatrixError, MissingParam
 from matrix.identifiers import UserID
 
 _THIRD_PARTY: Final = frozenset({"m.id.thirdparty", "m.id.phone"})
+
+
+class SomebodyElse(MatrixError):
+    """You can prove to be nobody but yourself."""
+
+    errcode = "M_FORBIDDEN"
+    status = 403
 
 
 class LoginService:
@@ -33,8 +40,10 @@ class LoginService:
         """Return the check of the interactive stage in which this user proves to be that user."""
 
         async def check(auth: Fields) -> None:
-            if await self._check_password(auth) != user_id:
-                raise Forbidden("This is somebody else's password.")
+            user = _named_user(auth)
+            if user is None or self._accounts.find_user_id(user) != user_id:
+                raise SomebodyElse
+            await self._check_password(auth)
 
         return check
 

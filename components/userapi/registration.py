@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import re
 from typing import Final
 
 import msgspec
@@ -28,7 +27,6 @@ from matrix.identifiers import DeviceID, UserID
 _OPERATION: Final = "register"
 _NONCE_OPERATION: Final = "register with the shared secret"
 _USER_TYPES: Final = frozenset({None, "bot", "support"})
-_token: Final = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 
 
 class Registration(msgspec.Struct, frozen=True):

@@ -1,8 +1,23 @@
 """What an operator can set about accounts, logins and what users store."""
 
-from typing import Literal
+import re
+from typing import Final, Literal
 
 import msgspec
+
+_token: Final = re.compile(r"[A-Za-z0-9._~-]{1,64}")
+_BCRYPT_COSTS: Final = range(4, 32)
+_RECORD_SIZE_MAX: Final = 524_288
+_AT_LEAST_ONE: Final = (
+    "password_threads",
+    "interactive_session_lifetime_s",
+    "interactive_sessions_max",
+    "devices_max",
+    "filters_max",
+    "account_data_types_max",
+    "token_cache_size",
+    "filter_cache_size",
+)
 
 
 class Rate(msgspec.Struct, frozen=True):
@@ -11,7 +26,12 @@ class Rate(msgspec.Struct, frozen=True):
     per_second: float
     """How many per second in the long run; above 0."""
     burst: int
-    """How many at once."""
+    """How many at once; at least 1."""
+
+    def __post_init__(self) -> None:
+        """Refuse a rate that would never let anything pass."""
+        if self.per_second <= 0 or self.burst < 1:
+            raise ValueError("a rate is above 0 and its burst at least 1")
 
 
 class RegistrationToken(msgspec.Struct, frozen=True):
@@ -23,6 +43,11 @@ class RegistrationToken(msgspec.Struct, frozen=True):
     """How many accounts it is good for; `None` for any number."""
     expires_at_ms: int | None = None
     """When it stops being valid, in milliseconds since the Unix epoch; `None` for never."""
+
+    def __post_init__(self) -> None:
+        """Refuse a token that clients could not send."""
+        if _token.fullmatch(self.token) is None:
+            raise ValueError("a registration token has 1 to 64 characters of A-Z a-z 0-9 . _ ~ -")
 
 
 class UserApiSettings(msgspec.Struct, frozen=True):
@@ -66,7 +91,7 @@ class UserApiSettings(msgspec.Struct, frozen=True):
     filter_size_max: int = 65_536
     """The largest filter."""
     account_data_size_max: int = 65_536
-    """The largest account data of one type."""
+    """The largest account data of one type; at most 524288, so that it fits into a log record."""
     account_data_types_max: int = 10_000
     """How many pieces of account data a user may have, those of all rooms together."""
 
@@ -83,3 +108,15 @@ class UserApiSettings(msgspec.Struct, frozen=True):
     """Attempts to prove the password of one account."""
     registration_rate_per_address: Rate | None = Rate(per_second=0.2, burst=10)
     """Registrations, and questions whether a name or token is valid, from one address."""
+
+    def __post_init__(self) -> None:
+        """Refuse what the server could not run with."""
+        if self.bcrypt_cost not in _BCRYPT_COSTS:
+            raise ValueError("bcrypt_cost is between 4 and 31")
+        if self.account_data_size_max > _RECORD_SIZE_MAX:
+            raise ValueError(f"account_data_size_max is at most {_RECORD_SIZE_MAX}")
+        for name in _AT_LEAST_ONE:
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is at least 1")
+        if self.registration == "token" and not self.registration_tokens:
+            raise ValueError("registration by token needs registration_tokens")

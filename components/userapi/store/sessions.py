@@ -7,7 +7,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from base.database import Database
+from base.database import Database, insert
 from components.userapi.store.outgoing import OutgoingStore
 from components.userapi.store.tables import (
     access_tokens,
@@ -72,27 +72,10 @@ def insert_session(
 
     Raises `TooManyDevices`.
     """
-    mine = _is(devices, session.user_id, session.device_id)
-    known = connection.execute(
-        sa.update(devices)
-        .where(mine)
-        .values(last_seen_ms=session.now_ms, last_seen_address=session.address)
-    ).rowcount
-    revoked = known and _delete_tokens(connection, session.user_id, [session.device_id])
-    if not known:
-        count = sa.select(sa.func.count()).where(devices.c.user_id == session.user_id)
-        if connection.execute(count).scalar_one() >= devices_max:
-            raise TooManyDevices
-        connection.execute(
-            sa.insert(devices).values(
-                user_id=session.user_id,
-                device_id=session.device_id,
-                display_name=session.display_name,
-                created_at_ms=session.now_ms,
-                last_seen_ms=session.now_ms,
-                last_seen_address=session.address,
-            )
-        )
+    is_known = _see_device(connection, session) or not _insert_device(
+        connection, session, devices_max
+    )
+    revoked = is_known and _delete_tokens(connection, session.user_id, [session.device_id])
     _insert_tokens(
         connection,
         session.user_id,
@@ -108,14 +91,45 @@ def delete_devices(
     connection: Connection, outgoing: OutgoingStore, user_id: UserID, device_ids: Collection[str]
 ) -> None:
     """Delete devices with their tokens; those that don't exist are none the worse for it."""
-    _delete_tokens(connection, user_id, device_ids)
+    # The devices first: that waits for a refresh under way, whose new tokens go then as well.
     connection.execute(
         sa.delete(devices).where(
             devices.c.user_id == user_id, devices.c.device_id.in_(list(device_ids))
         )
     )
+    _delete_tokens(connection, user_id, device_ids)
     for device_id in device_ids:
         outgoing.put(connection, TokensRevoked(user_id, device_id))
+
+
+def _see_device(connection: Connection, session: NewSession) -> bool:
+    seen = (
+        sa.update(devices)
+        .where(_is(devices, session.user_id, session.device_id))
+        .values(last_seen_ms=session.now_ms, last_seen_address=session.address)
+    )
+    return connection.execute(seen).rowcount > 0
+
+
+def _insert_device(connection: Connection, session: NewSession, devices_max: int) -> bool:
+    """Add a device; false when another login on it was faster."""
+    count = sa.select(sa.func.count()).where(devices.c.user_id == session.user_id)
+    if connection.execute(count).scalar_one() >= devices_max:
+        raise TooManyDevices
+    inserted = connection.execute(
+        insert(connection, devices)
+        .values(
+            user_id=session.user_id,
+            device_id=session.device_id,
+            display_name=session.display_name,
+            created_at_ms=session.now_ms,
+            last_seen_ms=session.now_ms,
+            last_seen_address=session.address,
+        )
+        .on_conflict_do_nothing()
+        .returning(devices.c.device_id)
+    ).first()
+    return inserted is not None
 
 
 def _is(table: sa.Table, user_id: str, device_id: str) -> sa.ColumnElement[bool]:
@@ -153,6 +167,19 @@ def _insert_tokens(
                     replaces_hash=replaces_hash,
                 )
             )
+
+
+def _lock_refresh(connection: Connection, refresh_hash: bytes) -> sa.Row[Any] | None:
+    """Return a refresh token; nobody deletes its device until the transaction ends."""
+    query = sa.select(refresh_tokens).where(refresh_tokens.c.token_hash == refresh_hash)
+    found = connection.execute(query).first()
+    if found is None:
+        return None
+    device = sa.select(devices.c.device_id).where(_is(devices, found.user_id, found.device_id))
+    if connection.execute(device.with_for_update()).first() is None:
+        return None
+    # It may have gone while this waited for the device.
+    return connection.execute(query).first()
 
 
 class SessionStore:
@@ -231,12 +258,7 @@ class SessionStore:
         """
 
         def work(connection: Connection) -> tuple[UserID, DeviceID] | bool:
-            query = (
-                sa.select(refresh_tokens)
-                .where(refresh_tokens.c.token_hash == refresh_hash)
-                .with_for_update()
-            )
-            row = connection.execute(query).first()
+            row = _lock_refresh(connection, refresh_hash)
             if row is None:
                 return False
             if row.expires_at_ms is not None and row.expires_at_ms <= now_ms:
@@ -312,7 +334,7 @@ class SessionStore:
         """Delete all devices and tokens of a user."""
 
         def delete(connection: Connection) -> None:
-            for table in (access_tokens, refresh_tokens, devices):
+            for table in (devices, access_tokens, refresh_tokens):
                 connection.execute(sa.delete(table).where(table.c.user_id == user_id))
             self._outgoing.put(connection, TokensRevoked(user_id, None))
 

@@ -257,3 +257,28 @@ async def test_what_a_crash_left_is_announced_after_the_restart(
         records = await server.announced(2)
 
     assert {record.user_id for record in records} == {alice.user_id}
+
+
+async def test_two_logins_on_one_new_device_leave_one_valid_token(server: UserApiServer) -> None:
+    await server.user("alice")
+
+    answers = await asyncio.gather(*(server.login("alice", device_id="NEW") for _ in range(4)))
+
+    assert [answer.status for answer in answers] == [200] * 4
+    checks = [await server.whoami(answer.json["access_token"]) for answer in answers]
+    assert sorted(check.status for check in checks) == [200, 401, 401, 401]
+
+
+async def test_a_refresh_during_the_logout_leaves_no_valid_token(server: UserApiServer) -> None:
+    alice = await server.user("alice", refresh_token=True)
+
+    _, *answers = await asyncio.gather(
+        alice.client.post(f"{V3}/logout"),
+        *(refresh(server, alice.refresh_token) for _ in range(4)),
+    )
+
+    for answer in answers:
+        if answer.status == 200:
+            assert (await server.whoami(answer.json["access_token"])).status == 401
+            assert (await refresh(server, answer.json["refresh_token"])).status == 401
+    assert (await refresh(server, alice.refresh_token)).status == 401
