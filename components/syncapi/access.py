@@ -1,0 +1,42 @@
+"""Who may read a room, and up to where: members, those who were, and anybody where all may."""
+
+import msgspec
+
+from components.syncapi.paging import TO_THE_END
+from components.syncapi.rendering import content_of
+from components.syncapi.store.membership import select_membership
+from components.syncapi.store.state import select_entry_now
+from components.syncapi.store.tables import Connection
+from components.syncapi.viewing import viewer_of
+from components.syncapi.visibility import Viewer
+from matrix.errors import Forbidden
+
+
+class Access(msgspec.Struct, gc=False):
+    """How a user reads a room."""
+
+    viewer: Viewer
+    is_joined: bool
+    upto: int
+    """Where the room ends for them: for those who left, after their leaving."""
+
+
+def require_access(connection: Connection, user_id: str, room_id: str) -> Access:
+    """Return how the user reads the room. Raises `Forbidden` for those who may not.
+
+    A room that is not known is forbidden too: who may not read it must not learn of it.
+    """
+    now = select_membership(connection, user_id, room_id)
+    viewer = viewer_of(connection, user_id, room_id, now)
+    if now is not None and now.membership == "join":
+        return Access(viewer, is_joined=True, upto=TO_THE_END)
+    if now is not None and viewer.left_at is not None:
+        return Access(viewer, is_joined=False, upto=viewer.left_at + 1)
+    if _is_world_readable(connection, room_id):
+        return Access(viewer, is_joined=False, upto=TO_THE_END)
+    raise Forbidden("You are not in this room and never were.")
+
+
+def _is_world_readable(connection: Connection, room_id: str) -> bool:
+    event = select_entry_now(connection, room_id, "m.room.history_visibility", "")
+    return event is not None and content_of(event).get("history_visibility") == "world_readable"

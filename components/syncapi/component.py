@@ -1,0 +1,112 @@
+"""Puts client sync together."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+from base.clock import Clock
+from base.database import Database
+from base.http import Router
+from components.syncapi.consumer import ClientDataProcessor, RoomEventProcessor
+from components.syncapi.freshness import Freshness
+from components.syncapi.position import SyncPosition
+from components.syncapi.projected import Projected
+from components.syncapi.routes.queries import RequestReading
+from components.syncapi.routes.rooms import RoomRoutes
+from components.syncapi.routes.sync import SyncRoutes
+from components.syncapi.settings import SyncApiSettings
+from components.syncapi.store.tables import SCHEMA
+from components.syncapi.sync.service import SyncService
+from components.syncapi.tokens import Tokens
+from internalapi.userapi import Authentication, Filters
+from logs.consumer_loop import Consumer
+from logs.log import Log
+from logs.records.client_data import OutputClientData
+from logs.records.room_output import OutputRoomEvent
+from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_ROOM_EVENT
+
+__all__ = ["SCHEMA", "SyncApi", "build"]
+
+_NAME = "syncapi"
+
+
+class SyncApi(NamedTuple):
+    """The parts of client sync: what answers, and what has to run."""
+
+    router: Router
+    room_events: Consumer[OutputRoomEvent]
+    client_data: Consumer[OutputClientData]
+    end_long_polls: Callable[[], None]
+    """Answers all requests that wait, and lets none wait any more: for stopping."""
+
+
+async def build(
+    *,
+    log: Log,
+    database: Database,
+    settings: SyncApiSettings,
+    clock: Clock,
+    authentication: Authentication,
+    filters: Filters,
+) -> SyncApi:
+    """Return client sync over its database, opened with `SCHEMA`; nothing is started."""
+    room_partition = partial(log.partition_of, OUTPUT_ROOM_EVENT.name)
+    user_partition = partial(log.partition_of, OUTPUT_CLIENT_DATA.name)
+    partitions = log.partition_count(OUTPUT_ROOM_EVENT.name)
+    client_data_partitions = log.partition_count(OUTPUT_CLIENT_DATA.name)
+    tokens = Tokens(log.generation, partitions, client_data_partitions)
+
+    room_events = Consumer(
+        _NAME,
+        OUTPUT_ROOM_EVENT,
+        lambda partition: RoomEventProcessor(partition, projected),
+        log,
+        database,
+        clock=clock,
+    )
+    client_data = Consumer(
+        _NAME,
+        OUTPUT_CLIENT_DATA,
+        lambda _: ClientDataProcessor(projected),
+        log,
+        database,
+        clock=clock,
+    )
+    rooms_at, data_at = await room_events.positions(), await client_data.positions()
+    start = SyncPosition(
+        tuple(rooms_at.get(number, 0) for number in range(partitions)),
+        tuple(data_at.get(number, 0) for number in range(client_data_partitions)),
+    )
+    projected = Projected(start, tokens, database, settings)
+    reading = RequestReading(authentication, filters, settings)
+    wait_s = settings.read_your_writes_timeout_s
+    rooms_fresh = Freshness(log, room_events, projected.rooms, wait_s)
+    service = SyncService(
+        projected=projected,
+        database=database,
+        tokens=tokens,
+        settings=settings,
+        now_ms=clock.now_ms,
+        room_partition=room_partition,
+        user_partition=user_partition,
+    )
+    router = Router()
+    SyncRoutes(
+        service=service,
+        reading=reading,
+        tokens=tokens,
+        rooms=rooms_fresh,
+        client_data=Freshness(log, client_data, projected.client_data, wait_s),
+        max_timeout_s=settings.max_timeout_s,
+    ).add_to(router)
+    RoomRoutes(
+        database=database,
+        projected=projected,
+        reading=reading,
+        tokens=tokens,
+        rooms=rooms_fresh,
+        settings=settings,
+        now_ms=clock.now_ms,
+        partition_of=room_partition,
+    ).add_to(router)
+    return SyncApi(router, room_events, client_data, projected.close)

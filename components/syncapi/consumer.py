@@ -1,0 +1,83 @@
+"""What client sync does with the records of its two topics."""
+
+from collections.abc import Sequence
+
+from components.syncapi.changes import AccountDatum
+from components.syncapi.projected import Projected
+from components.syncapi.projection import project
+from components.syncapi.store.account_data import upsert_account_data
+from components.syncapi.store.tables import Connection
+from components.syncapi.writing import Written, write_batch
+from logs.consumer import Message, Outbox
+from logs.records.client_data import AccountDataChanged, OutputClientData
+from logs.records.room_output import OutputRoomEvent
+
+
+class RoomEventProcessor:
+    """Projects one partition of OutputRoomEvent."""
+
+    def __init__(self, partition: int, projected: Projected) -> None:
+        self._partition = partition
+        self._projected = projected
+        self._written: Written | None = None
+
+    def process(
+        self,
+        connection: Connection,
+        messages: Sequence[Message[OutputRoomEvent]],
+        outbox: Outbox,
+    ) -> None:
+        """Write a batch of room records."""
+        self._written = write_batch(connection, project(messages, outbox.reject))
+
+    def committed(self) -> None:
+        """Let memory follow, and wake those who wait for it."""
+        if self._written is not None:
+            self._projected.learn_rooms(self._partition, self._written)
+            self._written = None
+
+    def aborted(self) -> None:
+        """Forget the batch."""
+        self._written = None
+
+
+class ClientDataProcessor:
+    """Projects one partition of OutputClientData."""
+
+    def __init__(self, projected: Projected) -> None:
+        self._projected = projected
+        self._newest: dict[str, int] = {}
+        self._next_offsets: dict[int, int] = {}
+
+    def process(
+        self,
+        connection: Connection,
+        messages: Sequence[Message[OutputClientData]],
+        outbox: Outbox,
+    ) -> None:
+        """Write a batch of account data; other kinds are for other readers."""
+        del outbox  # there is nothing to refuse
+        self.aborted()
+        data: list[AccountDatum] = []
+        for message in messages:
+            partition, offset = message.position
+            self._next_offsets[partition] = offset + 1
+            record = message.value
+            if isinstance(record, AccountDataChanged):
+                data.append(
+                    AccountDatum(
+                        record.user_id, record.room_id or "", record.type, offset, record.content
+                    )
+                )
+                self._newest[record.user_id] = offset
+        upsert_account_data(connection, data)
+
+    def committed(self) -> None:
+        """Let memory follow, and wake the users whose data changed."""
+        self._projected.learn_client_data(self._newest, self._next_offsets)
+        self.aborted()
+
+    def aborted(self) -> None:
+        """Forget the batch."""
+        self._newest = {}
+        self._next_offsets = {}

@@ -1,0 +1,201 @@
+"""What the newest records changed, kept in memory so that a woken long poll needs no database.
+
+Everything here is bounded: the newest events by their bytes, the users by their memberships.
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from cachetools import Cache, LRUCache
+
+from components.syncapi.changes import Membership, MembershipChange
+from components.syncapi.room_event import CHANGES_OTHERS, RoomEvent
+from components.syncapi.summary import Summary
+
+_OVERHEAD_BYTES: Final = 600
+_NEVER: Final = -1
+
+
+class RecentRoom:
+    """The newest events of one room."""
+
+    __slots__ = (
+        "events",
+        "fragment",
+        "last_order",
+        "members_changed",
+        "partition",
+        "room_id",
+        "state_changed_aside",
+        "summary",
+    )
+
+    def __init__(self, room_id: str, partition: int) -> None:
+        self.room_id: Final = room_id
+        self.partition: Final = partition
+        self.events: Final[deque[RoomEvent]] = deque()
+        self.last_order = _NEVER
+        self.members_changed = _NEVER
+        """The order of the last change of a membership."""
+        self.state_changed_aside = _NEVER
+        """The order of the last change of state by other events than the timeline's own."""
+        self.fragment: tuple[int, int, bool, int, bytes] | None = None
+        """The room's part of an answer, as it is for everybody who needs the same events: their
+        first and last order, whether for `state_after`, when it was made (ms), and its bytes."""
+        self.summary: Summary | None = None
+        """The room's summary; None when a membership has changed since it was made."""
+
+    def since(self, order: int) -> list[RoomEvent]:
+        """Return the events at or after this order, oldest first."""
+        found: list[RoomEvent] = []
+        for event in reversed(self.events):
+            if event.order < order:
+                break
+            found.append(event)
+        found.reverse()
+        return found
+
+
+class RecentRooms:
+    """The rooms that changed last, per partition, back to a floor which is the same for all."""
+
+    def __init__(self, floors: list[int], max_bytes: int) -> None:
+        self._floors: Final = floors
+        self._max_bytes: Final = max_bytes
+        self._bytes = 0
+        self._rooms: Final[list[OrderedDict[str, RecentRoom]]] = [OrderedDict() for _ in floors]
+        self._arrivals: Final[deque[tuple[RecentRoom, int, int]]] = deque()
+
+    def reaches(self, since: tuple[int, ...]) -> bool:
+        """Whether everything from this position on is in memory."""
+        return all(floor <= order for floor, order in zip(self._floors, since, strict=True))
+
+    def get(self, partition: int, room_id: str) -> RecentRoom | None:
+        """Return what is known of a room; None where nothing recent is."""
+        return self._rooms[partition].get(room_id)
+
+    def changed_since(self, since: tuple[int, ...]) -> Iterator[RecentRoom]:
+        """Give the rooms that changed at or after this position, the newest change first."""
+        for rooms, order in zip(self._rooms, since, strict=True):
+            for room in reversed(rooms.values()):
+                if room.last_order < order:
+                    break
+                yield room
+
+    def touch(self, partition: int, room_id: str, order: int) -> RecentRoom:
+        """Note that something in a room changed at this order."""
+        return self._arrive(partition, room_id, order, 0)
+
+    def add(self, partition: int, event: RoomEvent) -> None:
+        """Put a new event at the end of its room."""
+        size = len(event.json) + len(event.unsigned)
+        room = self._arrive(partition, event.room_id, event.order, size)
+        room.events.append(event)
+        if event.state_effect == CHANGES_OTHERS:
+            room.state_changed_aside = event.order
+
+    def _arrive(self, partition: int, room_id: str, order: int, size: int) -> RecentRoom:
+        rooms = self._rooms[partition]
+        room = rooms.get(room_id)
+        if room is None:
+            room = rooms[room_id] = RecentRoom(room_id, partition)
+        else:
+            rooms.move_to_end(room_id)
+        room.last_order = order
+        size += _OVERHEAD_BYTES
+        self._arrivals.append((room, order, size))
+        self._bytes += size
+        while self._bytes > self._max_bytes:
+            self._drop_oldest()
+        return room
+
+    def _drop_oldest(self) -> None:
+        room, order, size = self._arrivals.popleft()
+        self._bytes -= size
+        self._floors[room.partition] = order + 1
+        if room.events and room.events[0].order == order:
+            room.events.popleft()
+        if room.last_order == order:
+            del self._rooms[room.partition][room.room_id]
+
+    def rewrite(self, partition: int, event: RoomEvent) -> None:
+        """Replace the JSON of an event, if it is here."""
+        room = self._rooms[partition].get(event.room_id)
+        if room is None:
+            return
+        for known in room.events:
+            if known.event_id == event.event_id:
+                known.json = event.json
+                known.unsigned = event.unsigned
+                room.fragment = None
+                return
+
+
+class CachedUser:
+    """The memberships of a user who syncs, and when their account data changed last."""
+
+    __slots__ = ("account_data_order", "rooms")
+
+    def __init__(self, rooms: dict[str, Membership], account_data_order: int) -> None:
+        self.rooms: Final = rooms
+        self.account_data_order = account_data_order
+
+
+class CachedUsers(LRUCache[str, CachedUser]):
+    """Users who sync, and which of them are joined to a room; the idle ones make room."""
+
+    def __init__(self, max_memberships: int, dropped: Callable[[str], None]) -> None:
+        largest = max(max_memberships // 4, 1)
+        super().__init__(max_memberships, lambda user: min(len(user.rooms) + 1, largest))
+        self._joined: Final[dict[str, set[str]]] = {}
+        self._dropped: Final = dropped
+
+    def joined(self, room_id: str) -> set[str]:
+        """Return those of the users here who are joined to the room. Not to be changed."""
+        return self._joined.get(room_id, _NOBODY)
+
+    def peek(self, user_id: str) -> CachedUser:
+        """Return a user who is here, without counting it as use."""
+        return Cache.__getitem__(self, user_id)
+
+    def remember(self, user_id: str, user: CachedUser) -> None:
+        """Keep a user who was not here."""
+        self[user_id] = user
+        for room_id, now in user.rooms.items():
+            if now.membership == "join":
+                self._joined.setdefault(room_id, set()).add(user_id)
+
+    def popitem(self) -> tuple[str, CachedUser]:
+        """Drop the user who has not synced for the longest."""
+        user_id, user = super().popitem()
+        for room_id, now in user.rooms.items():
+            if now.membership == "join":
+                self._part(room_id, user_id)
+        self._dropped(user_id)
+        return user_id, user
+
+    def _part(self, room_id: str, user_id: str) -> None:
+        joined = self._joined.get(room_id)
+        if joined is not None:
+            joined.discard(user_id)
+            if not joined:
+                del self._joined[room_id]
+
+    def move(self, change: MembershipChange) -> None:
+        """Apply a change of membership, if its user is here."""
+        if change.user_id not in self or change.membership is None:
+            return
+        user = self.peek(change.user_id)
+        before = user.rooms.get(change.room_id)
+        order = change.stream_order
+        if before is not None and before.membership == change.membership:
+            order = before.stream_order
+        user.rooms[change.room_id] = Membership(change.membership, order, change.event_id)
+        if change.membership == "join":
+            self._joined.setdefault(change.room_id, set()).add(change.user_id)
+        else:
+            self._part(change.room_id, change.user_id)
+
+
+_NOBODY: Final[set[str]] = set()

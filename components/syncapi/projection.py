@@ -1,0 +1,213 @@
+"""What the records of OutputRoomEvent mean to client sync: events, state, memberships to write."""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from components.syncapi.changes import AppliedChange, MembershipChange
+from components.syncapi.room_event import (
+    CHANGES_ITSELF,
+    CHANGES_OTHERS,
+    RoomEvent,
+    room_event,
+    unsigned_of_replacement,
+)
+from logs.consumer import Message
+from logs.records.room_output import (
+    EventAdded,
+    InviteReceived,
+    InviteRetired,
+    OldEventAdded,
+    OutputRoomEvent,
+    RedactionApplied,
+    StateChange,
+)
+from matrix.canonical import decode_json
+from matrix.client_events import stripped_state
+from matrix.errors import MatrixError
+from matrix.events import Event, load_event
+from matrix.identifiers import EventID
+from matrix.redaction import redact
+from matrix.room_versions import room_version
+
+Reject = Callable[[Message[OutputRoomEvent], str], None]
+
+
+class Addition(msgspec.Struct, gc=False):
+    """A new event with everything it brings."""
+
+    event: RoomEvent
+    state_events: list[RoomEvent]
+    changes: list[AppliedChange]
+    memberships: list[MembershipChange]
+
+
+class Invite(msgspec.Struct, gc=False):
+    """An invite into a room that this server is not in."""
+
+    change: MembershipChange
+    invite_state: bytes
+
+
+class Redaction(msgspec.Struct, gc=False):
+    """A redacted event and the redaction."""
+
+    redacted: Event
+    redaction: Event
+
+
+class Batch:
+    """What a sequence of records asks to write, each kind in the order of the stream."""
+
+    def __init__(self) -> None:
+        self.additions: list[Addition] = []
+        self.old_events: list[RoomEvent] = []
+        self.redactions: list[Redaction] = []
+        self.invites: list[Invite] = []
+        self.retired: list[MembershipChange] = []
+        self.next_offsets: dict[int, int] = {}
+
+    def membership_changes(self) -> list[MembershipChange]:
+        """Return the changes that events of rooms make, in the order of the stream."""
+        return [change for addition in self.additions for change in addition.memberships]
+
+
+def project(messages: Sequence[Message[OutputRoomEvent]], reject: Reject) -> Batch:
+    """Return what the messages ask to write; what cannot be understood is rejected."""
+    batch = Batch()
+    for message in messages:
+        position = message.position
+        batch.next_offsets[position.partition] = position.offset + 1
+        try:
+            _project_one(batch, message.value, position.offset)
+        except (MatrixError, LookupError, TypeError, ValueError) as error:
+            reject(message, f"not an event of a room: {error!r}")
+    return batch
+
+
+def _project_one(batch: Batch, record: OutputRoomEvent, order: int) -> None:
+    match record:
+        case EventAdded():
+            batch.additions.append(_addition(record, order))
+        case OldEventAdded():
+            event = _load(record.pdu, record.room_version, record.event_id)
+            batch.old_events.append(
+                room_event(event, stream_order=None, history_visibility=record.history_visibility)
+            )
+        case RedactionApplied():
+            batch.redactions.append(
+                Redaction(
+                    _redacted(record),
+                    _load(record.redaction_pdu, record.room_version, record.redaction_event_id),
+                )
+            )
+        case InviteReceived():
+            batch.invites.append(_invite(record, order))
+        case InviteRetired():
+            batch.retired.append(
+                MembershipChange(
+                    record.target_user_id,
+                    record.room_id,
+                    order,
+                    record.event_id,
+                    record.membership,
+                )
+            )
+        case _:
+            # Outcomes for writers, and kinds of the future, change nothing that clients see.
+            pass
+
+
+def _addition(record: EventAdded, order: int) -> Addition:
+    event = _load(record.pdu, record.room_version, record.event_id)
+    added = room_event(event, stream_order=order, history_visibility=record.history_visibility)
+    if record.transaction is not None:
+        added.device_id = record.transaction.device_id
+        added.transaction_id = record.transaction.transaction_id
+    if not record.state_changes:
+        return Addition(added, [], [], [])
+    state_events = [
+        room_event(
+            _load(pdu, record.room_version, event_id),
+            stream_order=None,
+            history_visibility=record.history_visibility,
+        )
+        for event_id, pdu in record.state_events.items()
+        if event_id != added.event_id
+    ]
+    changes: list[AppliedChange] = []
+    for change in record.state_changes:
+        changes.append(
+            AppliedChange(
+                record.room_id,
+                order,
+                change.type,
+                change.state_key,
+                change.event_id,
+                change.replaces,
+            )
+        )
+        if change.event_id == added.event_id:
+            _note_replacement(added, change, record)
+        else:
+            added.state_effect = CHANGES_OTHERS
+    return Addition(added, state_events, changes, _memberships(added, state_events, changes))
+
+
+def _note_replacement(added: RoomEvent, change: StateChange, record: EventAdded) -> None:
+    added.state_effect = max(added.state_effect, CHANGES_ITSELF)
+    if change.replaces is None:
+        return
+    added.replaces = change.replaces
+    previous = None
+    if record.replaced_pdu is not None:
+        previous = _load(record.replaced_pdu, record.room_version, change.replaces)
+    added.unsigned = unsigned_of_replacement(change.replaces, previous)
+
+
+def _memberships(
+    added: RoomEvent, state_events: list[RoomEvent], changes: list[AppliedChange]
+) -> list[MembershipChange]:
+    members = [change for change in changes if change.type == "m.room.member"]
+    if not members:
+        return []
+    known = {event.event_id: event.membership or "leave" for event in state_events}
+    known[added.event_id] = added.membership or "leave"
+    return [
+        MembershipChange(
+            change.state_key,
+            change.room_id,
+            change.stream_order,
+            change.event_id or "",
+            "leave" if change.event_id is None else known.get(change.event_id),
+        )
+        for change in members
+    ]
+
+
+def _invite(record: InviteReceived, order: int) -> Invite:
+    event = _load(record.pdu, record.room_version, record.event_id)
+    stripped = [
+        state
+        for state in map(_stripped, record.stripped_state)
+        if (state.get("type"), state.get("state_key")) != ("m.room.member", record.target_user_id)
+    ]
+    stripped.append(stripped_state(event))
+    change = MembershipChange(
+        record.target_user_id, record.room_id, order, record.event_id, "invite"
+    )
+    return Invite(change, msgspec.json.encode(stripped))
+
+
+def _stripped(event_json: bytes) -> dict[str, object]:
+    event = decode_json(event_json)
+    return {key: event[key] for key in ("content", "sender", "state_key", "type")}
+
+
+def _redacted(record: RedactionApplied) -> Event:
+    event = _load(record.redacted_pdu, record.room_version, record.event_id)
+    return Event(redact(event.pdu, event.room_version), event.room_version, event.event_id)
+
+
+def _load(pdu: bytes, version: str, event_id: str) -> Event:
+    return load_event(pdu, room_version(version), EventID(event_id))

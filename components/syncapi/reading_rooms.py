@@ -1,0 +1,256 @@
+"""What clients read of one room outside of /sync: events, pages, context, state, members."""
+
+from collections.abc import Collection
+
+import msgspec
+import orjson
+
+from components.syncapi.access import Access, require_access
+from components.syncapi.paging import FROM_THE_START, TO_THE_END, Page, Range, select_page
+from components.syncapi.rendering import Reader, content_of, render, render_state, room_id_member
+from components.syncapi.room_event import RoomEvent
+from components.syncapi.store.events import select_events
+from components.syncapi.store.state import select_members_now
+from components.syncapi.store.state_at import select_entry_at, select_state_at
+from components.syncapi.store.tables import Connection
+from components.syncapi.tokens import Tokens
+from matrix.errors import Forbidden, NotFound
+from matrix.filters import EventFilter
+
+
+class PageQuery(msgspec.Struct, frozen=True, gc=False):
+    """The parameters of /messages, tokens read."""
+
+    room_id: str
+    from_token: str | None
+    from_order: int | None
+    to_order: int | None
+    backwards: bool
+    limit: int
+    event_filter: EventFilter
+    max_scanned: int
+
+
+class ContextQuery(msgspec.Struct, frozen=True, gc=False):
+    """The parameters of /context."""
+
+    room_id: str
+    event_id: str
+    limit: int
+    event_filter: EventFilter
+    max_scanned: int
+
+
+class MembersQuery(msgspec.Struct, frozen=True, gc=False):
+    """The parameters of /members, the token read."""
+
+    room_id: str
+    at: int | None
+    membership: str | None
+    not_membership: str | None
+
+
+def read_messages(
+    connection: Connection, *, query: PageQuery, reader: Reader, tokens: Tokens
+) -> bytes:
+    """Return the body of /messages."""
+    access = require_access(connection, reader.user_id, query.room_id)
+    place = _range_of(query, access)
+    page = select_page(
+        connection,
+        place,
+        limit=query.limit,
+        event_filter=query.event_filter,
+        viewer=access.viewer,
+        max_scanned=query.max_scanned,
+    )
+    start = query.from_token or tokens.encode_place(
+        place.to_order if query.backwards else place.from_order
+    )
+    room_id = room_id_member(query.room_id)
+    members = [
+        b'"chunk":[' + _render_events(page.events, reader, access, room_id) + b"]",
+        b'"start":' + orjson.dumps(start),
+    ]
+    if page.more:
+        members.append(b'"end":"' + tokens.encode_place(page.place).encode() + b'"')
+    if query.event_filter.lazy_load_members:
+        senders = {event.sender for event in page.events}
+        state = select_members_now(connection, query.room_id, senders) if senders else []
+        members.append(b'"state":[' + render_state(state, room_id) + b"]")
+    return b"{" + b",".join(members) + b"}"
+
+
+def _range_of(query: PageQuery, access: Access) -> Range:
+    start, end = query.from_order, query.to_order
+    if query.backwards:
+        upto = access.upto if start is None else min(start, access.upto)
+        return Range(query.room_id, FROM_THE_START if end is None else end, upto, backwards=True)
+    return Range(
+        query.room_id,
+        FROM_THE_START if start is None else start,
+        access.upto if end is None else min(end, access.upto),
+        backwards=False,
+    )
+
+
+def _render_events(
+    events: Collection[RoomEvent], reader: Reader, access: Access, room_id: bytes
+) -> bytes:
+    viewer = access.viewer
+    return b",".join(
+        [
+            render(
+                event,
+                reader,
+                membership=viewer.membership_after(event.order),
+                room_id=room_id,
+            )
+            for event in events
+        ]
+    )
+
+
+def read_event(connection: Connection, *, room_id: str, event_id: str, reader: Reader) -> bytes:
+    """Return the JSON of one event. Raises `NotFound` for what the reader may not see, too."""
+    try:
+        access = require_access(connection, reader.user_id, room_id)
+    except Forbidden as error:
+        raise NotFound("There is no such event, or you may not see it.") from error
+    event = _visible_event(connection, room_id, event_id, access)
+    return render(event, reader, room_id=room_id_member(room_id))
+
+
+def _visible_event(
+    connection: Connection, room_id: str, event_id: str, access: Access
+) -> RoomEvent:
+    event = select_events(connection, [event_id]).get(event_id)
+    if event is not None and event.room_id == room_id:
+        if event.stream_order is None:
+            # State from before the server was in the room: its members have it anyway.
+            if access.is_joined:
+                return event
+        elif access.viewer.sees(event):
+            return event
+    raise NotFound("There is no such event, or you may not see it.")
+
+
+def read_context(
+    connection: Connection, *, query: ContextQuery, reader: Reader, tokens: Tokens
+) -> bytes:
+    """Return the body of /context. Raises `NotFound` for an event that the reader may not see."""
+    room_id = query.room_id
+    access = require_access(connection, reader.user_id, room_id)
+    event = _visible_event(connection, room_id, query.event_id, access)
+    if event.stream_order is None:
+        raise NotFound("Nothing is known of what was around this event.")
+    before = _context_page(
+        connection,
+        Range(room_id, FROM_THE_START, event.order, backwards=True),
+        query,
+        access,
+        query.limit // 2,
+    )
+    after = _context_page(
+        connection,
+        Range(room_id, event.order + 1, access.upto, backwards=False),
+        query,
+        access,
+        query.limit - query.limit // 2,
+    )
+    last = after.events[-1] if after.events else event
+    wanted: Collection[str] | None = None
+    if query.event_filter.lazy_load_members:
+        wanted = {one.sender for one in [event, *before.events, *after.events]}
+    state = select_state_at(connection, room_id, last.order + 1, members=wanted)
+    member = room_id_member(room_id)
+    return (
+        b'{"start":"%b","end":"%b","event":%b,"events_before":[%b],"events_after":[%b],"state":[%b]}'
+        % (
+            tokens.encode_place(before.place).encode(),
+            tokens.encode_place(after.place).encode(),
+            _render_events([event], reader, access, member),
+            _render_events(before.events, reader, access, member),
+            _render_events(after.events, reader, access, member),
+            render_state(state, member),
+        )
+    )
+
+
+def _context_page(
+    connection: Connection, place: Range, query: ContextQuery, access: Access, limit: int
+) -> Page:
+    return select_page(
+        connection,
+        place,
+        limit=limit,
+        event_filter=query.event_filter,
+        viewer=access.viewer,
+        max_scanned=query.max_scanned,
+    )
+
+
+def read_state(connection: Connection, *, room_id: str, user_id: str) -> bytes:
+    """Return the body of /state: now, or for those who left as they left it."""
+    access = require_access(connection, user_id, room_id)
+    state = select_state_at(connection, room_id, access.upto)
+    return b"[" + render_state(state, room_id_member(room_id)) + b"]"
+
+
+def read_state_entry(
+    connection: Connection,
+    *,
+    room_id: str,
+    entry: tuple[str, str],
+    reader: Reader,
+    whole_event: bool,
+) -> bytes:
+    """Return one entry of the state: its content or the whole event. Raises `NotFound`."""
+    access = require_access(connection, reader.user_id, room_id)
+    event_type, state_key = entry
+    event = select_entry_at(connection, room_id, access.upto, event_type, state_key)
+    if event is None:
+        raise NotFound("The room has no state of this type and key.")
+    if whole_event:
+        return render(event, reader, room_id=room_id_member(room_id))
+    return orjson.dumps(content_of(event))
+
+
+def read_members(connection: Connection, *, query: MembersQuery, user_id: str) -> bytes:
+    """Return the body of /members: now, or at a place, or for those who left as they left it."""
+    access = require_access(connection, user_id, query.room_id)
+    at = access.upto if query.at is None else min(query.at, access.upto)
+    members = select_state_at(connection, query.room_id, at, types=("m.room.member",))
+    chunk = [event for event in members if _is_asked(event.membership, query)]
+    return b'{"chunk":[' + render_state(chunk, room_id_member(query.room_id)) + b"]}"
+
+
+def _is_asked(membership: str | None, query: MembersQuery) -> bool:
+    if query.membership is None and query.not_membership is None:
+        return True
+    return membership == query.membership or (
+        query.not_membership is not None and membership != query.not_membership
+    )
+
+
+def read_joined_members(connection: Connection, *, room_id: str, user_id: str) -> bytes:
+    """Return the body of /joined_members. Raises `Forbidden` unless the user is joined."""
+    access = require_access(connection, user_id, room_id)
+    if not access.is_joined:
+        raise Forbidden("You are not in this room.")
+    members = select_state_at(connection, room_id, TO_THE_END, types=("m.room.member",))
+    return orjson.dumps(
+        {
+            "joined": {
+                event.state_key: _profile(event)
+                for event in members
+                if event.membership == "join" and event.state_key is not None
+            }
+        }
+    )
+
+
+def _profile(event: RoomEvent) -> dict[str, str]:
+    content = content_of(event)
+    named = {"display_name": content.get("displayname"), "avatar_url": content.get("avatar_url")}
+    return {key: value for key, value in named.items() if isinstance(value, str)}

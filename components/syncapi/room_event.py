@@ -1,0 +1,108 @@
+"""An event of a room as client sync keeps it: its client JSON as bytes, and what readers ask of it."""
+
+from typing import Final
+
+import msgspec
+import orjson
+
+from matrix.canonical import decode_json, encode_canonical
+from matrix.client_events import client_event_json
+from matrix.events import Event
+
+NO_EFFECT: Final = 0
+CHANGES_ITSELF: Final = 1
+CHANGES_OTHERS: Final = 2
+
+
+class RoomEvent(msgspec.Struct, gc=False):
+    """One event. `stream_order` is None for state that was never in the timeline."""
+
+    event_id: str
+    room_id: str
+    stream_order: int | None
+    type: str
+    sender: str
+    state_key: str | None
+    origin_server_ts: int
+    history_visibility: str
+    """`m.room.history_visibility` before the event."""
+    json: bytes
+    """Client form without `room_id` and `unsigned`."""
+    unsigned: bytes
+    """Members of `unsigned` that are the same for everybody, without the braces."""
+    membership: str | None
+    """`content.membership` of an `m.room.member` event."""
+    replaces: str | None
+    """The state event that this one replaced."""
+    state_effect: int
+    """Whether the event changed the current state: itself, or (also) other entries."""
+    device_id: str | None
+    """The sender's device, where the event was sent with a transaction ID."""
+    transaction_id: str | None
+
+    @property
+    def order(self) -> int:
+        """The place in the room's timeline, for events that are in it."""
+        if self.stream_order is None:
+            raise ValueError(f"{self.event_id} is not in the timeline.")
+        return self.stream_order
+
+
+def room_event(event: Event, *, stream_order: int | None, history_visibility: str) -> RoomEvent:
+    """Return the stored form of an event without effects on state."""
+    return RoomEvent(
+        event.event_id,
+        event.room_id,
+        stream_order,
+        event.type,
+        event.sender,
+        event.state_key,
+        event.origin_server_ts,
+        history_visibility,
+        client_event_json(event),
+        b"",
+        event.membership if event.state_key is not None else None,
+        None,
+        NO_EFFECT,
+        None,
+        None,
+    )
+
+
+def unsigned_of_replacement(replaces: str, previous: Event | None) -> bytes:
+    """Return the `unsigned` members of a state event that replaced another."""
+    member = b'"replaces_state":' + orjson.dumps(replaces)
+    if previous is None:
+        return member
+    return b'%b,"prev_content":%b,"prev_sender":%b' % (
+        member,
+        _dumps(previous.content),
+        orjson.dumps(previous.sender),
+    )
+
+
+def unsigned_of_redacted(room_id: str, redaction: Event, replaces: str | None) -> bytes:
+    """Return the `unsigned` members of a redacted event."""
+    because = b'"redacted_because":%b,"room_id":%b}' % (
+        client_event_json(redaction)[:-1],
+        orjson.dumps(room_id),
+    )
+    if replaces is None:
+        return because
+    return because + b',"replaces_state":' + orjson.dumps(replaces)
+
+
+def with_redacted_prev_content(unsigned: bytes, redacted: Event) -> bytes:
+    """Return `unsigned` with what a redaction left of the replaced event as `prev_content`."""
+    members = decode_json(b"{" + unsigned + b"}")
+    if "prev_content" not in members:
+        return unsigned
+    members["prev_content"] = redacted.content
+    return _dumps(members)[1:-1]
+
+
+def _dumps(value: object) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # an integer over 64 bits in a room of version 1 to 5
+        return encode_canonical(value)

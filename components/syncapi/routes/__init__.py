@@ -1,0 +1,1 @@
+"""The HTTP surface of client sync, one module per group of endpoints."""

@@ -1,0 +1,79 @@
+"""Query parameters that several endpoints share: filters and the requester."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from cachetools import LRUCache
+
+from base.http import Request
+from components.syncapi.settings import SyncApiSettings
+from internalapi.userapi import Authentication, Filters, Requester
+from matrix.canonical import decode_json
+from matrix.errors import BadJson, InvalidParam, NotFound
+from matrix.filters import EventFilter, Filter
+from matrix.identifiers import UserID
+
+
+class RequestReading:
+    """Knows who sends a request, and the filters that they mean."""
+
+    def __init__(
+        self, authentication: Authentication, filters: Filters, settings: SyncApiSettings
+    ) -> None:
+        self._authentication: Final = authentication
+        self._filters: Final = filters
+        self._settings: Final = settings
+        self._parsed: Final[LRUCache[tuple[str, str], Filter]] = LRUCache(settings.cached_filters)
+        self._no_filter: Final = self._parse({})
+
+    async def requester(self, request: Request) -> Requester:
+        """Return who sends the request. Raises `MissingToken` and `UnknownToken`."""
+        return await self._authentication.query_token(access_token=request.access_token)
+
+    async def sync_filter(self, user_id: UserID, text: str | None) -> Filter:
+        """Return the filter of a /sync: inline JSON, or the ID of one that the user stored."""
+        if not text:
+            return self._no_filter
+        is_inline = text.startswith("{")
+        key = ("" if is_inline else user_id, text)
+        parsed = self._parsed.get(key)
+        if parsed is None:
+            if is_inline:
+                definition = decode_json(text.encode())
+            else:
+                definition = await self._stored(user_id, text)
+            parsed = self._parsed[key] = self._parse(definition)
+        return parsed
+
+    async def _stored(self, user_id: UserID, filter_id: str) -> Mapping[str, Any]:
+        try:
+            return await self._filters.query_filter(user_id=user_id, filter_id=filter_id)
+        except NotFound as error:
+            raise InvalidParam("There is no filter with this ID.") from error
+
+    def _parse(self, definition: object) -> Filter:
+        parsed = Filter.parse(
+            definition,
+            default_limit=self._settings.default_timeline_limit,
+            max_limit=self._settings.max_timeline_limit,
+        )
+        if parsed.event_format != "client":
+            raise InvalidParam("Events come in the client format only.")
+        return parsed
+
+    def event_filter(self, request: Request) -> EventFilter:
+        """Return the RoomEventFilter of a request, which is inline JSON."""
+        text = request.query_str("filter")
+        if not text:
+            return _EVERYTHING
+        definition = decode_json(text.encode())
+        if not isinstance(definition, dict):
+            raise BadJson("The filter is not an object.")
+        return EventFilter.parse(definition, max_limit=self._settings.max_page_limit)
+
+    def limit(self, request: Request, event_filter: EventFilter) -> int:
+        """Return how many events a page has at most: as the query says, or else the filter."""
+        return request.query_int("limit", event_filter.limit, maximum=self._settings.max_page_limit)
+
+
+_EVERYTHING: Final = EventFilter.parse({})

@@ -1,0 +1,168 @@
+"""The endpoints that read one room: messages, context, events, state, members; and one's rooms."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+import orjson
+
+from base.database import Database
+from base.http import Request, Response, Router, json_response
+from components.syncapi.freshness import Freshness
+from components.syncapi.projected import Projected
+from components.syncapi.reading_rooms import (
+    ContextQuery,
+    MembersQuery,
+    PageQuery,
+    read_context,
+    read_event,
+    read_joined_members,
+    read_members,
+    read_messages,
+    read_state,
+    read_state_entry,
+)
+from components.syncapi.rendering import Reader
+from components.syncapi.routes.queries import RequestReading
+from components.syncapi.settings import SyncApiSettings
+from components.syncapi.tokens import Tokens
+from internalapi.userapi import Requester
+from matrix.errors import MissingParam
+from matrix.identifiers import parse_room_id
+
+_ROOM: Final = "/_matrix/client/v3/rooms/{room_id}"
+_VERSIONS: Final = ("r0",)
+_MEMBERSHIPS: Final = ("join", "invite", "knock", "leave", "ban")
+
+
+class RoomRoutes:
+    """Thin handlers: read the request, wait for one's own writes, read in one snapshot."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        projected: Projected,
+        reading: RequestReading,
+        tokens: Tokens,
+        rooms: Freshness,
+        settings: SyncApiSettings,
+        now_ms: Callable[[], int],
+        partition_of: Callable[[str], int],
+    ) -> None:
+        self._database = database
+        self._projected = projected
+        self._reading = reading
+        self._tokens = tokens
+        self._rooms = rooms
+        self._settings = settings
+        self._now_ms = now_ms
+        self._partition_of = partition_of
+
+    def add_to(self, router: Router) -> None:
+        """Add the routes."""
+        for path, handler in (
+            (f"{_ROOM}/messages", self._messages),
+            (f"{_ROOM}/context/{{event_id}}", self._context),
+            (f"{_ROOM}/event/{{event_id}}", self._event),
+            (f"{_ROOM}/state", self._state),
+            (f"{_ROOM}/state/{{event_type}}/{{state_key?}}", self._state_entry),
+            (f"{_ROOM}/members", self._members),
+            (f"{_ROOM}/joined_members", self._joined_members),
+            ("/_matrix/client/v3/joined_rooms", self._joined_rooms),
+        ):
+            router.get(path, handler, versions=_VERSIONS)
+
+    async def _enter(self, request: Request) -> tuple[Reader, str]:
+        """Return who reads which room, once what was written to it so far can be read."""
+        requester = await self._reading.requester(request)
+        room_id = parse_room_id(request.path["room_id"])
+        await self._rooms.reach(room_id)
+        return self._reader(requester), room_id
+
+    def _reader(self, requester: Requester) -> Reader:
+        return Reader(requester.user_id, requester.device_id, self._now_ms())
+
+    def _place(self, request: Request, name: str, room_id: str) -> int | None:
+        token = request.query_str(name)
+        if not token:
+            return None
+        return self._tokens.decode_place(token, self._partition_of(room_id))
+
+    async def _messages(self, request: Request) -> Response:
+        reader, room_id = await self._enter(request)
+        direction = request.query_choice("dir", ("b", "f"))
+        if direction is None:
+            raise MissingParam("The query parameter dir is missing.")
+        event_filter = self._reading.event_filter(request)
+        query = PageQuery(
+            room_id,
+            request.query_str("from"),
+            self._place(request, "from", room_id),
+            self._place(request, "to", room_id),
+            direction == "b",
+            self._reading.limit(request, event_filter),
+            event_filter,
+            self._settings.max_scanned_events,
+        )
+        read = partial(read_messages, query=query, reader=reader, tokens=self._tokens)
+        return json_response(await self._database.read(read))
+
+    async def _context(self, request: Request) -> Response:
+        reader, room_id = await self._enter(request)
+        event_filter = self._reading.event_filter(request)
+        query = ContextQuery(
+            room_id,
+            request.path["event_id"],
+            self._reading.limit(request, event_filter),
+            event_filter,
+            self._settings.max_scanned_events,
+        )
+        read = partial(read_context, query=query, reader=reader, tokens=self._tokens)
+        return json_response(await self._database.read(read, heavy=True))
+
+    async def _event(self, request: Request) -> Response:
+        reader, room_id = await self._enter(request)
+        read = partial(
+            read_event, room_id=room_id, event_id=request.path["event_id"], reader=reader
+        )
+        return json_response(await self._database.read(read))
+
+    async def _state(self, request: Request) -> Response:
+        reader, room_id = await self._enter(request)
+        read = partial(read_state, room_id=room_id, user_id=reader.user_id)
+        return json_response(await self._database.read(read, heavy=True))
+
+    async def _state_entry(self, request: Request) -> Response:
+        reader, room_id = await self._enter(request)
+        read = partial(
+            read_state_entry,
+            room_id=room_id,
+            entry=(request.path["event_type"], request.path["state_key"]),
+            reader=reader,
+            whole_event=request.query_choice("format", ("content", "event")) == "event",
+        )
+        return json_response(await self._database.read(read))
+
+    async def _members(self, request: Request) -> Response:
+        reader, room_id = await self._enter(request)
+        query = MembersQuery(
+            room_id,
+            self._place(request, "at", room_id),
+            request.query_choice("membership", _MEMBERSHIPS),
+            request.query_choice("not_membership", _MEMBERSHIPS),
+        )
+        read = partial(read_members, query=query, user_id=reader.user_id)
+        return json_response(await self._database.read(read, heavy=True))
+
+    async def _joined_members(self, request: Request) -> Response:
+        reader, room_id = await self._enter(request)
+        read = partial(read_joined_members, room_id=room_id, user_id=reader.user_id)
+        return json_response(await self._database.read(read, heavy=True))
+
+    async def _joined_rooms(self, request: Request) -> Response:
+        requester = await self._reading.requester(request)
+        await self._rooms.reach_all()
+        user = await self._projected.user(requester.user_id)
+        joined = [room_id for room_id, now in user.rooms.items() if now.membership == "join"]
+        return json_response(orjson.dumps({"joined_rooms": joined}))

@@ -1,0 +1,54 @@
+"""GET /sync."""
+
+from typing import Final
+
+from base.http import Request, Response, Router, json_response
+from components.syncapi.freshness import Freshness
+from components.syncapi.routes.queries import RequestReading
+from components.syncapi.sync.service import Query, SyncService
+from components.syncapi.tokens import Tokens
+
+_MS: Final = 1000
+
+
+class SyncRoutes:
+    """The endpoint that clients follow the server with."""
+
+    def __init__(
+        self,
+        *,
+        service: SyncService,
+        reading: RequestReading,
+        tokens: Tokens,
+        rooms: Freshness,
+        client_data: Freshness,
+        max_timeout_s: int,
+    ) -> None:
+        self._service = service
+        self._reading = reading
+        self._tokens = tokens
+        self._rooms = rooms
+        self._client_data = client_data
+        self._max_timeout_ms = max_timeout_s * _MS
+
+    def add_to(self, router: Router) -> None:
+        """Add the route."""
+        router.get("/_matrix/client/v3/sync", self._sync, versions=("r0",), long_poll=True)
+
+    async def _sync(self, request: Request) -> Response:
+        requester = await self._reading.requester(request)
+        since = request.query_str("since")
+        query = Query(
+            requester.user_id,
+            requester.device_id,
+            None if not since else self._tokens.decode(since),
+            await self._reading.sync_filter(requester.user_id, request.query_str("filter")),
+            request.query_int("timeout", 0, maximum=self._max_timeout_ms) / _MS,
+            request.query_bool("full_state"),
+            request.query_bool("use_state_after"),
+        )
+        request.query_choice("set_presence", ("offline", "online", "unavailable"))
+        if query.since is None or query.full_state:
+            await self._rooms.reach_all()
+            await self._client_data.reach(requester.user_id)
+        return json_response(await self._service.sync(query))

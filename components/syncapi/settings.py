@@ -1,0 +1,32 @@
+"""What can be set of client sync."""
+
+import msgspec
+
+
+class SyncApiSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds of time and memory of client sync."""
+
+    max_timeout_s: int = 60
+    """Seconds that a /sync may wait at most, whatever the client asks for."""
+    default_timeline_limit: int = 10
+    """Events per room in /sync where the filter names no limit."""
+    max_timeline_limit: int = 100
+    """Events per room in /sync at most."""
+    max_page_limit: int = 1000
+    """Events in one answer of /messages or /context at most."""
+    max_scanned_events: int = 5000
+    """Events that one /messages reads at most while it looks for those that match a filter."""
+    recent_events_bytes: int = 16 * 1024 * 1024
+    """Bytes of the newest events kept in memory, from which long polls are answered."""
+    cached_memberships: int = 100_000
+    """Memberships of syncing users kept in memory; those of idle users make room."""
+    cached_filters: int = 10_000
+    """Parsed filters kept in memory."""
+    cached_lazy_rooms: int = 20_000
+    """Pairs of device and room whose lazily loaded members are remembered as sent."""
+    max_long_polls: int = 50_000
+    """Requests of /sync that may wait at once; further ones are answered 429."""
+    max_long_polls_per_user: int = 100
+    """Requests of one user that may wait at once; a further one ends the oldest."""
+    read_your_writes_timeout_s: float = 5.0
+    """Seconds that a reader waits for the projection to reach what was written before it asked."""

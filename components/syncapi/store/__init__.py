@@ -1,0 +1,1 @@
+"""The tables of client sync; all of them are derived from the logs."""

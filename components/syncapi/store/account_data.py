@@ -1,0 +1,65 @@
+"""Account data of users and of their rooms."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import sqlalchemy as sa
+from msgspec.structs import asdict
+
+from components.syncapi.changes import AccountDatum
+from components.syncapi.store.statements import Insert, execute_insert
+from components.syncapi.store.tables import ACCOUNT_DATA, Connection
+
+_OF_USER: Final = (
+    sa.select(*ACCOUNT_DATA.c)
+    .where(ACCOUNT_DATA.c.user_id == sa.bindparam("user_id"))
+    .where(ACCOUNT_DATA.c.stream_order >= sa.bindparam("from_order"))
+    .where(ACCOUNT_DATA.c.stream_order < sa.bindparam("to_order"))
+    .order_by(ACCOUNT_DATA.c.stream_order)
+)
+_OF_ROOM: Final = (
+    sa.select(*ACCOUNT_DATA.c)
+    .where(ACCOUNT_DATA.c.user_id == sa.bindparam("user_id"))
+    .where(ACCOUNT_DATA.c.room_id == sa.bindparam("room_id"))
+    .order_by(ACCOUNT_DATA.c.stream_order)
+)
+_NEWEST: Final = sa.select(sa.func.max(ACCOUNT_DATA.c.stream_order)).where(
+    ACCOUNT_DATA.c.user_id == sa.bindparam("user_id")
+)
+
+
+def _renew(insert: Insert) -> sa.Insert:
+    new = insert.excluded
+    return insert.on_conflict_do_update(
+        index_elements=[ACCOUNT_DATA.c.user_id, ACCOUNT_DATA.c.room_id, ACCOUNT_DATA.c.type],
+        set_={"stream_order": new.stream_order, "content": new.content},
+    )
+
+
+def upsert_account_data(connection: Connection, data: Sequence[AccountDatum]) -> None:
+    """Put account data in place of what there was of the same types, in their order."""
+    execute_insert(connection, ACCOUNT_DATA, _renew, [asdict(datum) for datum in data])
+
+
+def select_account_data(
+    connection: Connection, user_id: str, from_order: int, to_order: int
+) -> list[AccountDatum]:
+    """Return a user's account data that changed last in this range, oldest change first."""
+    rows = connection.execute(
+        _OF_USER, {"user_id": user_id, "from_order": from_order, "to_order": to_order}
+    )
+    return [AccountDatum(*row) for row in rows]
+
+
+def select_room_account_data(
+    connection: Connection, user_id: str, room_id: str
+) -> list[AccountDatum]:
+    """Return a user's account data of one room, oldest change first."""
+    rows = connection.execute(_OF_ROOM, {"user_id": user_id, "room_id": room_id})
+    return [AccountDatum(*row) for row in rows]
+
+
+def select_newest_account_data_order(connection: Connection, user_id: str) -> int:
+    """Return the order of a user's last change of account data; -1 if there is none."""
+    newest: int | None = connection.execute(_NEWEST, {"user_id": user_id}).scalar()
+    return -1 if newest is None else newest

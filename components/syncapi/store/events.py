@@ -1,0 +1,159 @@
+"""Events of rooms: the timeline by its order, and state by event ID."""
+
+from collections.abc import Collection, Sequence
+from typing import Final
+
+import sqlalchemy as sa
+from msgspec.structs import asdict
+
+from components.syncapi.room_event import RoomEvent
+from components.syncapi.store.statements import Insert, execute_insert, ignore_conflicts
+from components.syncapi.store.tables import EVENTS, Connection
+
+_CHUNK: Final = 500
+_ALL: Final = tuple(EVENTS.c)
+
+_BY_ID: Final = sa.select(*_ALL).where(
+    EVENTS.c.event_id.in_(sa.bindparam("event_ids", expanding=True))
+)
+_REPLACING: Final = sa.select(*_ALL).where(
+    EVENTS.c.replaces.in_(sa.bindparam("event_ids", expanding=True))
+)
+_IN_ROOM: Final = (
+    sa.select(*_ALL)
+    .where(EVENTS.c.room_id == sa.bindparam("room_id"))
+    .where(EVENTS.c.stream_order >= sa.bindparam("from_order"))
+    .where(EVENTS.c.stream_order < sa.bindparam("to_order"))
+    .limit(sa.bindparam("row_limit"))
+)
+_BACKWARDS: Final = _IN_ROOM.order_by(EVENTS.c.stream_order.desc())
+_FORWARDS: Final = _IN_ROOM.order_by(EVENTS.c.stream_order)
+_OLDEST: Final = sa.select(sa.func.min(EVENTS.c.stream_order)).where(
+    EVENTS.c.room_id == sa.bindparam("room_id")
+)
+_CHANGED_ROOMS: Final = (
+    sa.select(EVENTS.c.room_id)
+    .distinct()
+    .where(EVENTS.c.room_id.in_(sa.bindparam("room_ids", expanding=True)))
+    .where(EVENTS.c.stream_order >= sa.bindparam("from_order"))
+)
+_REPLACE_JSON: Final = (
+    sa.update(EVENTS)
+    .where(EVENTS.c.event_id == sa.bindparam("redacted_id"))
+    .values(json=sa.bindparam("new_json"), unsigned=sa.bindparam("new_unsigned"))
+)
+
+
+def _enter_timeline(insert: Insert) -> sa.Insert:
+    # State that was known without its place in the timeline gets one; a repeat changes nothing.
+    new = insert.excluded
+    return insert.on_conflict_do_update(
+        index_elements=[EVENTS.c.event_id],
+        set_={
+            "stream_order": new.stream_order,
+            "state_effect": new.state_effect,
+            "replaces": new.replaces,
+            "unsigned": new.unsigned,
+            "device_id": new.device_id,
+            "transaction_id": new.transaction_id,
+        },
+        where=EVENTS.c.stream_order.is_(None),
+    )
+
+
+def insert_timeline(connection: Connection, events: Sequence[RoomEvent]) -> set[int]:
+    """Put events into the timeline; return the orders of those that were in it already."""
+    written = execute_insert(
+        connection, EVENTS, _enter_timeline, [asdict(event) for event in events]
+    )
+    if written == len(events):
+        return set()
+    stored = select_events(connection, {event.event_id for event in events})
+    return {
+        event.order for event in events if stored[event.event_id].stream_order != event.stream_order
+    }
+
+
+def insert_state_events(connection: Connection, events: Sequence[RoomEvent]) -> None:
+    """Keep events that are state without being in the timeline, unless they are known."""
+    execute_insert(connection, EVENTS, ignore_conflicts, [asdict(event) for event in events])
+
+
+def select_events(connection: Connection, event_ids: Collection[str]) -> dict[str, RoomEvent]:
+    """Return those of the events that are stored, by event ID."""
+    found: dict[str, RoomEvent] = {}
+    wanted = list(event_ids)
+    for start in range(0, len(wanted), _CHUNK):
+        rows = connection.execute(_BY_ID, {"event_ids": wanted[start : start + _CHUNK]})
+        found.update((row[0], RoomEvent(*row)) for row in rows)
+    return found
+
+
+def select_replacing(connection: Connection, event_ids: Collection[str]) -> list[RoomEvent]:
+    """Return the state events that replaced one of these, in no order."""
+    return [
+        RoomEvent(*row) for row in connection.execute(_REPLACING, {"event_ids": list(event_ids)})
+    ]
+
+
+def select_backwards(
+    connection: Connection, room_id: str, from_order: int, to_order: int, limit: int
+) -> list[RoomEvent]:
+    """Return the newest events with `from_order` <= order < `to_order`, newest first."""
+    rows = connection.execute(_BACKWARDS, _range(room_id, from_order, to_order, limit))
+    return [RoomEvent(*row) for row in rows]
+
+
+def select_forwards(
+    connection: Connection, room_id: str, from_order: int, to_order: int, limit: int
+) -> list[RoomEvent]:
+    """Return the oldest events with `from_order` <= order < `to_order`, oldest first."""
+    rows = connection.execute(_FORWARDS, _range(room_id, from_order, to_order, limit))
+    return [RoomEvent(*row) for row in rows]
+
+
+def _range(room_id: str, from_order: int, to_order: int, limit: int) -> dict[str, object]:
+    return {
+        "room_id": room_id,
+        "from_order": from_order,
+        "to_order": to_order,
+        "row_limit": limit,
+    }
+
+
+def select_oldest_order(connection: Connection, room_id: str) -> int | None:
+    """Return the order of the room's first event; None for a room without a timeline."""
+    oldest: int | None = connection.execute(_OLDEST, {"room_id": room_id}).scalar()
+    return oldest
+
+
+def select_changed_rooms(
+    connection: Connection, room_ids: Collection[str], from_order: int
+) -> set[str]:
+    """Return those of the rooms that have events at or after this order."""
+    changed: set[str] = set()
+    wanted = list(room_ids)
+    for start in range(0, len(wanted), _CHUNK):
+        changed.update(
+            connection.execute(
+                _CHANGED_ROOMS,
+                {"room_ids": wanted[start : start + _CHUNK], "from_order": from_order},
+            ).scalars()
+        )
+    return changed
+
+
+def update_json(connection: Connection, events: Sequence[RoomEvent]) -> None:
+    """Replace the JSON and `unsigned` of stored events."""
+    if events:
+        connection.execute(
+            _REPLACE_JSON,
+            [
+                {
+                    "redacted_id": event.event_id,
+                    "new_json": event.json,
+                    "new_unsigned": event.unsigned,
+                }
+                for event in events
+            ],
+        )

@@ -1,0 +1,162 @@
+"""Memberships: where each user stands in each room, since when, and what came before."""
+
+from collections.abc import Collection, Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+from msgspec.structs import asdict
+
+from components.syncapi.changes import Membership, MembershipChange
+from components.syncapi.store.statements import Insert, execute_insert, ignore_conflicts
+from components.syncapi.store.tables import (
+    EVENTS,
+    INVITES,
+    MEMBERSHIP_CHANGES,
+    MEMBERSHIPS,
+    Connection,
+)
+
+_MEMBERSHIP: Final = (
+    MEMBERSHIPS.c.membership,
+    MEMBERSHIPS.c.stream_order,
+    MEMBERSHIPS.c.event_id,
+)
+_ROOMS_OF_USER: Final = sa.select(MEMBERSHIPS.c.room_id, *_MEMBERSHIP).where(
+    MEMBERSHIPS.c.user_id == sa.bindparam("user_id")
+)
+_OF_USER_IN_ROOM: Final = (
+    sa.select(*_MEMBERSHIP)
+    .where(MEMBERSHIPS.c.user_id == sa.bindparam("user_id"))
+    .where(MEMBERSHIPS.c.room_id == sa.bindparam("room_id"))
+)
+_HISTORY: Final = (
+    sa.select(MEMBERSHIP_CHANGES.c.stream_order, MEMBERSHIP_CHANGES.c.membership)
+    .where(MEMBERSHIP_CHANGES.c.user_id == sa.bindparam("user_id"))
+    .where(MEMBERSHIP_CHANGES.c.room_id == sa.bindparam("room_id"))
+    .order_by(MEMBERSHIP_CHANGES.c.stream_order)
+)
+_COUNTS: Final = (
+    sa.select(MEMBERSHIPS.c.membership, sa.func.count())
+    .where(MEMBERSHIPS.c.room_id == sa.bindparam("room_id"))
+    .where(MEMBERSHIPS.c.membership.in_(("join", "invite")))
+    .group_by(MEMBERSHIPS.c.membership)
+)
+_FIRST: Final = (
+    sa.select(MEMBERSHIPS.c.user_id)
+    .where(MEMBERSHIPS.c.room_id == sa.bindparam("room_id"))
+    .where(MEMBERSHIPS.c.membership.in_(sa.bindparam("memberships", expanding=True)))
+    .order_by(MEMBERSHIPS.c.stream_order, MEMBERSHIPS.c.user_id)
+    .limit(sa.bindparam("row_limit"))
+)
+_OF_EVENTS: Final = sa.select(EVENTS.c.event_id, EVENTS.c.membership).where(
+    EVENTS.c.event_id.in_(sa.bindparam("event_ids", expanding=True))
+)
+_INVITE: Final = (
+    sa.select(INVITES.c.invite_state)
+    .where(INVITES.c.user_id == sa.bindparam("user_id"))
+    .where(INVITES.c.room_id == sa.bindparam("room_id"))
+    .where(INVITES.c.event_id == sa.bindparam("event_id"))
+)
+
+
+def _move(insert: Insert) -> sa.Insert:
+    new = insert.excluded
+    return insert.on_conflict_do_update(
+        index_elements=[MEMBERSHIPS.c.user_id, MEMBERSHIPS.c.room_id],
+        set_={
+            "stream_order": sa.case(
+                (MEMBERSHIPS.c.membership == new.membership, MEMBERSHIPS.c.stream_order),
+                else_=new.stream_order,
+            ),
+            "membership": new.membership,
+            "event_id": new.event_id,
+        },
+    )
+
+
+def _renew_invite(insert: Insert) -> sa.Insert:
+    return insert.on_conflict_do_update(
+        index_elements=[INVITES.c.user_id, INVITES.c.room_id],
+        set_={
+            "event_id": insert.excluded.event_id,
+            "invite_state": insert.excluded.invite_state,
+        },
+    )
+
+
+def upsert_memberships(connection: Connection, changes: Sequence[MembershipChange]) -> None:
+    """Apply changes whose memberships are all known, in their order."""
+    if not changes:
+        return
+    execute_insert(connection, MEMBERSHIPS, _move, [asdict(change) for change in changes])
+    execute_insert(
+        connection,
+        MEMBERSHIP_CHANGES,
+        ignore_conflicts,
+        [
+            {
+                "user_id": change.user_id,
+                "room_id": change.room_id,
+                "stream_order": change.stream_order,
+                "membership": change.membership,
+            }
+            for change in changes
+        ],
+    )
+
+
+def upsert_invites(connection: Connection, invites: Sequence[dict[str, Any]]) -> None:
+    """Keep what invites into rooms of other servers showed of them; the newest one counts."""
+    execute_insert(connection, INVITES, _renew_invite, list(invites))
+
+
+def select_memberships_of_events(
+    connection: Connection, event_ids: Collection[str]
+) -> dict[str, str]:
+    """Return what stored member events say of their users, by event ID."""
+    rows = connection.execute(_OF_EVENTS, {"event_ids": list(event_ids)})
+    return {event_id: membership or "leave" for event_id, membership in rows}
+
+
+def select_rooms_of_user(connection: Connection, user_id: str) -> dict[str, Membership]:
+    """Return where a user stands in all rooms that they ever had to do with, by room ID."""
+    rows = connection.execute(_ROOMS_OF_USER, {"user_id": user_id})
+    return {row[0]: Membership(row[1], row[2], row[3]) for row in rows}
+
+
+def select_membership(connection: Connection, user_id: str, room_id: str) -> Membership | None:
+    """Return where a user stands in a room; None for one who never had to do with it."""
+    row = connection.execute(_OF_USER_IN_ROOM, {"user_id": user_id, "room_id": room_id}).first()
+    return None if row is None else Membership(*row)
+
+
+def select_history(connection: Connection, user_id: str, room_id: str) -> list[tuple[int, str]]:
+    """Return all memberships of a user in a room with their orders, oldest first."""
+    rows = connection.execute(_HISTORY, {"user_id": user_id, "room_id": room_id})
+    return [(order, membership) for order, membership in rows]
+
+
+def select_counts(connection: Connection, room_id: str) -> dict[str, int]:
+    """Return how many members a room has that are joined and invited."""
+    rows = connection.execute(_COUNTS, {"room_id": room_id})
+    return {membership: count for membership, count in rows}  # noqa: C416 (a row is no pair)
+
+
+def select_first_members(
+    connection: Connection, room_id: str, memberships: Sequence[str], limit: int
+) -> list[str]:
+    """Return those who have had one of these memberships for the longest."""
+    rows = connection.execute(
+        _FIRST, {"room_id": room_id, "memberships": list(memberships), "row_limit": limit}
+    )
+    return list(rows.scalars())
+
+
+def select_invite_state(
+    connection: Connection, user_id: str, room_id: str, event_id: str
+) -> bytes | None:
+    """Return the stripped state of an invite from afar as JSON array; None if it is no such."""
+    found: bytes | None = connection.execute(
+        _INVITE, {"user_id": user_id, "room_id": room_id, "event_id": event_id}
+    ).scalar()
+    return found

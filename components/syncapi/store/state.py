@@ -1,0 +1,138 @@
+"""The current state of rooms and its changes, from which the state at any place follows."""
+
+from collections.abc import Collection
+from typing import Final, NamedTuple
+
+import sqlalchemy as sa
+from msgspec.structs import asdict
+
+from components.syncapi.changes import AppliedChange
+from components.syncapi.room_event import RoomEvent
+from components.syncapi.store.statements import Insert, execute_insert, ignore_conflicts
+from components.syncapi.store.tables import CURRENT_STATE, EVENTS, STATE_CHANGES, Connection
+
+StateKey = tuple[str, str]
+
+_NOW: Final = sa.select(
+    CURRENT_STATE.c.type, CURRENT_STATE.c.state_key, CURRENT_STATE.c.event_id
+).where(CURRENT_STATE.c.room_id == sa.bindparam("room_id"))
+_NOW_OF_TYPES: Final = _NOW.where(CURRENT_STATE.c.type.in_(sa.bindparam("types", expanding=True)))
+_NOW_WITHOUT_MEMBERS: Final = _NOW.where(CURRENT_STATE.c.type != "m.room.member")
+_EVENTS_NOW: Final = (
+    sa.select(*EVENTS.c)
+    .join(CURRENT_STATE, CURRENT_STATE.c.event_id == EVENTS.c.event_id)
+    .where(CURRENT_STATE.c.room_id == sa.bindparam("room_id"))
+)
+_EVENTS_NOW_OF_TYPES: Final = _EVENTS_NOW.where(
+    CURRENT_STATE.c.type.in_(sa.bindparam("types", expanding=True))
+)
+_EVENTS_NOW_WITHOUT_MEMBERS: Final = _EVENTS_NOW.where(CURRENT_STATE.c.type != "m.room.member")
+_EVENT_NOW: Final = _EVENTS_NOW.where(CURRENT_STATE.c.type == sa.bindparam("type")).where(
+    CURRENT_STATE.c.state_key == sa.bindparam("state_key")
+)
+_MEMBERS_NOW: Final = _EVENTS_NOW.where(CURRENT_STATE.c.type == "m.room.member").where(
+    CURRENT_STATE.c.state_key.in_(sa.bindparam("user_ids", expanding=True))
+)
+_CHANGES: Final = (
+    sa.select(
+        STATE_CHANGES.c.type,
+        STATE_CHANGES.c.state_key,
+        STATE_CHANGES.c.event_id,
+        STATE_CHANGES.c.replaces,
+        STATE_CHANGES.c.stream_order,
+    )
+    .where(STATE_CHANGES.c.room_id == sa.bindparam("room_id"))
+    .where(STATE_CHANGES.c.stream_order >= sa.bindparam("from_order"))
+    .order_by(STATE_CHANGES.c.stream_order)
+)
+_DELETE: Final = (
+    sa.delete(CURRENT_STATE)
+    .where(CURRENT_STATE.c.room_id == sa.bindparam("of_room"))
+    .where(CURRENT_STATE.c.type == sa.bindparam("of_type"))
+    .where(CURRENT_STATE.c.state_key == sa.bindparam("of_state_key"))
+)
+
+
+class StoredChange(NamedTuple):
+    """One entry of the state that became another event, or None, at a place in the stream."""
+
+    type: str
+    state_key: str
+    event_id: str | None
+    replaces: str | None
+    stream_order: int
+
+
+def _take_over(insert: Insert) -> sa.Insert:
+    return insert.on_conflict_do_update(
+        index_elements=[CURRENT_STATE.c.room_id, CURRENT_STATE.c.type, CURRENT_STATE.c.state_key],
+        set_={"event_id": insert.excluded.event_id},
+    )
+
+
+def insert_changes(connection: Connection, changes: Collection[AppliedChange]) -> None:
+    """Keep changes of the state and apply them to the current state, in their order."""
+    if not changes:
+        return
+    execute_insert(
+        connection, STATE_CHANGES, ignore_conflicts, [asdict(change) for change in changes]
+    )
+    last = {(change.room_id, change.type, change.state_key): change for change in changes}
+    execute_insert(
+        connection,
+        CURRENT_STATE,
+        _take_over,
+        [
+            {"room_id": room_id, "type": kind, "state_key": key, "event_id": change.event_id}
+            for (room_id, kind, key), change in last.items()
+            if change.event_id is not None
+        ],
+    )
+    removed = [
+        {"of_room": room_id, "of_type": kind, "of_state_key": key}
+        for (room_id, kind, key), change in last.items()
+        if change.event_id is None
+    ]
+    if removed:
+        connection.execute(_DELETE, removed)
+
+
+def select_changes(connection: Connection, room_id: str, from_order: int) -> list[StoredChange]:
+    """Return the changes of a room's state at or after this order, oldest first."""
+    rows = connection.execute(_CHANGES, {"room_id": room_id, "from_order": from_order})
+    return [StoredChange(*row) for row in rows]
+
+
+def select_state_now(
+    connection: Connection, room_id: str, types: Collection[str] | None = None
+) -> list[RoomEvent]:
+    """Return the events of the newest state, of all or these types, in no order."""
+    if types is None:
+        rows = connection.execute(_EVENTS_NOW, {"room_id": room_id})
+    else:
+        rows = connection.execute(_EVENTS_NOW_OF_TYPES, {"room_id": room_id, "types": list(types)})
+    return [RoomEvent(*row) for row in rows]
+
+
+def select_state_now_without_members(connection: Connection, room_id: str) -> list[RoomEvent]:
+    """Return the events of the newest state except members, in no order."""
+    rows = connection.execute(_EVENTS_NOW_WITHOUT_MEMBERS, {"room_id": room_id})
+    return [RoomEvent(*row) for row in rows]
+
+
+def select_members_now(
+    connection: Connection, room_id: str, user_ids: Collection[str]
+) -> list[RoomEvent]:
+    """Return the member events of these users in the newest state, in no order."""
+    rows = connection.execute(_MEMBERS_NOW, {"room_id": room_id, "user_ids": list(user_ids)})
+    return [RoomEvent(*row) for row in rows]
+
+
+def select_entry_now(
+    connection: Connection, room_id: str, event_type: str, state_key: str
+) -> RoomEvent | None:
+    """Return one event of the newest state."""
+    row = connection.execute(
+        _EVENT_NOW, {"room_id": room_id, "type": event_type, "state_key": state_key}
+    ).first()
+    return None if row is None else RoomEvent(*row)

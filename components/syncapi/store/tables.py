@@ -1,0 +1,126 @@
+"""The tables that client sync derives from OutputRoomEvent and OutputClientData.
+
+`stream_order` is the offset of the record in its partition of the topic; a room lives in one
+partition, so that it orders the events of a room. Backfilled events have negative orders.
+"""
+
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from base.database import Schema
+from logs.consumer_tables import add_consumer_tables
+
+__all__ = [
+    "ACCOUNT_DATA",
+    "CURRENT_STATE",
+    "EVENTS",
+    "INVITES",
+    "MEMBERSHIPS",
+    "MEMBERSHIP_CHANGES",
+    "SCHEMA",
+    "STATE_CHANGES",
+    "Connection",
+]
+
+METADATA: Final = sa.MetaData()
+
+EVENTS: Final = sa.Table(
+    "events",
+    METADATA,
+    sa.Column("event_id", sa.Text, primary_key=True),
+    sa.Column("room_id", sa.Text, nullable=False),
+    # Null for state that is known without having been in the timeline.
+    sa.Column("stream_order", sa.BigInteger),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("sender", sa.Text, nullable=False),
+    sa.Column("state_key", sa.Text),
+    sa.Column("origin_server_ts", sa.BigInteger, nullable=False),
+    # Before the event, as the visibility rules want it.
+    sa.Column("history_visibility", sa.Text, nullable=False),
+    # Client form without `room_id` and `unsigned`.
+    sa.Column("json", sa.LargeBinary, nullable=False),
+    # Members of `unsigned` that never change, without the braces.
+    sa.Column("unsigned", sa.LargeBinary, nullable=False),
+    sa.Column("membership", sa.Text),
+    sa.Column("replaces", sa.Text),
+    # 0: changed no current state; 1: its own entry; 2: also others, or only others.
+    sa.Column("state_effect", sa.SmallInteger, nullable=False),
+    sa.Column("device_id", sa.Text),
+    sa.Column("transaction_id", sa.Text),
+    sa.Index("events_in_room", "room_id", "stream_order"),
+)
+# Redaction of a state event has to find the events that show it as `prev_content`.
+sa.Index(
+    "events_that_replace",
+    EVENTS.c.replaces,
+    sqlite_where=EVENTS.c.replaces.isnot(None),
+    postgresql_where=EVENTS.c.replaces.isnot(None),
+)
+
+STATE_CHANGES: Final = sa.Table(
+    "state_changes",
+    METADATA,
+    sa.Column("room_id", sa.Text, primary_key=True),
+    sa.Column("stream_order", sa.BigInteger, primary_key=True),
+    sa.Column("type", sa.Text, primary_key=True),
+    sa.Column("state_key", sa.Text, primary_key=True),
+    sa.Column("event_id", sa.Text),
+    sa.Column("replaces", sa.Text),
+)
+
+CURRENT_STATE: Final = sa.Table(
+    "current_state",
+    METADATA,
+    sa.Column("room_id", sa.Text, primary_key=True),
+    sa.Column("type", sa.Text, primary_key=True),
+    sa.Column("state_key", sa.Text, primary_key=True),
+    sa.Column("event_id", sa.Text, nullable=False),
+)
+
+MEMBERSHIPS: Final = sa.Table(
+    "memberships",
+    METADATA,
+    sa.Column("user_id", sa.Text, primary_key=True),
+    sa.Column("room_id", sa.Text, primary_key=True),
+    sa.Column("membership", sa.Text, nullable=False),
+    # Since when the membership has this value: a new display name leaves it.
+    sa.Column("stream_order", sa.BigInteger, nullable=False),
+    sa.Column("event_id", sa.Text, nullable=False),
+    sa.Index("members_of_room", "room_id", "membership", "stream_order"),
+)
+
+MEMBERSHIP_CHANGES: Final = sa.Table(
+    "membership_changes",
+    METADATA,
+    sa.Column("user_id", sa.Text, primary_key=True),
+    sa.Column("room_id", sa.Text, primary_key=True),
+    sa.Column("stream_order", sa.BigInteger, primary_key=True),
+    sa.Column("membership", sa.Text, nullable=False),
+)
+
+INVITES: Final = sa.Table(
+    "invites",
+    METADATA,
+    sa.Column("user_id", sa.Text, primary_key=True),
+    sa.Column("room_id", sa.Text, primary_key=True),
+    sa.Column("event_id", sa.Text, nullable=False),
+    # JSON array of stripped state.
+    sa.Column("invite_state", sa.LargeBinary, nullable=False),
+)
+
+ACCOUNT_DATA: Final = sa.Table(
+    "account_data",
+    METADATA,
+    sa.Column("user_id", sa.Text, primary_key=True),
+    # Empty for global account data.
+    sa.Column("room_id", sa.Text, primary_key=True),
+    sa.Column("type", sa.Text, primary_key=True),
+    sa.Column("stream_order", sa.BigInteger, nullable=False),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+)
+
+add_consumer_tables(METADATA)
+
+SCHEMA: Final = Schema("syncapi", METADATA)

@@ -1,0 +1,1 @@
+"""GET /sync: what changed for a user between two positions, as bytes."""

@@ -1,0 +1,114 @@
+"""The part of a joined room in an incremental answer, made from memory alone."""
+
+from typing import Final
+
+from components.syncapi.changes import Membership
+from components.syncapi.matching import matches
+from components.syncapi.memory import RecentRoom
+from components.syncapi.rendering import render, render_for_all, select_fields
+from components.syncapi.room_event import NO_EFFECT, RoomEvent
+from components.syncapi.summary import render_summary
+from components.syncapi.sync.members import SentMembers
+from components.syncapi.sync.request import SyncRequest
+from components.syncapi.sync.sections import UNREAD
+from components.syncapi.tokens import Tokens
+
+_SHARED_MS: Final = 1000
+"""How long readers may be given the same bytes: the events' age is in them."""
+_EMPTY: Final = b""
+_REST: Final = b'"ephemeral":{"events":[]},"account_data":{"events":[]},' + UNREAD
+
+
+class NotInMemory(Exception):
+    """The part needs what only the database knows."""
+
+
+class FragmentMaker:
+    """Makes the parts of rooms whose newest events are in memory."""
+
+    def __init__(self, tokens: Tokens, sent_members: SentMembers) -> None:
+        self._tokens = tokens
+        self._sent_members = sent_members
+
+    def make(self, request: SyncRequest, room: RecentRoom, now: Membership, since: int) -> bytes:
+        """Return the room's part; empty if there is nothing to tell. Raises `NotInMemory`."""
+        if now.stream_order >= since or room.state_changed_aside >= since:
+            raise NotInMemory
+        events = room.since(since)
+        if not events:
+            return _EMPTY
+        room_filter = request.filter.room
+        if len(events) > room_filter.timeline.limit:
+            raise NotInMemory
+        if room_filter.state.lazy_load_members:
+            self._require_members(request, room, since, events)
+        if request.use_state_after and any(event.state_effect != NO_EFFECT for event in events):
+            raise NotInMemory
+        fragment = self._fragment(request, room, events)
+        if room.members_changed < since:
+            return b"{%b}" % fragment if fragment else _EMPTY
+        if room.summary is None:
+            raise NotInMemory
+        summary = render_summary(room.summary, request.user_id)
+        return b"{%b,%b}" % (fragment, summary) if fragment else b"{%b}" % summary
+
+    def _require_members(
+        self, request: SyncRequest, room: RecentRoom, since: int, events: list[RoomEvent]
+    ) -> None:
+        if request.filter.room.state.include_redundant_members:
+            raise NotInMemory
+        device_room = (request.user_id, request.reader.device_id, room.room_id)
+        shown = {event.state_key for event in events if event.type == "m.room.member"}
+        senders = {event.sender for event in events} - shown
+        if not self._sent_members.knows(device_room, since, senders):
+            raise NotInMemory
+
+    def _fragment(self, request: SyncRequest, room: RecentRoom, events: list[RoomEvent]) -> bytes:
+        reader = request.reader
+        event_filter = request.filter.room.timeline
+        if (
+            not event_filter.is_pass_all
+            or request.filter.event_fields is not None
+            or any(map(reader.sent, events))
+        ):
+            return self._own_fragment(request, events)
+        first, last = events[0].order, events[-1].order
+        shared = room.fragment
+        if (
+            shared is not None
+            and shared[:3] == (first, last, request.use_state_after)
+            and reader.now_ms - shared[3] < _SHARED_MS
+        ):
+            return shared[4]
+        fragment = self._wrap(request, render_for_all(events, reader.now_ms), first)
+        room.fragment = (first, last, request.use_state_after, reader.now_ms, fragment)
+        return fragment
+
+    def _own_fragment(self, request: SyncRequest, events: list[RoomEvent]) -> bytes:
+        event_filter = request.filter.room.timeline
+        kept = [event for event in events if matches(event_filter, event)]
+        if len(kept) < len(events) and any(
+            event.state_effect != NO_EFFECT for event in events if event not in kept
+        ):
+            # State that the timeline leaves out has to be told apart from it.
+            raise NotInMemory
+        if not kept:
+            return _EMPTY
+        rendered = b",".join(
+            [
+                select_fields(render(event, request.reader, membership="join"), request.filter)
+                for event in kept
+            ]
+        )
+        return self._wrap(request, rendered, kept[0].order)
+
+    def _wrap(self, request: SyncRequest, events: bytes, first: int) -> bytes:
+        return (
+            b'"%b":{"events":[]},"timeline":{"events":[%b],"limited":false,"prev_batch":"%b"},%b'
+            % (
+                b"state_after" if request.use_state_after else b"state",
+                events,
+                self._tokens.encode_place(first).encode(),
+                _REST,
+            )
+        )

@@ -1,0 +1,144 @@
+"""Which rooms an answer has to tell of, and those parts of it that memory can make."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from components.syncapi.changes import AccountDatum, Membership
+from components.syncapi.memory import RecentRoom, RecentRooms
+from components.syncapi.sync.fragments import FragmentMaker, NotInMemory
+from components.syncapi.sync.members import SentMembers
+from components.syncapi.sync.request import SyncRequest
+from components.syncapi.sync.sections import RoomTask
+
+PartitionOf = Callable[[str], int]
+
+_NONE: Final[list[AccountDatum]] = []
+
+
+class Found(msgspec.Struct, gc=False):
+    """The parts that are ready, and the rooms for which the database is asked."""
+
+    ready: list[tuple[str, bytes]] = msgspec.field(default_factory=list)
+    """Joined rooms with their parts."""
+    tasks: list[RoomTask] = msgspec.field(default_factory=list)
+    unsure: list[RoomTask] = msgspec.field(default_factory=list)
+    """Joined rooms of which only the database knows whether they changed."""
+
+
+class Look:
+    """One look at memory for one request; nothing in it waits."""
+
+    def __init__(
+        self,
+        request: SyncRequest,
+        memberships: Mapping[str, Membership],
+        account_data: Sequence[AccountDatum],
+        sent_members: SentMembers,
+        partition_of: PartitionOf,
+    ) -> None:
+        self._request = request
+        self._memberships = memberships
+        self._sent_members = sent_members
+        self._partition_of = partition_of
+        self._data: dict[str, list[AccountDatum]] = {}
+        for datum in account_data:
+            if datum.room_id:
+                self._data.setdefault(datum.room_id, []).append(datum)
+        self.found: Final = Found()
+
+    def begin(self) -> None:
+        """Ask for everything: an initial sync, or one for the full state."""
+        include_leave = self._request.since is None and self._request.filter.room.include_leave
+        for room_id, now in self._memberships.items():
+            if now.membership == "join":
+                self._ask(room_id, now)
+            elif now.membership in {"invite", "knock"} or include_leave:
+                if self._has_moved(room_id, now):
+                    self._ask(room_id, now)
+            elif self._request.since is not None and self._has_moved(room_id, now):
+                self._ask(room_id, now)
+
+    def everywhere(self) -> None:
+        """Ask for what changed since a position that memory does not reach."""
+        for room_id, now in self._memberships.items():
+            if self._has_moved(room_id, now) or (
+                room_id in self._data and now.membership == "join"
+            ):
+                self._ask(room_id, now)
+            elif now.membership == "join" and self._request.filter.room.includes_room(room_id):
+                self.found.unsure.append(self._task(room_id, now))
+
+    def in_memory(
+        self, since: tuple[int, ...], recent: RecentRooms, fragments: FragmentMaker
+    ) -> None:
+        """Make the parts of the rooms that changed, or ask for those that memory cannot make."""
+        for room in self._changed(since, recent):
+            now = self._memberships.get(room.room_id)
+            if now is None or room.room_id in self._data:
+                continue
+            if now.membership == "join":
+                self._make(room, now, since[room.partition], fragments)
+            elif now.stream_order >= since[room.partition]:
+                self._ask(room.room_id, now)
+        for room_id in self._data:
+            now = self._memberships.get(room_id)
+            if now is not None and (now.membership == "join" or self._has_moved(room_id, now)):
+                self._ask(room_id, now)
+
+    def _make(
+        self, room: RecentRoom, now: Membership, since: int, fragments: FragmentMaker
+    ) -> None:
+        if not self._request.filter.room.includes_room(room.room_id):
+            return
+        try:
+            part = fragments.make(self._request, room, now, since)
+        except NotInMemory:
+            self._ask(room.room_id, now)
+        else:
+            if part:
+                self.found.ready.append((room.room_id, part))
+
+    def _changed(self, since: tuple[int, ...], recent: RecentRooms) -> Iterable[RecentRoom]:
+        """Return the changed rooms of the user; the shorter of the two lists is gone through."""
+        most = len(self._memberships)
+        changed: list[RecentRoom] = []
+        for room in recent.changed_since(since):
+            changed.append(room)
+            if len(changed) > most:
+                break
+        else:
+            return changed
+        mine = (recent.get(self._partition_of(room_id), room_id) for room_id in self._memberships)
+        return [
+            room for room in mine if room is not None and room.last_order >= since[room.partition]
+        ]
+
+    def _has_moved(self, room_id: str, now: Membership) -> bool:
+        """Whether the user's membership changed in the range; at the beginning every one has."""
+        since = self._request.since
+        return since is None or now.stream_order >= since.rooms[self._partition_of(room_id)]
+
+    def _ask(self, room_id: str, now: Membership) -> None:
+        if self._request.filter.room.includes_room(room_id):
+            self.found.tasks.append(self._task(room_id, now))
+
+    def _task(self, room_id: str, now: Membership) -> RoomTask:
+        request = self._request
+        partition = self._partition_of(room_id)
+        since = None if request.since is None else request.since.rooms[partition]
+        known: frozenset[str] = frozenset()
+        state_filter = request.filter.room.state
+        is_lazy = state_filter.lazy_load_members and not state_filter.include_redundant_members
+        if since is not None and is_lazy:
+            device_room = (request.user_id, request.reader.device_id, room_id)
+            known = self._sent_members.known(device_room, since)
+        return RoomTask(
+            room_id,
+            now,
+            since,
+            request.upto.rooms[partition],
+            self._data.get(room_id, _NONE),
+            known,
+        )

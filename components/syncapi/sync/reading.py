@@ -1,0 +1,51 @@
+"""What an answer needs of the database: the parts of rooms, in one snapshot."""
+
+from collections.abc import Sequence
+
+from components.syncapi.store.events import select_changed_rooms
+from components.syncapi.store.tables import Connection
+from components.syncapi.sync.request import SyncRequest
+from components.syncapi.sync.sections import RoomTask, Section, SectionReader
+from components.syncapi.sync.stripped import select_stripped_state
+from components.syncapi.tokens import Tokens
+
+
+def read_sections(
+    connection: Connection,
+    *,
+    request: SyncRequest,
+    tasks: Sequence[RoomTask],
+    unsure: Sequence[RoomTask],
+    tokens: Tokens,
+) -> list[tuple[RoomTask, Section]]:
+    """Return the parts of the rooms that have something to tell.
+
+    The tasks of `unsure` count only where their rooms have new events.
+    """
+    reader = SectionReader(connection, request, tokens)
+    found: list[tuple[RoomTask, Section]] = []
+    for task in [*tasks, *_changed(connection, unsure)]:
+        match task.now.membership:
+            case "join":
+                section = reader.joined(task)
+            case "invite" | "knock" as membership:
+                stripped = select_stripped_state(
+                    connection, request.user_id, task.room_id, task.now
+                )
+                name = membership.encode()
+                section = Section(task.room_id, b'{"%b_state":{"events":%b}}' % (name, stripped))
+            case _:
+                section = reader.left(task)
+        if section is not None:
+            found.append((task, section))
+    return found
+
+
+def _changed(connection: Connection, unsure: Sequence[RoomTask]) -> list[RoomTask]:
+    by_since: dict[int, list[RoomTask]] = {}
+    for task in unsure:
+        by_since.setdefault(task.since or 0, []).append(task)
+    changed: set[str] = set()
+    for since, tasks in by_since.items():
+        changed |= select_changed_rooms(connection, [task.room_id for task in tasks], since)
+    return [task for task in unsure if task.room_id in changed]

@@ -1,0 +1,24 @@
+"""What one /sync asks for, and between which positions it is answered."""
+
+import msgspec
+
+from components.syncapi.position import SyncPosition
+from components.syncapi.rendering import Reader
+from matrix.filters import Filter
+
+
+class SyncRequest(msgspec.Struct, frozen=True, gc=False):
+    """One /sync of one device, answered with what is in [since, upto)."""
+
+    reader: Reader
+    since: SyncPosition | None
+    upto: SyncPosition
+    filter: Filter
+    full_state: bool
+    use_state_after: bool
+    max_scanned: int
+
+    @property
+    def user_id(self) -> str:
+        """The user who asks."""
+        return self.reader.user_id

@@ -1,0 +1,52 @@
+"""The answer of /sync, put together from ready bytes."""
+
+from typing import Final
+
+import msgspec
+import orjson
+
+from components.syncapi.changes import AccountDatum
+from components.syncapi.sync.sections import render_account_data
+
+_HEAD: Final = b'"presence":{"events":[]},"to_device":{"events":[]},"device_one_time_keys_count":{}'
+
+
+class Parts(msgspec.Struct, gc=False):
+    """What an answer tells, by kind of room."""
+
+    join: list[tuple[str, bytes]] = msgspec.field(default_factory=list)
+    invite: list[tuple[str, bytes]] = msgspec.field(default_factory=list)
+    knock: list[tuple[str, bytes]] = msgspec.field(default_factory=list)
+    leave: list[tuple[str, bytes]] = msgspec.field(default_factory=list)
+    account_data: list[AccountDatum] = msgspec.field(default_factory=list)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing that a client has to hear of."""
+        return not (self.join or self.invite or self.knock or self.leave or self.account_data)
+
+
+def render_answer(token: str, parts: Parts) -> bytes:
+    """Return the body of the answer."""
+    rooms = b",".join(
+        [
+            b'"%b":{%b}' % (name, _render_rooms(entries))
+            for name, entries in (
+                (b"join", parts.join),
+                (b"invite", parts.invite),
+                (b"knock", parts.knock),
+                (b"leave", parts.leave),
+            )
+            if entries
+        ]
+    )
+    return b'{"next_batch":"%b",%b,%b,"rooms":{%b}}' % (
+        token.encode(),
+        render_account_data(parts.account_data),
+        _HEAD,
+        rooms,
+    )
+
+
+def _render_rooms(entries: list[tuple[str, bytes]]) -> bytes:
+    return b",".join([b"%b:%b" % (orjson.dumps(room_id), json) for room_id, json in entries])

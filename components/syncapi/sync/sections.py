@@ -1,0 +1,254 @@
+"""The parts of an answer that tell of one room, read from the database."""
+
+from collections.abc import Collection, Sequence
+
+import msgspec
+import orjson
+
+from components.syncapi.changes import AccountDatum, Membership
+from components.syncapi.matching import matches
+from components.syncapi.paging import FROM_THE_START, Range, select_page
+from components.syncapi.rendering import render, select_fields
+from components.syncapi.room_event import RoomEvent
+from components.syncapi.store.account_data import select_room_account_data
+from components.syncapi.store.events import select_events
+from components.syncapi.store.state import StoredChange, select_changes
+from components.syncapi.store.state_at import select_members_at, select_state_at
+from components.syncapi.store.tables import Connection
+from components.syncapi.summary import Summary, render_summary, select_summary
+from components.syncapi.sync.request import SyncRequest
+from components.syncapi.tokens import Tokens
+from components.syncapi.viewing import viewer_of
+from components.syncapi.visibility import Viewer
+from matrix.filters import EventFilter
+
+UNREAD = b'"unread_notifications":{"highlight_count":0,"notification_count":0}'
+
+
+class RoomTask(msgspec.Struct, gc=False):
+    """What is known of a room before the database is asked."""
+
+    room_id: str
+    now: Membership
+    since: int | None
+    """The first order of the room that the client has not seen; None where it begins anew."""
+    upto: int
+    account_data: list[AccountDatum]
+    known_members: frozenset[str]
+    """The users whose member events the device has."""
+
+
+class Timeline(msgspec.Struct, gc=False):
+    """Events, oldest first; `limited` when there are more in the range before `start`."""
+
+    events: list[RoomEvent]
+    limited: bool
+    start: int
+
+
+class Section(msgspec.Struct, gc=False):
+    """A room's part of an answer."""
+
+    room_id: str
+    json: bytes
+    sent_members: list[str] = msgspec.field(default_factory=list)
+    """The users whose member events it carries."""
+    summary: Summary | None = None
+    """The room's summary, where it was looked up."""
+    begins: bool = False
+    """Whether the client begins anew with the room."""
+
+
+class SectionReader:
+    """Makes the parts of rooms for one request, inside one transaction."""
+
+    def __init__(self, connection: Connection, request: SyncRequest, tokens: Tokens) -> None:
+        self._connection = connection
+        self._request = request
+        self._tokens = tokens
+
+    def joined(self, task: RoomTask) -> Section | None:
+        """Return the part of a room that the user is in; None if there is nothing to tell."""
+        request = self._request
+        newly_joined = task.since is not None and task.now.stream_order >= task.since
+        begins = task.since is None or newly_joined
+        from_order = FROM_THE_START if task.since is None or newly_joined else task.since
+        viewer = self._viewer(task)
+        timeline = self._timeline(task.room_id, from_order, task.upto, viewer)
+        summary: Summary | None = None
+        if begins or request.full_state:
+            summary = select_summary(self._connection, task.room_id)
+            state = self._full_state(task, timeline, summary)
+        else:
+            changes = self._changes(task.room_id, from_order, task.upto)
+            state = self._delta(task, timeline, changes)
+            has_members = any(change.type == "m.room.member" for change in changes)
+            if has_members:
+                summary = select_summary(self._connection, task.room_id)
+        if not (begins or request.full_state or timeline.events or state or task.account_data):
+            return None
+        account_data = task.account_data
+        if newly_joined:
+            account_data = select_room_account_data(self._connection, request.user_id, task.room_id)
+        room_filter = request.filter.room.account_data
+        account_data = [datum for datum in account_data if wants(room_filter, datum)]
+        members = [
+            *self._head(state, timeline, viewer),
+            b'"ephemeral":{"events":[]}',
+            render_account_data(account_data),
+            UNREAD,
+        ]
+        if summary is not None:
+            members.append(render_summary(summary, request.user_id))
+        sent = [
+            event.state_key
+            for event in [*state, *timeline.events]
+            if event.type == "m.room.member" and event.state_key is not None
+        ]
+        return Section(task.room_id, b"{" + b",".join(members) + b"}", sent, summary, begins)
+
+    def left(self, task: RoomTask) -> Section:
+        """Return the part of a room that the user has left, or was banned from."""
+        upto = min(task.now.stream_order + 1, task.upto)
+        viewer = self._viewer(task)
+        since = task.since
+        stayed = since is not None and viewer.membership_before(since) == "join"
+        from_order = since if since is not None and stayed else FROM_THE_START
+        if not viewer.ever_joined:
+            # A rejected invite or knock: nothing of the room is theirs to see but the end of it.
+            from_order = task.now.stream_order
+        timeline = self._timeline(task.room_id, from_order, upto, viewer)
+        if not viewer.ever_joined:
+            state: list[RoomEvent] = []
+        elif stayed and not self._request.full_state:
+            state = self._delta(task, timeline, self._changes(task.room_id, from_order, upto))
+        else:
+            state = self._full_state(
+                RoomTask(task.room_id, task.now, None, upto, [], frozenset()), timeline, None
+            )
+        members = [
+            *self._head(state, timeline, viewer),
+            render_account_data(task.account_data),
+        ]
+        return Section(task.room_id, b"{" + b",".join(members) + b"}")
+
+    def _viewer(self, task: RoomTask) -> Viewer:
+        return viewer_of(self._connection, self._request.user_id, task.room_id, task.now)
+
+    def _timeline(self, room_id: str, from_order: int, to_order: int, viewer: Viewer) -> Timeline:
+        event_filter = self._request.filter.room.timeline
+        page = select_page(
+            self._connection,
+            Range(room_id, from_order, to_order, backwards=True),
+            limit=event_filter.limit,
+            event_filter=event_filter,
+            viewer=viewer,
+            max_scanned=self._request.max_scanned,
+        )
+        return Timeline(page.events[::-1], page.more, page.place)
+
+    def _changes(self, room_id: str, from_order: int, to_order: int) -> list[StoredChange]:
+        changes = select_changes(self._connection, room_id, from_order)
+        return [change for change in changes if change.stream_order < to_order]
+
+    def _full_state(
+        self, task: RoomTask, timeline: Timeline, summary: Summary | None
+    ) -> list[RoomEvent]:
+        request = self._request
+        at = task.upto if request.use_state_after else timeline.start
+        wanted: Collection[str] | None = None
+        if request.filter.room.state.lazy_load_members:
+            wanted = {event.sender for event in timeline.events} | {request.user_id}
+            if summary is not None:
+                wanted.update(summary.heroes(request.user_id))
+        state = select_state_at(self._connection, task.room_id, at, members=wanted)
+        return self._wanted(state)
+
+    def _delta(
+        self, task: RoomTask, timeline: Timeline, changes: Sequence[StoredChange]
+    ) -> list[RoomEvent]:
+        """Return the state between `since` and the timeline's start, or its end.
+
+        What changed aside from the timeline is there too, though it changed inside: the client
+        would not hear of it otherwise.
+        """
+        request = self._request
+        at_end = {(change.type, change.state_key): change.event_id for change in changes}
+        wanted = {event_id for event_id in at_end.values() if event_id is not None}
+        if not request.use_state_after:
+            shown = {event.event_id for event in timeline.events}
+            wanted -= shown
+            at_start = {
+                (change.type, change.state_key): change.event_id
+                for change in changes
+                if change.stream_order < timeline.start
+            }
+            wanted |= {
+                event_id
+                for key, event_id in at_start.items()
+                if event_id is not None and at_end[key] in shown
+            }
+        state = list(select_events(self._connection, wanted).values()) if wanted else []
+        if request.filter.room.state.lazy_load_members:
+            state += self._missing_members(task, timeline, state)
+        return self._wanted(state)
+
+    def _missing_members(
+        self, task: RoomTask, timeline: Timeline, state: Sequence[RoomEvent]
+    ) -> list[RoomEvent]:
+        there = {event.state_key for event in state if event.type == "m.room.member"}
+        senders = {event.sender for event in timeline.events} - task.known_members
+        at = task.upto if self._request.use_state_after else timeline.start
+        return select_members_at(
+            self._connection, task.room_id, at, [user for user in senders if user not in there]
+        )
+
+    def _wanted(self, state: list[RoomEvent]) -> list[RoomEvent]:
+        state_filter = self._request.filter.room.state
+        if state_filter.is_pass_all:
+            return state
+        return [event for event in state if matches(state_filter, event)]
+
+    def _head(self, state: list[RoomEvent], timeline: Timeline, viewer: Viewer) -> list[bytes]:
+        request = self._request
+        name = b'"state_after":' if request.use_state_after else b'"state":'
+        state_json = b",".join(
+            [select_fields(render(event, request.reader), request.filter) for event in state]
+        )
+        timeline_json = b",".join(
+            [
+                select_fields(
+                    render(
+                        event,
+                        request.reader,
+                        membership=viewer.membership_after(event.order),
+                    ),
+                    request.filter,
+                )
+                for event in timeline.events
+            ]
+        )
+        return [
+            name + b'{"events":[' + state_json + b"]}",
+            b'"timeline":{"events":[%b],"limited":%b,"prev_batch":"%b"}'
+            % (
+                timeline_json,
+                b"true" if timeline.limited else b"false",
+                self._tokens.encode_place(timeline.start).encode(),
+            ),
+        ]
+
+
+def wants(event_filter: EventFilter, datum: AccountDatum) -> bool:
+    """Whether a filter lets account data through; its limit does not count here."""
+    return event_filter.is_pass_all or event_filter.matches(
+        datum.type, datum.user_id, datum.room_id or None, {}
+    )
+
+
+def render_account_data(data: Sequence[AccountDatum]) -> bytes:
+    """Return the member `account_data` of an answer or of a room's part of it."""
+    events = b",".join(
+        [b'{"type":%b,"content":%b}' % (orjson.dumps(datum.type), datum.content) for datum in data]
+    )
+    return b'"account_data":{"events":[' + events + b"]}"

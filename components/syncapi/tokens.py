@@ -1,0 +1,91 @@
+"""Tokens of clients: positions of /sync, and places in the timeline of one room."""
+
+import re
+from typing import Final
+from zlib import crc32
+
+from cachetools import LRUCache
+
+from components.syncapi.position import SyncPosition
+from logs.positions import (
+    TokenContents,
+    TokenFromOtherGeneration,
+    TokenInvalid,
+    decode_token,
+    encode_token,
+)
+from matrix.errors import InvalidParam
+
+# A place is told from a position by its first letter: a position begins with its version.
+_PLACE: Final = re.compile(r"t(-?[0-9]{1,18})_([0-9a-f]{8})", re.ASCII)
+_ROOMS: Final = 1
+_CLIENT_DATA: Final = 2
+_RECENT_TOKENS: Final = 256
+
+
+class Tokens:
+    """Makes and reads the tokens of one generation of the log."""
+
+    def __init__(self, generation: str, partitions: int, client_data_partitions: int) -> None:
+        self._generation: Final = generation
+        self._place_mark: Final = f"{crc32(generation.encode()):08x}"
+        self._partitions: Final = partitions
+        self._client_data_partitions: Final = client_data_partitions
+        self._recent: Final[LRUCache[str, SyncPosition]] = LRUCache(_RECENT_TOKENS)
+
+    def encode(self, position: SyncPosition) -> str:
+        """Return the token of a position of /sync."""
+        offsets = {
+            _ROOMS: dict(enumerate(position.rooms)),
+            _CLIENT_DATA: dict(enumerate(position.client_data)),
+        }
+        token = encode_token(TokenContents(self._generation, offsets))
+        self._recent[token] = position
+        return token
+
+    def decode(self, token: str) -> SyncPosition:
+        """Return the position of a token of /sync. Raises `InvalidParam`."""
+        position = self._recent.get(token)
+        if position is None:
+            position = self._recent[token] = self._decode(token)
+        return position
+
+    def _decode(self, token: str) -> SyncPosition:
+        try:
+            offsets = decode_token(token, self._generation).offsets
+        except TokenInvalid as error:
+            raise _unreadable() from error
+        except TokenFromOtherGeneration as error:
+            raise _outdated() from error
+        rooms, client_data = offsets.get(_ROOMS, {}), offsets.get(_CLIENT_DATA, {})
+        if list(rooms) != list(range(self._partitions)) or list(client_data) != list(
+            range(self._client_data_partitions)
+        ):
+            raise _outdated()
+        return SyncPosition(tuple(rooms.values()), tuple(client_data.values()))
+
+    def encode_place(self, order: int) -> str:
+        """Return the token of the place before the event with this order in a room."""
+        return f"t{order}_{self._place_mark}"
+
+    def decode_place(self, token: str, partition: int) -> int:
+        """Return the place in a room of this partition, from its own or a token of /sync.
+
+        Raises `InvalidParam`.
+        """
+        match = _PLACE.fullmatch(token)
+        if match is None:
+            return self.decode(token).rooms[partition]
+        if match[2] != self._place_mark:
+            raise _outdated()
+        return int(match[1])
+
+
+def _unreadable() -> InvalidParam:
+    return InvalidParam("This token is not one of this server's.")
+
+
+def _outdated() -> InvalidParam:
+    return InvalidParam(
+        "This token is from before the server's data was rebuilt: start again without it."
+    )

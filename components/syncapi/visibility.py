@@ -1,0 +1,106 @@
+"""Who may see which event: the rules of room history visibility (client-server API)."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import orjson
+
+from components.syncapi.room_event import RoomEvent
+
+LoadHistory = Callable[[], Sequence[tuple[int, str]]]
+"""Gives the orders of all changes of a membership and what it became, oldest first."""
+
+_NEVER: Final = -(2**63)
+_FAR: Final = 2**63
+
+
+class Viewer:
+    """A user's memberships in one room over time, which decide what they see of it.
+
+    The history is loaded when it decides: members see what was sent since they joined without it.
+    """
+
+    __slots__ = ("_joined_from", "_last_join", "_load", "_memberships", "_orders", "user_id")
+
+    def __init__(self, user_id: str, joined_from: int | None, load: LoadHistory) -> None:
+        self.user_id: Final = user_id
+        self._joined_from: Final = _FAR if joined_from is None else joined_from
+        self._load: LoadHistory | None = load
+        self._orders: list[int] = []
+        self._memberships: list[str] = []
+        self._last_join = _NEVER
+
+    def _require_history(self) -> None:
+        if self._load is None:
+            return
+        history = self._load()
+        self._load = None
+        self._orders = [order for order, _ in history]
+        self._memberships = [membership for _, membership in history]
+        self._last_join = max(
+            (order for order, membership in history if membership == "join"), default=_NEVER
+        )
+
+    @property
+    def ever_joined(self) -> bool:
+        """Whether the user has been in the room at any time."""
+        self._require_history()
+        return self._last_join != _NEVER
+
+    @property
+    def left_at(self) -> int | None:
+        """Where the user stopped being in the room; None for one who is in it or never was."""
+        self._require_history()
+        for order, membership in zip(self._orders, self._memberships, strict=True):
+            if order > self._last_join and membership != "join":
+                return order if self.ever_joined else None
+        return None
+
+    def membership_before(self, order: int) -> str:
+        """Return the membership just before this place; `leave` before the first one."""
+        if order > self._joined_from:
+            return "join"
+        self._require_history()
+        return self._at(bisect_left(self._orders, order))
+
+    def membership_after(self, order: int) -> str:
+        """Return the membership just after this place."""
+        if order >= self._joined_from:
+            return "join"
+        self._require_history()
+        return self._at(bisect_right(self._orders, order))
+
+    def _at(self, count: int) -> str:
+        return self._memberships[count - 1] if count else "leave"
+
+    def sees(self, event: RoomEvent) -> bool:
+        """Whether the user may see an event of the timeline."""
+        if event.order > self._joined_from:
+            return True
+        if event.type == "m.room.member" and event.state_key == self.user_id:
+            # Also those that the rules would hide: a client has to learn where its user stands.
+            return True
+        if self._allows(event.history_visibility, event.order):
+            return True
+        return event.type == "m.room.history_visibility" and self._allows(
+            _visibility_after(event), event.order
+        )
+
+    def _allows(self, history_visibility: str, order: int) -> bool:
+        if history_visibility == "world_readable":
+            return True
+        if history_visibility not in {"invited", "joined"} and self._joined_from != _FAR:
+            # Anything that is not understood counts as `shared`, and the user joined later.
+            return True
+        membership = self.membership_before(order)
+        if membership == "join":
+            return True
+        if history_visibility == "invited":
+            return membership == "invite"
+        return history_visibility != "joined" and self._last_join > order
+
+
+def _visibility_after(event: RoomEvent) -> str:
+    value = orjson.loads(event.json)["content"].get("history_visibility")
+    return value if isinstance(value, str) else "shared"

@@ -1,0 +1,102 @@
+"""Requests that wait for something new, and how far the projection is."""
+
+import asyncio
+from collections.abc import Collection, KeysView
+from functools import partial
+from typing import Final
+
+from matrix.errors import LimitExceeded
+
+_RETRY_AFTER_MS: Final = 1000
+
+
+class LongPolls:
+    """The requests of /sync that wait for something new, by user."""
+
+    def __init__(self, max_polls: int, max_polls_per_user: int) -> None:
+        self._max_polls: Final = max_polls
+        self._max_polls_per_user: Final = max_polls_per_user
+        self._by_user: Final[dict[str, list[asyncio.Future[bool]]]] = {}
+        self._count = 0
+        self._closed = False
+
+    @property
+    def users(self) -> KeysView[str]:
+        """The users who wait."""
+        return self._by_user.keys()
+
+    async def wait(self, user_id: str, deadline: float) -> bool:
+        """Return true once the user is woken, false at the deadline (time of the event loop).
+
+        Raises `LimitExceeded` if too many wait already. Nothing is missed between the caller's
+        last look at memory and this call if the caller awaits nothing in between.
+        """
+        if self._closed:
+            return False
+        if self._count >= self._max_polls:
+            raise LimitExceeded(_RETRY_AFTER_MS, "Too many clients are waiting.")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[bool] = loop.create_future()
+        timer = loop.call_at(deadline, partial(_settle, future, woken=False))
+        waiting = self._by_user.setdefault(user_id, [])
+        if len(waiting) >= self._max_polls_per_user:
+            _settle(waiting[0], woken=False)
+            self._forget(user_id, waiting[0])
+            waiting = self._by_user.setdefault(user_id, [])
+        waiting.append(future)
+        self._count += 1
+        try:
+            return await future
+        finally:
+            timer.cancel()
+            self._forget(user_id, future)
+
+    def _forget(self, user_id: str, future: asyncio.Future[bool]) -> None:
+        waiting = self._by_user.get(user_id)
+        if waiting is None or future not in waiting:
+            return
+        waiting.remove(future)
+        self._count -= 1
+        if not waiting:
+            del self._by_user[user_id]
+
+    def wake(self, user_ids: Collection[str]) -> None:
+        """Let the waiting requests of these users look again."""
+        for user_id in user_ids:
+            waiting = self._by_user.pop(user_id, None)
+            if waiting is not None:
+                self._count -= len(waiting)
+                for future in waiting:
+                    _settle(future, woken=True)
+
+    def close(self) -> None:
+        """End all waiting, and let nobody wait any more."""
+        self._closed = True
+        for waiting in list(self._by_user.values()):
+            for future in waiting:
+                _settle(future, woken=False)
+
+
+def _settle(future: asyncio.Future[bool], *, woken: bool) -> None:
+    if not future.done():
+        future.set_result(woken)
+
+
+class Progress:
+    """How far each partition of a topic is projected, committed and known to memory."""
+
+    def __init__(self, next_offsets: list[int]) -> None:
+        self._next_offsets: Final = next_offsets
+
+    @property
+    def next_offsets(self) -> tuple[int, ...]:
+        """The first offset of each partition that is not projected yet."""
+        return tuple(self._next_offsets)
+
+    def advance(self, partition: int, next_offset: int) -> None:
+        """Note that everything before this offset is committed."""
+        self._next_offsets[partition] = max(self._next_offsets[partition], next_offset)
+
+    def has_reached(self, partition: int, next_offset: int) -> bool:
+        """Whether everything before this offset of the partition is committed."""
+        return self._next_offsets[partition] >= next_offset

@@ -1,0 +1,141 @@
+"""What a batch of room records does to the tables, in a few statements, and to memory."""
+
+import msgspec
+
+from components.syncapi.changes import MembershipChange
+from components.syncapi.projection import Addition, Batch, Invite, Redaction
+from components.syncapi.room_event import (
+    RoomEvent,
+    unsigned_of_redacted,
+    with_redacted_prev_content,
+)
+from components.syncapi.store.events import (
+    insert_state_events,
+    insert_timeline,
+    select_events,
+    select_oldest_order,
+    select_replacing,
+    update_json,
+)
+from components.syncapi.store.membership import (
+    select_membership,
+    select_memberships_of_events,
+    upsert_invites,
+    upsert_memberships,
+)
+from components.syncapi.store.state import insert_changes
+from components.syncapi.store.tables import Connection
+from matrix.client_events import client_event_json
+
+
+class Written(msgspec.Struct):
+    """What was written and memory has to learn once it is committed."""
+
+    additions: list[Addition]
+    memberships: list[MembershipChange]
+    """All changes in the order of the stream, their memberships known."""
+    rewritten: list[RoomEvent]
+    """Events whose JSON a redaction replaced."""
+    next_offsets: dict[int, int]
+
+
+def write_batch(connection: Connection, batch: Batch) -> Written:
+    """Write a batch of one partition. What was written before is left as it is."""
+    repeated = insert_timeline(connection, [addition.event for addition in batch.additions])
+    if repeated:
+        batch.additions = [
+            addition for addition in batch.additions if addition.event.order not in repeated
+        ]
+    insert_state_events(
+        connection, [event for addition in batch.additions for event in addition.state_events]
+    )
+    insert_changes(
+        connection, [change for addition in batch.additions for change in addition.changes]
+    )
+    memberships = _write_memberships(connection, batch)
+    _write_old_events(connection, batch.old_events)
+    rewritten = _write_redactions(connection, batch.redactions)
+    return Written(batch.additions, memberships, rewritten, batch.next_offsets)
+
+
+def _write_memberships(connection: Connection, batch: Batch) -> list[MembershipChange]:
+    changes = batch.membership_changes()
+    if not (changes or batch.invites or batch.retired):
+        return changes
+    unknown = [change.event_id for change in changes if change.membership is None]
+    if unknown:
+        found = select_memberships_of_events(connection, unknown)
+        for change in changes:
+            if change.membership is None:
+                change.membership = found.get(change.event_id, "leave")
+    changes += [invite.change for invite in batch.invites]
+    changes.sort(key=lambda change: change.stream_order)
+    upsert_memberships(connection, changes)
+    upsert_invites(connection, [_invite_row(invite) for invite in batch.invites])
+    return changes + _retire_invites(connection, batch.retired)
+
+
+def _invite_row(invite: Invite) -> dict[str, object]:
+    return {
+        "user_id": invite.change.user_id,
+        "room_id": invite.change.room_id,
+        "event_id": invite.change.event_id,
+        "invite_state": invite.invite_state,
+    }
+
+
+def _retire_invites(
+    connection: Connection, retired: list[MembershipChange]
+) -> list[MembershipChange]:
+    ended: list[MembershipChange] = []
+    for change in retired:
+        now = select_membership(connection, change.user_id, change.room_id)
+        # Whoever joined meanwhile, or was invited again, is not concerned.
+        if now is None or now.membership != "invite" or now.stream_order > change.stream_order:
+            continue
+        upsert_memberships(connection, [change])
+        ended.append(change)
+    return ended
+
+
+def _write_old_events(connection: Connection, events: list[RoomEvent]) -> None:
+    """Put backfilled events before the room's first event, each before the one before it."""
+    if not events:
+        return
+    stored = select_events(connection, [event.event_id for event in events])
+    oldest: dict[str, int] = {}
+    fresh: dict[str, RoomEvent] = {}
+    for event in events:
+        known = stored.get(event.event_id)
+        if event.event_id in fresh or (known is not None and known.stream_order is not None):
+            continue
+        before = oldest.get(event.room_id)
+        if before is None:
+            before = min(select_oldest_order(connection, event.room_id) or 0, 0)
+        event.stream_order = oldest[event.room_id] = before - 1
+        fresh[event.event_id] = event
+    insert_timeline(connection, list(fresh.values()))
+
+
+def _write_redactions(connection: Connection, redactions: list[Redaction]) -> list[RoomEvent]:
+    if not redactions:
+        return []
+    redacted_ids = [redaction.redacted.event_id for redaction in redactions]
+    stored = select_events(connection, redacted_ids)
+    replacing = {event.event_id: event for event in select_replacing(connection, redacted_ids)}
+    rewritten: dict[str, RoomEvent] = {}
+    for redaction in redactions:
+        redacted = redaction.redacted
+        event = stored.get(redacted.event_id)
+        if event is not None:
+            event.json = client_event_json(redacted)
+            event.unsigned = unsigned_of_redacted(
+                event.room_id, redaction.redaction, event.replaces
+            )
+            rewritten[event.event_id] = event
+        for later in replacing.values():
+            if later.replaces == redacted.event_id:
+                shown = rewritten.setdefault(later.event_id, later)
+                shown.unsigned = with_redacted_prev_content(shown.unsigned, redacted)
+    update_json(connection, list(rewritten.values()))
+    return list(rewritten.values())
