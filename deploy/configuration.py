@@ -28,7 +28,6 @@ _WORDS: Final = {
     "array": "a list",
     "object": "a section",
 }
-_BCRYPT_COSTS: Final = (4, 31)
 _LIST: Final = (types.ListType, types.VarTupleType)
 # Kubernetes sets these in every container beside a Service that is called "xylem".
 _SERVICE_LINK: Final = re.compile(
@@ -264,8 +263,6 @@ def _check(settings: Settings, source: str) -> None:
             f"{source}: database.url: expected sqlite:///folder or postgresql://user@host/database."
         )
     _refuse_absurd_numbers(msgspec.to_builtins(settings), "", source)
-    if not _BCRYPT_COSTS[0] <= settings.userapi.bcrypt_cost <= _BCRYPT_COSTS[1]:
-        raise SettingsInvalid(f"{source}: userapi.bcrypt_cost: it is at least 4 and at most 31.")
     taken: dict[tuple[str, int], int] = {}
     for number, listener in enumerate(settings.listeners):
         place = (listener.address, listener.port)

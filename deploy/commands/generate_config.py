@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--data-dir", metavar="FOLDER", help="where the server keeps its data")
     parser.add_argument(
-        "--registration", choices=["open", "token", "closed"], help="who may make an account"
+        "--registration", choices=["open", "closed"], help="who may make an account"
     )
     parser.add_argument(
         "--output", metavar="FILE", type=Path, help="file to write; standard output if left out"

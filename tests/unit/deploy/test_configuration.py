@@ -51,9 +51,9 @@ def test_without_a_file_registration_is_closed_once_others_can_reach_the_server(
 
 
 def test_without_a_file_the_environment_can_close_registration() -> None:
-    settings = load_settings(None, {"XYLEM_USERAPI__REGISTRATION": "token"})
+    settings = load_settings(None, {"XYLEM_USERAPI__REGISTRATION": "closed"})
 
-    assert settings.userapi.registration == "token"
+    assert settings.userapi.registration == "closed"
 
 
 def test_with_a_file_registration_is_closed_unless_it_says_otherwise(tmp_path: Path) -> None:
@@ -164,8 +164,8 @@ def test_an_unknown_key_is_named_with_its_place_and_the_nearest(
         ("listeners: {port: 3}", "listeners: expected a list, got a section."),
         ("userapi: {registration: all}", "userapi.registration: invalid enum value 'all'."),
         ("userapi: 3", "userapi: expected a section, got a whole number."),
-        ("userapi: {bcrypt_cost: -3}", "userapi.bcrypt_cost: -3 is below 0."),
-        ("userapi: {bcrypt_cost: 3}", "userapi.bcrypt_cost: it is at least 4 and at most 31."),
+        ("syncapi: {default_timeline_limit: -3}", "syncapi.default_timeline_limit: -3 is below 0."),
+        ("userapi: {bcrypt_cost: 3}", "userapi: bcrypt_cost is between 4 and 31."),
         (
             "clientapi: {join_rate_per_user: {per_second: 0, burst: 1}}",
             "clientapi.join_rate_per_user: per_second and burst have to be above 0.",
@@ -194,14 +194,14 @@ def test_a_file_that_is_missing_or_no_text_is_named(tmp_path: Path) -> None:
 
 
 def test_the_generated_file_sets_what_was_chosen_and_nothing_else(tmp_path: Path) -> None:
-    text = generate_config({"server_name": "example.org", "userapi.registration": "token"})
+    text = generate_config({"server_name": "example.org", "userapi.registration": "open"})
 
     values = yaml.safe_load(text)
     settings = load_settings(write(tmp_path, text), {})
 
     chosen = {key: value for key, value in values.items() if value}
     assert settings.server_name == "example.org"
-    assert settings.userapi.registration == "token"
+    assert settings.userapi.registration == "open"
     assert set(chosen) == {"server_name", "log", "userapi"}
 
 
