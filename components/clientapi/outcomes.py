@@ -7,10 +7,11 @@ InputRoomEvent waits here for it.
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
-from logs.log import Log, LogOutage
+from logs.log import Log, LogOutage, Tail
 from logs.records.room_output import (
     EventAdded,
     InputRejected,
@@ -20,10 +21,11 @@ from logs.records.room_output import (
     SoftFailed,
 )
 from logs.topics import OUTPUT_ROOM_EVENT
-from matrix.errors import LimitExceeded
+from matrix.errors import LimitExceeded, Unavailable
 from matrix.identifiers import EventID, RoomID
 
-_log = logging.getLogger(__name__)
+_log: Final = logging.getLogger(__name__)
+_TRY_AGAIN_S: Final = 1.0
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -46,6 +48,11 @@ class Outcomes:
         self._max_waiting = max_waiting
         self._waiting: dict[str, asyncio.Future[Outcome]] = {}
         self._on_foreign: OnForeign | None = None
+        self._reading = asyncio.Event()
+
+    async def wait_ready(self) -> None:
+        """Return once verdicts are read: what is appended from then on is answered."""
+        await self._reading.wait()
 
     def on_foreign(self, hear: OnForeign) -> None:
         """Let `hear` know of each room where an event was added that is not from this process."""
@@ -54,8 +61,11 @@ class Outcomes:
     def expect(self, event_id: EventID) -> asyncio.Future[Outcome]:
         """Return the future outcome of an event that is about to be appended.
 
-        Raises `LimitExceeded` when too many are under way: the room server lags behind.
+        Raises `LimitExceeded` when too many are under way: the room server lags behind; and
+        `Unavailable` as long as verdicts are not read.
         """
+        if not self._reading.is_set():
+            raise Unavailable("The server is starting: try again in a second.")
         if len(self._waiting) >= self._max_waiting:
             raise LimitExceeded(1000, "The server is overloaded: try again in a second.")
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
@@ -68,19 +78,29 @@ class Outcomes:
 
     async def run(self) -> None:
         """Read OutputRoomEvent from its end, until cancelled."""
-        tail = await self._log.tail(OUTPUT_ROOM_EVENT.name)
+        tail = await self._open()
+        self._reading.set()
         try:
             while True:
                 try:
                     records = await tail.read()
                 except LogOutage:
                     _log.warning("OutputRoomEvent cannot be read, trying again")
-                    await asyncio.sleep(1)
+                    await asyncio.sleep(_TRY_AGAIN_S)
                     continue
                 for record in records:
                     self._take(record.value)
         finally:
+            self._reading.clear()
             await tail.close()
+
+    async def _open(self) -> Tail:
+        while True:
+            try:
+                return await self._log.tail(OUTPUT_ROOM_EVENT.name)
+            except LogOutage:
+                _log.warning("OutputRoomEvent cannot be opened, trying again")
+                await asyncio.sleep(_TRY_AGAIN_S)
 
     def _take(self, value: bytes) -> None:
         try:

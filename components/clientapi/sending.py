@@ -7,7 +7,7 @@ signature, one append that shares its fsync with others, no database.
 import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -45,6 +45,14 @@ class Draft(msgspec.Struct, frozen=True):
     """Milliseconds; now, if not given."""
 
 
+class NewRoom(NamedTuple):
+    """A room that has an ID and a create event, but is not written yet."""
+
+    room_id: RoomID
+    create: Event
+    chain: Chain
+
+
 class _Refused(Exception):
     """The room server refused an event that was built on others under way."""
 
@@ -74,6 +82,8 @@ class EventSender:
         self._key = key
         self._clock = clock
         self._settings = settings
+        self._answers_early = settings.answer_sends == "durable"
+        self._last_creation_ms = 0
         self._chains = Chains(settings.max_chained_events)
         outcomes.on_foreign(self._chains.spoil)
 
@@ -103,20 +113,32 @@ class EventSender:
                     raise Forbidden(refused.outcome.refusal or "") from refused
         raise Forbidden("The room changes too fast: try again.")
 
-    async def create(
-        self, version: RoomVersion, create: Draft, drafts: Sequence[Draft]
-    ) -> tuple[RoomID, list[EventID]]:
-        """Create a room with these events and return its ID and theirs."""
+    def new_room(self, version: RoomVersion, create: Draft) -> "NewRoom":
+        """Return a room with its create event built, so that its ID is known; nothing is written.
+
+        Raises `BadJson` and `TooLarge`.
+        """
+        # From room version 12 on the ID is a hash: rooms that one user creates within the same
+        # millisecond must not have the same create event.
+        self._last_creation_ms = max(self._clock.now_ms(), self._last_creation_ms + 1)
+        create = msgspec.structs.replace(create, origin_server_ts=self._last_creation_ms)
         room_id = None if version.create_event_is_room_id else self._new_room_id()
         chain = Chain(room_id or RoomID(""), version)
         event = self._build(chain, create, room_id)
         chain.room_id = event.room_id
         chain.advance(event)
+        return NewRoom(event.room_id, event, chain)
+
+    async def create(self, room: "NewRoom", drafts: Sequence[Draft]) -> list[EventID]:
+        """Write a new room, all at once, and return the IDs of its events once it stands.
+
+        Raises `AuthRejected` when the rules refuse an event: then nothing was written.
+        """
         for draft in drafts:
-            for key in self._keys(version, draft):
-                chain.state.setdefault(key, None)
+            for key in self._keys(room.chain.version, draft):
+                room.chain.state.setdefault(key, None)
         try:
-            return event.room_id, await self._write(chain, drafts, first=event)
+            return await self._write(room.chain, drafts, first=room.create)
         except _Refused as refused:
             raise Forbidden(refused.outcome.refusal or "") from refused
 
@@ -224,12 +246,15 @@ class EventSender:
             for event, transaction in zip(events, transactions, strict=True)
         ]
         self._chains.enter(chain)
+        is_under_way = False
         try:
             positions = await self._log.append(INPUT_ROOM_EVENT.name, records)
             last = positions[-1]
             chain.position = InputPosition(last.partition, last.offset)
-            if self._settings.answer_sends == "durable":
-                return [event.event_id for event in events]
+            if self._answers_early and len(events) == 1 and not events[0].is_state:
+                self._settle_later(chain, events[0], waiting[0])
+                is_under_way = True
+                return [events[0].event_id]
             async with asyncio.timeout(self._settings.outcome_timeout_s):
                 outcomes = [await future for future in waiting]
         except TimeoutError as error:
@@ -240,14 +265,29 @@ class EventSender:
             chain.is_stale = True
             raise
         finally:
-            self._chains.leave(chain)
-            for event in events:
-                self._outcomes.forget(event.event_id)
+            if not is_under_way:
+                self._chains.leave(chain)
+                for event in events:
+                    self._outcomes.forget(event.event_id)
         for outcome in outcomes:
             if outcome.refusal is not None:
                 chain.is_stale = True
                 raise _Refused(outcome)
         return [outcome.event_id for outcome in outcomes]
+
+    def _settle_later(self, chain: Chain, event: Event, waiting: asyncio.Future[Outcome]) -> None:
+        """Answer before the verdict: until it comes, those who send next build on this event."""
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(self._settings.outcome_timeout_s, waiting.cancel)
+
+        def settle(done: asyncio.Future[Outcome]) -> None:
+            timer.cancel()
+            if done.cancelled() or done.result().refusal is not None:
+                chain.is_stale = True
+            self._chains.leave(chain)
+            self._outcomes.forget(event.event_id)
+
+        waiting.add_done_callback(settle)
 
     def _prepare(
         self, chain: Chain, drafts: Sequence[Draft], first: Event | None

@@ -5,11 +5,21 @@ from typing import Literal
 import msgspec
 
 
+class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How often something may be done: in a burst, and then at a steady rate."""
+
+    per_second: float
+    """How many per second in the long run; above 0."""
+    burst: int
+    """How many at once."""
+
+
 class ClientApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the client API writes events."""
+    """How the client API writes events, and how much one user may ask of it."""
 
     answer_sends: Literal["processed", "durable"] = "processed"
-    """When a send is answered: once the room server has processed it, or once the log has it."""
+    """When the send of a message is answered: once the room server has processed it, or once the
+    log has it. Changes of state are always answered once they are processed."""
     outcome_timeout_s: float = 30.0
     """How long a request waits for the room server's verdict before it answers 503."""
     max_waiting_sends: int = 5_000
@@ -18,3 +28,21 @@ class ClientApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     """Most transaction IDs that are remembered, besides those under way."""
     max_chained_events: int = 500
     """Most events that are built one on another before the room server is asked again."""
+    max_invites_at_creation: int = 500
+    """Most users that the creation of a room may invite."""
+    max_initial_state_events: int = 500
+    """Most state events that the creation of a room may bring along."""
+    rooms_updated_at_once: int = 10
+    """Rooms in which a new display name or avatar is announced at the same time."""
+    max_public_rooms_page: int = 500
+    """Most rooms that one page of the directory of public rooms shows."""
+
+    send_rate_per_user: Rate | None = Rate(per_second=20, burst=200)
+    """Messages, redactions and state changes of one user; `None` for no limit, as for the
+    other rates."""
+    join_rate_per_user: Rate | None = Rate(per_second=1, burst=50)
+    """Joins and knocks of one user."""
+    invite_rate_per_user: Rate | None = Rate(per_second=2, burst=100)
+    """Invites that one user sends, those at the creation of a room included."""
+    creation_rate_per_user: Rate | None = Rate(per_second=0.5, burst=30)
+    """Rooms that one user creates or upgrades."""

@@ -1,0 +1,62 @@
+"""What member events tell of local users: display name and avatar."""
+
+from typing import Any, Final
+
+from internalapi.userapi import Accounts, Profiles
+from matrix.errors import BadJson, Forbidden, InvalidParam, NotFound
+from matrix.identifiers import ServerName, UserID, server_of
+
+DISPLAYNAME_CHARACTERS_MAX: Final = 256
+AVATAR_URL_CHARACTERS_MAX: Final = 1000
+MEMBER_FIELDS: Final = ("displayname", "avatar_url")
+"""The profile fields that member events repeat."""
+
+
+def checked_member_field(name: str, value: Any) -> str | None:
+    """Return a display name or avatar URL; `None` for an empty one, which means none.
+
+    Raises `BadJson` for another type, `InvalidParam` for what is too long or no MXC URI.
+    """
+    if value is None or value == "":
+        return None
+    if type(value) is not str:
+        raise BadJson(f"The field {name} is not a string.")
+    if name == "displayname":
+        if len(value) > DISPLAYNAME_CHARACTERS_MAX:
+            raise InvalidParam(f"A display name has {DISPLAYNAME_CHARACTERS_MAX} characters.")
+        return value
+    if len(value) > AVATAR_URL_CHARACTERS_MAX:
+        raise InvalidParam(f"An avatar URL has {AVATAR_URL_CHARACTERS_MAX} characters.")
+    if not value.startswith("mxc://"):
+        raise InvalidParam("An avatar URL is an MXC URI.")
+    return value
+
+
+class MemberProfiles:
+    """The profiles of local users, as far as member events tell of them."""
+
+    def __init__(self, profiles: Profiles, accounts: Accounts, server_name: ServerName) -> None:
+        self._profiles = profiles
+        self._accounts = accounts
+        self._server_name = server_name
+
+    def is_local(self, user_id: UserID) -> bool:
+        """Return whether the user is of this server."""
+        return server_of(user_id) == self._server_name
+
+    async def of(self, user_id: UserID) -> dict[str, Any]:
+        """Return the fields for the user's member events; none for users of other servers."""
+        if not self.is_local(user_id):
+            return {}
+        try:
+            profile = await self._profiles.query_profile(user_id=user_id)
+        except NotFound:
+            return {}
+        return {name: value for name in MEMBER_FIELDS if (value := profile.get(name))}
+
+    async def require_invitable(self, user_id: UserID) -> None:
+        """Raise `NotFound` for a local user who does not exist, `Forbidden` for a remote one."""
+        if not self.is_local(user_id):
+            raise Forbidden(f"{user_id} cannot be invited: this server does not federate.")
+        if not await self._accounts.query_account_exists(user_id=user_id):
+            raise NotFound(f"There is no user {user_id}.")

@@ -1,0 +1,81 @@
+"""Redactions that clients ask for: who may redact what."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from components.clientapi.current_state import levels_of, membership_of
+from components.clientapi.sending import Draft, EventSender
+from internalapi.roomserver import RoomQueries
+from internalapi.userapi import Requester
+from logs.records.room_input import Transaction
+from matrix.errors import Forbidden, InvalidParam, NotFound
+from matrix.events import Event
+from matrix.identifiers import EventID, RoomID, ServerName, server_of
+from matrix.state_keys import CREATE, POWER_LEVELS, member_key
+
+
+class RedactionService:
+    """Sends redactions.
+
+    The rules of events let any user of a server redact what others of the same server sent: that
+    each redacts only their own is the duty of the client-server API (`/redact`).
+    """
+
+    def __init__(self, sender: EventSender, rooms: RoomQueries, server_name: ServerName) -> None:
+        self._sender = sender
+        self._rooms = rooms
+        self._server_name = server_name
+
+    async def redact(
+        self,
+        requester: Requester,
+        room_id: RoomID,
+        target_id: EventID,
+        content: Mapping[str, Any],
+        transaction: Transaction,
+    ) -> EventID:
+        """Redact an event and return the redaction's ID.
+
+        Raises `NotFound` for an event that is not known in the room, `Forbidden`.
+        """
+        await self._check(requester, room_id, target_id)
+        return await self._sender.send(
+            room_id,
+            Draft(
+                "m.room.redaction",
+                requester.user_id,
+                content,
+                redacts=target_id,
+                transaction=transaction,
+            ),
+        )
+
+    async def _check(self, requester: Requester, room_id: RoomID, target_id: EventID) -> None:
+        user_id = requester.user_id
+        state = await self._sender.state(room_id, [CREATE, POWER_LEVELS, member_key(user_id)])
+        # First, so that nobody outside learns which events there are.
+        if membership_of(state, user_id) != "join":
+            raise Forbidden("You are not in this room.")
+        stored = await self._rooms.query_events(event_ids=[target_id])
+        if not stored or stored[0].event.room_id != room_id:
+            raise NotFound("There is no such event in this room.")
+        target = stored[0].event
+        if target.type == "m.room.create":
+            raise Forbidden("The create event of a room cannot be redacted.")
+        if target.sender == user_id or self._is_administered(requester, target):
+            return
+        levels = levels_of(state)
+        if levels.user(user_id) < levels.redact:
+            raise Forbidden(f"Redacting what others sent needs the power level {levels.redact}.")
+
+    def _is_administered(self, requester: Requester, target: Event) -> bool:
+        return requester.is_admin and server_of(target.sender) == self._server_name
+
+
+def split_redacts(content: Mapping[str, Any]) -> tuple[EventID, dict[str, Any]]:
+    """Return the event that the content of a redaction names, and the rest of the content."""
+    rest = dict(content)
+    target_id = rest.pop("redacts", None)
+    if not isinstance(target_id, str) or not target_id.startswith("$"):
+        raise InvalidParam("A redaction names in redacts the event that it redacts.")
+    return EventID(target_id), rest

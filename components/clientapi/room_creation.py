@@ -1,0 +1,73 @@
+"""Creating rooms."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from components.clientapi.creation_request import CreationRequest
+from components.clientapi.initial_events import InitialEvents
+from components.clientapi.member_profiles import MemberProfiles
+from components.clientapi.rates import Rates
+from components.clientapi.sending import EventSender
+from internalapi.roomserver import RoomDirectory
+from internalapi.userapi import Requester
+from matrix.errors import AuthRejected, InvalidRoomState
+from matrix.identifiers import RoomID, UserID
+
+
+class RoomCreation:
+    """Creates a room with one append: all of it stands, or nothing does."""
+
+    def __init__(
+        self,
+        *,
+        sender: EventSender,
+        directory: RoomDirectory,
+        profiles: MemberProfiles,
+        rates: Rates,
+    ) -> None:
+        self._sender = sender
+        self._directory = directory
+        self._profiles = profiles
+        self._rates = rates
+
+    async def create(self, requester: Requester, request: CreationRequest) -> RoomID:
+        """Create the room and return its ID.
+
+        Raises `RoomInUse` for an alias that is taken, `InvalidRoomState` where the rules refuse
+        an event, `NotFound` for an invited local user who does not exist.
+        """
+        creator = requester.user_id
+        self._rates.check_creation(creator)
+        for invited in request.invites:
+            await self._profiles.require_invitable(invited)
+        self._rates.check_invites(creator, len(request.invites))
+        profiles = await self._profiles_of([creator, *request.invites])
+        try:
+            room_id = await self._write(request, creator, InitialEvents(request, creator, profiles))
+        except AuthRejected as refusal:
+            raise InvalidRoomState(refusal.message) from refusal
+        if request.is_published:
+            await self._directory.perform_publish(room_id=room_id, is_published=True)
+        return room_id
+
+    async def _write(
+        self, request: CreationRequest, creator: UserID, events: InitialEvents
+    ) -> RoomID:
+        room = self._sender.new_room(request.version, events.create())
+        following = events.following()
+        if request.alias is None:
+            await self._sender.create(room, following)
+            return room.room_id
+        # First the alias: whoever comes second hears of it before there is a room.
+        await self._directory.perform_create_alias(
+            alias=request.alias, room_id=room.room_id, creator=creator
+        )
+        try:
+            await self._sender.create(room, following)
+        except BaseException:
+            await self._directory.perform_delete_alias(alias=request.alias)
+            raise
+        return room.room_id
+
+    async def _profiles_of(self, user_ids: Iterable[UserID]) -> dict[UserID, dict[str, Any]]:
+        return {user_id: await self._profiles.of(user_id) for user_id in user_ids}

@@ -1,0 +1,113 @@
+"""Sending messages, state and redactions."""
+
+from typing import Any, Final
+
+from base.http import Request, Response, Router
+from components.clientapi.rates import Rates
+from components.clientapi.redactions import RedactionService, split_redacts
+from components.clientapi.requesters import Requesters
+from components.clientapi.routes.answers import R0, V3, event_id_response
+from components.clientapi.sending import Draft, EventSender
+from components.clientapi.state_changes import StateChanges
+from components.clientapi.transactions import Transactions
+from internalapi.userapi import Requester
+from logs.records.room_input import Transaction
+from matrix.errors import BadJson, InvalidParam
+from matrix.identifiers import EventID, RoomID, parse_event_id, parse_room_id
+
+_TRANSACTION_ID_CHARACTERS_MAX: Final = 255
+
+
+class EventRoutes:
+    """The endpoints that put one event into a room."""
+
+    def __init__(
+        self,
+        *,
+        requesters: Requesters,
+        sender: EventSender,
+        transactions: Transactions,
+        redactions: RedactionService,
+        state_changes: StateChanges,
+        rates: Rates,
+    ) -> None:
+        self._requesters = requesters
+        self._sender = sender
+        self._transactions = transactions
+        self._redactions = redactions
+        self._state_changes = state_changes
+        self._rates = rates
+
+    def add_to(self, router: Router) -> None:
+        """Add the routes."""
+        room = f"{V3}/rooms/{{room_id}}"
+        router.put(f"{room}/send/{{event_type}}/{{transaction_id}}", self._send, versions=R0)
+        router.put(f"{room}/redact/{{event_id}}/{{transaction_id}}", self._redact, versions=R0)
+        router.put(f"{room}/state/{{event_type}}/{{state_key?}}", self._put_state, versions=R0)
+
+    async def _send(self, request: Request) -> Response:
+        """Answer `PUT /send`: the hot path of the whole server."""
+        requester = await self._requesters.member_or_guest(request)
+        path = request.path
+        room_id = parse_room_id(path["room_id"])
+        event_type = path["event_type"]
+        transaction = _transaction(requester, path["transaction_id"])
+        content = await request.json_object()
+        self._rates.check_send(requester.user_id)
+        if event_type == "m.room.redaction":
+            target_id, rest = split_redacts(content)
+            return await self._answer_redaction(requester, room_id, target_id, rest, transaction)
+        draft = Draft(event_type, requester.user_id, content, transaction=transaction)
+        return event_id_response(
+            await self._transactions.once(
+                (transaction, room_id, event_type), lambda: self._sender.send(room_id, draft)
+            )
+        )
+
+    async def _redact(self, request: Request) -> Response:
+        requester = await self._requesters.member(request)
+        room_id = parse_room_id(request.path["room_id"])
+        target_id = parse_event_id(request.path["event_id"])
+        transaction = _transaction(requester, request.path["transaction_id"])
+        content = await request.json_object(allow_empty=True)
+        if not isinstance(content.get("reason", ""), str):
+            raise BadJson("The reason is not a string.")
+        # The endpoint's own path says what is redacted.
+        content.pop("redacts", None)
+        self._rates.check_send(requester.user_id)
+        return await self._answer_redaction(requester, room_id, target_id, content, transaction)
+
+    async def _answer_redaction(
+        self,
+        requester: Requester,
+        room_id: RoomID,
+        target_id: EventID,
+        content: dict[str, Any],
+        transaction: Transaction,
+    ) -> Response:
+        return event_id_response(
+            await self._transactions.once(
+                (transaction, room_id, target_id),
+                lambda: self._redactions.redact(
+                    requester, room_id, target_id, content, transaction
+                ),
+            )
+        )
+
+    async def _put_state(self, request: Request) -> Response:
+        requester = await self._requesters.member_or_guest(request)
+        path = request.path
+        room_id = parse_room_id(path["room_id"])
+        content = await request.json_object()
+        self._rates.check_send(requester.user_id)
+        return event_id_response(
+            await self._state_changes.put(
+                requester, room_id, path["event_type"], path["state_key"], content
+            )
+        )
+
+
+def _transaction(requester: Requester, transaction_id: str) -> Transaction:
+    if len(transaction_id) > _TRANSACTION_ID_CHARACTERS_MAX:
+        raise InvalidParam("The transaction ID is longer than 255 characters.")
+    return Transaction(requester.user_id, requester.device_id, transaction_id)

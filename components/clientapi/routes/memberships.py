@@ -1,0 +1,100 @@
+"""Joining, inviting, leaving, kicking, banning, knocking."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from base.http import Fields, Request, Response, Router, empty_response
+from components.clientapi.aliases import AliasService
+from components.clientapi.creation_request import ThirdPartyInviteDenied
+from components.clientapi.memberships import MembershipService
+from components.clientapi.requesters import Requesters
+from components.clientapi.routes.answers import R0, V3, room_id_response
+from internalapi.userapi import Requester
+from matrix.identifiers import EventID, RoomID, UserID, parse_room_id, parse_user_id
+
+ChangeOther = Callable[[Requester, RoomID, UserID, dict[str, Any]], Awaitable[EventID]]
+
+
+class MembershipRoutes:
+    """The endpoints that change memberships."""
+
+    def __init__(
+        self, *, requesters: Requesters, memberships: MembershipService, aliases: AliasService
+    ) -> None:
+        self._requesters = requesters
+        self._memberships = memberships
+        self._aliases = aliases
+
+    def add_to(self, router: Router) -> None:
+        """Add the routes."""
+        room = f"{V3}/rooms/{{room_id}}"
+        router.post(f"{room}/join", self._join, versions=R0)
+        router.post(f"{V3}/join/{{room_id_or_alias}}", self._join_by_alias, versions=R0)
+        router.post(f"{V3}/knock/{{room_id_or_alias}}", self._knock, versions=R0)
+        router.post(f"{room}/leave", self._leave, versions=R0)
+        router.post(f"{room}/forget", self._forget, versions=R0)
+        router.post(f"{room}/invite", self._invite, versions=R0)
+        router.post(f"{room}/kick", self._kick, versions=R0)
+        router.post(f"{room}/ban", self._ban, versions=R0)
+        router.post(f"{room}/unban", self._unban, versions=R0)
+
+    async def _join(self, request: Request) -> Response:
+        requester = await self._requesters.member_or_guest(request)
+        room_id = parse_room_id(request.path["room_id"])
+        content = _reason(await request.fields(allow_empty=True))
+        await self._memberships.join(requester, room_id, content)
+        return room_id_response(room_id)
+
+    async def _join_by_alias(self, request: Request) -> Response:
+        requester = await self._requesters.member_or_guest(request)
+        content = _reason(await request.fields(allow_empty=True))
+        room_id = await self._aliases.room_of(request.path["room_id_or_alias"])
+        await self._memberships.join(requester, room_id, content)
+        return room_id_response(room_id)
+
+    async def _knock(self, request: Request) -> Response:
+        requester = await self._requesters.member(request)
+        content = _reason(await request.fields(allow_empty=True))
+        room_id = await self._aliases.room_of(request.path["room_id_or_alias"])
+        await self._memberships.knock(requester, room_id, content)
+        return room_id_response(room_id)
+
+    async def _leave(self, request: Request) -> Response:
+        requester = await self._requesters.member_or_guest(request)
+        room_id = parse_room_id(request.path["room_id"])
+        content = _reason(await request.fields(allow_empty=True))
+        await self._memberships.leave(requester, room_id, content)
+        return empty_response()
+
+    async def _forget(self, request: Request) -> Response:
+        requester = await self._requesters.member(request)
+        room_id = parse_room_id(request.path["room_id"])
+        await self._memberships.check_forgettable(requester, room_id)
+        return empty_response()
+
+    async def _invite(self, request: Request) -> Response:
+        return await self._change_other(request, self._memberships.invite)
+
+    async def _kick(self, request: Request) -> Response:
+        return await self._change_other(request, self._memberships.kick)
+
+    async def _ban(self, request: Request) -> Response:
+        return await self._change_other(request, self._memberships.ban)
+
+    async def _unban(self, request: Request) -> Response:
+        return await self._change_other(request, self._memberships.unban)
+
+    async def _change_other(self, request: Request, change: ChangeOther) -> Response:
+        requester = await self._requesters.member(request)
+        room_id = parse_room_id(request.path["room_id"])
+        body = await request.fields()
+        if "user_id" not in body and "medium" in body:
+            raise ThirdPartyInviteDenied
+        target = parse_user_id(body.string("user_id"))
+        await change(requester, room_id, target, _reason(body))
+        return empty_response()
+
+
+def _reason(body: Fields) -> dict[str, Any]:
+    reason = body.optional_string("reason")
+    return {} if reason is None else {"reason": reason}

@@ -1,0 +1,66 @@
+"""State events that clients set."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from components.clientapi.aliases import AliasService
+from components.clientapi.current_state import membership_of
+from components.clientapi.memberships import MembershipService
+from components.clientapi.sending import Draft, EventSender
+from internalapi.userapi import Requester
+from matrix.canonical import encode_canonical
+from matrix.errors import Forbidden
+from matrix.identifiers import EventID, RoomID, parse_user_id
+from matrix.state_keys import StateKey, member_key
+
+
+class StateChanges:
+    """Sets state, through the checks that the type of the event asks for."""
+
+    def __init__(
+        self, sender: EventSender, memberships: MembershipService, aliases: AliasService
+    ) -> None:
+        self._sender = sender
+        self._memberships = memberships
+        self._aliases = aliases
+
+    async def put(
+        self,
+        requester: Requester,
+        room_id: RoomID,
+        event_type: str,
+        state_key: str,
+        content: Mapping[str, Any],
+    ) -> EventID:
+        """Set one entry of a room's state and return the event that holds it then.
+
+        The same content from the same sender changes nothing: the event that is there stays.
+        """
+        if event_type == "m.room.create":
+            raise Forbidden("A room is created once.")
+        if event_type == "m.room.member":
+            target = parse_user_id(state_key)
+            return await self._memberships.set_membership(requester, room_id, target, content)
+        present = await self._present(requester, room_id, (event_type, state_key), content)
+        if present is not None:
+            return present
+        if event_type == "m.room.canonical_alias" and not state_key:
+            await self._aliases.check_canonical_alias(room_id, content)
+        return await self._sender.send(
+            room_id, Draft(event_type, requester.user_id, content, state_key=state_key)
+        )
+
+    async def _present(
+        self, requester: Requester, room_id: RoomID, key: StateKey, content: Mapping[str, Any]
+    ) -> EventID | None:
+        """Return the event by which the requester, who is in the room, has said the same."""
+        state = await self._sender.state(room_id, [key, member_key(requester.user_id)])
+        event = state.get(key)
+        if event is None or event.sender != requester.user_id:
+            return None
+        if membership_of(state, requester.user_id) != "join":
+            return None
+        # Compared as JSON: Python holds 1 and true for equal.
+        if encode_canonical(event.content) != encode_canonical(content):
+            return None
+        return event.event_id
