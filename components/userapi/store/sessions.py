@@ -72,9 +72,10 @@ def insert_session(
 
     Raises `TooManyDevices`.
     """
-    is_known = _see_device(connection, session) or not _insert_device(
-        connection, session, devices_max
-    )
+    is_known = _see_device(connection, session)
+    if not is_known and not _insert_device(connection, session, devices_max):
+        # Seen again, for that locks it: of several logins each revokes what was before it.
+        is_known = _see_device(connection, session)
     revoked = is_known and _delete_tokens(connection, session.user_id, [session.device_id])
     _insert_tokens(
         connection,

@@ -9,9 +9,14 @@ from logs.log import Log
 from tests.component.userapi.userapi_server import Deployment, User, UserApiServer
 
 
-@pytest.fixture(name="database_url")
-def fixture_database_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/database"
+@pytest.fixture(
+    name="database_url", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+)
+def fixture_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/database"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
 
 
 @pytest.fixture(name="deployment")
