@@ -30,6 +30,7 @@ _CORS: Final[tuple[Header, ...]] = (
 )
 _TRY_AGAIN: Final[tuple[Header, ...]] = ((b"retry-after", b"2"),)
 _CLOSE: Final[tuple[Header, ...]] = ((b"connection", b"close"),)
+_NO_CONTENT: Final = 204
 _WATCH_AFTER_S: Final = 0.02
 """A handler that is done by then never pays for watching its client."""
 
@@ -112,7 +113,12 @@ class Application(FastAPI):
                 max_body_bytes=route.max_body_bytes or self._settings.max_body_bytes,
                 body_timeout_s=self._settings.body_timeout_s,
             )
-            response = await self._handle(route, request)
+            try:
+                response = await self._handle(route, request)
+            except asyncio.CancelledError:
+                # A server that stops cancels requests, once they have had their time.
+                await self._send(error_response(Unavailable("Restarting."), _TRY_AGAIN), send)
+                raise
         if response is None:
             return
         await self._send(response, send)
@@ -123,7 +129,7 @@ class Application(FastAPI):
     def _refusal(method: str, error: MatrixError) -> Response:
         """Answer where no route does. Preflights are answered for every path."""
         if method == "OPTIONS":
-            return Response(status=204)
+            return Response(status=_NO_CONTENT)
         if isinstance(error, MethodNotAllowed):
             return error_response(error, ((b"allow", b"GET, HEAD, POST, PUT, DELETE, OPTIONS"),))
         return error_response(error)
@@ -141,10 +147,9 @@ class Application(FastAPI):
         except ClientDisconnected:
             return None
         except asyncio.CancelledError:
-            if watch is not None and watch.client_has_gone:
-                return None
-            # Only a server that stops cancels requests, once they have had their time.
-            return error_response(Unavailable("The server is restarting."), _TRY_AGAIN)
+            if watch is None or not watch.cancelled_only_here():
+                raise
+            return None
         except Exception as error:  # noqa: BLE001 (the top: each error becomes an answer here)
             return self._failure(route, error)
         finally:
@@ -166,7 +171,7 @@ class Application(FastAPI):
         if response.content_type:
             headers.append((b"content-type", response.content_type))
         length = len(response.body) if isinstance(response, Response) else response.length
-        if length is not None:
+        if length is not None and response.status != _NO_CONTENT:
             headers.append((b"content-length", b"%d" % length))
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         if isinstance(response, Response):
@@ -185,10 +190,10 @@ class Application(FastAPI):
 class _ClientWatch:
     """Cancels the running handler when its client has gone."""
 
-    __slots__ = ("_request", "_task", "_timer", "_watching", "client_has_gone")
+    __slots__ = ("_client_has_gone", "_request", "_task", "_timer", "_watching")
 
     def __init__(self, request: Request) -> None:
-        self.client_has_gone = False
+        self._client_has_gone = False
         self._request = request
         self._task = asyncio.current_task()
         self._watching: asyncio.Task[None] | None = None
@@ -199,9 +204,13 @@ class _ClientWatch:
 
     async def _watch(self) -> None:
         await self._request.disconnected()
-        self.client_has_gone = True
+        self._client_has_gone = True
         if self._task is not None:
             self._task.cancel()
+
+    def cancelled_only_here(self) -> bool:
+        """Whether the handler was cancelled because its client has gone, and by nobody else."""
+        return self._client_has_gone and self._task is not None and self._task.uncancel() == 0
 
     def stop(self) -> None:
         """Leave the handler's task alone from now on."""

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from base.http.joining import JoiningTransport
 
 _BACKLOG: Final = 4096
 _MAX_HEAD_BYTES: Final = 65536
@@ -90,8 +92,15 @@ def _bind(listener: Listener) -> socket.socket:
 
 
 def _configuration(listener: Listener, drain_s: int) -> uvicorn.Config:
+    application = listener.application
+
+    async def ending_quietly(scope: Scope, receive: Receive, send: Send) -> None:
+        # A request is a task of its own: cancelling it, as stopping does, concerns nobody else.
+        with contextlib.suppress(asyncio.CancelledError):
+            await application(scope, receive, send)
+
     return uvicorn.Config(
-        listener.application,
+        ending_quietly,
         http=_Protocol,
         ws="none",
         lifespan="off",
@@ -135,8 +144,12 @@ class _Protocol(HttpToolsProtocol):
     _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
+        super().connection_made(JoiningTransport(transport))
         self._head_timer = self.loop.call_later(_HEAD_TIMEOUT_S, transport.close)
+
+    def on_response_complete(self) -> None:
+        self.transport.flush()  # type: ignore[attr-defined] # it is ours, see above
+        super().on_response_complete()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)

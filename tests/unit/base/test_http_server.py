@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import shutil
 import ssl
 import subprocess
@@ -18,6 +19,7 @@ from base.http import (
     Request,
     Response,
     Router,
+    StreamingResponse,
     application,
     empty_response,
     json_response,
@@ -140,6 +142,104 @@ async def test_a_declared_length_over_the_limit_is_refused_before_the_body() -> 
         answer = await exchange(server.ports[0], request)
 
     assert answer.startswith(b"HTTP/1.1 413")
+
+
+async def test_a_client_that_asks_first_is_told_to_continue() -> None:
+    head = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n"
+    head += b"Expect: 100-continue\r\nConnection: close\r\n\r\n"
+
+    async with serve([Listener(app(length))]) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.ports[0])
+        writer.write(head)
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(b"abc")
+        answer = await reader.read()
+        writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert answer.endswith(b"\r\n\r\n3")
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for() -> None:
+    router = Router()
+    router.post("/x", length)
+    hasty = application([router], settings=HttpSettings(body_timeout_s=0.05))
+
+    async with serve([Listener(hasty)]) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.ports[0])
+        writer.write(b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
+        answer = await reader.readuntil(b"}")
+        writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 408")
+
+
+async def test_a_client_that_goes_in_mid_body_is_nobodys_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    started, ended = asyncio.Event(), asyncio.Event()
+
+    async def handler(request: Request) -> Response:
+        started.set()
+        try:
+            return json_response(len(await request.body()))
+        finally:
+            ended.set()
+
+    async with serve([Listener(app(handler))]) as server:
+        _, writer = await asyncio.open_connection("127.0.0.1", server.ports[0])
+        writer.write(b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
+        await started.wait()
+        writer.close()
+        await ended.wait()
+
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+async def test_head_is_answered_without_a_body_and_the_connection_stays() -> None:
+    router = Router()
+    router.get("/x", saying("hello"))
+
+    async with serve([Listener(application([router]))]) as server:
+        answer = await exchange(
+            server.ports[0],
+            b"HEAD /x HTTP/1.1\r\nHost: a\r\n\r\n"
+            b"OPTIONS /x HTTP/1.1\r\nHost: a\r\n\r\n"
+            b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        )
+
+    first, second, third = answer.split(b"HTTP/1.1 ")[1:]
+    assert first.startswith(b"200")
+    assert first.endswith(b"\r\n\r\n")
+    assert second.startswith(b"204")
+    assert second.endswith(b"\r\n\r\n")
+    assert b"content-length" not in second
+    assert third.endswith(b'\r\n\r\n"hello"')
+
+
+async def test_a_streamed_answer_arrives_piece_by_piece() -> None:
+    sent = asyncio.Event()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"one"
+        await sent.wait()
+        yield b"HTTP/1.1 two"
+        yield b"three"
+
+    async def handler(_request: Request) -> StreamingResponse:
+        return StreamingResponse(pieces())
+
+    router = Router()
+    router.get("/x", handler)
+    async with serve([Listener(application([router]))]) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.ports[0])
+        writer.write(b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        await reader.readuntil(b"one\r\n")
+        sent.set()
+        rest = await reader.read()
+        writer.close()
+
+    assert rest == b"c\r\nHTTP/1.1 two\r\n5\r\nthree\r\n0\r\n\r\n"
 
 
 @pytest.mark.parametrize(
