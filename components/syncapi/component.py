@@ -38,6 +38,8 @@ class SyncApi(NamedTuple):
     client_data: Consumer[OutputClientData]
     end_long_polls: Callable[[], None]
     """Answers all requests that wait, and lets none wait any more: for stopping."""
+    is_waiting: Callable[[str], bool]
+    """Tells whether a request of this user waits for something new."""
 
 
 async def build(
@@ -109,4 +111,10 @@ async def build(
         now_ms=clock.now_ms,
         partition_of=room_partition,
     ).add_to(router)
-    return SyncApi(router, room_events, client_data, projected.close)
+    return SyncApi(
+        router,
+        room_events,
+        client_data,
+        projected.polls.close,
+        projected.polls.users.__contains__,
+    )

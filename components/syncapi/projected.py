@@ -125,10 +125,6 @@ class Projected:
         self._position = SyncPosition(self.rooms.next_offsets, self.client_data.next_offsets)
         self._token = self._tokens.encode(self._position)
 
-    def close(self) -> None:
-        """Answer all who wait, and let nobody wait any more."""
-        self.polls.close()
-
 
 def _load_user(connection: Connection, *, user_id: str) -> CachedUser:
     return CachedUser(

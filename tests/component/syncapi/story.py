@@ -1,0 +1,289 @@
+"""Client sync under test, and rooms whose output records a test writes by hand."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import orjson
+
+from base.clock import ManualClock
+from base.database import Database, open_database
+from base.http import HttpSettings, application
+from base.http.testing import Answer, Client
+from base.tasks import Tasks
+from components.syncapi.component import SCHEMA, SyncApi, build
+from components.syncapi.settings import SyncApiSettings
+from internalapi.userapi import Requester
+from logs.embedded import EmbeddedLog
+from logs.log import Origin, Outgoing, Position
+from logs.records.client_data import AccountDataChanged
+from logs.records.room_input import Transaction
+from logs.records.room_output import (
+    EventAdded,
+    OldEventAdded,
+    OutputRoomEvent,
+    RedactionApplied,
+    StateChange,
+)
+from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_ROOM_EVENT, TOPICS
+from matrix.building import build_event
+from matrix.errors import NotFound, UnknownToken
+from matrix.events import Event
+from matrix.identifiers import DeviceID, EventID, RoomID, UserID
+from matrix.redaction import redact
+from matrix.room_versions import room_version
+from matrix.signing import SigningKey
+
+KEY = SigningKey.generate("a1", b"k" * 32)
+VERSION = room_version("11")
+ALICE = UserID("@alice:xylem.test")
+BOB = UserID("@bob:xylem.test")
+CHARLIE = UserID("@charlie:xylem.test")
+NOW_MS = 1_700_000_100_000
+
+
+class Accounts:
+    """Access tokens are user IDs, with a device after a slash; filters are given by ID."""
+
+    def __init__(self) -> None:
+        self.filters: dict[str, dict[str, Any]] = {}
+
+    async def query_token(self, *, access_token: str) -> Requester:
+        user_id, _, device_id = access_token.partition("/")
+        if not user_id.startswith("@"):
+            raise UnknownToken
+        return Requester(UserID(user_id), DeviceID(device_id or "PHONE"))
+
+    async def query_filter(self, *, user_id: UserID, filter_id: str) -> dict[str, Any]:
+        del user_id
+        if filter_id not in self.filters:
+            raise NotFound
+        return self.filters[filter_id]
+
+
+class Room:
+    """A room with one line of events; each method returns the record that announces one."""
+
+    def __init__(self, name: str = "room") -> None:
+        self.room_id = RoomID(f"!{name}:xylem.test")
+        self.state: dict[tuple[str, str], Event] = {}
+        self.latest: Event | None = None
+        self.visibility = "shared"
+        self._now = NOW_MS - 50_000
+
+    def build(
+        self,
+        kind: str,
+        content: Mapping[str, Any],
+        *,
+        sender: UserID = ALICE,
+        state_key: str | None = None,
+        redacts: EventID | None = None,
+    ) -> Event:
+        """Return an event after the latest one."""
+        self._now += 1
+        return build_event(
+            version=VERSION,
+            room_id=self.room_id,
+            type=kind,
+            sender=sender,
+            content=content,
+            origin_server_ts=self._now,
+            depth=1 if self.latest is None else self.latest.depth + 1,
+            prev_events=[] if self.latest is None else [self.latest.event_id],
+            auth_events=[],
+            server_name="xylem.test",
+            key=KEY,
+            state_key=state_key,
+            redacts=redacts,
+        )
+
+    def added(
+        self, event: Event, *, transaction: Transaction | None = None, aside: tuple[Event, ...] = ()
+    ) -> EventAdded:
+        """Return the record of a new event; the events `aside` become state with it."""
+        changes: list[StateChange] = []
+        before = self.visibility
+        replaced: Event | None = None
+        for one in [*([event] if event.state_key is not None else []), *aside]:
+            held = self.state.get(one.state_tuple)
+            changes.append(
+                StateChange(*one.state_tuple, one.event_id, None if held is None else held.event_id)
+            )
+            if one is event:
+                replaced = held
+            self.state[one.state_tuple] = one
+            if one.type == "m.room.history_visibility":
+                self.visibility = one.content["history_visibility"]
+        self.latest = event
+        return EventAdded(
+            self.room_id,
+            event.event_id,
+            VERSION.identifier,
+            event.raw,
+            before,
+            changes,
+            {one.event_id: one.raw for one in aside},
+            None if replaced is None else replaced.raw,
+            transaction=transaction,
+        )
+
+    def state_event(
+        self, kind: str, content: Mapping[str, Any], *, sender: UserID = ALICE, state_key: str = ""
+    ) -> EventAdded:
+        return self.added(self.build(kind, content, sender=sender, state_key=state_key))
+
+    def member(
+        self, user_id: UserID, membership: str, *, by: UserID | None = None, **content: Any
+    ) -> EventAdded:
+        return self.state_event(
+            "m.room.member",
+            {"membership": membership, **content},
+            sender=by or user_id,
+            state_key=user_id,
+        )
+
+    def message(
+        self, body: str, *, sender: UserID = ALICE, transaction: Transaction | None = None
+    ) -> EventAdded:
+        event = self.build("m.room.message", {"msgtype": "m.text", "body": body}, sender=sender)
+        return self.added(event, transaction=transaction)
+
+    def created(self, *members: UserID, visibility: str | None = None) -> list[OutputRoomEvent]:
+        """Return the records of a new room: create, join rules, the members, in this order."""
+        records: list[OutputRoomEvent] = [
+            self.state_event("m.room.create", {"room_version": "11"}),
+            self.member(ALICE, "join"),
+            self.state_event("m.room.join_rules", {"join_rule": "public"}),
+        ]
+        if visibility is not None:
+            records.append(self.hides(visibility))
+        return [*records, *(self.member(user_id, "join") for user_id in members)]
+
+    def hides(self, visibility: str) -> EventAdded:
+        return self.state_event("m.room.history_visibility", {"history_visibility": visibility})
+
+    def redacted(self, target: EventAdded) -> list[OutputRoomEvent]:
+        """Return the records of a redaction that takes effect."""
+        event = Event(
+            orjson.loads(target.pdu), VERSION, EventID(target.event_id), target.pdu
+        )
+        redaction = self.build("m.room.redaction", {}, redacts=event.event_id)
+        added = self.added(redaction)
+        return [
+            added,
+            RedactionApplied(
+                self.room_id,
+                event.event_id,
+                VERSION.identifier,
+                orjson.dumps(redact(event.pdu, VERSION)),
+                redaction.event_id,
+                redaction.raw,
+            ),
+        ]
+
+    def old(self, body: str) -> OldEventAdded:
+        event = self.build("m.room.message", {"msgtype": "m.text", "body": body})
+        return OldEventAdded(
+            self.room_id, event.event_id, VERSION.identifier, event.raw, self.visibility
+        )
+
+
+class House:
+    """Running client sync with its log."""
+
+    def __init__(
+        self, log: EmbeddedLog, sync: SyncApi, accounts: Accounts, clock: ManualClock
+    ) -> None:
+        self.log = log
+        self.sync_api = sync
+        self.accounts = accounts
+        self.clock = clock
+        self._client = Client(application([sync.router], settings=HttpSettings()))
+
+    async def put(self, *records: OutputRoomEvent, origin: Origin | None = None) -> None:
+        """Announce records, all at once."""
+        await self.log.append(
+            OUTPUT_ROOM_EVENT.name,
+            [
+                Outgoing(record.room_id, OUTPUT_ROOM_EVENT.encode(record), origin)
+                for record in records
+            ],
+        )
+
+    async def put_account_data(
+        self, user_id: str, kind: str, content: Any, room_id: str | None = None
+    ) -> None:
+        """Announce account data."""
+        record = AccountDataChanged(user_id, kind, orjson.dumps(content), room_id)
+        await self.log.append(
+            OUTPUT_CLIENT_DATA.name, [Outgoing(user_id, OUTPUT_CLIENT_DATA.encode(record))]
+        )
+
+    async def projected(self) -> None:
+        """Wait until all that was put is projected."""
+        for consumer in (self.sync_api.room_events, self.sync_api.client_data):
+            for partition, (_, end) in (await self.log.bounds(consumer.topic.name)).items():
+                if end:
+                    await consumer.wait_for(Position(partition, end - 1), timeout_s=10)
+
+    async def get(self, token: str, path: str, **query: Any) -> Answer:
+        """Ask as a user, with a query of strings, numbers, booleans, and filters as objects."""
+        texts = {
+            name.rstrip("_"): orjson.dumps(value).decode() if isinstance(value, dict) else
+            str(value).lower() if isinstance(value, bool) else str(value)
+            for name, value in query.items()
+            if value is not None
+        }
+        target = f"/_matrix/client/v3/{path}" + (f"?{urlencode(texts)}" if texts else "")
+        return await self._client.as_user(token).request("GET", target)
+
+    async def sync(self, token: str, since: str | None = None, **query: Any) -> dict[str, Any]:
+        """Return the answer of /sync."""
+        if since is not None:
+            await self.projected()
+        answer = await self.get(token, "sync", since=since, **query)
+        assert answer.status == 200, answer
+        body: dict[str, Any] = answer.json
+        return body
+
+    async def room(self, token: str, room: Room, path: str, **query: Any) -> Answer:
+        """Read something of a room."""
+        return await self.get(token, f"rooms/{quote(room.room_id)}/{path}", **query)
+
+
+@asynccontextmanager
+async def running_house(
+    folder: Path,
+    database_url: str,
+    settings: SyncApiSettings | None = None,
+    partitions: int = 1,
+) -> AsyncIterator[House]:
+    """Start client sync over the log in this folder."""
+    log = await EmbeddedLog.open(folder / "log", dict.fromkeys(TOPICS, partitions))
+    database: Database = await open_database(database_url, SCHEMA)
+    accounts, clock = Accounts(), ManualClock(NOW_MS)
+    sync = await build(
+        log=log,
+        database=database,
+        settings=settings or SyncApiSettings(),
+        clock=clock,
+        authentication=accounts,
+        filters=accounts,
+    )
+    try:
+        async with Tasks() as tasks:
+            tasks.start("room events", sync.room_events.run())
+            tasks.start("client data", sync.client_data.run())
+            yield House(log, sync, accounts, clock)
+            sync.end_long_polls()
+    finally:
+        await log.close()
+        await database.close()
+
+
+def bodies(events: list[dict[str, Any]]) -> list[str]:
+    """Return the bodies of messages, of others the type."""
+    return [event["content"].get("body", event["type"]) for event in events]
