@@ -4,6 +4,7 @@ import base64
 import secrets
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ REQUIREMENT: Final = "matrix-synapse"
 _LIFTED: Final = {"per_second": 1_000_000, "burst_count": 1_000_000}
 
 
+@cache
 def installed_python() -> Path:
     """Return the interpreter of Synapse's environment, making the environment when absent."""
     python = ENVIRONMENT / "bin" / "python"
