@@ -1,32 +1,13 @@
-"""What holds for all tests: on CI, nothing is skipped."""
+"""What all tests may use, and what holds for all of them."""
 
-import os
-from collections.abc import Generator
+from tests.fixtures.kafka_broker import kafka_broker
+from tests.fixtures.no_skips_on_ci import pytest_make_collect_report, pytest_runtest_makereport
+from tests.fixtures.postgres import postgres_server, postgres_url
 
-import pytest
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Turn a skip into a failure where CI is set: there, everything that is needed is there."""
-    del item, call
-    report = yield
-    if os.environ.get("CI") and report.skipped and not hasattr(report, "wasxfail"):
-        report.outcome = "failed"
-        report.longrepr = f"Skipped on CI: {report.longrepr}"
-    return report
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report(
-    collector: pytest.Collector,
-) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """Do the same for files that are skipped as a whole."""
-    del collector
-    report = yield
-    if os.environ.get("CI") and report.outcome == "skipped":
-        report.outcome = "failed"
-        report.longrepr = f"Skipped on CI: {report.longrepr}"
-    return report
+__all__ = [
+    "kafka_broker",
+    "postgres_server",
+    "postgres_url",
+    "pytest_make_collect_report",
+    "pytest_runtest_makereport",
+]
