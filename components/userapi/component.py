@@ -37,6 +37,7 @@ from internalapi.userapi import Accounts, Authentication, Filters, Profiles
 from logs.log import Log, LogOutage
 from logs.topics import OUTPUT_CLIENT_DATA
 from matrix.identifiers import ServerName
+from matrix.room_versions import DEFAULT_ROOM_VERSION
 
 __all__ = ["SCHEMA", "UserApi", "build"]
 
@@ -100,11 +101,12 @@ def build(
     log: Log,
     clock: Clock,
     random_bytes: Callable[[int], bytes],
+    default_room_version: str = DEFAULT_ROOM_VERSION,
 ) -> UserApi:
     """Put the component together; nothing runs until `run`.
 
     `database` was opened with `SCHEMA`, and durable. `random_bytes` gives as many bytes as asked
-    that nobody can guess: `secrets.token_bytes`.
+    that nobody can guess: `secrets.token_bytes`. `default_room_version` is what clients are told.
     """
     outgoing = OutgoingStore(database, lambda key: log.partition_of(OUTPUT_CLIENT_DATA.name, key))
     sessions = SessionStore(database, outgoing, devices_max=settings.devices_max)
@@ -167,7 +169,9 @@ def build(
             settings,
         ),
     ).add_to(router)
-    ServerRoutes(requesters=requesters, well_known=well_known).add_to(router)
+    ServerRoutes(
+        requesters=requesters, well_known=well_known, default_room_version=default_room_version
+    ).add_to(router)
     return UserApi(
         authentication=tokens,
         accounts=accounts,

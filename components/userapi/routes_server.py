@@ -5,7 +5,7 @@ from typing import Any, Final
 from base.http import Request, Response, Router, empty_response, json_response
 from components.userapi.requesters import Requesters
 from matrix.errors import NotFound
-from matrix.room_versions import DEFAULT_ROOM_VERSION, ROOM_VERSIONS
+from matrix.room_versions import ROOM_VERSIONS
 
 _V3: Final = "/_matrix/client/v3"
 _R0: Final = ("r0",)
@@ -20,8 +20,15 @@ _SPEC_VERSIONS: Final = (
 class ServerRoutes:
     """The endpoints that tell of the server."""
 
-    def __init__(self, *, requesters: Requesters, well_known: dict[str, Any] | None) -> None:
+    def __init__(
+        self,
+        *,
+        requesters: Requesters,
+        well_known: dict[str, Any] | None,
+        default_room_version: str,
+    ) -> None:
         self._requesters = requesters
+        self._default_room_version = default_room_version
         self._well_known = well_known
 
     def add_to(self, router: Router) -> None:
@@ -42,17 +49,17 @@ class ServerRoutes:
 
     async def _capabilities(self, request: Request) -> Response:
         await self._requesters.requester_of(request, guests=True)
-        return json_response({"capabilities": _capabilities()})
+        return json_response({"capabilities": _capabilities(self._default_room_version)})
 
     async def _nothing(self, request: Request) -> Response:
         await self._requesters.requester_of(request, guests=True)
         return empty_response()
 
 
-def _capabilities() -> dict[str, Any]:
+def _capabilities(default_room_version: str) -> dict[str, Any]:
     return {
         "m.room_versions": {
-            "default": DEFAULT_ROOM_VERSION,
+            "default": default_room_version,
             "available": dict.fromkeys(ROOM_VERSIONS, "stable"),
         },
         "m.change_password": {"enabled": True},

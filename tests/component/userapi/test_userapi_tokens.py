@@ -10,6 +10,7 @@ import pytest
 from base.http.testing import Answer
 from logs.log import Log
 from logs.records.client_data import TokensRevoked
+from logs.topics import OUTPUT_CLIENT_DATA
 from matrix.errors import UnknownToken
 from tests.component.userapi.userapi_server import V3, Deployment, User, UserApiServer
 
@@ -282,3 +283,30 @@ async def test_a_refresh_during_the_logout_leaves_no_valid_token(server: UserApi
             assert (await server.whoami(answer.json["access_token"])).status == 401
             assert (await refresh(server, answer.json["refresh_token"])).status == 401
     assert (await refresh(server, alice.refresh_token)).status == 401
+
+
+async def test_what_two_replicas_announce_has_every_number_in_order(
+    deployment: Deployment, log: Log
+) -> None:
+    async with deployment.start(log) as first, deployment.start(log) as second:
+        alice = await first.user("alice")
+        same = second.client.as_user(alice.access_token)
+        async with running(first), running(second):
+            await asyncio.gather(
+                *(
+                    client.put(f"{V3}/user/{alice.user_id}/account_data/a{number}", {})
+                    for number in range(10)
+                    for client in (alice.client, same)
+                )
+            )
+    numbers: list[int] = []
+    tail = await log.tail(OUTPUT_CLIENT_DATA.name, {0: 0})
+    while 21 not in numbers:
+        for record in await tail.read():
+            assert record.origin is not None
+            # A reader drops what it has seen.
+            if not numbers or record.origin.sequence > numbers[-1]:
+                numbers.append(record.origin.sequence)
+    await tail.close()
+
+    assert numbers == list(range(22))
