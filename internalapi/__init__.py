@@ -1,1 +1,1 @@
-"""What components ask of each other: Protocols, structs, errors, and the transport derived from them."""
+"""What components ask of each other: Protocols, structs, errors, and their transport."""

@@ -233,6 +233,10 @@ def _parameters(route: Route, values: list[str]) -> dict[str, str]:
 
 def _decode(segment: str) -> str:
     try:
-        return unquote_to_bytes(segment).decode()
+        decoded = unquote_to_bytes(segment).decode()
     except UnicodeDecodeError as error:
         raise InvalidParam("The path is not UTF-8.") from error
+    if "\0" in decoded:
+        # No identifier holds it, and PostgreSQL's text cannot.
+        raise InvalidParam("The path has a NUL character.")
+    return decoded
