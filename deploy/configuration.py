@@ -16,6 +16,7 @@ from deploy.fields import section_in
 from deploy.settings import Settings
 from matrix.errors import MatrixError
 from matrix.identifiers import parse_server_name
+from matrix.room_versions import ROOM_VERSIONS
 
 PREFIX: Final = "XYLEM_"
 CONFIG_VARIABLE: Final = "XYLEM_CONFIG"
@@ -258,6 +259,12 @@ def _check(settings: Settings, source: str) -> None:
             f"{source}: server_name: '{settings.server_name}' is no server name.",
             "It is a domain such as example.org, a port may follow.",
         ) from error
+    if settings.default_room_version not in ROOM_VERSIONS:
+        raise SettingsInvalid(
+            f"{source}: default_room_version: there is no room version "
+            f"'{settings.default_room_version}'.",
+            f"Known are: {', '.join(ROOM_VERSIONS)}.",
+        )
     if settings.database.url and not settings.database.url.startswith(_DATABASES):
         raise SettingsInvalid(
             f"{source}: database.url: expected sqlite:///folder or postgresql://user@host/database."

@@ -34,8 +34,8 @@ class DataDirectory:
 
     @property
     def has_been_used(self) -> bool:
-        """Whether a server has kept something here before."""
-        return self.log_path.exists() or (self.path / "databases").exists()
+        """Whether a server has run here before."""
+        return self.log_path.exists()
 
     def __enter__(self) -> Self:
         """Hold the directory; raises `StartRefused` if another process does."""

@@ -15,6 +15,7 @@ from components.roomserver.settings import RoomServerSettings
 from components.syncapi.settings import SyncApiSettings
 from components.userapi.settings import UserApiSettings
 from logs.embedded.settings import EmbeddedLogSettings
+from matrix.room_versions import DEFAULT_ROOM_VERSION
 
 Api = Literal["client", "metrics", "health"]
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -96,6 +97,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Folder for everything that is kept. Relative paths start at the working directory."""
     signing_key_path: str = ""
     """File with the server's signing key. Empty: `signing.key` in `data_dir`."""
+    default_room_version: str = DEFAULT_ROOM_VERSION
+    """Room version of new rooms whose creator asks for none."""
     listeners: Annotated[tuple[ListenerSettings, ...], Meta(min_length=1)] = (ListenerSettings(),)
     """Where the server listens, and for what."""
     http: HttpSettings = msgspec.field(default_factory=HttpSettings)

@@ -1,5 +1,6 @@
 """The monolith as a process: how it starts, why it refuses to, and how it stops."""
 
+import asyncio
 import contextlib
 import socket
 import sqlite3
@@ -94,6 +95,28 @@ async def test_a_server_that_is_told_to_stop_ends_well_and_keeps_its_data(
     assert code == 0
     assert not [line for line in server.lines if line.get("level") == "error"]
     assert await login(http, server, "alice") == 200
+
+
+async def test_a_waiting_sync_is_answered_when_the_server_stops(
+    server: ServerProcess, http: aiohttp.ClientSession
+) -> None:
+    token = (await register(http, server, "alice"))["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+
+    async def sync(query: str) -> Any:
+        url = f"{server.url}/_matrix/client/v3/sync?{query}"
+        async with http.get(url, headers=headers) as response:
+            assert response.status == 200
+            return await response.json()
+
+    since = (await sync(""))["next_batch"]
+    since = (await sync(f"since={since}"))["next_batch"]
+    waiting = asyncio.create_task(sync(f"since={since}&timeout=60000"))
+    # Answered on another connection, later than the one that waits was sent.
+    await sync(f"since={since}")
+
+    assert await asyncio.to_thread(server.stop) == 0
+    assert (await waiting)["next_batch"]
 
 
 async def test_a_server_that_was_killed_keeps_what_it_has_answered(

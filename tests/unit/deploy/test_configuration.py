@@ -170,6 +170,7 @@ def test_an_unknown_key_is_named_with_its_place_and_the_nearest(
             "clientapi: {join_rate_per_user: {per_second: 0, burst: 1}}",
             "clientapi.join_rate_per_user: per_second and burst have to be above 0.",
         ),
+        ("default_room_version: '99'", "default_room_version: there is no room version '99'."),
         ("server_name: a/b", "server_name: 'a/b' is no server name."),
         ("database: {url: 'mysql://x'}", "database.url: expected sqlite:///folder"),
         ("listeners: [{}, {}]", "listeners[1]: 127.0.0.1 port 8008 is taken by listeners[0]."),
