@@ -1,1 +1,1 @@
-"""Client sync: the reader that projects room events and account data, and serves them to clients."""
+"""Client sync: projects room events and account data, and serves them to clients."""

@@ -1,4 +1,4 @@
-"""An event of a room as client sync keeps it: its client JSON as bytes, and what readers ask of it."""
+"""An event as client sync keeps it: its client JSON as bytes, and what readers ask of it."""
 
 from typing import Final
 

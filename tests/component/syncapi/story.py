@@ -1,5 +1,6 @@
 """Client sync under test, and rooms whose output records a test writes by hand."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -167,9 +168,7 @@ class Room:
 
     def redacted(self, target: EventAdded) -> list[OutputRoomEvent]:
         """Return the records of a redaction that takes effect."""
-        event = Event(
-            orjson.loads(target.pdu), VERSION, EventID(target.event_id), target.pdu
-        )
+        event = Event(orjson.loads(target.pdu), VERSION, EventID(target.event_id), target.pdu)
         redaction = self.build("m.room.redaction", {}, redacts=event.event_id)
         added = self.added(redaction)
         return [
@@ -229,11 +228,20 @@ class House:
                 if end:
                     await consumer.wait_for(Position(partition, end - 1), timeout_s=10)
 
+    async def until_waiting(self, user_id: str) -> None:
+        """Return once a long poll of the user waits."""
+        async with asyncio.timeout(10):
+            while not self.sync_api.is_waiting(user_id):  # noqa: ASYNC110 (nothing announces it)
+                await asyncio.sleep(0)
+
     async def get(self, token: str, path: str, **query: Any) -> Answer:
         """Ask as a user, with a query of strings, numbers, booleans, and filters as objects."""
         texts = {
-            name.rstrip("_"): orjson.dumps(value).decode() if isinstance(value, dict) else
-            str(value).lower() if isinstance(value, bool) else str(value)
+            name.rstrip("_"): orjson.dumps(value).decode()
+            if isinstance(value, dict)
+            else str(value).lower()
+            if isinstance(value, bool)
+            else str(value)
             for name, value in query.items()
             if value is not None
         }

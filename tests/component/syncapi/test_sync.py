@@ -1,12 +1,12 @@
 """What /sync tells: beginnings, increments, gaps, memberships, and who waits."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from components.syncapi.settings import SyncApiSettings
 from logs.log import Origin
 from logs.records.room_input import Transaction
 from logs.records.room_output import InputRejected, InviteReceived, InviteRetired
@@ -20,20 +20,6 @@ from tests.component.syncapi.story import (
     bodies,
     running_house,
 )
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/db"
-    url: str = await asyncio.to_thread(request.getfixturevalue, "postgres_url")
-    return url
-
-
-@pytest.fixture
-async def house(tmp_path: Path, database_url: str) -> AsyncIterator[House]:
-    async with running_house(tmp_path, database_url) as running:
-        yield running
 
 
 def joined(answer: dict[str, Any], room: Room) -> dict[str, Any]:
@@ -176,15 +162,10 @@ async def test_a_long_poll_is_woken_by_an_event(house: House) -> None:
     since = (await house.sync(BOB))["next_batch"]
 
     waiting = asyncio.create_task(house.sync(BOB, since, timeout=30_000))
-    while not await is_waiting(house, BOB):
-        await asyncio.sleep(0)
+    await house.until_waiting(BOB)
     await house.put(room.message("wake up"))
 
     assert timeline(await waiting, room) == ["wake up"]
-
-
-async def is_waiting(house: House, user_id: str) -> bool:
-    return house.sync_api.is_waiting(user_id)
 
 
 async def test_a_long_poll_of_somebody_else_goes_on_waiting(house: House) -> None:
@@ -193,11 +174,10 @@ async def test_a_long_poll_of_somebody_else_goes_on_waiting(house: House) -> Non
     since = (await house.sync(BOB))["next_batch"]
 
     waiting = asyncio.create_task(house.sync(BOB, since, timeout=30_000))
-    while not await is_waiting(house, BOB):
-        await asyncio.sleep(0)
+    await house.until_waiting(BOB)
     await house.put(other.message("not for bob"))
     await house.projected()
-    assert await is_waiting(house, BOB)
+    assert house.sync_api.is_waiting(BOB)
     await house.put(room.message("for bob"))
 
     answer = await waiting
@@ -221,11 +201,10 @@ async def test_a_record_that_changes_nothing_does_not_end_a_long_poll(house: Hou
     since = (await house.sync(BOB))["next_batch"]
 
     waiting = asyncio.create_task(house.sync(BOB, since, timeout=30_000))
-    while not await is_waiting(house, BOB):
-        await asyncio.sleep(0)
+    await house.until_waiting(BOB)
     await house.put(InputRejected(room.room_id, "$no", "M_FORBIDDEN", "no"))
     await house.projected()
-    assert await is_waiting(house, BOB)
+    assert house.sync_api.is_waiting(BOB)
     await house.put(room.message("yes"))
 
     assert timeline(await waiting, room) == ["yes"]
@@ -288,9 +267,7 @@ async def test_a_newly_joined_room_comes_with_its_state(house: House) -> None:
     room, home = Room(), Room("home")
     await house.put(*room.created(), *home.created(BOB))
     since = (await house.sync(BOB))["next_batch"]
-    await house.put(
-        *(room.message(str(number)) for number in range(12)), room.member(BOB, "join")
-    )
+    await house.put(*(room.message(str(number)) for number in range(12)), room.member(BOB, "join"))
 
     answer = await house.sync(BOB, since)
 
@@ -451,8 +428,7 @@ async def test_account_data_is_told_globally_and_by_room(house: House) -> None:
     assert first["account_data"]["events"] == [{"type": "m.direct", "content": {"@a:b": []}}]
 
     waiting = asyncio.create_task(house.sync(BOB, first["next_batch"], timeout=30_000))
-    while not await is_waiting(house, BOB):
-        await asyncio.sleep(0)
+    await house.until_waiting(BOB)
     await house.put_account_data(BOB, "m.tag", {"tags": {}}, room.room_id)
     answer = await waiting
     part = joined(answer, room)
@@ -661,14 +637,12 @@ async def test_rooms_in_several_partitions_are_all_told(tmp_path: Path) -> None:
         for room in rooms[:5]:
             await house.put(room.message("new"))
         answer = await house.sync(BOB, answer["next_batch"])
-        assert {name: len(part["timeline"]["events"]) for name, part in answer["rooms"]["join"].items()} == {
-            room.room_id: 1 for room in rooms[:5]
-        }
+        assert {
+            name: len(part["timeline"]["events"]) for name, part in answer["rooms"]["join"].items()
+        } == {room.room_id: 1 for room in rooms[:5]}
 
 
 async def test_a_small_memory_changes_nothing_but_the_way(tmp_path: Path) -> None:
-    from components.syncapi.settings import SyncApiSettings
-
     settings = SyncApiSettings(recent_events_bytes=3000, cached_memberships=2)
     rooms = [Room(f"room{number}") for number in range(3)]
     url = f"sqlite:///{tmp_path}/db"
@@ -686,7 +660,8 @@ async def test_a_small_memory_changes_nothing_but_the_way(tmp_path: Path) -> Non
             asyncio.create_task(house.sync(user, answer["next_batch"], timeout=30_000))
             for user in (ALICE, BOB)
         ]
-        await asyncio.sleep(0)
+        await house.until_waiting(ALICE)
+        await house.until_waiting(BOB)
         await house.put(rooms[0].message("wake"))
         for answer in await asyncio.gather(*waiting):
             assert timeline(answer, rooms[0]) == ["wake"]
