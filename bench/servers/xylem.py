@@ -32,6 +32,12 @@ def config(directory: Path, address: Address) -> dict[str, Any]:
             "login_rate_per_account": None,
             "registration_rate_per_address": None,
         },
+        "clientapi": {
+            "send_rate_per_user": None,
+            "join_rate_per_user": None,
+            "invite_rate_per_user": None,
+            "creation_rate_per_user": None,
+        },
     }
 
 
