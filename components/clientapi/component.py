@@ -9,13 +9,17 @@ from components.clientapi.creation_request import CreationParser
 from components.clientapi.member_profiles import MemberProfiles
 from components.clientapi.memberships import MembershipService
 from components.clientapi.outcomes import Outcomes
+from components.clientapi.profile_changes import ProfileChanges
 from components.clientapi.rates import Rates
 from components.clientapi.redactions import RedactionService
 from components.clientapi.requesters import Requesters
 from components.clientapi.restricted_joins import RestrictedJoins
 from components.clientapi.room_creation import RoomCreation
+from components.clientapi.routes.directory import DirectoryRoutes
 from components.clientapi.routes.events import EventRoutes
+from components.clientapi.routes.markers import MarkerRoutes
 from components.clientapi.routes.memberships import MembershipRoutes
+from components.clientapi.routes.profiles import ProfileRoutes
 from components.clientapi.routes.rooms import RoomRoutes
 from components.clientapi.sending import EventSender
 from components.clientapi.settings import ClientApiSettings
@@ -97,4 +101,23 @@ def build(
         parser=CreationParser(server_name, default_room_version, settings),
         creation=creation,
     ).add_to(router)
+    ProfileRoutes(
+        requesters=requesters,
+        changes=ProfileChanges(
+            sender=sender,
+            rooms=rooms,
+            profiles=profiles,
+            member_profiles=member_profiles,
+            rooms_at_once=settings.rooms_updated_at_once,
+        ),
+    ).add_to(router)
+    DirectoryRoutes(
+        requesters=requesters,
+        sender=sender,
+        aliases=aliases,
+        directory=directory,
+        server_name=server_name,
+        max_page=settings.max_public_rooms_page,
+    ).add_to(router)
+    MarkerRoutes(requesters=requesters, sender=sender).add_to(router)
     return ClientApi(router, outcomes, sender)

@@ -1,0 +1,42 @@
+"""Setting profile fields."""
+
+from base.http import Request, Response, Router, empty_response
+from components.clientapi.profile_changes import ProfileChanges
+from components.clientapi.requesters import Requesters
+from components.clientapi.routes.answers import R0, V3
+from internalapi.userapi import Requester
+from matrix.errors import GuestAccessForbidden, MissingParam
+
+
+class ProfileRoutes:
+    """The endpoints that change a profile; reading one is the user API's."""
+
+    def __init__(self, *, requesters: Requesters, changes: ProfileChanges) -> None:
+        self._requesters = requesters
+        self._changes = changes
+
+    def add_to(self, router: Router) -> None:
+        """Add the routes."""
+        field = f"{V3}/profile/{{user_id}}/{{field}}"
+        router.put(field, self._put, versions=R0)
+        router.delete(field, self._delete, versions=R0)
+
+    async def _put(self, request: Request) -> Response:
+        requester, field = await self._owner(request)
+        body = await request.json_object()
+        if field not in body:
+            raise MissingParam(f"The field {field} is missing.")
+        await self._changes.set(requester, field, body[field])
+        return empty_response()
+
+    async def _delete(self, request: Request) -> Response:
+        requester, field = await self._owner(request)
+        await self._changes.remove(requester, field)
+        return empty_response()
+
+    async def _owner(self, request: Request) -> tuple[Requester, str]:
+        requester = await self._requesters.owner(request)
+        field = request.path["field"]
+        if requester.is_guest and field != "displayname":
+            raise GuestAccessForbidden("Guests have a display name only.")
+        return requester, field

@@ -1,0 +1,223 @@
+"""The client API over a real room server, user API, embedded log and databases."""
+
+import contextlib
+import itertools
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from base.clock import ManualClock, SystemClock
+from base.database import DatabaseOutage, open_database
+from base.http import application
+from base.http.testing import Answer, Client
+from base.tasks import Tasks
+from components.clientapi.component import ClientApi
+from components.clientapi.component import build as build_clientapi
+from components.clientapi.settings import ClientApiSettings
+from components.roomserver.component import SCHEMA as ROOMS_SCHEMA
+from components.roomserver.component import RoomServer
+from components.roomserver.component import build as build_roomserver
+from components.roomserver.settings import RoomServerSettings
+from components.userapi.component import SCHEMA as USERS_SCHEMA
+from components.userapi.component import UserApi
+from components.userapi.component import build as build_userapi
+from components.userapi.settings import UserApiSettings
+from logs.embedded import EmbeddedLog
+from logs.log import LogOutage
+from logs.topics import TOPICS
+from matrix.events import Event
+from matrix.identifiers import EventID, RoomID, ServerName, UserID
+from matrix.signing import SigningKey
+
+SERVER_NAME = ServerName("xylem.test")
+V3 = "/_matrix/client/v3"
+KEY = SigningKey.generate("a1", b"k" * 32)
+NO_RATES = ClientApiSettings(
+    outcome_timeout_s=20,
+    send_rate_per_user=None,
+    join_rate_per_user=None,
+    invite_rate_per_user=None,
+    creation_rate_per_user=None,
+)
+USERS = UserApiSettings(
+    registration="open",
+    guests_allowed=True,
+    bcrypt_cost=4,
+    registration_rate_per_address=None,
+)
+
+
+class House:
+    """A running server, its users, and what its rooms hold."""
+
+    def __init__(self, client_api: ClientApi, users: UserApi, rooms: RoomServer) -> None:
+        self.client_api = client_api
+        self.users = users
+        self.rooms = rooms
+        self.client = Client(
+            application([client_api.router, users.router], outages=(DatabaseOutage, LogOutage))
+        )
+
+    async def user(self, localpart: str, *, is_admin: bool = False) -> "User":
+        """Make an account and return its user."""
+        account = await self.users.accounts.perform_create_account(
+            localpart=localpart, password=None, is_admin=is_admin
+        )
+        assert account.access_token is not None
+        return User(self, account.user_id, account.access_token)
+
+    async def guest(self) -> "User":
+        """Make a guest account and return its user."""
+        answer = await self.client.post(f"{V3}/register?kind=guest", {})
+        assert answer.status == 200, answer
+        return User(self, UserID(answer.json["user_id"]), answer.json["access_token"])
+
+    async def event(self, event_id: str) -> Event:
+        """Return an event as the room server keeps it."""
+        [stored] = await self.rooms.queries.query_events(event_ids=[EventID(event_id)])
+        return stored.event
+
+    async def state(self, room_id: str) -> dict[tuple[str, str], Event]:
+        """Return the current state of a room."""
+        events = await self.rooms.queries.query_state(room_id=RoomID(room_id))
+        return {one.state_tuple: one for one in events}
+
+    async def content(self, room_id: str, event_type: str, state_key: str = "") -> Any:
+        """Return the content of a state event, `None` where there is none."""
+        event = (await self.state(room_id)).get((event_type, state_key))
+        return None if event is None else event.content
+
+    async def membership(self, room_id: str, user: "User") -> str | None:
+        """Return the membership of a user."""
+        content = await self.content(room_id, "m.room.member", user.user_id)
+        return None if content is None else str(content["membership"])
+
+    async def history(self, room_id: str) -> list[Event]:
+        """Return the events of a room from the first to the latest, along their prev events."""
+        head = await self.rooms.queries.query_room_head(room_id=RoomID(room_id), state_keys=[])
+        found: dict[str, Event] = {}
+        wanted = list(head.latest_event_ids)
+        while wanted:
+            stored = await self.rooms.queries.query_events(event_ids=wanted)
+            found.update({one.event.event_id: one.event for one in stored})
+            prev = {prev for one in stored for prev in one.event.prev_event_ids}
+            wanted = [one for one in prev if one not in found]
+        return sorted(found.values(), key=lambda event: event.depth)
+
+
+class User:
+    """A user with a client."""
+
+    def __init__(self, house: House, user_id: UserID, access_token: str) -> None:
+        self.user_id = user_id
+        self.house = house
+        self.client = house.client.as_user(access_token)
+        self._transactions = itertools.count()
+
+    async def post(self, path: str, body: Any = None) -> Answer:
+        """Send POST below the version."""
+        return await self.client.post(V3 + path, {} if body is None else body)
+
+    async def put(self, path: str, body: Any) -> Answer:
+        """Send PUT below the version."""
+        return await self.client.put(V3 + path, body)
+
+    async def get(self, path: str) -> Answer:
+        """Send GET below the version."""
+        return await self.client.get(V3 + path)
+
+    async def delete(self, path: str) -> Answer:
+        """Send DELETE below the version."""
+        return await self.client.delete(V3 + path)
+
+    async def create_room(self, **options: Any) -> str:
+        """Create a room and return its ID."""
+        answer = await self.post("/createRoom", options)
+        assert answer.status == 200, answer
+        return str(answer.json["room_id"])
+
+    async def in_room(self, action: str, room_id: str, **body: Any) -> Answer:
+        """Send POST to an endpoint of a room."""
+        return await self.post(f"/rooms/{quote(room_id)}/{action}", body)
+
+    async def join(self, room_id: str) -> Answer:
+        """Join a room."""
+        return await self.in_room("join", room_id)
+
+    async def send(
+        self,
+        room_id: str,
+        content: Mapping[str, Any] | None = None,
+        *,
+        kind: str = "m.room.message",
+        transaction: str | None = None,
+    ) -> Answer:
+        """Send an event, a message by default."""
+        body = {"msgtype": "m.text", "body": "hello"} if content is None else content
+        name = transaction or f"t{next(self._transactions)}"
+        return await self.put(f"/rooms/{quote(room_id)}/send/{kind}/{name}", body)
+
+    async def set_state(
+        self, room_id: str, kind: str, content: Mapping[str, Any], state_key: str = ""
+    ) -> Answer:
+        """Set state."""
+        return await self.put(f"/rooms/{quote(room_id)}/state/{kind}/{quote(state_key)}", content)
+
+    async def redact(self, room_id: str, event_id: str, **body: Any) -> Answer:
+        """Redact an event."""
+        name = f"t{next(self._transactions)}"
+        path = f"/rooms/{quote(room_id)}/redact/{quote(event_id, safe='')}/{name}"
+        return await self.put(path, body)
+
+
+@contextlib.asynccontextmanager
+async def running_house(folder: Path, **changes: Any) -> AsyncIterator[House]:
+    """Start the server over databases and a log in this folder."""
+    clock = changes.pop("clock", None) or SystemClock()
+    settings = msgspec.structs.replace(NO_RATES, **changes)
+    async with contextlib.AsyncExitStack() as stack:
+        log = await EmbeddedLog.open(folder / "log", dict.fromkeys(TOPICS, 1))
+        stack.push_async_callback(log.close)
+        users_database = await open_database(
+            f"sqlite:///{folder}/users", USERS_SCHEMA, durable=True
+        )
+        stack.push_async_callback(users_database.close)
+        rooms_database = await open_database(f"sqlite:///{folder}/rooms", ROOMS_SCHEMA)
+        stack.push_async_callback(rooms_database.close)
+        rooms = build_roomserver(
+            log=log, database=rooms_database, settings=RoomServerSettings(), clock=clock
+        )
+        users = build_userapi(
+            settings=USERS,
+            server_name=SERVER_NAME,
+            database=users_database,
+            log=log,
+            clock=clock,
+            random_bytes=secrets.token_bytes,
+        )
+        stack.callback(users.close)
+        client_api = build_clientapi(
+            log=log,
+            rooms=rooms.queries,
+            directory=rooms.directory,
+            authentication=users.authentication,
+            profiles=users.profiles,
+            accounts=users.accounts,
+            server_name=SERVER_NAME,
+            key=KEY,
+            clock=clock,
+            settings=settings,
+            default_room_version="12",
+        )
+        tasks = await stack.enter_async_context(Tasks())
+        tasks.start("roomserver", rooms.consumer.run())
+        tasks.start("clientapi", client_api.outcomes.run())
+        await client_api.outcomes.wait_ready()
+        yield House(client_api, users, rooms)
+
+
+__all__ = ["V3", "House", "ManualClock", "User", "running_house"]
