@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import msgspec
 import yaml
 
 from bench.servers import synapse, xylem
@@ -14,6 +15,23 @@ def test_xylem_accepts_the_settings_that_it_is_measured_with(tmp_path: Path) -> 
 
     assert [(each.address, each.port) for each in settings.listeners] == [("127.0.0.1", 8123)]
     assert settings.userapi.bcrypt_cost == 4
+
+
+def test_every_rate_limit_of_xylem_is_lifted(tmp_path: Path) -> None:
+    path = tmp_path / "xylem.yaml"
+    path.write_text(yaml.safe_dump(xylem.config(tmp_path / "data", ("127.0.0.1", 8123))))
+
+    sections = msgspec.to_builtins(load_settings(path, {}))
+
+    rates = {
+        f"{section}.{name}": value
+        for section, fields in sections.items()
+        if isinstance(fields, dict)
+        for name, value in fields.items()
+        if "_rate_" in name
+    }
+    assert rates
+    assert {name: value for name, value in rates.items() if value is not None} == {}
 
 
 def test_both_servers_hash_passwords_at_the_same_cost(tmp_path: Path) -> None:
