@@ -53,6 +53,11 @@ class ServerProcess:
 
     def start(self) -> None:
         """Start the process and return once it listens; `url` is its first listener's."""
+        self.launch()
+        self.wait_until_listening()
+
+    def launch(self) -> None:
+        """Start the process and return at once, before it is ready for anything."""
         self._process = subprocess.Popen(
             [sys.executable, "-m", "deploy.cli", "monolith", "--config", str(self.config_path)],
             cwd=self.folder,
@@ -64,6 +69,9 @@ class ServerProcess:
         # A thread reads all lines, so that the server never waits for its reader.
         self._incoming = queue.Queue()
         threading.Thread(target=_pump, args=(self._process, self._incoming), daemon=True).start()
+
+    def wait_until_listening(self) -> None:
+        """Return once the process that was launched listens; fails if it ends before."""
         self.url = str(self.wait_for_line("Listening")["url"])
 
     def wait_for_line(self, message: str) -> dict[str, Any]:

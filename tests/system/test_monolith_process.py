@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 import yaml
 
 from tests.system.server_process import ServerProcess, xylem
@@ -146,6 +147,32 @@ async def test_an_account_can_be_made_while_the_server_runs(
     assert await login(http, server, "bob") == 200
     assert (again.returncode, again.stdout) == (1, "")
     assert again.stderr.startswith("xylem: The account cannot be made: ")
+
+
+@pytest.mark.kafka
+@pytest.mark.postgres
+async def test_a_server_on_kafka_and_postgresql_keeps_its_data(
+    tmp_path: Path, http: aiohttp.ClientSession, kafka_broker: str, postgres_url: str
+) -> None:
+    kafka = {"bootstrap_servers": [kafka_broker], "topic_prefix": "monolith-", "partitions": 2}
+    settings = {"log": {"kafka": kafka}, "database": {"url": postgres_url}}
+    server = ServerProcess(tmp_path, settings)
+    server.start()
+    try:
+        token = (await register(http, server, "alice"))["access_token"]
+        headers = {"Authorization": f"Bearer {token}"}
+        rooms = f"{server.url}/_matrix/client/v3/createRoom"
+        async with http.post(rooms, json={}, headers=headers) as response:
+            assert response.status == 200
+
+        assert await asyncio.to_thread(server.stop) == 0
+        server.start()
+
+        joined = f"{server.url}/_matrix/client/v3/sync"
+        async with http.get(joined, headers=headers) as response:
+            assert len((await response.json())["rooms"]["join"]) == 1
+    finally:
+        server.kill()
 
 
 def test_a_second_server_on_the_same_data_is_refused(server: ServerProcess) -> None:
