@@ -162,6 +162,7 @@ class Consumer(Generic[T]):
             fresh = self._make(partition, stored[partition])
             self._owned[partition] = fresh
             subscription.seek(Position(partition, fresh.offset))
+            self._wake_waiters(partition, fresh.offset)
 
     async def _load(self, partitions: Collection[int]) -> dict[int, Stored]:
         generation = self._log.generation

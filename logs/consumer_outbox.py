@@ -127,6 +127,7 @@ class OutboxSender:
         self._pending: deque[tuple[int, OutboxBatch]] = deque(pending)
         self._changed = asyncio.Event()
         self._sent_batches = 0
+        self._is_out = False
         self.appended: int | None = None
         """Output of batches up to this offset is durable in the log."""
         self._task: asyncio.Task[None] | None = None
@@ -156,7 +157,8 @@ class OutboxSender:
         """Give what waits this long to be appended; the next owner sends the rest again."""
         if self._task is None:
             return
-        await asyncio.wait([self._task], timeout=timeout_s)
+        if not self._is_out:
+            await asyncio.wait([self._task], timeout=timeout_s)
         self._task.cancel()
         await asyncio.wait([self._task])
 
@@ -171,17 +173,20 @@ class OutboxSender:
             try:
                 await self._append(batches)
             except LogOutage as outage:
+                self._is_out = True
                 logger.warning(
                     "the outbox waits for the log",
                     extra={"stream": self._stream, "outage": str(outage)},
                 )
                 await backoff.wait()
             except Exception:
+                self._is_out = True
                 # Nothing of it may be left out: it is tried until an operator has helped.
                 logger.exception("the outbox cannot be sent", extra={"stream": self._stream})
                 await backoff.wait()
             else:
                 backoff.reset()
+                self._is_out = False
                 for _ in batches:
                     self._pending.popleft()
                 self.appended = batches[-1][0]
