@@ -220,4 +220,10 @@ async def running_house(folder: Path, **changes: Any) -> AsyncIterator[House]:
         yield House(client_api, users, rooms)
 
 
-__all__ = ["V3", "House", "ManualClock", "User", "running_house"]
+async def room_with_rule(alice: User, version: str, rule: dict[str, Any], **options: Any) -> str:
+    """Make a room with this join rule."""
+    state = [{"type": "m.room.join_rules", "content": rule}]
+    return await alice.create_room(room_version=version, initial_state=state, **options)
+
+
+__all__ = ["V3", "House", "ManualClock", "User", "room_with_rule", "running_house"]
