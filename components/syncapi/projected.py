@@ -39,7 +39,7 @@ class Projected:
         self._tokens: Final = tokens
         self._loading: Final[dict[str, list[MembershipChange]]] = {}
         self._position = start
-        self._token = tokens.encode(start)
+        self._token: str | None = None
 
     @property
     def position(self) -> SyncPosition:
@@ -48,7 +48,9 @@ class Projected:
 
     @property
     def token(self) -> str:
-        """The token of `position`."""
+        """The token of `position`, made when somebody asks for it."""
+        if self._token is None:
+            self._token = self._tokens.encode(self._position)
         return self._token
 
     async def user(self, user_id: str) -> CachedUser:
@@ -123,7 +125,7 @@ class Projected:
 
     def _advance(self) -> None:
         self._position = SyncPosition(self.rooms.next_offsets, self.client_data.next_offsets)
-        self._token = self._tokens.encode(self._position)
+        self._token = None
 
 
 def _load_user(connection: Connection, *, user_id: str) -> CachedUser:

@@ -3,7 +3,7 @@
 import msgspec
 
 from components.syncapi.changes import MembershipChange
-from components.syncapi.projection import Addition, Batch, Invite, Redaction
+from components.syncapi.projection import Addition, Batch, Redaction
 from components.syncapi.room_event import (
     RoomEvent,
     unsigned_of_redacted,
@@ -71,17 +71,8 @@ def _write_memberships(connection: Connection, batch: Batch) -> list[MembershipC
     changes += [invite.change for invite in batch.invites]
     changes.sort(key=lambda change: change.stream_order)
     upsert_memberships(connection, changes)
-    upsert_invites(connection, [_invite_row(invite) for invite in batch.invites])
+    upsert_invites(connection, [(invite.change, invite.invite_state) for invite in batch.invites])
     return changes + _retire_invites(connection, batch.retired)
-
-
-def _invite_row(invite: Invite) -> dict[str, object]:
-    return {
-        "user_id": invite.change.user_id,
-        "room_id": invite.change.room_id,
-        "event_id": invite.change.event_id,
-        "invite_state": invite.invite_state,
-    }
 
 
 def _retire_invites(

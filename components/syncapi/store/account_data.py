@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import sqlalchemy as sa
-from msgspec.structs import asdict
+from msgspec.structs import astuple
 
 from components.syncapi.changes import AccountDatum
 from components.syncapi.store.statements import Insert, execute_insert
@@ -38,7 +38,7 @@ def _renew(insert: Insert) -> sa.Insert:
 
 def upsert_account_data(connection: Connection, data: Sequence[AccountDatum]) -> None:
     """Put account data in place of what there was of the same types, in their order."""
-    execute_insert(connection, ACCOUNT_DATA, _renew, [asdict(datum) for datum in data])
+    execute_insert(connection, ACCOUNT_DATA, _renew, [astuple(datum) for datum in data])
 
 
 def select_account_data(

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 import sqlalchemy as sa
-from msgspec.structs import asdict
+from msgspec.structs import astuple
 
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.statements import Insert, execute_insert, ignore_conflicts
@@ -64,7 +64,7 @@ def _enter_timeline(insert: Insert) -> sa.Insert:
 def insert_timeline(connection: Connection, events: Sequence[RoomEvent]) -> set[int]:
     """Put events into the timeline; return the orders of those that were in it already."""
     written = execute_insert(
-        connection, EVENTS, _enter_timeline, [asdict(event) for event in events]
+        connection, EVENTS, _enter_timeline, [astuple(event) for event in events]
     )
     if written == len(events):
         return set()
@@ -76,7 +76,7 @@ def insert_timeline(connection: Connection, events: Sequence[RoomEvent]) -> set[
 
 def insert_state_events(connection: Connection, events: Sequence[RoomEvent]) -> None:
     """Keep events that are state without being in the timeline, unless they are known."""
-    execute_insert(connection, EVENTS, ignore_conflicts, [asdict(event) for event in events])
+    execute_insert(connection, EVENTS, ignore_conflicts, [astuple(event) for event in events])
 
 
 def select_events(connection: Connection, event_ids: Collection[str]) -> dict[str, RoomEvent]:

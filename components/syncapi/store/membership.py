@@ -1,10 +1,9 @@
 """Memberships: where each user stands in each room, since when, and what came before."""
 
 from collections.abc import Collection, Sequence
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
-from msgspec.structs import asdict
 
 from components.syncapi.changes import Membership, MembershipChange
 from components.syncapi.store.statements import Insert, execute_insert, ignore_conflicts
@@ -88,26 +87,45 @@ def upsert_memberships(connection: Connection, changes: Sequence[MembershipChang
     """Apply changes whose memberships are all known, in their order."""
     if not changes:
         return
-    execute_insert(connection, MEMBERSHIPS, _move, [asdict(change) for change in changes])
+    execute_insert(
+        connection,
+        MEMBERSHIPS,
+        _move,
+        [
+            (
+                change.user_id,
+                change.room_id,
+                change.membership,
+                change.stream_order,
+                change.event_id,
+            )
+            for change in changes
+        ],
+    )
     execute_insert(
         connection,
         MEMBERSHIP_CHANGES,
         ignore_conflicts,
         [
-            {
-                "user_id": change.user_id,
-                "room_id": change.room_id,
-                "stream_order": change.stream_order,
-                "membership": change.membership,
-            }
+            (change.user_id, change.room_id, change.stream_order, change.membership)
             for change in changes
         ],
     )
 
 
-def upsert_invites(connection: Connection, invites: Sequence[dict[str, Any]]) -> None:
+def upsert_invites(
+    connection: Connection, invites: Sequence[tuple[MembershipChange, bytes]]
+) -> None:
     """Keep what invites into rooms of other servers showed of them; the newest one counts."""
-    execute_insert(connection, INVITES, _renew_invite, list(invites))
+    execute_insert(
+        connection,
+        INVITES,
+        _renew_invite,
+        [
+            (change.user_id, change.room_id, change.event_id, invite_state)
+            for change, invite_state in invites
+        ],
+    )
 
 
 def select_memberships_of_events(

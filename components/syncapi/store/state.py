@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Final, NamedTuple
 
 import sqlalchemy as sa
-from msgspec.structs import asdict
+from msgspec.structs import astuple
 
 from components.syncapi.changes import AppliedChange
 from components.syncapi.room_event import RoomEvent
@@ -75,7 +75,7 @@ def insert_changes(connection: Connection, changes: Collection[AppliedChange]) -
     if not changes:
         return
     execute_insert(
-        connection, STATE_CHANGES, ignore_conflicts, [asdict(change) for change in changes]
+        connection, STATE_CHANGES, ignore_conflicts, [astuple(change) for change in changes]
     )
     last = {(change.room_id, change.type, change.state_key): change for change in changes}
     execute_insert(
@@ -83,7 +83,7 @@ def insert_changes(connection: Connection, changes: Collection[AppliedChange]) -
         CURRENT_STATE,
         _take_over,
         [
-            {"room_id": room_id, "type": kind, "state_key": key, "event_id": change.event_id}
+            (room_id, kind, key, change.event_id)
             for (room_id, kind, key), change in last.items()
             if change.event_id is not None
         ],
