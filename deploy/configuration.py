@@ -269,7 +269,7 @@ def _check(settings: Settings, source: str) -> None:
         raise SettingsInvalid(
             f"{source}: database.url: expected sqlite:///folder or postgresql://user@host/database."
         )
-    _refuse_absurd_numbers(msgspec.to_builtins(settings), "", source)
+    _refuse_absurd_numbers(settings, "", source)
     taken: dict[tuple[str, int], int] = {}
     for number, listener in enumerate(settings.listeners):
         place = (listener.address, listener.port)
@@ -283,20 +283,22 @@ def _check(settings: Settings, source: str) -> None:
 
 
 def _refuse_absurd_numbers(value: object, place: str, source: str) -> None:
-    match value:
-        case int() | float() if value < 0:
-            raise SettingsInvalid(f"{source}: {place}: {value} is below 0.")
-        case {"per_second": rate, "burst": burst} if not rate or not burst:
+    """Raise for numbers below 0, and for rates at which nothing ever happens."""
+    if isinstance(value, tuple | list):
+        for index, inner in enumerate(value):
+            _refuse_absurd_numbers(inner, f"{place}[{index}]", source)
+    if not isinstance(value, msgspec.Struct):
+        return
+    for field in msgspec.structs.fields(value):
+        inner, inner_place = getattr(value, field.name), _join(place, field.name)
+        if isinstance(inner, int | float) and inner < 0 and inner != field.default:
+            raise SettingsInvalid(f"{source}: {inner_place}: {inner} is below 0.")
+        if field.name in {"per_second", "burst"} and not inner:
             raise SettingsInvalid(
-                f"{source}: {place}: per_second and burst have to be above 0.",
-                "To have no limit, set the whole of it to null.",
+                f"{source}: {inner_place} has to be above 0.",
+                "To have no limit, set the whole of the rate to null.",
             )
-        case dict():
-            for key, inner in value.items():
-                _refuse_absurd_numbers(inner, _join(place, key), source)
-        case list() | tuple():
-            for index, inner in enumerate(value):
-                _refuse_absurd_numbers(inner, f"{place}[{index}]", source)
+        _refuse_absurd_numbers(inner, inner_place, source)
 
 
 def _kind(value: object) -> str:

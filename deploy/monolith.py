@@ -1,4 +1,4 @@
-"""The monolith: all components in one process, over an embedded log."""
+"""The monolith: all components in one process, over an embedded log or Kafka."""
 
 import contextlib
 import logging
@@ -48,7 +48,7 @@ async def run_monolith(settings: Settings, directory: DataDirectory, announce: A
     async with contextlib.AsyncExitStack() as stack:
         stop = stack.enter_context(stop_signals())
         key = starting.signing_key(directory)
-        log = await stack.enter_async_context(starting.embedded_log(directory, settings, clock))
+        log = await stack.enter_async_context(starting.log(directory, settings, clock))
         parts = await _build(stack, settings, directory, log, key=key, clock=clock)
         tasks = await stack.enter_async_context(Tasks())
         _start(tasks, parts, settings, log, clock)
@@ -92,6 +92,7 @@ async def _build(
         log=log,
         clock=clock,
         random_bytes=secrets.token_bytes,
+        default_room_version=settings.default_room_version,
     )
     stack.callback(users.close)
     rooms = roomserver.build(
@@ -133,6 +134,8 @@ def _start(
     tasks.start("syncapi, rooms", parts.sync.room_events.run())
     tasks.start("syncapi, client data", parts.sync.client_data.run())
     tasks.start("clientapi, outcomes", parts.clients.outcomes.run())
+    if settings.log.kafka is not None:
+        return
     consumers = (parts.rooms.consumer, parts.sync.room_events, parts.sync.client_data)
     tasks.start("trimmer", Trimmer(log, consumers, clock).run(settings.log.trim_interval_s))
 

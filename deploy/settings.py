@@ -15,6 +15,7 @@ from components.roomserver.settings import RoomServerSettings
 from components.syncapi.settings import SyncApiSettings
 from components.userapi.settings import UserApiSettings
 from logs.embedded.settings import EmbeddedLogSettings
+from logs.kafka.settings import KafkaLogSettings
 from matrix.room_versions import DEFAULT_ROOM_VERSION
 
 Api = Literal["client", "metrics", "health"]
@@ -63,12 +64,15 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The append-only log that everything is written to first; it lies in `data_dir`."""
+    """The append-only log that everything is written to first."""
 
+    kafka: KafkaLogSettings | None = None
+    """Kafka as the log; without it, the log is embedded: files in `data_dir`. Changing from one to
+    the other begins a new log, with which databases of the other one cannot be used."""
     embedded: EmbeddedLogSettings = msgspec.field(default_factory=EmbeddedLogSettings)
     trim_interval_s: Annotated[float, Meta(ge=1)] = 60.0
-    """Seconds between two looks at what the log may drop: what all readers have made durable, and
-    what is older than its topic keeps records."""
+    """Seconds between two looks at what the embedded log may drop: what all readers have made
+    durable, and what is older than its topic keeps records. Kafka drops by age alone."""
 
 
 class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):

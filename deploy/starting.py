@@ -14,10 +14,12 @@ from base.database import Database, DatabaseOutage, Schema, SchemaTooNew, open_d
 from base.http import Application, Listener, Server, serve
 from deploy.data_directory import DataDirectory
 from deploy.errors import StartRefused
+from deploy.log_elsewhere import LogElsewhere
 from deploy.settings import ListenerSettings, Settings
 from deploy.signing_key_file import read_signing_key, write_new_signing_key
 from logs.embedded import EmbeddedLog, FolderInUse
-from logs.log import LogDamaged, LogMismatch, LogOutage
+from logs.kafka.settings import KafkaLogSettings
+from logs.log import Log, LogDamaged, LogMismatch, LogOutage
 from logs.topics import TOPICS
 from matrix.signing import SigningKey
 
@@ -73,19 +75,50 @@ async def database(
 
 
 @contextlib.asynccontextmanager
-async def embedded_log(
-    directory: DataDirectory, settings: Settings, clock: Clock
-) -> AsyncIterator[EmbeddedLog]:
-    """Hold the embedded log open, with one partition per topic."""
-    sizes = msgspec.structs.asdict(settings.log.embedded)
+async def log(directory: DataDirectory, settings: Settings, clock: Clock) -> AsyncIterator[Log]:
+    """Hold the server's log open: Kafka where it is set, or the embedded one."""
+    kafka = settings.log.kafka
     with _explained("The log"):
-        log = await EmbeddedLog.open(
-            directory.log_path, dict.fromkeys(TOPICS, 1), clock=clock, **sizes
+        opened = await (
+            _embedded_log(directory, settings, clock) if kafka is None else _kafka_log(kafka)
         )
     try:
-        yield log
+        yield opened
     finally:
+        await opened.close()
+
+
+@contextlib.asynccontextmanager
+async def log_beside(settings: Settings) -> AsyncIterator[Log]:
+    """Hold what a command needs of the log of a server that may be running."""
+    if settings.log.kafka is None:
+        yield LogElsewhere()
+        return
+    with _explained("The log"):
+        opened = await _kafka_log(settings.log.kafka)
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+async def _embedded_log(directory: DataDirectory, settings: Settings, clock: Clock) -> Log:
+    sizes = msgspec.structs.asdict(settings.log.embedded)
+    partitions = dict.fromkeys(TOPICS, 1)
+    return await EmbeddedLog.open(directory.log_path, partitions, clock=clock, **sizes)
+
+
+async def _kafka_log(settings: KafkaLogSettings) -> Log:
+    # Its client library is optional, and nobody else needs it in memory.
+    from logs.kafka.log import KafkaLog  # noqa: PLC0415
+
+    log = await KafkaLog.connect(settings)
+    try:
+        await log.ensure_topics(TOPICS.values())
+    except BaseException:
         await log.close()
+        raise
+    return log
 
 
 def _listener(settings: ListenerSettings, application: Application) -> Listener:

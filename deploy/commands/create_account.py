@@ -15,7 +15,6 @@ from deploy import starting
 from deploy.configuration import load_settings
 from deploy.data_directory import DataDirectory
 from deploy.errors import StartRefused
-from deploy.log_elsewhere import LogElsewhere
 from deploy.settings import Settings
 from matrix.errors import MatrixError
 from matrix.identifiers import ServerName
@@ -74,7 +73,7 @@ async def _create(settings: Settings, localpart: str, password: str, *, is_admin
             settings=settings.userapi,
             server_name=ServerName(settings.server_name),
             database=database,
-            log=LogElsewhere(),
+            log=await stack.enter_async_context(starting.log_beside(settings)),
             clock=SystemClock(),
             random_bytes=secrets.token_bytes,
         )

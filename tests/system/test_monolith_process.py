@@ -68,8 +68,8 @@ async def test_metrics_count_requests_by_route(
 
 async def test_a_listener_serves_only_its_apis(tmp_path: Path, http: aiohttp.ClientSession) -> None:
     server = ServerProcess(tmp_path, {"listeners": [{"port": 0, "apis": ["health"]}]})
-    server.start()
     try:
+        server.start()
         async with http.get(f"{server.url}/_matrix/client/versions") as response:
             assert response.status == 404
     finally:
@@ -157,8 +157,8 @@ async def test_a_server_on_kafka_and_postgresql_keeps_its_data(
     kafka = {"bootstrap_servers": [kafka_broker], "topic_prefix": "monolith-", "partitions": 2}
     settings = {"log": {"kafka": kafka}, "database": {"url": postgres_url}}
     server = ServerProcess(tmp_path, settings)
-    server.start()
     try:
+        server.start()
         token = (await register(http, server, "alice"))["access_token"]
         headers = {"Authorization": f"Bearer {token}"}
         rooms = f"{server.url}/_matrix/client/v3/createRoom"

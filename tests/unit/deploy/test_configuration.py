@@ -168,7 +168,7 @@ def test_an_unknown_key_is_named_with_its_place_and_the_nearest(
         ("userapi: {bcrypt_cost: 3}", "userapi: bcrypt_cost is between 4 and 31."),
         (
             "clientapi: {join_rate_per_user: {per_second: 0, burst: 1}}",
-            "clientapi.join_rate_per_user: per_second and burst have to be above 0.",
+            "clientapi.join_rate_per_user.per_second has to be above 0.",
         ),
         ("default_room_version: '99'", "default_room_version: there is no room version '99'."),
         ("server_name: a/b", "server_name: 'a/b' is no server name."),
