@@ -25,6 +25,7 @@ from components.clientapi.sending import EventSender
 from components.clientapi.settings import ClientApiSettings
 from components.clientapi.state_changes import StateChanges
 from components.clientapi.transactions import Transactions
+from components.clientapi.upgrades import RoomUpgrades
 from internalapi.roomserver import RoomDirectory, RoomQueries
 from internalapi.userapi import Accounts, Authentication, Profiles
 from logs.log import Log
@@ -100,6 +101,9 @@ def build(
         requesters=requesters,
         parser=CreationParser(server_name, default_room_version, settings),
         creation=creation,
+        upgrades=RoomUpgrades(
+            sender=sender, rooms=rooms, directory=directory, profiles=member_profiles, rates=rates
+        ),
     ).add_to(router)
     ProfileRoutes(
         requesters=requesters,

@@ -62,8 +62,11 @@ class RoomFilter(msgspec.Struct, frozen=True):
 def page_of(
     rooms: Sequence[PublishedRoom], wanted: RoomFilter, since: PageToken | None, limit: int
 ) -> dict[str, Any]:
-    """Return one page of the directory as clients see it; `rooms` are in the directory's order."""
-    matching = [room for room in rooms if wanted.matches(room)]
+    """Return one page of the directory as clients see it.
+
+    Tokens name places in the order, so that pages fit together while rooms come and go.
+    """
+    matching = sorted((room for room in rooms if wanted.matches(room)), key=_place)
     start, end = _bounds(matching, since, limit)
     page = matching[start:end]
     answer: dict[str, Any] = {
