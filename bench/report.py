@@ -47,12 +47,12 @@ def figures(outcomes: Sequence[Outcome]) -> str:
     head = (
         *("scenario", "server", "ops", "rate/s", "p50 ms", "p95 ms", "p99 ms"),
         *("cpu-s/1000", "rss MB", "start s", "client cpu-s", "client %", "errors"),
-        *("wrong", "missing", "doubled", "reordered"),
+        *("checked", "wrong", "missing", "doubled", "reordered"),
     )
     rows = []
     for outcome in outcomes:
         found = outcome.findings
-        faults = (found.wrong, found.missing, found.doubled, found.reordered)
+        faults = (found.checked, found.wrong, found.missing, found.doubled, found.reordered)
         if not outcome.phases:
             blank = ["-"] * 10
             rows.append([outcome.scenario, outcome.server, *blank, "FAILED", *map(str, faults)])
@@ -108,7 +108,7 @@ def ratios(outcomes: Sequence[Outcome], subject: str, other: str) -> tuple[str, 
             rows.append(row)
             passed = passed and good
         if not ours.clean:
-            faults = "failed" if ours.failure else "errors" if ours.errors else "wrong events"
+            faults = "failed" if ours.failure else "errors" if ours.errors else "events"
             rows.append([scenario, faults, "-", "-", "-", "none", "FAIL", "-", "-"])
             passed = False
     head = ("scenario", "figure", subject, other, "ratio", "needed", "found.", "goal", "goal met")
@@ -181,9 +181,9 @@ def write_json(
 
 
 def commit() -> str | None:
-    """Return the checkout's commit, or None outside a checkout."""
+    """Return the checkout's commit, marked when files differ from it; None outside of one."""
     found = subprocess.run(
-        ["git", "rev-parse", "HEAD"],
+        ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"],
         cwd=RESULTS.parent,
         capture_output=True,
         text=True,

@@ -28,8 +28,12 @@ class Outcome:
 
     @property
     def clean(self) -> bool:
-        """Say whether the scenario ran to its end without an error or a wrong event."""
-        return self.failure is None and not self.errors and self.findings.clean
+        """Say whether the scenario ran to its end without an error or a wrong event.
+
+        One in which nothing was checked has shown nothing.
+        """
+        checked = self.findings.checked > 0 and self.findings.clean
+        return self.failure is None and not self.errors and checked
 
 
 class Stage:

@@ -14,7 +14,13 @@ def measured(**figures_of: float) -> Metrics:
 
 def outcome(server: str, *, rate: float, cpu: float = 1.0, rss_mb: float = 100.0) -> Outcome:
     metrics = measured(rate_per_s=rate, cpu_s_per_1000=cpu)
-    return Outcome(server, "send-one-room", phases={"send": metrics}, rss_mb=rss_mb)
+    return Outcome(
+        server,
+        "send-one-room",
+        phases={"send": metrics},
+        rss_mb=rss_mb,
+        findings=Findings(checked=9),
+    )
 
 
 def test_a_table_aligns_its_columns() -> None:
@@ -53,7 +59,15 @@ def test_wrong_events_fail_however_fast_the_server_was() -> None:
     text, passed = ratios([ours, theirs], "xylem", "synapse")
 
     assert not passed
-    assert "wrong events" in text
+    assert [line for line in text.splitlines() if "events" in line and "FAIL" in line]
+
+
+def test_a_scenario_in_which_nothing_was_checked_is_not_clean() -> None:
+    unchecked = outcome("xylem", rate=700)
+    unchecked.findings = Findings()
+
+    assert not unchecked.clean
+    assert outcome("xylem", rate=700).clean
 
 
 def test_a_scenario_that_did_not_run_on_both_servers_fails() -> None:
