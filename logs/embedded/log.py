@@ -12,7 +12,7 @@ from logs.embedded.frames import FRAME_BYTES, FrameCodec, SegmentHeader, TopicOf
 from logs.embedded.groups import Group, Member
 from logs.embedded.partitions import EmbeddedTail, Partition, TailMemory, wake_all
 from logs.embedded.reading import Wanted, read_records
-from logs.embedded.segments import Segment, header_after, lock_folder, recover
+from logs.embedded.segments import Segment, header_after, lock_folder, note_closing, recover
 from logs.embedded.settings import EmbeddedLogSettings
 from logs.embedded.writer import Writer, Written
 from logs.log import (
@@ -71,6 +71,7 @@ class EmbeddedLog:
         clock: Clock,
     ) -> None:
         last = segments[-1]
+        self._folder = folder.path
         self._lock = folder.lock
         self._segments = segments
         self._settings = settings
@@ -148,6 +149,8 @@ class EmbeddedLog:
         """Append and return the positions once all are durable."""
         partitions = self._partitions[topic]
         self._require_open()
+        if self._writer.refusal is not None:
+            raise LogOutage(self._writer.refusal)
         limit = self._settings.max_record_bytes
         for key, value, _ in records:
             if len(key) + len(value) > limit:
@@ -167,8 +170,6 @@ class EmbeddedLog:
     def _require_open(self) -> None:
         if self._is_closed:
             raise LogOutage("The log is closed.")
-        if self._writer.refusal is not None:
-            raise LogOutage(self._writer.refusal)
 
     def _encode(
         self, partitions: Sequence[Partition], records: Sequence[Outgoing]
@@ -352,6 +353,8 @@ class EmbeddedLog:
             wake_all(partitions, "The log is closed.")
         if self._tasks:
             await asyncio.wait(self._tasks)
+        if self._writer.refusal is None:
+            note_closing(self._folder, self._segments[-1].next_commit)
         os.close(self._lock)
 
 

@@ -29,6 +29,7 @@ from logs.log import LogDamaged, LogMismatch
 
 logger = logging.getLogger(__name__)
 
+_CLOSED: Final = "closed"
 _INDEX_EVERY_BYTES: Final = 32 * 1024
 
 
@@ -114,6 +115,22 @@ class Segment:
         self.path.with_suffix(".index").unlink(missing_ok=True)
 
 
+def note_closing(folder: Path, next_commit: int) -> None:
+    """Leave word of where the log ended, so that the next start misses nothing of it."""
+    (folder / _CLOSED).write_text(str(next_commit))
+
+
+def _take_closing_note(folder: Path, last: Segment) -> None:
+    """Compare the log with the word that was left. Raises `LogDamaged`."""
+    note = folder / _CLOSED
+    if not note.exists():
+        return
+    text = note.read_text()
+    if text.isdecimal() and last.next_commit < int(text):
+        raise LogDamaged(_damage(last))
+    note.unlink()
+
+
 def segment_path(folder: Path, number: int) -> Path:
     """Return the file of the segment with this number."""
     return folder / f"{number:012d}.log"
@@ -182,7 +199,10 @@ def recover(folder: Path, topics: Mapping[str, int]) -> list[Segment]:
     segments: list[Segment] = []
     for path in paths:
         _append_segment(segments, path, is_last=path == paths[-1])
-    if not segments:
+    if segments:
+        _take_closing_note(folder, segments[-1])
+        _repair(segments[-1])
+    else:
         header = SegmentHeader(secrets.token_hex(8), 0, 0, [])
         return [create_segment(folder, _with_topics(header, topics))]
     last = segments[-1]
@@ -236,26 +256,30 @@ def _append_segment(segments: list[Segment], path: Path, *, is_last: bool) -> No
         if is_last or not segment.load_index():
             with memoryview(data) as view:
                 _scan(segment, data, view)
-    if segment.size < path.stat().st_size:
-        if not is_last:
-            raise LogDamaged(_damage(segment))
+    if segment.size < path.stat().st_size and not is_last:
+        raise LogDamaged(_damage(segment))
+    segments.append(segment)
+
+
+def _repair(last: Segment) -> None:
+    """Cut off what was never acknowledged, and make sure of the rest."""
+    size = last.path.stat().st_size
+    if last.size < size:
         logger.warning(
             "cut off the torn tail of the log, which was never acknowledged",
-            extra={"segment": path.name, "at": segment.size, "size": path.stat().st_size},
+            extra={"segment": last.path.name, "at": last.size, "size": size},
         )
-        os.truncate(path, segment.size)
-    if is_last:
-        # After a kill the newest commits may be in the kernel's memory only.
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-    segments.append(segment)
+        os.truncate(last.path, last.size)
+    # After a kill the newest commits may be in the kernel's memory only.
+    with last.path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _damage(segment: Segment) -> str:
     return (
-        f"Segment {segment.path.name} is damaged at byte {segment.size}, and intact records "
-        "follow, so this is no interrupted write. Nothing was changed. Restore the file from a "
-        "backup; or move the whole folder away, start with an empty log, and rebuild the readers."
+        f"Segment {segment.path.name} is damaged at byte {segment.size}: acknowledged records "
+        "were after it, so this is no interrupted write. Nothing was changed. Restore the file "
+        "from a backup; or move the folder away, start with an empty log and rebuild the readers."
     )
 
 
