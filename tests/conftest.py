@@ -2,10 +2,11 @@
 
 from tests.fixtures.kafka_broker import kafka_broker
 from tests.fixtures.no_skips_on_ci import pytest_make_collect_report, pytest_runtest_makereport
-from tests.fixtures.postgres import postgres_server, postgres_url
+from tests.fixtures.postgres import postgres_module_url, postgres_server, postgres_url
 
 __all__ = [
     "kafka_broker",
+    "postgres_module_url",
     "postgres_server",
     "postgres_url",
     "pytest_make_collect_report",

@@ -39,11 +39,13 @@ class Homeserver:
         url: Callable[[], str],
         *,
         shared_secret: str = "",
+        name_suffix: str = "",
         until_back: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.http = http
         self._url = url
         self._shared_secret = shared_secret
+        self._name_suffix = name_suffix
         self._until_back = until_back
         """Awaited when a request was cut off, before it is repeated; without it nothing is."""
         self.cut_off: Counter[str] = Counter()
@@ -100,7 +102,7 @@ class Homeserver:
 
     async def register(self, name: str) -> "Client":
         """Register with m.login.dummy, in the two steps of interactive authentication."""
-        wanted = {"username": name, "password": PASSWORD}
+        wanted = {"username": name + self._name_suffix, "password": PASSWORD}
         status, asked = await self.once("POST", f"{V3}/register", body=wanted)
         assert status == 401, asked
         assert {"stages": ["m.login.dummy"]} in asked["flows"]
@@ -111,6 +113,7 @@ class Homeserver:
         """Register with the secret that the server shares with its operator's tools."""
         path = "/_synapse/admin/v1/register"
         nonce = (await self.call("GET", path))["nonce"]
+        name += self._name_suffix
         parts = (nonce, name, PASSWORD, "admin" if admin else "notadmin")
         text = b"\0".join(part.encode() for part in parts)
         mac = hmac.new(self._shared_secret.encode(), text, hashlib.sha1).hexdigest()
@@ -119,7 +122,7 @@ class Homeserver:
 
     async def login(self, name: str, **fields: Any) -> "Client":
         """Log a new device in."""
-        identifier = {"type": "m.id.user", "user": name}
+        identifier = {"type": "m.id.user", "user": name + self._name_suffix}
         body = {"type": "m.login.password", "identifier": identifier, "password": PASSWORD}
         return Client(self, await self.call("POST", f"{V3}/login", body=body | fields))
 

@@ -1,5 +1,6 @@
 """Fixtures of tests that run the server as a process and speak to it over HTTP."""
 
+import itertools
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +19,7 @@ NO_RATE_LIMITS: Final[dict[str, Any]] = {
         "creation_rate_per_user": None,
     }
 }
+_test_numbers = itertools.count()
 
 
 @pytest.fixture
@@ -36,24 +38,30 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def database_settings(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """The server's settings for its database, once for SQLite and once for PostgreSQL."""
-    if request.param == "sqlite":
-        return {}
-    return {"database": {"url": request.getfixturevalue("postgres_url")}}
-
-
-@pytest.fixture
-def busy_server(tmp_path: Path, database_settings: dict[str, Any]) -> Iterator[ServerProcess]:
-    """A monolith without rate limits, over each kind of database."""
-    process = ServerProcess(tmp_path, NO_RATE_LIMITS | database_settings)
+@pytest.fixture(
+    scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+)
+def busy_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServerProcess]:
+    """A monolith without rate limits, over each kind of database; a module's tests share it."""
+    settings = dict(NO_RATE_LIMITS)
+    if request.param == "postgres":
+        settings["database"] = {"url": request.getfixturevalue("postgres_module_url")}
+    process = ServerProcess(tmp_path_factory.mktemp("server"), settings)
     process.start()
     yield process
     process.kill()
 
 
 @pytest.fixture
-def homeserver(busy_server: ServerProcess, http: aiohttp.ClientSession) -> Homeserver:
-    """A server without rate limits as its clients see it, over each kind of database."""
-    return Homeserver(http, lambda: busy_server.url, shared_secret=SHARED_SECRET)
+def homeserver(busy_server: ServerProcess, http: aiohttp.ClientSession) -> Iterator[Homeserver]:
+    """A server as the clients of one test see it, who have names of their own."""
+    errors_before = len(busy_server.errors())
+    yield Homeserver(
+        http,
+        lambda: busy_server.url,
+        shared_secret=SHARED_SECRET,
+        name_suffix=f".{next(_test_numbers)}",
+    )
+    assert not busy_server.errors()[errors_before:]

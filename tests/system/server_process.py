@@ -1,5 +1,6 @@
 """A Xylem process as operators run it: started from a configuration file, ended by a signal."""
 
+import contextlib
 import json
 import os
 import queue
@@ -82,6 +83,18 @@ class ServerProcess:
             if line["message"] == message:
                 return line
         raise AssertionError(f"The server ended: {self.lines}")
+
+    def errors(self) -> list[dict[str, Any]]:
+        """Return what the server has said so far that no request may cause."""
+        with contextlib.suppress(queue.Empty):
+            while (text := self._incoming.get_nowait()) is not None:
+                self.lines.append(_parse(text))
+            self._incoming.put(None)
+        return [
+            line
+            for line in self.lines
+            if line.get("level") in {"error", "critical"} or "Traceback" in line["message"]
+        ]
 
     def stop(self) -> int:
         """Ask the process to stop and return its exit code."""
