@@ -77,7 +77,7 @@ class Adder:
             self._announcer.rejected(event, "room_id: the room is not known.")
             return
         try:
-            before = EMPTY if is_create else graph.state_before(writer, event)
+            before = EMPTY if is_create or room is None else graph.state_before(writer, event, room)
         except graph.PrevEventsUnknown as error:
             self._announcer.rejected(event, str(error))
             return

@@ -18,25 +18,24 @@ class PrevEventsUnknown(Exception):
     """Events that come before this one are not stored, and no state was given for it."""
 
 
-def state_before(writer: Writer, event: Event) -> NodeName:
+def state_before(writer: Writer, event: Event, room: Room) -> NodeName:
     """Return the state before an event: that after its prev events, resolved.
 
     Raises `PrevEventsUnknown` with the IDs.
     """
-    given = None
-    known = writer.known_events(event.prev_event_ids)
-    missing = [
-        event_id
-        for event_id in event.prev_event_ids
-        if event_id not in known or known[event_id].state_after is None
-    ]
+    # Mostly the prev events are among the latest, and nothing has to be loaded.
+    after = {one.event_id: one.state_after for one in room.latest}
+    others = [event_id for event_id in event.prev_event_ids if event_id not in after]
+    for event_id, known in writer.known_events(others).items():
+        if known.state_after is not None:
+            after[event_id] = known.state_after
+    missing = [event_id for event_id in event.prev_event_ids if event_id not in after]
     if missing:
         given = writer.given_state(event.event_id)
         if given is None or not given[1]:
             raise PrevEventsUnknown(f"prev_events: {', '.join(missing)} not known.")
         return given[0]
-    states = [after for one in known.values() if (after := one.state_after) is not None]
-    return resolve(writer, event.room_version, states)
+    return resolve(writer, event.room_version, (after[one] for one in event.prev_event_ids))
 
 
 def state_after(writer: Writer, event: Event, before: NodeName) -> NodeName:

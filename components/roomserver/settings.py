@@ -10,9 +10,9 @@ class RoomServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     """Most input records that one database transaction processes."""
     cached_rooms: int = 2_000
     """Rooms per partition whose latest events and version stay in memory."""
-    cached_events: int = 20_000
-    """Events per partition that stay in memory, mostly for authorisation."""
-    cached_state_nodes: int = 50_000
+    cached_events: int = 10_000
+    """Events per partition that stay in memory, mostly state, for authorisation."""
+    cached_state_nodes: int = 20_000
     """Nodes of state snapshots per partition that stay in memory."""
     max_latest_events: int = 20
     """Most prev events that a new event is offered; others wait for the next event."""

@@ -147,6 +147,11 @@ class Writer(Reader):
         """Let everybody see the changes: they are committed."""
         memory = self._memory
         memory.rooms.update(self._rooms)
-        memory.events.update(self._added)
-        memory.events.update(self._replaced)
+        # Messages are hardly read again: what the rules need is state.
+        memory.events.update({key: one for key, one in self._added.items() if one.event.is_state})
+        for event_id, one in self._replaced.items():
+            if one.event.is_state:
+                memory.events[event_id] = one
+            else:
+                memory.events.pop(event_id, None)
         memory.nodes.update(self._nodes)
