@@ -16,6 +16,7 @@ from matrix.errors import BadJson, Forbidden, NotFound
 from matrix.identifiers import UserID
 from matrix.state_keys import member_key
 
+_PASSES: Final = 4
 _OF_ONE_EVENT: Final = frozenset({"reason", "join_authorised_via_users_server", *MEMBER_FIELDS})
 
 
@@ -58,8 +59,16 @@ class ProfileChanges:
             return
         # Also when the profile said so already: an earlier request may have been cut short
         # before all rooms knew. Rooms that know it get no event.
+        for _ in range(_PASSES):
+            shown = await self._member_profiles.of(user_id)
+            await self._announce_everywhere(user_id, shown)
+            if await self._member_profiles.of(user_id) == shown:
+                return
+            # Another request has changed the profile meanwhile, and this one may have
+            # overwritten in some rooms what that one announced.
+
+    async def _announce_everywhere(self, user_id: UserID, shown: dict[str, Any]) -> None:
         joined = await self._rooms.query_rooms_of_user(user_id=user_id, memberships=["join"])
-        shown = await self._member_profiles.of(user_id)
         remaining = iter(joined)
 
         async def announce_some() -> None:

@@ -165,7 +165,9 @@ class User:
         self, room_id: str, kind: str, content: Mapping[str, Any], state_key: str = ""
     ) -> Answer:
         """Set state."""
-        return await self.put(f"/rooms/{quote(room_id)}/state/{kind}/{quote(state_key)}", content)
+        return await self.put(
+            f"/rooms/{quote(room_id)}/state/{kind}/{quote(state_key, safe='')}", content
+        )
 
     async def redact(self, room_id: str, event_id: str, **body: Any) -> Answer:
         """Redact an event."""
