@@ -11,7 +11,6 @@ from cachetools import Cache, LRUCache
 
 from components.syncapi.changes import Membership, MembershipChange
 from components.syncapi.room_event import CHANGES_OTHERS, RoomEvent
-from components.syncapi.summary import Summary
 
 _OVERHEAD_BYTES: Final = 600
 _NEVER: Final = -1
@@ -28,7 +27,6 @@ class RecentRoom:
         "partition",
         "room_id",
         "state_changed_aside",
-        "summary",
     )
 
     def __init__(self, room_id: str, partition: int) -> None:
@@ -43,8 +41,6 @@ class RecentRoom:
         self.fragment: tuple[int, int, bool, int, bytes] | None = None
         """The room's part of an answer, as it is for everybody who needs the same events: their
         first and last order, whether for `state_after`, when it was made (ms), and its bytes."""
-        self.summary: Summary | None = None
-        """The room's summary; None when a membership has changed since it was made."""
 
     def since(self, order: int) -> list[RoomEvent]:
         """Return the events at or after this order, oldest first."""

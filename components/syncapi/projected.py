@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
+from cachetools import LRUCache
+
 from base.database import Database
 from components.syncapi.changes import MembershipChange
 from components.syncapi.memory import CachedUser, CachedUsers, RecentRooms
@@ -12,6 +14,7 @@ from components.syncapi.settings import SyncApiSettings
 from components.syncapi.store.account_data import select_newest_account_data_order
 from components.syncapi.store.membership import select_rooms_of_user
 from components.syncapi.store.tables import Connection
+from components.syncapi.summary import Summary
 from components.syncapi.tokens import Tokens
 from components.syncapi.waiting import LongPolls, Progress
 from components.syncapi.writing import Written
@@ -35,6 +38,7 @@ class Projected:
         self.users: Final = CachedUsers(
             settings.cached_memberships, lambda user_id: self.polls.wake([user_id])
         )
+        self.summaries: Final[LRUCache[str, Summary]] = LRUCache(settings.cached_summaries)
         self._database: Final = database
         self._tokens: Final = tokens
         self._loading: Final[dict[str, list[MembershipChange]]] = {}
@@ -107,7 +111,7 @@ class Projected:
         if room is None or room.last_order < change.stream_order:
             room = self.recent.touch(partition, change.room_id, change.stream_order)
         room.members_changed = max(room.members_changed, change.stream_order)
-        room.summary = None
+        self.summaries.pop(change.room_id, None)
         self.users.move(change)
         missed = self._loading.get(change.user_id)
         if missed is not None:

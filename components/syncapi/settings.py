@@ -20,6 +20,8 @@ class SyncApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of the newest events kept in memory, from which long polls are answered."""
     cached_memberships: int = 100_000
     """Memberships of syncing users kept in memory; those of idle users make room."""
+    cached_summaries: int = 20_000
+    """Rooms whose numbers of members and heroes are kept in memory."""
     cached_filters: int = 10_000
     """Parsed filters kept in memory."""
     cached_lazy_rooms: int = 20_000

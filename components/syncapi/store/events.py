@@ -7,7 +7,12 @@ import sqlalchemy as sa
 from msgspec.structs import astuple
 
 from components.syncapi.room_event import RoomEvent
-from components.syncapi.store.statements import Insert, execute_insert, ignore_conflicts
+from components.syncapi.store.statements import (
+    Insert,
+    execute_insert,
+    execute_select,
+    ignore_conflicts,
+)
 from components.syncapi.store.tables import EVENTS, Connection
 
 _CHUNK: Final = 500
@@ -100,7 +105,7 @@ def select_backwards(
     connection: Connection, room_id: str, from_order: int, to_order: int, limit: int
 ) -> list[RoomEvent]:
     """Return the newest events with `from_order` <= order < `to_order`, newest first."""
-    rows = connection.execute(_BACKWARDS, _range(room_id, from_order, to_order, limit))
+    rows = execute_select(connection, _BACKWARDS, _range(room_id, from_order, to_order, limit))
     return [RoomEvent(*row) for row in rows]
 
 
@@ -108,7 +113,7 @@ def select_forwards(
     connection: Connection, room_id: str, from_order: int, to_order: int, limit: int
 ) -> list[RoomEvent]:
     """Return the oldest events with `from_order` <= order < `to_order`, oldest first."""
-    rows = connection.execute(_FORWARDS, _range(room_id, from_order, to_order, limit))
+    rows = execute_select(connection, _FORWARDS, _range(room_id, from_order, to_order, limit))
     return [RoomEvent(*row) for row in rows]
 
 

@@ -6,7 +6,12 @@ from typing import Final
 import sqlalchemy as sa
 
 from components.syncapi.changes import Membership, MembershipChange
-from components.syncapi.store.statements import Insert, execute_insert, ignore_conflicts
+from components.syncapi.store.statements import (
+    Insert,
+    execute_insert,
+    execute_select,
+    ignore_conflicts,
+)
 from components.syncapi.store.tables import (
     EVENTS,
     INVITES,
@@ -37,7 +42,7 @@ _HISTORY: Final = (
 _COUNTS: Final = (
     sa.select(MEMBERSHIPS.c.membership, sa.func.count())
     .where(MEMBERSHIPS.c.room_id == sa.bindparam("room_id"))
-    .where(MEMBERSHIPS.c.membership.in_(("join", "invite")))
+    .where((MEMBERSHIPS.c.membership == "join") | (MEMBERSHIPS.c.membership == "invite"))
     .group_by(MEMBERSHIPS.c.membership)
 )
 _FIRST: Final = (
@@ -144,19 +149,19 @@ def select_rooms_of_user(connection: Connection, user_id: str) -> dict[str, Memb
 
 def select_membership(connection: Connection, user_id: str, room_id: str) -> Membership | None:
     """Return where a user stands in a room; None for one who never had to do with it."""
-    row = connection.execute(_OF_USER_IN_ROOM, {"user_id": user_id, "room_id": room_id}).first()
-    return None if row is None else Membership(*row)
+    rows = execute_select(connection, _OF_USER_IN_ROOM, {"user_id": user_id, "room_id": room_id})
+    return Membership(*rows[0]) if rows else None
 
 
 def select_history(connection: Connection, user_id: str, room_id: str) -> list[tuple[int, str]]:
     """Return all memberships of a user in a room with their orders, oldest first."""
-    rows = connection.execute(_HISTORY, {"user_id": user_id, "room_id": room_id})
+    rows = execute_select(connection, _HISTORY, {"user_id": user_id, "room_id": room_id})
     return [(order, membership) for order, membership in rows]
 
 
 def select_counts(connection: Connection, room_id: str) -> dict[str, int]:
     """Return how many members a room has that are joined and invited."""
-    rows = connection.execute(_COUNTS, {"room_id": room_id})
+    rows = execute_select(connection, _COUNTS, {"room_id": room_id})
     return {membership: count for membership, count in rows}  # noqa: C416 (a row is no pair)
 
 

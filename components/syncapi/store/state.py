@@ -1,17 +1,28 @@
 """The current state of rooms and its changes, from which the state at any place follows."""
 
-from collections.abc import Collection
-from typing import Final, NamedTuple
+from collections.abc import Collection, Sequence
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 from msgspec.structs import astuple
 
 from components.syncapi.changes import AppliedChange
 from components.syncapi.room_event import RoomEvent
-from components.syncapi.store.statements import Insert, execute_insert, ignore_conflicts
-from components.syncapi.store.tables import CURRENT_STATE, EVENTS, STATE_CHANGES, Connection
+from components.syncapi.store.statements import (
+    Insert,
+    execute_insert,
+    execute_select,
+    ignore_conflicts,
+)
+from components.syncapi.store.tables import (
+    CURRENT_STATE,
+    EVENTS,
+    MEMBERSHIPS,
+    STATE_CHANGES,
+    Connection,
+)
 
-StateKey = tuple[str, str]
+_CHUNK: Final = 100
 
 _NOW: Final = sa.select(
     CURRENT_STATE.c.type, CURRENT_STATE.c.state_key, CURRENT_STATE.c.event_id
@@ -27,6 +38,17 @@ _EVENTS_NOW_OF_TYPES: Final = _EVENTS_NOW.where(
     CURRENT_STATE.c.type.in_(sa.bindparam("types", expanding=True))
 )
 _EVENTS_NOW_WITHOUT_MEMBERS: Final = _EVENTS_NOW.where(CURRENT_STATE.c.type != "m.room.member")
+_EVENTS_NOW_IN_ROOMS: Final = (
+    sa.select(*EVENTS.c)
+    .join(CURRENT_STATE, CURRENT_STATE.c.event_id == EVENTS.c.event_id)
+    .where(CURRENT_STATE.c.room_id.in_(sa.bindparam("room_ids", expanding=True)))
+)
+_LAST_CHANGES: Final = sa.select(
+    MEMBERSHIPS.c.room_id,
+    sa.select(sa.func.max(STATE_CHANGES.c.stream_order))
+    .where(STATE_CHANGES.c.room_id == MEMBERSHIPS.c.room_id)
+    .scalar_subquery(),
+).where(MEMBERSHIPS.c.user_id == sa.bindparam("user_id"))
 _EVENT_NOW: Final = _EVENTS_NOW.where(CURRENT_STATE.c.type == sa.bindparam("type")).where(
     CURRENT_STATE.c.state_key == sa.bindparam("state_key")
 )
@@ -99,7 +121,7 @@ def insert_changes(connection: Connection, changes: Collection[AppliedChange]) -
 
 def select_changes(connection: Connection, room_id: str, from_order: int) -> list[StoredChange]:
     """Return the changes of a room's state at or after this order, oldest first."""
-    rows = connection.execute(_CHANGES, {"room_id": room_id, "from_order": from_order})
+    rows = execute_select(connection, _CHANGES, {"room_id": room_id, "from_order": from_order})
     return [StoredChange(*row) for row in rows]
 
 
@@ -107,16 +129,41 @@ def select_state_now(
     connection: Connection, room_id: str, types: Collection[str] | None = None
 ) -> list[RoomEvent]:
     """Return the events of the newest state, of all or these types, in no order."""
+    rows: Sequence[Sequence[Any]]
     if types is None:
-        rows = connection.execute(_EVENTS_NOW, {"room_id": room_id})
+        rows = execute_select(connection, _EVENTS_NOW, {"room_id": room_id})
     else:
-        rows = connection.execute(_EVENTS_NOW_OF_TYPES, {"room_id": room_id, "types": list(types)})
+        rows = connection.execute(
+            _EVENTS_NOW_OF_TYPES, {"room_id": room_id, "types": list(types)}
+        ).fetchall()
     return [RoomEvent(*row) for row in rows]
+
+
+def select_states_now(
+    connection: Connection, room_ids: Collection[str], *, members: bool
+) -> dict[str, list[RoomEvent]]:
+    """Return the events of the newest state of several rooms, with or without their members."""
+    statement = _EVENTS_NOW_IN_ROOMS
+    if not members:
+        statement = statement.where(CURRENT_STATE.c.type != "m.room.member")
+    states: dict[str, list[RoomEvent]] = {room_id: [] for room_id in room_ids}
+    wanted = list(room_ids)
+    for start in range(0, len(wanted), _CHUNK):
+        for row in connection.execute(statement, {"room_ids": wanted[start : start + _CHUNK]}):
+            event = RoomEvent(*row)
+            states[event.room_id].append(event)
+    return states
+
+
+def select_last_changes(connection: Connection, user_id: str) -> dict[str, int | None]:
+    """Return the order of the last change of state in each of a user's rooms."""
+    rows = execute_select(connection, _LAST_CHANGES, {"user_id": user_id})
+    return {room_id: order for room_id, order in rows}  # noqa: C416 (a row is no pair)
 
 
 def select_state_now_without_members(connection: Connection, room_id: str) -> list[RoomEvent]:
     """Return the events of the newest state except members, in no order."""
-    rows = connection.execute(_EVENTS_NOW_WITHOUT_MEMBERS, {"room_id": room_id})
+    rows = execute_select(connection, _EVENTS_NOW_WITHOUT_MEMBERS, {"room_id": room_id})
     return [RoomEvent(*row) for row in rows]
 
 
@@ -132,7 +179,9 @@ def select_entry_now(
     connection: Connection, room_id: str, event_type: str, state_key: str
 ) -> RoomEvent | None:
     """Return one event of the newest state."""
-    row = connection.execute(
-        _EVENT_NOW, {"room_id": room_id, "type": event_type, "state_key": state_key}
-    ).first()
-    return None if row is None else RoomEvent(*row)
+    rows = execute_select(
+        connection,
+        _EVENT_NOW,
+        {"room_id": room_id, "type": event_type, "state_key": state_key},
+    )
+    return RoomEvent(*rows[0]) if rows else None

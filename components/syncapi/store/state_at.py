@@ -2,6 +2,8 @@
 
 from collections.abc import Collection
 
+import msgspec
+
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.events import select_events
 from components.syncapi.store.state import (
@@ -14,6 +16,14 @@ from components.syncapi.store.state import (
 from components.syncapi.store.tables import Connection
 
 
+class KnownState(msgspec.Struct, gc=False):
+    """The newest state of a room (without members, where they are asked for by name)."""
+
+    events: list[RoomEvent]
+    last_change: int | None
+    """The order of its last change."""
+
+
 def select_state_at(
     connection: Connection,
     room_id: str,
@@ -21,20 +31,25 @@ def select_state_at(
     *,
     members: Collection[str] | None = None,
     types: Collection[str] | None = None,
+    known: KnownState | None = None,
 ) -> list[RoomEvent]:
     """Return the events of the state before this place, in no order.
 
     With `members`, of all member events only those of these users; with `types`, only entries of
-    these types.
+    these types. `known` is the newest state, where it was read before.
     """
     if types is not None:
         now = select_state_now(connection, room_id, types)
     elif members is None:
-        now = select_state_now(connection, room_id)
+        now = select_state_now(connection, room_id) if known is None else known.events
     else:
-        now = select_state_now_without_members(connection, room_id)
+        now = (
+            select_state_now_without_members(connection, room_id) if known is None else known.events
+        )
         if members:
-            now += select_members_now(connection, room_id, members)
+            now = now + select_members_now(connection, room_id, members)
+    if known is not None and (known.last_change is None or known.last_change < order):
+        return now
     undone = _undone_since(connection, room_id, order)
     if not undone:
         return now

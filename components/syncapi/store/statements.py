@@ -1,16 +1,17 @@
-"""Inserts that give way to rows which are there, compiled once per dialect.
+"""Statements of the hot paths, compiled once per dialect.
 
-The projector runs them for every batch: the text is compiled once and rows are plain tuples, which
-halves what SQLAlchemy adds to a small batch.
+They run for every batch and every page: the text is compiled once and rows are plain tuples, which
+halves what SQLAlchemy adds.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Dialect
+from sqlalchemy.sql.compiler import SQLCompiler
 
 Insert = sqlite.Insert | postgresql.Insert
 Build = Callable[[Insert], sa.Insert]
@@ -28,6 +29,30 @@ def execute_insert(
         return 0
     text = _compiled(connection.dialect, table, build)
     return connection.exec_driver_sql(text, list(rows)).rowcount
+
+
+def execute_select(
+    connection: Connection, statement: sa.Select[Any], parameters: Mapping[str, Any]
+) -> Sequence[Sequence[Any]]:
+    """Run a statement of a module whose parameters are single values, without compiling it again.
+
+    Rows come as the driver gives them: only for columns of text, numbers and bytes.
+    """
+    text, names, fixed = _compiled_select(connection.dialect, statement)
+    values = tuple([parameters[name] if name in parameters else fixed[name] for name in names])
+    return connection.exec_driver_sql(text, values).fetchall()
+
+
+@lru_cache(maxsize=256)
+def _compiled_select(
+    dialect: Dialect, statement: sa.Select[Any]
+) -> tuple[str, Sequence[str], Mapping[str, Any]]:
+    """Return the text, the names of its parameters in order, and the values that are fixed."""
+    compiled = statement.compile(dialect=dialect)
+    if not isinstance(compiled, SQLCompiler):
+        raise TypeError("A SELECT compiles to SQL.")
+    fixed = {name: bind.value for name, bind in compiled.binds.items() if not bind.required}
+    return str(compiled), compiled.positiontup or (), fixed
 
 
 @lru_cache(maxsize=256)

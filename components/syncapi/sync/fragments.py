@@ -1,5 +1,6 @@
 """The part of a joined room in an incremental answer, made from memory alone."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from components.syncapi.changes import Membership
@@ -7,7 +8,7 @@ from components.syncapi.matching import matches
 from components.syncapi.memory import RecentRoom
 from components.syncapi.rendering import render, render_for_all, select_fields
 from components.syncapi.room_event import NO_EFFECT, RoomEvent
-from components.syncapi.summary import render_summary
+from components.syncapi.summary import Summary, render_summary
 from components.syncapi.sync.members import SentMembers
 from components.syncapi.sync.request import SyncRequest
 from components.syncapi.sync.sections import UNREAD
@@ -26,9 +27,12 @@ class NotInMemory(Exception):
 class FragmentMaker:
     """Makes the parts of rooms whose newest events are in memory."""
 
-    def __init__(self, tokens: Tokens, sent_members: SentMembers) -> None:
+    def __init__(
+        self, tokens: Tokens, sent_members: SentMembers, summaries: Mapping[str, Summary]
+    ) -> None:
         self._tokens = tokens
         self._sent_members = sent_members
+        self._summaries = summaries
 
     def make(self, request: SyncRequest, room: RecentRoom, now: Membership, since: int) -> bytes:
         """Return the room's part; empty if there is nothing to tell. Raises `NotInMemory`."""
@@ -47,9 +51,10 @@ class FragmentMaker:
         fragment = self._fragment(request, room, events)
         if room.members_changed < since:
             return b"{%b}" % fragment if fragment else _EMPTY
-        if room.summary is None:
+        known = self._summaries.get(room.room_id)
+        if known is None:
             raise NotInMemory
-        summary = render_summary(room.summary, request.user_id)
+        summary = render_summary(known, request.user_id)
         return b"{%b,%b}" % (fragment, summary) if fragment else b"{%b}" % summary
 
     def _require_members(

@@ -7,6 +7,7 @@ import msgspec
 
 from components.syncapi.changes import AccountDatum, Membership
 from components.syncapi.memory import RecentRoom, RecentRooms
+from components.syncapi.summary import Summary
 from components.syncapi.sync.fragments import FragmentMaker, NotInMemory
 from components.syncapi.sync.members import SentMembers
 from components.syncapi.sync.request import SyncRequest
@@ -33,14 +34,17 @@ class Look:
     def __init__(
         self,
         request: SyncRequest,
+        *,
         memberships: Mapping[str, Membership],
         account_data: Sequence[AccountDatum],
         sent_members: SentMembers,
+        summaries: Mapping[str, Summary],
         partition_of: PartitionOf,
     ) -> None:
         self._request = request
         self._memberships = memberships
         self._sent_members = sent_members
+        self._summaries = summaries
         self._partition_of = partition_of
         self._data: dict[str, list[AccountDatum]] = {}
         for datum in account_data:
@@ -141,4 +145,5 @@ class Look:
             request.upto.rooms[partition],
             self._data.get(room_id, _NONE),
             known,
+            self._summaries.get(room_id),
         )

@@ -1,6 +1,7 @@
 """What an answer needs of the database: the parts of rooms, in one snapshot."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from components.syncapi.store.events import select_changed_rooms
 from components.syncapi.store.tables import Connection
@@ -8,6 +9,9 @@ from components.syncapi.sync.request import SyncRequest
 from components.syncapi.sync.sections import RoomTask, Section, SectionReader
 from components.syncapi.sync.stripped import select_stripped_state
 from components.syncapi.tokens import Tokens
+
+_AT_ONCE: Final = 50
+"""Rooms whose state is held in memory at once."""
 
 
 def read_sections(
@@ -24,21 +28,35 @@ def read_sections(
     """
     reader = SectionReader(connection, request, tokens)
     found: list[tuple[RoomTask, Section]] = []
-    for task in [*tasks, *_changed(connection, unsure)]:
-        match task.now.membership:
-            case "join":
-                section = reader.joined(task)
-            case "invite" | "knock" as membership:
-                stripped = select_stripped_state(
-                    connection, request.user_id, task.room_id, task.now
-                )
-                name = membership.encode()
-                section = Section(task.room_id, b'{"%b_state":{"events":%b}}' % (name, stripped))
-            case _:
-                section = reader.left(task)
-        if section is not None:
-            found.append((task, section))
+    needed = [*tasks, *_changed(connection, unsure)]
+    for start in range(0, len(needed), _AT_ONCE):
+        chunk = needed[start : start + _AT_ONCE]
+        beginnings = [task.room_id for task in chunk if _needs_state(task, request)]
+        if len(beginnings) > 1:
+            reader.prepare(beginnings)
+        for task in chunk:
+            section = _section(connection, request, reader, task)
+            if section is not None:
+                found.append((task, section))
     return found
+
+
+def _needs_state(task: RoomTask, request: SyncRequest) -> bool:
+    return task.now.membership == "join" and (task.begins or request.full_state)
+
+
+def _section(
+    connection: Connection, request: SyncRequest, reader: SectionReader, task: RoomTask
+) -> Section | None:
+    match task.now.membership:
+        case "join":
+            return reader.joined(task)
+        case "invite" | "knock" as membership:
+            stripped = select_stripped_state(connection, request.user_id, task.room_id, task.now)
+            name = membership.encode()
+            return Section(task.room_id, b'{"%b_state":{"events":%b}}' % (name, stripped))
+        case _:
+            return reader.left(task)
 
 
 def _changed(connection: Connection, unsure: Sequence[RoomTask]) -> list[RoomTask]:

@@ -12,8 +12,13 @@ from components.syncapi.rendering import render, select_fields
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.account_data import select_room_account_data
 from components.syncapi.store.events import select_events
-from components.syncapi.store.state import StoredChange, select_changes
-from components.syncapi.store.state_at import select_members_at, select_state_at
+from components.syncapi.store.state import (
+    StoredChange,
+    select_changes,
+    select_last_changes,
+    select_states_now,
+)
+from components.syncapi.store.state_at import KnownState, select_members_at, select_state_at
 from components.syncapi.store.tables import Connection
 from components.syncapi.summary import Summary, render_summary, select_summary
 from components.syncapi.sync.request import SyncRequest
@@ -36,6 +41,15 @@ class RoomTask(msgspec.Struct, gc=False):
     account_data: list[AccountDatum]
     known_members: frozenset[str]
     """The users whose member events the device has."""
+    summary: Summary | None = None
+    """The room's summary, where it is in memory."""
+
+    @property
+    def begins(self) -> bool:
+        """Whether the client begins anew with the room."""
+        return self.since is None or (
+            self.now.membership == "join" and self.now.stream_order >= self.since
+        )
 
 
 class Timeline(msgspec.Struct, gc=False):
@@ -66,29 +80,38 @@ class SectionReader:
         self._connection = connection
         self._request = request
         self._tokens = tokens
+        self._known: dict[str, KnownState] = {}
+        self._last_changes: dict[str, int | None] | None = None
+
+    def prepare(self, room_ids: Collection[str]) -> None:
+        """Read the state of several rooms at once, for those that will need all of it."""
+        members = not self._request.filter.room.state.lazy_load_members
+        states = select_states_now(self._connection, room_ids, members=members)
+        if self._last_changes is None:
+            self._last_changes = select_last_changes(self._connection, self._request.user_id)
+        for room_id, events in states.items():
+            self._known[room_id] = KnownState(events, self._last_changes.get(room_id))
 
     def joined(self, task: RoomTask) -> Section | None:
         """Return the part of a room that the user is in; None if there is nothing to tell."""
         request = self._request
-        newly_joined = task.since is not None and task.now.stream_order >= task.since
-        begins = task.since is None or newly_joined
-        from_order = FROM_THE_START if task.since is None or newly_joined else task.since
+        from_order = FROM_THE_START if task.since is None or task.begins else task.since
         viewer = self._viewer(task)
         timeline = self._timeline(task.room_id, from_order, task.upto, viewer)
         summary: Summary | None = None
-        if begins or request.full_state:
-            summary = select_summary(self._connection, task.room_id)
+        if task.begins or request.full_state:
+            summary = self._summary(task)
             state = self._full_state(task, timeline, summary)
         else:
             changes = self._changes(task.room_id, from_order, task.upto)
             state = self._delta(task, timeline, changes)
             has_members = any(change.type == "m.room.member" for change in changes)
             if has_members:
-                summary = select_summary(self._connection, task.room_id)
-        if not (begins or request.full_state or timeline.events or state or task.account_data):
+                summary = self._summary(task)
+        if not (task.begins or request.full_state or timeline.events or state or task.account_data):
             return None
         account_data = task.account_data
-        if newly_joined:
+        if task.begins and task.since is not None:
             account_data = select_room_account_data(self._connection, request.user_id, task.room_id)
         room_filter = request.filter.room.account_data
         account_data = [datum for datum in account_data if wants(room_filter, datum)]
@@ -105,7 +128,7 @@ class SectionReader:
             for event in [*state, *timeline.events]
             if event.type == "m.room.member" and event.state_key is not None
         ]
-        return Section(task.room_id, b"{" + b",".join(members) + b"}", sent, summary, begins)
+        return Section(task.room_id, b"{" + b",".join(members) + b"}", sent, summary, task.begins)
 
     def left(self, task: RoomTask) -> Section:
         """Return the part of a room that the user has left, or was banned from."""
@@ -131,6 +154,9 @@ class SectionReader:
             render_account_data(task.account_data),
         ]
         return Section(task.room_id, b"{" + b",".join(members) + b"}")
+
+    def _summary(self, task: RoomTask) -> Summary:
+        return task.summary or select_summary(self._connection, task.room_id)
 
     def _viewer(self, task: RoomTask) -> Viewer:
         return viewer_of(self._connection, self._request.user_id, task.room_id, task.now)
@@ -161,7 +187,9 @@ class SectionReader:
             wanted = {event.sender for event in timeline.events} | {request.user_id}
             if summary is not None:
                 wanted.update(summary.heroes(request.user_id))
-        state = select_state_at(self._connection, task.room_id, at, members=wanted)
+        # Not kept any longer: the state of many rooms takes much memory.
+        known = self._known.pop(task.room_id, None)
+        state = select_state_at(self._connection, task.room_id, at, members=wanted, known=known)
         return self._wanted(state)
 
     def _delta(

@@ -61,7 +61,7 @@ class SyncService:
         self._room_partition = room_partition
         self._user_partition = user_partition
         self._sent_members: Final = SentMembers(settings.cached_lazy_rooms)
-        self._fragments: Final = FragmentMaker(tokens, self._sent_members)
+        self._fragments: Final = FragmentMaker(tokens, self._sent_members, projected.summaries)
 
     async def sync(self, query: Query) -> bytes:
         """Return the answer's body, after waiting for something to tell if the query says so."""
@@ -103,7 +103,14 @@ class SyncService:
             query.use_state_after,
             self._settings.max_scanned_events,
         )
-        look = Look(request, user.rooms, data, self._sent_members, self._room_partition)
+        look = Look(
+            request,
+            memberships=user.rooms,
+            account_data=data,
+            sent_members=self._sent_members,
+            summaries=self._projected.summaries,
+            partition_of=self._room_partition,
+        )
         if since is None or query.full_state:
             look.begin()
         elif self._projected.recent.reaches(since.rooms):
@@ -168,5 +175,6 @@ class SyncService:
         if section.summary is not None:
             partition = self._room_partition(task.room_id)
             room = self._projected.recent.get(partition, task.room_id)
-            if room is not None and room.members_changed < task.upto:
-                room.summary = section.summary
+            # A change while the database was read made it void before it is kept.
+            if room is None or room.members_changed < task.upto:
+                self._projected.summaries[task.room_id] = section.summary
