@@ -5,7 +5,7 @@ numbers given to each output partition, so that a batch costs one UPDATE, and on
 output. An outbox row holds the whole output of one batch.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from base.database import insert
-from logs.log import Outgoing, Position
+from logs.log import Outgoing
 
 OutboxBatch = list[tuple[str, list[Outgoing]]]
 """What one batch appends: per topic the records in their order."""
@@ -169,7 +169,7 @@ class ConsumerStore:
     ) -> dict[int, Stored]:
         """Return the partitions as stored; those never seen are created at offset 0."""
         for partition in partitions:
-            self._create(connection, partition, 0, generation)
+            self.insert(connection, partition, 0, generation)
         row, sent = self._positions.c, self._outbox.c
         outputs: dict[int, list[tuple[int, OutboxBatch]]] = {number: [] for number in partitions}
         for partition, after, output in connection.execute(
@@ -197,7 +197,8 @@ class ConsumerStore:
         )
         return {partition: offset for partition, offset in found}  # noqa: C416 — rows to ints
 
-    def _create(self, connection: Connection, partition: int, offset: int, generation: str) -> None:
+    def insert(self, connection: Connection, partition: int, offset: int, generation: str) -> None:
+        """Let a partition begin here, unless it has begun."""
         progress = Progress(generation, offset, {}, {})
         connection.execute(
             insert(connection, self._positions)
@@ -210,16 +211,14 @@ class ConsumerStore:
             .on_conflict_do_nothing()
         )
 
-    def reset(self, connection: Connection, positions: Iterable[Position], generation: str) -> None:
-        """Forget all progress and begin at these positions, as after a rebuild."""
+    def delete(self, connection: Connection) -> None:
+        """Forget all progress, and output that was not sent."""
         for table in (self._outbox, self._positions):
             connection.execute(
                 sa.delete(table).where(
                     table.c.consumer == self._key["consumer"], table.c.topic == self._key["topic"]
                 )
             )
-        for partition, offset in positions:
-            self._create(connection, partition, offset, generation)
 
     def _mine(self, table: sa.Table, partitions: Collection[int]) -> sa.ColumnElement[bool]:
         return sa.and_(
@@ -227,3 +226,17 @@ class ConsumerStore:
             table.c.topic == self._key["topic"],
             table.c.partition.in_(partitions),
         )
+
+
+def reset_positions(
+    connection: Connection, consumer: str, topic: str, offsets: Mapping[int, int], generation: str
+) -> None:
+    """Let a consumer that is not running begin anew at these offsets, as after a rebuild.
+
+    `generation` is the log's. Output that was not sent is dropped; numbers of later output are of
+    another stream unless it begins at 0, where the log is processed as it was the first time.
+    """
+    store = ConsumerStore(consumer, topic)
+    store.delete(connection)
+    for partition, offset in offsets.items():
+        store.insert(connection, partition, offset, generation)

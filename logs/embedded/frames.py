@@ -53,6 +53,7 @@ class SegmentHeader(msgspec.Struct, frozen=True):
     number: int
     first_commit: int
     topics: list[TopicOffsets]
+    created_ms: int = 0
 
 
 class FrameHead(NamedTuple):

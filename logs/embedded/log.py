@@ -89,7 +89,8 @@ class EmbeddedLog:
             folder.path,
             last,
             self._codec,
-            settings.segment_bytes,
+            settings,
+            clock=clock,
             on_written=self._written,
             on_failed=self._failed,
             header=self._header_before,
@@ -102,6 +103,7 @@ class EmbeddedLog:
         topics: Mapping[str, int],
         *,
         segment_bytes: int = _DEFAULTS.segment_bytes,
+        segment_age_h: int = _DEFAULTS.segment_age_h,
         max_record_bytes: int = _DEFAULTS.max_record_bytes,
         max_queued_bytes: int = _DEFAULTS.max_queued_bytes,
         tail_bytes: int = _DEFAULTS.tail_bytes,
@@ -114,15 +116,16 @@ class EmbeddedLog:
         """
         settings = EmbeddedLogSettings(
             segment_bytes=segment_bytes,
+            segment_age_h=segment_age_h,
             max_record_bytes=max_record_bytes,
             max_queued_bytes=max_queued_bytes,
             tail_bytes=tail_bytes,
         )
+        clock = clock or SystemClock()
         lock = await asyncio.to_thread(lock_folder, folder)
         try:
-            segments = await asyncio.to_thread(recover, folder, topics)
-            locked = _LockedFolder(folder, lock)
-            return cls(locked, segments, topics, settings, clock or SystemClock())
+            segments = await asyncio.to_thread(recover, folder, topics, clock.now_ms())
+            return cls(_LockedFolder(folder, lock), segments, topics, settings, clock)
         except BaseException:
             os.close(lock)
             raise

@@ -136,8 +136,9 @@ def segment_path(folder: Path, number: int) -> Path:
     return folder / f"{number:012d}.log"
 
 
-def create_segment(folder: Path, header: SegmentHeader) -> Segment:
+def create_segment(folder: Path, header: SegmentHeader, now_ms: int) -> Segment:
     """Make the file of a new segment, durably: it is whole or it is not there."""
+    header = msgspec.structs.replace(header, created_ms=now_ms)
     path = segment_path(folder, header.number)
     new = path.with_suffix(".new")
     data = encode_segment_header(header)
@@ -185,7 +186,7 @@ def lock_folder(folder: Path) -> int:
     return descriptor
 
 
-def recover(folder: Path, topics: Mapping[str, int]) -> list[Segment]:
+def recover(folder: Path, topics: Mapping[str, int], now_ms: int) -> list[Segment]:
     """Return the folder's segments, the last of them ready to be written.
 
     A torn tail of the last one is cut off. Raises `LogDamaged` and `LogMismatch`.
@@ -204,11 +205,11 @@ def recover(folder: Path, topics: Mapping[str, int]) -> list[Segment]:
         _repair(segments[-1])
     else:
         header = SegmentHeader(secrets.token_hex(8), 0, 0, [])
-        return [create_segment(folder, _with_topics(header, topics))]
+        return [create_segment(folder, _with_topics(header, topics), now_ms)]
     last = segments[-1]
     header = _with_topics(header_after(last), topics)
     if len(header.topics) != len(last.header.topics):
-        segments.append(create_segment(folder, header))
+        segments.append(create_segment(folder, header, now_ms))
     return segments
 
 

@@ -8,6 +8,9 @@ class EmbeddedLogSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     segment_bytes: int = 64 * 1024 * 1024
     """Bytes after which a new file is begun; old files are dropped as a whole."""
+    segment_age_h: int = 24
+    """Hours after which a new file is begun however small the old one is, so that retention works
+    on a quiet server too."""
     max_record_bytes: int = 1024 * 1024
     """Bytes of one record's key and value; a larger one is refused."""
     max_queued_bytes: int = 32 * 1024 * 1024

@@ -15,8 +15,10 @@ from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Final, NamedTuple
 
+from base.clock import Clock
 from logs.embedded.frames import FrameCodec, SegmentHeader
 from logs.embedded.segments import Segment, create_segment, write_all
+from logs.embedded.settings import EmbeddedLogSettings
 from logs.log import LogOutage
 
 logger = logging.getLogger(__name__)
@@ -53,8 +55,9 @@ class Writer:
         folder: Path,
         segment: Segment,
         codec: FrameCodec,
-        segment_bytes: int,
+        settings: EmbeddedLogSettings,
         *,
+        clock: Clock,
         on_written: Callable[[Written], None],
         on_failed: Callable[[Sequence[object], LogOutage], None],
         header: Callable[[Sequence[object]], SegmentHeader],
@@ -63,7 +66,9 @@ class Writer:
         """Held while records are numbered and queued, so that both keep the same order."""
         self._folder = folder
         self._codec = codec
-        self._segment_bytes = segment_bytes
+        self._segment_bytes = settings.segment_bytes
+        self._segment_age_ms = settings.segment_age_h * 3_600_000
+        self._clock = clock
         self._on_written = on_written
         self._on_failed = on_failed
         self._header = header
@@ -120,9 +125,8 @@ class Writer:
                 return False
             self._items, self._frames = [], []
             size = sum(map(len, frames))
-            is_full = self._position + size > self._segment_bytes
             # Only now, with the lock held, is it known which records follow in the new segment.
-            header = self._header(items) if is_full and self._has_commits() else None
+            header = self._header(items) if self._is_time_to_roll(size) else None
         try:
             if header is not None:
                 self._roll(header)
@@ -138,14 +142,18 @@ class Writer:
         self._loop.call_soon_threadsafe(self._on_written, written)
         return True
 
-    def _has_commits(self) -> bool:
-        return self._commit > self._segment.header.first_commit
+    def _is_time_to_roll(self, size: int) -> bool:
+        header = self._segment.header
+        if self._commit == header.first_commit:
+            return False
+        age_ms = self._clock.now_ms() - header.created_ms
+        return self._position + size > self._segment_bytes or age_ms > self._segment_age_ms
 
     def _roll(self, header: SegmentHeader) -> None:
         header = SegmentHeader(
             header.generation, self._segment.header.number + 1, self._commit, header.topics
         )
-        segment = create_segment(self._folder, header)
+        segment = create_segment(self._folder, header, self._clock.now_ms())
         try:
             file = _open(segment)
         except OSError:

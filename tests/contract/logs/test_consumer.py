@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from base.database import Database
+from logs.consumer_tables import reset_positions
 from logs.log import Log, Origin, Outgoing, Position, Record, RecordsLost
 from logs.records.rejected import RejectedRecord
 from logs.topics import REJECTED
@@ -384,3 +385,23 @@ async def test_a_consumer_of_another_log_is_told_that_its_records_are_lost(
             with pytest.raises(RecordsLost):
                 await consumer.run()
         await host.close()
+
+
+async def test_a_consumer_that_was_reset_begins_anew_with_a_numbering_of_its_own(
+    log: Log, database: Database
+) -> None:
+    await log.append("Numbers", numbered(1, 2, 3, 4))
+    first = make_consumer(log, database)
+    async with running(first):
+        await catch_up(first, log)
+
+    await database.write(
+        lambda connection: reset_positions(connection, "ledger", "Numbers", {0: 2}, log.generation)
+    )
+    second = make_consumer(log, database)
+    async with running(second):
+        await catch_up(second, log)
+
+    assert await select_values(database) == [1, 2, 3, 4, 3, 4]
+    origins = [record.origin for record in await _derived(log, 6)]
+    assert origins[4:] == [Origin("ledger/Numbers/0@2", 0), Origin("ledger/Numbers/0@2", 1)]

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from base.clock import ManualClock
 from logs.embedded import EmbeddedLog, FolderInUse
 from logs.log import LogDamaged, LogMismatch, LogOutage, Outgoing
 from tests.contract.logs.under_test import TOPICS, numbered, take, value_of
@@ -201,6 +202,22 @@ async def test_trimming_removes_the_files_that_nobody_needs(tmp_path: Path) -> N
         assert 0 < first <= 50
     async with opened(tmp_path) as log:
         assert (await log.bounds("Derived"))[derived] == (first, 100)
+
+
+async def test_a_file_that_has_grown_old_is_ended_however_small_it_is(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with opened(tmp_path, segment_age_h=24, clock=clock) as log:
+        await log.append("Numbers", numbered(1))
+        clock.advance_ms(23 * 3_600_000)
+        await log.append("Numbers", numbered(2))
+        assert len(segments_in(tmp_path)) == 1
+        clock.advance_ms(2 * 3_600_000)
+        await log.append("Numbers", numbered(3))
+        assert len(segments_in(tmp_path)) == 2
+
+        await log.trim("Numbers", {0: 3})
+
+        assert await log.bounds("Numbers") == {0: (2, 3)}
 
 
 async def test_a_second_opening_of_the_folder_is_refused(tmp_path: Path) -> None:

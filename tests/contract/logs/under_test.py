@@ -9,7 +9,8 @@ from typing import Final, Protocol
 import msgspec
 
 from logs.embedded import EmbeddedLog
-from logs.kafka import KafkaLog, KafkaLogSettings
+from logs.kafka.log import KafkaLog
+from logs.kafka.settings import KafkaLogSettings
 from logs.log import Log, Outgoing, Position, Record, Subscription, Tail
 from logs.topics import REJECTED, Topic
 
