@@ -7,7 +7,6 @@ the same function runs in a greenlet over the asynchronous driver.
 """
 
 from base.database.interface import Database, DatabaseOutage
-from base.database.postgres import PostgresDatabase
 from base.database.schema import Migration, Schema, SchemaTooNew
 from base.database.sqlite import SqliteDatabase
 from base.database.statements import (
@@ -44,4 +43,7 @@ async def open_database(url: str, schema: Schema, *, durable: bool = False) -> D
     """
     if url.startswith("sqlite"):
         return await SqliteDatabase.open(url, schema, durable=durable)
+    # Its driver costs a process memory that SQLite's does without.
+    from base.database.postgres import PostgresDatabase  # noqa: PLC0415
+
     return await PostgresDatabase.open(url, schema)

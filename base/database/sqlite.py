@@ -18,7 +18,7 @@ _SQLITE_PRAGMAS: Final = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA foreign_keys=ON",
     "PRAGMA temp_store=MEMORY",
-    "PRAGMA cache_size=-8000",
+    "PRAGMA cache_size=-3000",
     "PRAGMA busy_timeout=5000",
     # The checkpoint fsyncs: `make_durable` does it in a thread. This bound is for when it lags.
     "PRAGMA wal_autocheckpoint=20000",
