@@ -12,6 +12,7 @@ from components.clientapi.outcomes import Outcomes
 from components.clientapi.profile_changes import ProfileChanges
 from components.clientapi.rates import Rates
 from components.clientapi.redactions import RedactionService
+from components.clientapi.relations import RelationChecks
 from components.clientapi.requesters import Requesters
 from components.clientapi.restricted_joins import RestrictedJoins
 from components.clientapi.room_creation import RoomCreation
@@ -74,54 +75,90 @@ def build(
         clock=clock,
         settings=settings,
     )
-    requesters = Requesters(authentication)
-    rates = Rates(settings, clock)
-    member_profiles = MemberProfiles(profiles, accounts, server_name)
-    aliases = AliasService(sender, directory, server_name)
-    memberships = MembershipService(
+    parts = _Parts(
+        rooms=rooms,
+        directory=directory,
         sender=sender,
-        profiles=member_profiles,
-        restricted_joins=RestrictedJoins(sender, rooms, server_name),
-        rates=rates,
-    )
-    creation = RoomCreation(
-        sender=sender, directory=directory, profiles=member_profiles, rates=rates
+        requesters=Requesters(authentication),
+        rates=Rates(settings, clock),
+        member_profiles=MemberProfiles(profiles, accounts, server_name),
+        aliases=AliasService(sender, directory, server_name),
+        server_name=server_name,
+        settings=settings,
     )
     router = Router()
-    EventRoutes(
-        requesters=requesters,
+    _add_events_and_memberships(parts, router)
+    _add_rooms_and_directory(parts, default_room_version, router)
+    changes = ProfileChanges(
         sender=sender,
-        transactions=Transactions(settings.remembered_transactions),
-        redactions=RedactionService(sender, rooms, server_name),
-        state_changes=StateChanges(sender, memberships, aliases),
-        rates=rates,
+        rooms=rooms,
+        profiles=profiles,
+        member_profiles=parts.member_profiles,
+        rooms_at_once=settings.rooms_updated_at_once,
+    )
+    ProfileRoutes(requesters=parts.requesters, changes=changes).add_to(router)
+    MarkerRoutes(requesters=parts.requesters, sender=sender).add_to(router)
+    return ClientApi(router, outcomes, sender)
+
+
+class _Parts(NamedTuple):
+    """What several endpoints share."""
+
+    rooms: RoomQueries
+    directory: RoomDirectory
+    sender: EventSender
+    requesters: Requesters
+    rates: Rates
+    member_profiles: MemberProfiles
+    aliases: AliasService
+    server_name: ServerName
+    settings: ClientApiSettings
+
+
+def _add_events_and_memberships(parts: _Parts, router: Router) -> None:
+    memberships = MembershipService(
+        sender=parts.sender,
+        profiles=parts.member_profiles,
+        restricted_joins=RestrictedJoins(parts.sender, parts.rooms, parts.server_name),
+        rates=parts.rates,
+    )
+    MembershipRoutes(
+        requesters=parts.requesters, memberships=memberships, aliases=parts.aliases
     ).add_to(router)
-    MembershipRoutes(requesters=requesters, memberships=memberships, aliases=aliases).add_to(router)
+    EventRoutes(
+        requesters=parts.requesters,
+        sender=parts.sender,
+        transactions=Transactions(parts.settings.remembered_transactions),
+        redactions=RedactionService(parts.sender, parts.rooms, parts.server_name),
+        relations=RelationChecks(parts.rooms),
+        state_changes=StateChanges(parts.sender, memberships, parts.aliases),
+        rates=parts.rates,
+    ).add_to(router)
+
+
+def _add_rooms_and_directory(parts: _Parts, default_room_version: str, router: Router) -> None:
     RoomRoutes(
-        requesters=requesters,
-        parser=CreationParser(server_name, default_room_version, settings),
-        creation=creation,
-        upgrades=RoomUpgrades(
-            sender=sender, rooms=rooms, directory=directory, profiles=member_profiles, rates=rates
+        requesters=parts.requesters,
+        parser=CreationParser(parts.server_name, default_room_version, parts.settings),
+        creation=RoomCreation(
+            sender=parts.sender,
+            directory=parts.directory,
+            profiles=parts.member_profiles,
+            rates=parts.rates,
         ),
-    ).add_to(router)
-    ProfileRoutes(
-        requesters=requesters,
-        changes=ProfileChanges(
-            sender=sender,
-            rooms=rooms,
-            profiles=profiles,
-            member_profiles=member_profiles,
-            rooms_at_once=settings.rooms_updated_at_once,
+        upgrades=RoomUpgrades(
+            sender=parts.sender,
+            rooms=parts.rooms,
+            directory=parts.directory,
+            profiles=parts.member_profiles,
+            rates=parts.rates,
         ),
     ).add_to(router)
     DirectoryRoutes(
-        requesters=requesters,
-        sender=sender,
-        aliases=aliases,
-        directory=directory,
-        server_name=server_name,
-        max_page=settings.max_public_rooms_page,
+        requesters=parts.requesters,
+        sender=parts.sender,
+        aliases=parts.aliases,
+        directory=parts.directory,
+        server_name=parts.server_name,
+        max_page=parts.settings.max_public_rooms_page,
     ).add_to(router)
-    MarkerRoutes(requesters=requesters, sender=sender).add_to(router)
-    return ClientApi(router, outcomes, sender)

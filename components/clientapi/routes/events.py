@@ -5,6 +5,7 @@ from typing import Any, Final
 from base.http import Request, Response, Router
 from components.clientapi.rates import Rates
 from components.clientapi.redactions import RedactionService, split_redacts
+from components.clientapi.relations import RelationChecks
 from components.clientapi.requesters import Requesters
 from components.clientapi.routes.answers import R0, V3, event_id_response
 from components.clientapi.sending import Draft, EventSender
@@ -28,6 +29,7 @@ class EventRoutes:
         sender: EventSender,
         transactions: Transactions,
         redactions: RedactionService,
+        relations: RelationChecks,
         state_changes: StateChanges,
         rates: Rates,
     ) -> None:
@@ -35,6 +37,7 @@ class EventRoutes:
         self._sender = sender
         self._transactions = transactions
         self._redactions = redactions
+        self._relations = relations
         self._state_changes = state_changes
         self._rates = rates
 
@@ -57,6 +60,8 @@ class EventRoutes:
         if event_type == "m.room.redaction":
             target_id, rest = split_redacts(content)
             return await self._answer_redaction(requester, room_id, target_id, rest, transaction)
+        if "m.relates_to" in content:
+            await self._relations.check(content["m.relates_to"])
         draft = Draft(event_type, requester.user_id, content, transaction=transaction)
         return event_id_response(
             await self._transactions.once(

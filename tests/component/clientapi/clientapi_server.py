@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from base.clock import ManualClock, SystemClock
+from base.clock import Clock, ManualClock, SystemClock
 from base.database import DatabaseOutage, open_database
 from base.http import application
 from base.http.testing import Answer, Client
@@ -27,7 +27,7 @@ from components.userapi.component import UserApi
 from components.userapi.component import build as build_userapi
 from components.userapi.settings import UserApiSettings
 from logs.embedded import EmbeddedLog
-from logs.log import LogOutage
+from logs.log import Log, LogOutage
 from logs.topics import TOPICS
 from matrix.events import Event
 from matrix.identifiers import EventID, RoomID, ServerName, UserID
@@ -54,13 +54,17 @@ USERS = UserApiSettings(
 class House:
     """A running server, its users, and what its rooms hold."""
 
-    def __init__(self, client_api: ClientApi, users: UserApi, rooms: RoomServer) -> None:
-        self.client_api = client_api
+    def __init__(
+        self, replicas: list[ClientApi], users: UserApi, rooms: RoomServer, log: Log
+    ) -> None:
         self.users = users
         self.rooms = rooms
-        self.client = Client(
-            application([client_api.router, users.router], outages=(DatabaseOutage, LogOutage))
-        )
+        self.log = log
+        self.replicas = [
+            Client(application([one.router, users.router], outages=(DatabaseOutage, LogOutage)))
+            for one in replicas
+        ]
+        self.client = self.replicas[0]
 
     async def user(self, localpart: str, *, is_admin: bool = False) -> "User":
         """Make an account and return its user."""
@@ -115,7 +119,8 @@ class User:
     def __init__(self, house: House, user_id: UserID, access_token: str) -> None:
         self.user_id = user_id
         self.house = house
-        self.client = house.client.as_user(access_token)
+        self.replicas = [one.as_user(access_token) for one in house.replicas]
+        self.client = self.replicas[0]
         self._transactions = itertools.count()
 
     async def post(self, path: str, body: Any = None) -> Answer:
@@ -176,50 +181,83 @@ class User:
         return await self.put(path, body)
 
 
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What a test wants of its server."""
+
+    settings: ClientApiSettings = NO_RATES
+    clock: Clock = SystemClock()
+    replicas: int = 1
+    rooms_run: bool = True
+    outcomes_run: bool = True
+
+
 @contextlib.asynccontextmanager
-async def running_house(folder: Path, **changes: Any) -> AsyncIterator[House]:
+async def running_house(folder: Path, options: Options | None = None) -> AsyncIterator[House]:
     """Start the server over databases and a log in this folder."""
-    clock = changes.pop("clock", None) or SystemClock()
-    settings = msgspec.structs.replace(NO_RATES, **changes)
+    options = options or Options()
     async with contextlib.AsyncExitStack() as stack:
         log = await EmbeddedLog.open(folder / "log", dict.fromkeys(TOPICS, 1))
         stack.push_async_callback(log.close)
-        users_database = await open_database(
-            f"sqlite:///{folder}/users", USERS_SCHEMA, durable=True
-        )
-        stack.push_async_callback(users_database.close)
-        rooms_database = await open_database(f"sqlite:///{folder}/rooms", ROOMS_SCHEMA)
-        stack.push_async_callback(rooms_database.close)
-        rooms = build_roomserver(
-            log=log, database=rooms_database, settings=RoomServerSettings(), clock=clock
-        )
-        users = build_userapi(
-            settings=USERS,
-            server_name=SERVER_NAME,
-            database=users_database,
-            log=log,
-            clock=clock,
-            random_bytes=secrets.token_bytes,
-        )
-        stack.callback(users.close)
-        client_api = build_clientapi(
-            log=log,
-            rooms=rooms.queries,
-            directory=rooms.directory,
-            authentication=users.authentication,
-            profiles=users.profiles,
-            accounts=users.accounts,
-            server_name=SERVER_NAME,
-            key=KEY,
-            clock=clock,
-            settings=settings,
-            default_room_version="12",
-        )
+        users = await _open_users(stack, folder, log, options.clock)
+        rooms = await _open_rooms(stack, folder, log, options.clock)
+        replicas = [_build_replica(log, rooms, users, options) for _ in range(options.replicas)]
         tasks = await stack.enter_async_context(Tasks())
-        tasks.start("roomserver", rooms.consumer.run())
-        tasks.start("clientapi", client_api.outcomes.run())
-        await client_api.outcomes.wait_ready()
-        yield House(client_api, users, rooms)
+        tasks.start("userapi", users.run())
+        if options.rooms_run:
+            tasks.start("roomserver", rooms.consumer.run())
+        for replica in replicas if options.outcomes_run else []:
+            tasks.start("clientapi", replica.outcomes.run())
+            await replica.outcomes.wait_ready()
+        yield House(replicas, users, rooms, log)
+
+
+async def _open_users(
+    stack: contextlib.AsyncExitStack, folder: Path, log: Log, clock: Clock
+) -> UserApi:
+    database = await open_database(f"sqlite:///{folder}/users", USERS_SCHEMA, durable=True)
+    stack.push_async_callback(database.close)
+    users = build_userapi(
+        settings=USERS,
+        server_name=SERVER_NAME,
+        database=database,
+        log=log,
+        clock=clock,
+        random_bytes=secrets.token_bytes,
+    )
+    stack.callback(users.close)
+    return users
+
+
+async def _open_rooms(
+    stack: contextlib.AsyncExitStack, folder: Path, log: Log, clock: Clock
+) -> RoomServer:
+    database = await open_database(f"sqlite:///{folder}/rooms", ROOMS_SCHEMA)
+    stack.push_async_callback(database.close)
+    return build_roomserver(log=log, database=database, settings=RoomServerSettings(), clock=clock)
+
+
+def _build_replica(log: Log, rooms: RoomServer, users: UserApi, options: Options) -> ClientApi:
+    return build_clientapi(
+        log=log,
+        rooms=rooms.queries,
+        directory=rooms.directory,
+        authentication=users.authentication,
+        profiles=users.profiles,
+        accounts=users.accounts,
+        server_name=SERVER_NAME,
+        key=KEY,
+        clock=options.clock,
+        settings=options.settings,
+        default_room_version="12",
+    )
+
+
+def with_settings(**changes: Any) -> Options:
+    """Return options with other settings, and a clock that stands still where rates matter."""
+    settings = msgspec.structs.replace(NO_RATES, **changes)
+    if any(name.endswith("_per_user") for name in changes):
+        return Options(settings=settings, clock=ManualClock())
+    return Options(settings=settings)
 
 
 async def room_with_rule(alice: User, version: str, rule: dict[str, Any], **options: Any) -> str:
@@ -228,4 +266,13 @@ async def room_with_rule(alice: User, version: str, rule: dict[str, Any], **opti
     return await alice.create_room(room_version=version, initial_state=state, **options)
 
 
-__all__ = ["V3", "House", "ManualClock", "User", "room_with_rule", "running_house"]
+__all__ = [
+    "NO_RATES",
+    "V3",
+    "House",
+    "Options",
+    "User",
+    "room_with_rule",
+    "running_house",
+    "with_settings",
+]

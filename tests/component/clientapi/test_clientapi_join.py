@@ -9,10 +9,10 @@ import pytest
 from components.clientapi.settings import Rate
 from tests.component.clientapi.clientapi_server import (
     House,
-    ManualClock,
     User,
     room_with_rule,
     running_house,
+    with_settings,
 )
 
 FORBIDDEN = (403, "M_FORBIDDEN")
@@ -125,7 +125,7 @@ async def test_guests_join_where_guests_are_welcome(house: House, alice: User) -
 
 async def test_who_joins_too_often_has_to_wait(tmp_path: Path) -> None:
     rate = Rate(per_second=1, burst=1)
-    async with running_house(tmp_path, clock=ManualClock(), join_rate_per_user=rate) as house:
+    async with running_house(tmp_path, with_settings(join_rate_per_user=rate)) as house:
         alice, bob = await house.user("alice"), await house.user("bob")
         rooms = [await alice.create_room(preset="public_chat") for _ in range(2)]
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from components.clientapi.settings import Rate
-from tests.component.clientapi.clientapi_server import House, ManualClock, User, running_house
+from tests.component.clientapi.clientapi_server import House, User, running_house, with_settings
 
 FORBIDDEN = (403, "M_FORBIDDEN")
 
@@ -88,7 +88,7 @@ async def test_an_invite_of_nobody_is_refused(
 
 async def test_who_invites_too_many_has_to_wait(tmp_path: Path) -> None:
     rate = Rate(per_second=1, burst=2)
-    async with running_house(tmp_path, clock=ManualClock(), invite_rate_per_user=rate) as house:
+    async with running_house(tmp_path, with_settings(invite_rate_per_user=rate)) as house:
         alice = await house.user("alice")
         others = [await house.user(f"user{number}") for number in range(3)]
         room_id = await alice.create_room(invite=[one.user_id for one in others[:2]])

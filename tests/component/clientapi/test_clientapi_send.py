@@ -2,13 +2,24 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
+import msgspec
 import pytest
 
+from base.clock import ManualClock
 from components.clientapi.settings import Rate
 from matrix.room_versions import ROOM_VERSIONS
-from tests.component.clientapi.clientapi_server import V3, House, ManualClock, User, running_house
+from tests.component.clientapi.clientapi_server import (
+    NO_RATES,
+    V3,
+    House,
+    Options,
+    User,
+    running_house,
+    with_settings,
+)
 
 
 async def test_a_message_stands_in_the_room_once_it_is_answered(
@@ -49,7 +60,7 @@ async def test_a_repeated_transaction_makes_one_event(
 async def test_a_transaction_that_the_memory_lost_is_recognised_by_the_room_server(
     tmp_path: Path,
 ) -> None:
-    async with running_house(tmp_path, remembered_transactions=1) as house:
+    async with running_house(tmp_path, with_settings(remembered_transactions=1)) as house:
         alice = await house.user("alice")
         room_id = await alice.create_room()
         first = await alice.send(room_id, transaction="same")
@@ -127,7 +138,7 @@ async def test_messages_and_state_at_once_make_one_chain(
 
 
 async def test_a_send_that_is_answered_once_durable_still_makes_one_chain(tmp_path: Path) -> None:
-    async with running_house(tmp_path, answer_sends="durable") as house:
+    async with running_house(tmp_path, with_settings(answer_sends="durable")) as house:
         alice = await house.user("alice")
         room_id = await alice.create_room()
 
@@ -223,7 +234,8 @@ async def test_a_guest_in_the_room_sends(house: House, alice: User) -> None:
 async def test_who_sends_too_much_has_to_wait(tmp_path: Path) -> None:
     clock = ManualClock()
     rate = Rate(per_second=1, burst=3)
-    async with running_house(tmp_path, clock=clock, send_rate_per_user=rate) as house:
+    settings = msgspec.structs.replace(NO_RATES, send_rate_per_user=rate)
+    async with running_house(tmp_path, Options(settings=settings, clock=clock)) as house:
         alice = await house.user("alice")
         room_id = await alice.create_room()
         for _ in range(3):
@@ -246,3 +258,18 @@ async def test_event_ids_have_the_form_of_their_room_version(alice: User, versio
 
     assert event_id.startswith("$")
     assert event_id.endswith(":xylem.test") == (version in ("1", "2"))
+
+
+async def test_a_thread_starts_at_an_event_that_is_in_none(alice: User, room_id: str) -> None:
+    def reply(root_id: str) -> dict[str, Any]:
+        return {"body": "hm", "m.relates_to": {"rel_type": "m.thread", "event_id": root_id}}
+
+    root_id = (await alice.send(room_id)).json["event_id"]
+    in_thread = await alice.send(room_id, reply(root_id))
+    nested = await alice.send(room_id, reply(in_thread.json["event_id"]))
+    at_unknown = await alice.send(room_id, reply("$unknown"))
+    odd = await alice.send(room_id, {"body": "hm", "m.relates_to": "odd"})
+
+    assert in_thread.status == 200
+    assert (nested.status, nested.errcode) == (400, "M_UNKNOWN")
+    assert (at_unknown.status, odd.status) == (200, 200)
