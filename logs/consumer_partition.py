@@ -120,6 +120,7 @@ class OwnedPartition(Generic[T]):
             except Exception:
                 self._parts.counts.failures += 1
                 logger.exception("a batch could not be processed", extra=self._at(records[0]))
+                await self._require_position()
                 await self._commit_one_by_one(records)
         return True
 
@@ -134,6 +135,15 @@ class OwnedPartition(Generic[T]):
             finally:
                 for wait in waits:
                     wait.cancel()
+
+    async def _require_position(self) -> None:
+        """Raise `Fenced` if another instance is ahead: then its rows are in the way, no bug is."""
+        try:
+            offsets = await self._parts.database.read(self._parts.store.select_offsets)
+        except DatabaseOutage:
+            return
+        if offsets.get(self._stream.partition) != self.offset:
+            raise Fenced(f"{self._stream} is no longer at {self.offset}.")
 
     async def _commit_one_by_one(self, records: Sequence[Record]) -> None:
         for record in records:

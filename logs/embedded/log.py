@@ -244,12 +244,15 @@ class EmbeddedLog:
         for append in [*items, *self._writer.drop_waiting()]:
             assert isinstance(append, _Append)  # noqa: S101 — the writer hands back what it got
             self._queued_bytes -= append.size
-            if not append.done.done():
-                append.done.set_exception(outage)
+            _refuse(append, outage)
         # What was numbered is gone; the numbers are given again.
         for partitions in self._partitions.values():
             for partition in partitions:
                 partition.next = partition.end
+        if self._is_closed:
+            # The thread has been told to end: it would not come back for these.
+            while self._waiting:
+                _refuse(self._waiting.popleft(), outage)
         self._submit_waiting()
 
     def _submit_waiting(self) -> None:
@@ -258,7 +261,7 @@ class EmbeddedLog:
             if append.done.done():
                 continue
             if self._writer.refusal is not None:
-                append.done.set_exception(LogOutage(self._writer.refusal))
+                _refuse(append, LogOutage(self._writer.refusal))
                 continue
             self._submit(append)
 
@@ -359,6 +362,11 @@ class EmbeddedLog:
         if self._writer.refusal is None:
             note_closing(self._folder, self._segments[-1].next_commit)
         os.close(self._lock)
+
+
+def _refuse(append: _Append, outage: LogOutage) -> None:
+    if not append.done.done():
+        append.done.set_exception(outage)
 
 
 def _delete(segments: Sequence[Segment]) -> None:

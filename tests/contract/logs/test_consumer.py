@@ -2,18 +2,22 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import Connection
 
-from base.database import Database
+from base.database import Database, DatabaseOutage
+from logs.consumer import Message, Outbox
+from logs.consumer_loop import Consumer
 from logs.consumer_tables import reset_positions
 from logs.log import Log, Origin, Outgoing, Position, Record, RecordsLost
 from logs.records.rejected import RejectedRecord
 from logs.topics import REJECTED
 from tests.contract.logs.ledger import (
     Behaviour,
+    Ledger,
     UnreliableLog,
     catch_up,
     make_consumer,
@@ -246,6 +250,43 @@ async def test_a_poisonous_record_is_rejected_and_the_next_one_follows(
     assert rejected.reason == "ZeroDivisionError: nobody expected this"
     assert consumer.counts.rejected == 1
     assert consumer.counts.failures == 4
+
+
+async def test_rows_of_the_instance_that_took_over_make_no_record_of_a_zombie_poisonous(
+    log: Log, database: Database
+) -> None:
+    # The zombie reads on; what it would enter, the owner has entered before.
+    await log.append("Numbers", numbered(1, 2, 3))
+    behaviour = Behaviour()
+    gate = asyncio.Event()
+
+    class Zombie(Ledger):
+        def process(
+            self, connection: Connection, messages: Sequence[Message[Number]], outbox: Outbox
+        ) -> None:
+            if not gate.is_set():
+                raise DatabaseOutage("It sleeps while the owner works.")
+            super().process(connection, messages, outbox)
+            if len(messages) > 0 and behaviour.poison:
+                raise ZeroDivisionError("The row is there already.")
+
+    zombie = Consumer(
+        "ledger",
+        NUMBERS,
+        lambda _: Zombie(behaviour),
+        UnreliableLog(log, group_suffix="-zombie"),
+        database,
+    )
+    owner = make_consumer(log, database)
+    async with running(zombie):
+        async with running(owner):
+            await catch_up(owner, log)
+        behaviour.poison.add(1)
+        gate.set()
+        await catch_up(zombie, log)
+
+    assert await select_values(database) == [1, 2, 3]
+    assert (zombie.counts.rejected, zombie.counts.fenced) == (0, 1)
 
 
 async def test_a_record_that_cannot_be_decoded_is_rejected_as_it_is(
