@@ -80,7 +80,10 @@ class RecentRooms:
                 yield room
 
     def touch(self, partition: int, room_id: str, order: int) -> RecentRoom:
-        """Note that something in a room changed at this order."""
+        """Note that something in a room changed at this order, the newest of its partition."""
+        room = self._rooms[partition].get(room_id)
+        if room is not None and room.last_order == order:
+            return room
         return self._arrive(partition, room_id, order, 0)
 
     def add(self, partition: int, event: RoomEvent) -> None:

@@ -83,14 +83,18 @@ class Projected:
 
     def learn_rooms(self, partition: int, written: Written) -> None:
         """Take in a committed batch of room records, and wake whoever it concerns."""
-        woken: set[str] = set()
-        touched: set[str] = set()
-        for addition in written.additions:
-            self.recent.add(partition, addition.event)
-            touched.add(addition.event.room_id)
+        added = {addition.event.order: addition.event for addition in written.additions}
+        moved: dict[int, list[MembershipChange]] = {}
         for change in written.memberships:
-            self._move(partition, change)
-            woken.add(change.user_id)
+            moved.setdefault(change.stream_order, []).append(change)
+        for order in sorted(added.keys() | moved.keys()):
+            event = added.get(order)
+            if event is not None:
+                self.recent.add(partition, event)
+            for change in moved.get(order, ()):
+                self._move(partition, change)
+        woken = {change.user_id for change in written.memberships}
+        touched = {event.room_id for event in added.values()}
         for event in written.rewritten:
             self.recent.rewrite(partition, event)
         for next_partition, next_offset in written.next_offsets.items():
@@ -107,10 +111,8 @@ class Projected:
         self.polls.wake(woken)
 
     def _move(self, partition: int, change: MembershipChange) -> None:
-        room = self.recent.get(partition, change.room_id)
-        if room is None or room.last_order < change.stream_order:
-            room = self.recent.touch(partition, change.room_id, change.stream_order)
-        room.members_changed = max(room.members_changed, change.stream_order)
+        room = self.recent.touch(partition, change.room_id, change.stream_order)
+        room.members_changed = change.stream_order
         self.summaries.pop(change.room_id, None)
         self.users.move(change)
         missed = self._loading.get(change.user_id)

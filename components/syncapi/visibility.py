@@ -48,6 +48,11 @@ class Viewer:
         self._require_history()
         return self._last_join != _NEVER
 
+    def joined_since(self, order: int) -> bool:
+        """Whether the user joined at this place or after it; to be in the room is not to join."""
+        self._require_history()
+        return self._last_join >= order
+
     @property
     def left_at(self) -> int | None:
         """Where the user stopped being in the room; None for one who is in it or never was."""

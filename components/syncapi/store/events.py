@@ -56,6 +56,7 @@ def _enter_timeline(insert: Insert) -> sa.Insert:
         index_elements=[EVENTS.c.event_id],
         set_={
             "stream_order": new.stream_order,
+            "history_visibility": new.history_visibility,
             "state_effect": new.state_effect,
             "replaces": new.replaces,
             "unsigned": new.unsigned,

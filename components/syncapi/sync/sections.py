@@ -95,13 +95,17 @@ class SectionReader:
     def joined(self, task: RoomTask) -> Section | None:
         """Return the part of a room that the user is in; None if there is nothing to tell."""
         request = self._request
-        from_order = FROM_THE_START if task.since is None or task.begins else task.since
         viewer = self._viewer(task)
+        from_order = FROM_THE_START if task.since is None else task.since
+        # Who left and came back has what was before; who is new has nothing.
+        if task.since is not None and task.begins:
+            stayed = viewer.membership_before(task.since) == "join"
+            from_order = task.since if stayed else FROM_THE_START
         timeline = self._timeline(task.room_id, from_order, task.upto, viewer)
         summary: Summary | None = None
         if task.begins or request.full_state:
             summary = self._summary(task)
-            state = self._full_state(task, timeline, summary)
+            state = self._full_state(task, timeline, summary, task.upto)
         else:
             changes = self._changes(task.room_id, from_order, task.upto)
             state = self._delta(task, timeline, changes)
@@ -135,20 +139,23 @@ class SectionReader:
         upto = min(task.now.stream_order + 1, task.upto)
         viewer = self._viewer(task)
         since = task.since
+        # Who left and was banned later may not learn of what changed in between.
+        end = upto if viewer.left_at is None else min(upto, viewer.left_at + 1)
         stayed = since is not None and viewer.membership_before(since) == "join"
-        from_order = since if since is not None and stayed else FROM_THE_START
-        if not viewer.ever_joined:
-            # A rejected invite or knock: nothing of the room is theirs to see but the end of it.
-            from_order = task.now.stream_order
-        timeline = self._timeline(task.room_id, from_order, upto, viewer)
-        if not viewer.ever_joined:
-            state: list[RoomEvent] = []
-        elif stayed and not self._request.full_state:
-            state = self._delta(task, timeline, self._changes(task.room_id, from_order, upto))
-        else:
-            state = self._full_state(
-                RoomTask(task.room_id, task.now, None, upto, [], frozenset()), timeline, None
+        begins = viewer.ever_joined if since is None else viewer.joined_since(since)
+        if begins:
+            timeline = self._timeline(
+                task.room_id, FROM_THE_START if since is None else since, upto, viewer
             )
+            state = self._full_state(task, timeline, None, end)
+        elif since is not None:
+            timeline = self._timeline(task.room_id, since, upto, viewer)
+            changes = self._changes(task.room_id, since, end) if stayed else []
+            state = self._delta(task, timeline, changes) if stayed else []
+        else:
+            # A rejected invite or knock: nothing of the room is theirs to see but the end of it.
+            timeline = self._timeline(task.room_id, task.now.stream_order, upto, viewer)
+            state = []
         members = [
             *self._head(state, timeline, viewer),
             render_account_data(task.account_data),
@@ -178,19 +185,41 @@ class SectionReader:
         return [change for change in changes if change.stream_order < to_order]
 
     def _full_state(
-        self, task: RoomTask, timeline: Timeline, summary: Summary | None
+        self, task: RoomTask, timeline: Timeline, summary: Summary | None, upto: int
     ) -> list[RoomEvent]:
+        """Return all state at the timeline's start, or its end.
+
+        What changed aside from the timeline is there as it is at the end: so it is with a join
+        through another server, which brings all of the state with it.
+        """
         request = self._request
-        at = task.upto if request.use_state_after else timeline.start
-        wanted: Collection[str] | None = None
+        at = upto if request.use_state_after else min(timeline.start, upto)
+        members: Collection[str] | None = None
         if request.filter.room.state.lazy_load_members:
-            wanted = {event.sender for event in timeline.events} | {request.user_id}
+            members = {event.sender for event in timeline.events} | {request.user_id}
             if summary is not None:
-                wanted.update(summary.heroes(request.user_id))
+                members.update(summary.heroes(request.user_id))
         # Not kept any longer: the state of many rooms takes much memory.
         known = self._known.pop(task.room_id, None)
-        state = select_state_at(self._connection, task.room_id, at, members=wanted, known=known)
+        state = select_state_at(self._connection, task.room_id, at, members=members, known=known)
+        if known is None or (known.last_change is not None and known.last_change >= at):
+            shown = {event.event_id for event in timeline.events}
+            aside = {
+                (event.type, event.state_key): event
+                for event in self._last_events(self._changes(task.room_id, at, upto), shown)
+                if members is None or event.type != "m.room.member" or event.state_key in members
+            }
+            state = [event for event in state if (event.type, event.state_key) not in aside]
+            state += aside.values()
         return self._wanted(state)
+
+    def _last_events(
+        self, changes: Sequence[StoredChange], shown: Collection[str]
+    ) -> list[RoomEvent]:
+        """Return the events which the changes end with, except those shown."""
+        last = {(change.type, change.state_key): change.event_id for change in changes}
+        wanted = {event_id for event_id in last.values() if event_id is not None}.difference(shown)
+        return list(select_events(self._connection, wanted).values()) if wanted else []
 
     def _delta(
         self, task: RoomTask, timeline: Timeline, changes: Sequence[StoredChange]
@@ -201,22 +230,19 @@ class SectionReader:
         would not hear of it otherwise.
         """
         request = self._request
-        at_end = {(change.type, change.state_key): change.event_id for change in changes}
-        wanted = {event_id for event_id in at_end.values() if event_id is not None}
-        if not request.use_state_after:
+        if request.use_state_after:
+            state = self._last_events(changes, ())
+        else:
             shown = {event.event_id for event in timeline.events}
-            wanted -= shown
-            at_start = {
-                (change.type, change.state_key): change.event_id
+            last = {(change.type, change.state_key): change.event_id for change in changes}
+            # Entries that the timeline will move on have to be where it takes them up.
+            before = [
+                change
                 for change in changes
                 if change.stream_order < timeline.start
-            }
-            wanted |= {
-                event_id
-                for key, event_id in at_start.items()
-                if event_id is not None and at_end[key] in shown
-            }
-        state = list(select_events(self._connection, wanted).values()) if wanted else []
+                and last[change.type, change.state_key] in shown
+            ]
+            state = self._last_events(changes, shown) + self._last_events(before, ())
         if request.filter.room.state.lazy_load_members:
             state += self._missing_members(task, timeline, state)
         return self._wanted(state)

@@ -314,6 +314,83 @@ async def test_leaving_is_told_with_what_came_before_and_nothing_after(house: Ho
     assert (await house.sync(BOB))["rooms"] == {}
 
 
+async def test_who_is_banned_after_leaving_learns_of_the_ban_alone(house: House) -> None:
+    room = Room()
+    await house.put(*room.created(BOB), room.message("before"))
+    first = (await house.sync(BOB))["next_batch"]
+    await house.put(room.member(BOB, "leave"))
+    second = (await house.sync(BOB, first))["next_batch"]
+    await house.put(
+        room.state_event("m.room.topic", {"topic": "secret"}), room.member(BOB, "ban", by=ALICE)
+    )
+
+    part = (await house.sync(BOB, second))["rooms"]["leave"][room.room_id]
+    assert bodies(part["timeline"]["events"]) == ["m.room.member"]
+    assert part["state"]["events"] == []
+    part = (await house.sync(BOB, first))["rooms"]["leave"][room.room_id]
+    assert bodies(part["timeline"]["events"]) == ["m.room.member", "m.room.member"]
+    assert part["state"]["events"] == []
+    for limit in (0, 1, 10):
+        query = {"room": {"include_leave": True, "timeline": {"limit": limit}}}
+        part = (await house.sync(BOB, filter=query))["rooms"]["leave"][room.room_id]
+        assert ("m.room.topic", "") not in state_of(part)
+
+
+async def test_who_joined_and_left_at_once_hears_of_it(house: House) -> None:
+    room = Room()
+    await house.put(*room.created())
+    since = (await house.sync(BOB))["next_batch"]
+    await house.put(room.member(BOB, "join"), room.message("hello"), room.member(BOB, "leave"))
+
+    part = (await house.sync(BOB, since))["rooms"]["leave"][room.room_id]
+
+    assert bodies(part["timeline"]["events"]) == ["m.room.member", "hello", "m.room.member"]
+    assert ("m.room.create", "") in state_of(part)
+
+
+async def test_invites_from_afar_and_events_may_come_in_any_order(house: House) -> None:
+    afar, one, two = Room("afar"), Room("one"), Room("two")
+    await house.put(*one.created(BOB), *two.created(BOB))
+    first = (await house.sync(BOB))["next_batch"]
+    invite = afar.build("m.room.member", {"membership": "invite"}, state_key=BOB)
+    await house.put(one.message("1"))
+    second = (await house.sync(BOB, first))["next_batch"]
+    await house.put(
+        InviteReceived(afar.room_id, invite.event_id, "11", invite.raw, BOB, []),
+        two.message("2"),
+        one.message("3"),
+    )
+
+    answer = await house.sync(BOB, second)
+    assert timeline(answer, one) == ["3"]
+    assert timeline(answer, two) == ["2"]
+    assert list(answer["rooms"]["invite"]) == [afar.room_id]
+    assert timeline(await house.sync(BOB, first), one) == ["1", "3"]
+
+
+async def test_an_accepted_invite_from_afar_becomes_a_joined_room(house: House) -> None:
+    room = Room("afar")
+    state = tuple(
+        room.build(kind, content, state_key=key)
+        for kind, content, key in (
+            ("m.room.create", {"room_version": "11"}, ""),
+            ("m.room.member", {"membership": "join"}, ALICE),
+        )
+    )
+    invite = room.build("m.room.member", {"membership": "invite"}, state_key=BOB)
+    await house.put(InviteReceived(room.room_id, invite.event_id, "11", invite.raw, BOB, []))
+    since = (await house.sync(BOB))["next_batch"]
+    join = room.build("m.room.member", {"membership": "join"}, sender=BOB, state_key=BOB)
+    await house.put(room.added(join, aside=state), room.message("welcome"))
+
+    for answer in (await house.sync(BOB, since), await house.sync(BOB)):
+        assert "invite" not in answer["rooms"]
+        part = joined(answer, room)
+        assert bodies(part["timeline"]["events"]) == ["m.room.member", "welcome"]
+        assert state_of(part) == {("m.room.create", ""), ("m.room.member", ALICE)}
+        assert part["summary"]["m.heroes"] == [ALICE]
+
+
 async def test_a_left_room_is_in_an_initial_sync_if_asked_for(house: House) -> None:
     room = Room()
     await house.put(
