@@ -1,6 +1,7 @@
 """SQLite: one file per component, written on the event loop where no log is needed beside it."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, Final, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+from base.database.group_commit import GroupCommit
 from base.database.interface import DatabaseOutage
 from base.database.schema import Schema, migrate
 
@@ -63,7 +65,9 @@ class SqliteDatabase:
         self._writer = self._write_engine.connect()
         self._reader = self._read_engine.connect()
         self._synchronous = ""
-        self._writer_thread = ThreadPoolExecutor(1, thread_name_prefix=f"write-{name}")
+        self._set_synchronous("FULL" if self._durable else "NORMAL")
+        self._group_commit = GroupCommit(self._writer, name)
+        self._wal = Path(f"{path}-wal")
         self._threads = ThreadPoolExecutor(2, thread_name_prefix=f"read-{name}")
         self._checkpoint: asyncio.Future[None] | None = None
         self._writes = 0
@@ -83,8 +87,7 @@ class SqliteDatabase:
     async def write(self, work: Callable[[Connection], T], *, durable: bool = False) -> T:
         """Run `work` in one transaction (`Database.write`)."""
         if self._durable:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._writer_thread, self._write, work, "FULL")
+            return await self._group_commit.run(work)
         result = self._write(work, "FULL" if durable else "NORMAL")
         self._writes += 1
         if self._writes >= _WRITES_BETWEEN_CHECKPOINTS and not self._in_memory:
@@ -95,15 +98,18 @@ class SqliteDatabase:
     def _write(self, work: Callable[[Connection], T], synchronous: str) -> T:
         try:
             if synchronous != self._synchronous:
-                raw = self._writer.connection.dbapi_connection
-                if raw is not None:
-                    raw.cursor().execute(f"PRAGMA synchronous={synchronous}")
-                self._writer.rollback()
-                self._synchronous = synchronous
+                self._set_synchronous(synchronous)
             with self._writer.begin():
                 return work(self._writer)
         except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
             raise DatabaseOutage(str(error.orig)) from error
+
+    def _set_synchronous(self, synchronous: str) -> None:
+        raw = self._writer.connection.dbapi_connection
+        if raw is not None:
+            raw.cursor().execute(f"PRAGMA synchronous={synchronous}")
+        self._writer.rollback()
+        self._synchronous = synchronous
 
     async def read(self, work: Callable[[Connection], T], *, heavy: bool = False) -> T:
         """Run `work` in one read snapshot (`Database.read`)."""
@@ -136,7 +142,13 @@ class SqliteDatabase:
         return self._checkpoint
 
     def _run_checkpoint(self) -> None:
-        # PASSIVE waits for nobody. It fsyncs the log first, which makes all of it durable.
+        # A checkpoint syncs the log too, but not where readers leave it nothing to do.
+        if self._wal.exists():
+            file = os.open(self._wal, os.O_RDONLY)
+            try:
+                os.fdatasync(file)
+            finally:
+                os.close(file)
         raw = self._read_engine.raw_connection()
         try:
             raw.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
@@ -147,7 +159,7 @@ class SqliteDatabase:
         """Wait for what runs in threads and close the file."""
         if self._checkpoint is not None:
             await asyncio.wait([self._checkpoint])
-        self._writer_thread.shutdown(wait=True)
+        self._group_commit.close()
         self._threads.shutdown(wait=True)
         self._reader.close()
         self._writer.close()

@@ -1,0 +1,86 @@
+"""The SQLite database: whole transactions, shared commits, one snapshot for a read."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from base.database import Database, Schema, SchemaTooNew, insert_into, open_database
+
+metadata = sa.MetaData()
+things = sa.Table("things", metadata, sa.Column("name", sa.Text, primary_key=True))
+SCHEMA = Schema("sample", metadata)
+INSERT = insert_into(things)
+
+
+@pytest.fixture(params=[True, False], ids=["durable", "derived"])
+async def database(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Database]:
+    opened = await open_database(f"sqlite:///{tmp_path}", SCHEMA, durable=request.param)
+    yield opened
+    await opened.close()
+
+
+def add(connection: Connection, name: str) -> str:
+    INSERT.run(connection, {"name": name})
+    return name
+
+
+def names(connection: Connection) -> list[str]:
+    return [row.name for row in connection.execute(sa.select(things).order_by(things.c.name))]
+
+
+async def test_transactions_that_come_at_once_are_all_kept(database: Database) -> None:
+    wanted = [f"{number:03}" for number in range(250)]
+    done = await asyncio.gather(*(database.write(partial(add, name=name)) for name in wanted))
+    assert done == wanted
+    assert await database.read(names) == wanted
+
+
+async def test_one_that_fails_among_others_is_undone_alone(database: Database) -> None:
+    def fail(connection: Connection) -> None:
+        add(connection, "undone")
+        raise LookupError("no")
+
+    results = await asyncio.gather(
+        database.write(partial(add, name="a")),
+        database.write(fail),
+        database.write(partial(add, name="a")),
+        database.write(partial(add, name="b")),
+        return_exceptions=True,
+    )
+    assert [type(result) for result in results] == [str, LookupError, sa.exc.IntegrityError, str]
+    assert await database.read(names) == ["a", "b"]
+
+
+async def test_what_is_made_durable_is_there_for_the_next_process(tmp_path: Path) -> None:
+    first = await open_database(f"sqlite:///{tmp_path}", SCHEMA)
+    await first.write(partial(add, name="kept"))
+    await first.make_durable()
+    second = await open_database(f"sqlite:///{tmp_path}", SCHEMA)
+    assert await second.read(names, heavy=True) == ["kept"]
+    await second.close()
+    await first.close()
+
+
+async def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    newer = Schema("sample", metadata, [lambda _: None])
+    await (await open_database(f"sqlite:///{tmp_path}", newer)).close()
+    with pytest.raises(SchemaTooNew):
+        await open_database(f"sqlite:///{tmp_path}", SCHEMA)
+
+
+async def test_an_older_database_is_brought_up_to_date_once(tmp_path: Path) -> None:
+    await (await open_database(f"sqlite:///{tmp_path}", SCHEMA)).close()
+
+    def migrate(connection: Connection) -> None:
+        add(connection, "migrated")
+
+    newer = Schema("sample", metadata, [migrate])
+    for _ in range(2):
+        database = await open_database(f"sqlite:///{tmp_path}", newer)
+        assert await database.read(names) == ["migrated"]
+        await database.close()
