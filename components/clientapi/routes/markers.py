@@ -7,7 +7,7 @@ from components.clientapi.current_state import require_joined
 from components.clientapi.requesters import Requesters
 from components.clientapi.routes.answers import R0, V3
 from components.clientapi.sending import EventSender
-from matrix.errors import InvalidParam
+from matrix.errors import Forbidden, InvalidParam
 from matrix.identifiers import parse_event_id, parse_room_id
 
 _RECEIPT_TYPES: Final = ("m.read", "m.read.private", "m.fully_read")
@@ -28,7 +28,9 @@ class MarkerRoutes:
         router.post(f"{room}/read_markers", self._read_markers, versions=R0)
 
     async def _typing(self, request: Request) -> Response:
-        requester = await self._requesters.owner(request)
+        requester = await self._requesters.member(request)
+        if request.path["user_id"] != requester.user_id:
+            raise Forbidden("Nobody types for another user.")
         room_id = parse_room_id(request.path["room_id"])
         body = await request.fields()
         if body.boolean("typing") and body.optional_integer("timeout", 0) < 0:
