@@ -253,6 +253,50 @@ async def test_tokens_and_timelines_survive_a_restart(tmp_path: Path, database_u
         assert timeline(await house.sync(BOB, answer["next_batch"]), room) == ["later"]
 
 
+async def test_a_token_outlives_the_tables_that_it_came_from(tmp_path: Path) -> None:
+    room = Room()
+    async with running_house(tmp_path, f"sqlite:///{tmp_path}/first") as house:
+        await house.put(*room.created(BOB), room.message("read"))
+        since = (await house.sync(BOB))["next_batch"]
+
+    # The tables are lost, and made again from the log while the client asks already.
+    async with running_house(tmp_path, f"sqlite:///{tmp_path}/second") as house:
+        early = (await house.get(BOB, "sync", since=since)).json
+        assert early["rooms"] == {}
+        assert early["next_batch"] == since
+        await house.put(room.message("new"))
+        assert timeline(await house.sync(BOB, early["next_batch"]), room) == ["new"]
+
+
+async def test_stopping_answers_all_who_wait(house: House) -> None:
+    since = (await house.sync(BOB))["next_batch"]
+    waiting = asyncio.create_task(house.sync(BOB, since, timeout=60_000))
+    await house.until_waiting(BOB)
+
+    house.sync_api.end_long_polls()
+
+    assert (await waiting)["next_batch"] == since
+    assert (await house.sync(BOB, since, timeout=60_000))["next_batch"] == since
+
+
+async def test_the_oldest_of_too_many_long_polls_is_answered(tmp_path: Path) -> None:
+    settings = SyncApiSettings(max_long_polls_per_user=1, max_long_polls=2)
+    async with running_house(tmp_path, f"sqlite:///{tmp_path}/db", settings) as house:
+        since = (await house.sync(BOB))["next_batch"]
+        first = asyncio.create_task(house.sync(BOB, since, timeout=60_000))
+        await house.until_waiting(BOB)
+        second = asyncio.create_task(house.sync(BOB, since, timeout=60_000))
+        assert (await first)["rooms"] == {}
+        third = asyncio.create_task(house.sync(ALICE, since, timeout=60_000))
+        await house.until_waiting(ALICE)
+
+        refused = await house.get(CHARLIE, "sync", since=since, timeout=60_000)
+
+        assert (refused.status, refused.errcode) == (429, "M_LIMIT_EXCEEDED")
+        house.sync_api.end_long_polls()
+        await asyncio.gather(second, third)
+
+
 async def test_what_was_written_while_nobody_projected_is_told(
     tmp_path: Path, database_url: str
 ) -> None:
