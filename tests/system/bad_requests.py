@@ -265,13 +265,6 @@ STRANGE_VALUES: Final[list[BadRequest]] = [
     BadRequest(
         "POST",
         "/createRoom",
-        {"initial_state": [{"type": "m.room.join_rules", "content": {"join_rule": 7}}]},
-        _RULES + " M_INVALID_ROOM_STATE",
-        (400, 403),
-    ),
-    BadRequest(
-        "POST",
-        "/createRoom",
         {"room_version": "12", "creation_content": {"additional_creators": "bob"}},
         _RULES,
         (400, 403),

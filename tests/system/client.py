@@ -239,6 +239,18 @@ class Client:
         answer: dict[str, Any] = await self.call("GET", "/sync", query=query)
         return answer
 
+    async def sync_until(
+        self, since: str, is_told: Callable[[dict[str, Any]], bool], *, sync_filter: Any = None
+    ) -> dict[str, Any]:
+        """Return the first /sync from this token that tells what is asked for.
+
+        What one client was answered may reach the /sync of others a little later.
+        """
+        while True:
+            answer = await self.sync(since, timeout_ms=30_000, sync_filter=sync_filter)
+            if is_told(answer):
+                return answer
+
     async def messages(self, room_id: str, **query: str) -> dict[str, Any]:
         """Return one page of history; `start` stands for `from`."""
         if "start" in query:
@@ -276,6 +288,18 @@ def room_path(room_id: str) -> str:
 def send_path(room_id: str, txn_id: str, event_type: str = "m.room.message") -> str:
     """Return the path to which an event is sent."""
     return f"{room_path(room_id)}/send/{event_type}/{quote(txn_id, safe='')}"
+
+
+def timeline_of(answer: dict[str, Any], room_id: str, section: str = "join") -> list[Event]:
+    """Return the timeline of a room in an answer of /sync; empty if it is not in there."""
+    room = answer.get("rooms", {}).get(section, {}).get(room_id, {})
+    events: list[Event] = room.get("timeline", {}).get("events", [])
+    return events
+
+
+def is_told(room_id: str, event_id: str) -> Callable[[dict[str, Any]], bool]:
+    """Return the question whether an answer of /sync has this event in its timeline."""
+    return lambda answer: event_id in ids(timeline_of(answer, room_id))
 
 
 def ids(events: list[Event]) -> list[str]:

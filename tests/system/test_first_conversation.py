@@ -4,18 +4,13 @@ from typing import Any
 
 import pytest
 
-from tests.system.client import Client, Event, Homeserver, ids, room_path, texts
+from tests.system.client import Client, Homeserver, ids, is_told, room_path, texts, timeline_of
 from tests.system.follower import follower_of, following
 
 
 def joined_room(answer: dict[str, Any], room_id: str) -> dict[str, Any]:
     room: dict[str, Any] = answer["rooms"]["join"][room_id]
     return room
-
-
-def timeline_of(answer: dict[str, Any], room_id: str) -> list[Event]:
-    events: list[Event] = joined_room(answer, room_id)["timeline"]["events"]
-    return events
 
 
 async def shared_room(*users: Client, **options: Any) -> str:
@@ -32,7 +27,8 @@ async def test_two_users_meet_and_talk(homeserver: Homeserver) -> None:
     since = (await bob.sync())["next_batch"]
 
     await alice.invite(room_id, bob.user_id)
-    invited = (await bob.sync(since))["rooms"]["invite"][room_id]["invite_state"]["events"]
+    told = await bob.sync_until(since, lambda answer: "invite" in answer.get("rooms", {}))
+    invited = told["rooms"]["invite"][room_id]["invite_state"]["events"]
     await bob.join(room_id)
     first = await alice.send(room_id, "Why is a raven like a writing-desk?")
     second = await bob.send(room_id, "I give it up")
@@ -126,7 +122,7 @@ async def test_a_state_change_reaches_everybody(homeserver: Homeserver) -> None:
 
     event_id = await alice.set_state(room_id, "m.room.topic", {"topic": "Tarts"})
 
-    (seen,) = timeline_of(await bob.sync(since), room_id)
+    (seen,) = timeline_of(await bob.sync_until(since, is_told(room_id, event_id)), room_id)
     assert (seen["event_id"], seen["state_key"]) == (event_id, "")
     path = f"{room_path(room_id)}/state/m.room.topic"
     assert await bob.call("GET", path) == {"topic": "Tarts"}
@@ -152,7 +148,7 @@ async def test_a_redaction_takes_the_content_away_for_all(homeserver: Homeserver
 
     redaction_id = await alice.redact(room_id, event_id, "Too harsh")
 
-    (seen,) = timeline_of(await bob.sync(since), room_id)
+    (seen,) = timeline_of(await bob.sync_until(since, is_told(room_id, redaction_id)), room_id)
     assert (seen["event_id"], seen["type"]) == (redaction_id, "m.room.redaction")
     assert seen["content"]["reason"] == "Too harsh"
     for redacted in (await bob.event(room_id, event_id), (await bob.walk(room_id))[-2]):
@@ -209,8 +205,8 @@ async def test_who_leaves_hears_no_more(homeserver: Homeserver) -> None:
     await bob.leave(room_id)
     await alice.send(room_id, "Now that he has gone")
 
-    answer = await bob.sync(since)
-    left = answer["rooms"]["leave"][room_id]["timeline"]["events"]
+    answer = await bob.sync_until(since, lambda answer: "leave" in answer.get("rooms", {}))
+    left = timeline_of(answer, room_id, "leave")
     assert [event["content"]["membership"] for event in left] == ["leave"]
     assert room_id not in answer["rooms"].get("join", {})
     assert (await alice.members(room_id))[bob.user_id] == "leave"
@@ -227,7 +223,9 @@ async def test_an_invite_can_be_rejected(homeserver: Homeserver) -> None:
 
     await bob.leave(room_id)
 
-    answer = await bob.sync(invited["next_batch"])
+    answer = await bob.sync_until(
+        invited["next_batch"], lambda answer: "leave" in answer.get("rooms", {})
+    )
     assert room_id in invited["rooms"]["invite"]
     assert room_id in answer["rooms"]["leave"]
     assert (await bob.refusal("POST", f"/join/{room_id}", {}))[1] == "M_FORBIDDEN"
@@ -290,7 +288,9 @@ async def test_a_limited_timeline_is_completed_from_its_gap(homeserver: Homeserv
     since = (await bob.sync())["next_batch"]
     sent = [await alice.send(room_id, f"Verse {number}") for number in range(12)]
 
-    limited = await bob.sync(since, sync_filter={"room": {"timeline": {"limit": 3}}})
+    limited = await bob.sync_until(
+        since, is_told(room_id, sent[-1]), sync_filter={"room": {"timeline": {"limit": 3}}}
+    )
     timeline = joined_room(limited, room_id)["timeline"]
     gap = await bob.walk(room_id, start=timeline["prev_batch"], to=since, limit=4)
     whole = await bob.sync(since, sync_filter={"room": {"timeline": {"limit": 12}}})
@@ -307,10 +307,11 @@ async def test_state_that_a_gap_hides_comes_in_the_state_section(homeserver: Hom
     room_id = await shared_room(alice, bob)
     since = (await bob.sync())["next_batch"]
     topic_id = await alice.set_state(room_id, "m.room.topic", {"topic": "Hidden"})
-    for number in range(3):
-        await alice.send(room_id, f"Verse {number}")
+    sent = [await alice.send(room_id, f"Verse {number}") for number in range(3)]
 
-    limited = await bob.sync(since, sync_filter={"room": {"timeline": {"limit": 2}}})
+    limited = await bob.sync_until(
+        since, is_told(room_id, sent[-1]), sync_filter={"room": {"timeline": {"limit": 2}}}
+    )
 
     assert ids(joined_room(limited, room_id)["state"]["events"]) == [topic_id]
 
@@ -331,8 +332,9 @@ async def test_a_filter_chooses_what_a_client_sees(homeserver: Homeserver) -> No
     event_id = await alice.send(wanted, "Seen")
     await bob.send(wanted, "Of an unwanted sender")
     await alice.set_state(wanted, "m.room.topic", {"topic": "Of an unwanted type"})
-    await alice.send(other, "In an unwanted room")
+    last = await alice.send(other, "In an unwanted room")
 
+    await bob.sync_until(since, is_told(other, last))
     assert await bob.call("GET", f"/user/{bob.user_id}/filter/{filter_id}") == definition
     for sync_filter in (definition, filter_id):
         answer = await bob.sync(since, sync_filter=sync_filter)
