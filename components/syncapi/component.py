@@ -52,12 +52,9 @@ async def build(
     filters: Filters,
 ) -> SyncApi:
     """Return client sync over its database, opened with `SCHEMA`; nothing is started."""
-    room_partition = partial(log.partition_of, OUTPUT_ROOM_EVENT.name)
-    user_partition = partial(log.partition_of, OUTPUT_CLIENT_DATA.name)
     partitions = log.partition_count(OUTPUT_ROOM_EVENT.name)
     client_data_partitions = log.partition_count(OUTPUT_CLIENT_DATA.name)
     tokens = Tokens(log.generation, partitions, client_data_partitions)
-
     room_events = Consumer(
         _NAME,
         OUTPUT_ROOM_EVENT,
@@ -80,41 +77,66 @@ async def build(
         tuple(data_at.get(number, 0) for number in range(client_data_partitions)),
     )
     projected = Projected(start, tokens, database, settings)
-    reading = RequestReading(authentication, filters, settings)
     wait_s = settings.read_your_writes_timeout_s
-    rooms_fresh = Freshness(log, room_events, projected.rooms, wait_s)
-    service = SyncService(
-        projected=projected,
+    serving = _Serving(
+        log=log,
         database=database,
-        tokens=tokens,
         settings=settings,
-        now_ms=clock.now_ms,
+        clock=clock,
+        tokens=tokens,
+        projected=projected,
+        reading=RequestReading(authentication, filters, settings),
+        rooms=Freshness(log, room_events, projected.rooms, wait_s),
+        client_data=Freshness(log, client_data, projected.client_data, wait_s),
+    )
+    polls = projected.polls
+    return SyncApi(
+        _router(serving), room_events, client_data, polls.close, polls.users.__contains__
+    )
+
+
+class _Serving(NamedTuple):
+    """What the endpoints share."""
+
+    log: Log
+    database: Database
+    settings: SyncApiSettings
+    clock: Clock
+    tokens: Tokens
+    projected: Projected
+    reading: RequestReading
+    rooms: Freshness
+    client_data: Freshness
+
+
+def _router(serving: _Serving) -> Router:
+    room_partition = partial(serving.log.partition_of, OUTPUT_ROOM_EVENT.name)
+    service = SyncService(
+        projected=serving.projected,
+        database=serving.database,
+        tokens=serving.tokens,
+        settings=serving.settings,
+        now_ms=serving.clock.now_ms,
         room_partition=room_partition,
-        user_partition=user_partition,
+        user_partition=partial(serving.log.partition_of, OUTPUT_CLIENT_DATA.name),
     )
     router = Router()
     SyncRoutes(
         service=service,
-        reading=reading,
-        tokens=tokens,
-        rooms=rooms_fresh,
-        client_data=Freshness(log, client_data, projected.client_data, wait_s),
-        max_timeout_s=settings.max_timeout_s,
+        reading=serving.reading,
+        tokens=serving.tokens,
+        rooms=serving.rooms,
+        client_data=serving.client_data,
+        max_timeout_s=serving.settings.max_timeout_s,
     ).add_to(router)
     RoomRoutes(
-        database=database,
-        projected=projected,
-        reading=reading,
-        tokens=tokens,
-        rooms=rooms_fresh,
-        settings=settings,
-        now_ms=clock.now_ms,
+        database=serving.database,
+        projected=serving.projected,
+        reading=serving.reading,
+        tokens=serving.tokens,
+        rooms=serving.rooms,
+        settings=serving.settings,
+        now_ms=serving.clock.now_ms,
         partition_of=room_partition,
     ).add_to(router)
-    return SyncApi(
-        router,
-        room_events,
-        client_data,
-        projected.polls.close,
-        projected.polls.users.__contains__,
-    )
+    return router
