@@ -7,6 +7,7 @@ from internalapi.transport.errors import (
     ApiUnavailable,
     InternalError,
 )
+from internalapi.transport.replicas import Replicas
 from internalapi.transport.server import api_router
 from internalapi.transport.signatures import NotAnApi
 
@@ -16,6 +17,7 @@ __all__ = [
     "ApiUnavailable",
     "InternalError",
     "NotAnApi",
+    "Replicas",
     "api_client",
     "api_router",
     "open_session",

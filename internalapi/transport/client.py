@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar, cast
@@ -19,6 +20,7 @@ from internalapi.transport.errors import (
     ErrorTypes,
     InternalError,
 )
+from internalapi.transport.replicas import Replicas
 from internalapi.transport.signatures import Method, methods, path, protocol_class
 from internalapi.transport.wire import (
     CONTENT_TYPE,
@@ -29,24 +31,43 @@ from internalapi.transport.wire import (
 
 P = TypeVar("P")
 
+
+class _NotReached(Exception):
+    """The call was never sent."""
+
+
+class _NotAnswered(Exception):
+    """The call was sent, and no answer came."""
+
+
 _OK: Final = 200
 _LARGE_BODY_BYTES: Final = 1 << 20
 _TIMEOUT_S: Final = 60.0
+_ATTEMPT_TIMEOUT_S: Final = 5.0
+_CONNECT_TIMEOUT_S: Final = 2.0
 _KEEP_ALIVE_S: Final = 30.0
 """Shorter than the server's, so that a connection is not closed while it is taken again."""
 
 
 @asynccontextmanager
-async def open_session(max_connections: int = 200) -> AsyncIterator[aiohttp.ClientSession]:
+async def open_session(
+    max_connections: int = 200,
+    *,
+    tls: ssl.SSLContext | None = None,
+    connect_timeout_s: float = _CONNECT_TIMEOUT_S,
+) -> AsyncIterator[aiohttp.ClientSession]:
     """Open the HTTP session that all API clients of a process share.
 
-    Calls over `max_connections` at once wait for one that ends.
+    Calls over `max_connections` at once wait for one that ends. `tls` says which certificates are
+    believed behind `https` addresses; without it, those that the system believes.
     """
-    connector = aiohttp.TCPConnector(limit=max_connections, keepalive_timeout=_KEEP_ALIVE_S)
+    connector = aiohttp.TCPConnector(
+        limit=max_connections, keepalive_timeout=_KEEP_ALIVE_S, ssl=True if tls is None else tls
+    )
     async with aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=None),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s),
         skip_auto_headers=("user-agent", "accept", "accept-encoding"),
         auto_decompress=False,
     ) as session:
@@ -55,37 +76,49 @@ async def open_session(max_connections: int = 200) -> AsyncIterator[aiohttp.Clie
 
 def api_client(
     protocol: Callable[..., P],
-    base_url: str,
+    address: str | Replicas,
     *,
     secret: str,
     session: aiohttp.ClientSession,
     timeout_s: float = _TIMEOUT_S,
+    attempt_timeout_s: float = _ATTEMPT_TIMEOUT_S,
 ) -> P:
     """Return an object with the Protocol's methods, each of which calls the process at a URL.
 
     Besides what the Protocol declares, a call raises `ApiUnavailable` or a subclass, and
     `InternalError` for a bug on the other side. Where the caller set no deadline, `timeout_s` is
-    one. A query whose connection broke is asked once more, a change never. Raises `NotAnApi` if
-    the Protocol has methods that cannot be carried.
+    one. Several processes are called in turn. One that cannot be reached is passed over; a query
+    whose connection broke, or that is not answered within `attempt_timeout_s`, is asked of the
+    next one, or once more of the only one; a change never. Raises `NotAnApi` if the Protocol has
+    methods that cannot be carried.
     """
     definition = protocol_class(protocol)
-    base = base_url.rstrip("/")
-    connection = _Connection(session, secret, ErrorTypes(definition), timeout_s)
+    replicas = Replicas([address]) if isinstance(address, str) else address
+    connection = _Connection(
+        session,
+        replicas,
+        secret,
+        ErrorTypes(definition),
+        timeout_s=timeout_s,
+        attempt_timeout_s=attempt_timeout_s,
+    )
     calls = {
-        name: staticmethod(_call(method, URL(base + path(definition, name)), connection))
+        name: staticmethod(_call(method, path(definition, name), connection))
         for name, method in methods(definition).items()
     }
     return cast(P, type(f"{definition.__name__}Client", (), calls)())
 
 
 def _call(
-    method: Method, url: URL, connection: "_Connection"
+    method: Method, path_of_method: str, connection: "_Connection"
 ) -> Callable[..., Coroutine[Any, Any, Any]]:
     make_arguments, decode_result = method.arguments, method.decode_result
-    attempts = 2 if method.is_query else 1
+    urls = connection.urls(path_of_method)
+    is_query = method.is_query
 
     async def call(**arguments: Any) -> Any:
-        answer = await connection.post(url, encode(make_arguments(**arguments)), attempts)
+        body = encode(make_arguments(**arguments))
+        answer = await connection.post(urls, body, is_query=is_query)
         try:
             return decode_result(answer)
         except Undecodable as error:
@@ -98,44 +131,84 @@ def _call(
 class _Connection:
     """Posts calls to one API and raises the errors that come back."""
 
-    __slots__ = ("_authorization", "_errors", "_session", "_timeout_s")
+    __slots__ = (
+        "_attempt_timeout_s",
+        "_authorization",
+        "_errors",
+        "_replicas",
+        "_session",
+        "_timeout_s",
+    )
 
     def __init__(
-        self, session: aiohttp.ClientSession, secret: str, errors: ErrorTypes, timeout_s: float
+        self,
+        session: aiohttp.ClientSession,
+        replicas: Replicas,
+        secret: str,
+        errors: ErrorTypes,
+        *,
+        timeout_s: float,
+        attempt_timeout_s: float,
     ) -> None:
         self._session = session
+        self._replicas = replicas
         self._authorization = f"Bearer {secret}"
         self._errors = errors
         self._timeout_s = timeout_s
+        self._attempt_timeout_s = attempt_timeout_s
 
-    async def post(self, url: URL, body: bytes, attempts: int) -> bytes:
+    def urls(self, path_of_method: str) -> list[URL]:
+        """Return where each replica serves a method."""
+        return [URL(base + path_of_method) for base in self._replicas.base_urls]
+
+    async def post(self, urls: list[URL], body: bytes, *, is_query: bool) -> bytes:
         """Return the bytes of the result, or raise the error."""
         remaining = remaining_s()
         seconds = self._timeout_s if remaining is None else remaining
         until = asyncio.get_running_loop().time() + seconds
-        timeout = asyncio.timeout_at(until)
+        order = self._replicas.order()
+        if is_query and len(order) == 1:
+            order *= 2
+        while True:
+            index = order.pop(0)
+            try:
+                may_give_up = is_query and len(order) > 0
+                answer = await self._post_once(until, urls[index], body, may_give_up=may_give_up)
+            except _NotReached as failure:
+                self._replicas.failed(index)
+                order = [other for other in order if other != index]
+                if not order:
+                    raise ApiUnavailable(str(failure)) from failure.__cause__
+            except _NotAnswered as failure:
+                self._replicas.failed(index)
+                if not is_query or not order:
+                    raise ApiUnavailable(str(failure)) from failure.__cause__
+            else:
+                self._replicas.answered(index)
+                return answer
+
+    async def _post_once(self, until: float, url: URL, body: bytes, *, may_give_up: bool) -> bytes:
+        """Ask one replica; give up early where another one can be asked."""
+        attempt_until = until
+        if may_give_up and len(self._replicas.base_urls) > 1:
+            now = asyncio.get_running_loop().time()
+            attempt_until = min(until, now + self._attempt_timeout_s)
+        timeout = asyncio.timeout_at(attempt_until)
         try:
             async with timeout:
-                return await self._post_until(until, url, body, attempts)
+                return await self._exchange(attempt_until, url, body)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise _NotReached(f"{url} cannot be reached: {error}") from error
+        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
+            raise _NotAnswered(f"{url} broke off: {error}") from error
+        except aiohttp.ClientError as error:
+            raise ApiMismatch(f"{url} is not an internal API: {error}") from error
         except TimeoutError as error:
-            if timeout.expired():
+            if timeout.expired() and attempt_until == until:
                 raise DeadlineExceeded from error
-            raise ApiUnavailable(f"{url} does not answer: {error}") from error
+            raise _NotAnswered(f"{url} does not answer: {error}") from error
 
-    async def _post_until(self, until: float, url: URL, body: bytes, attempts: int) -> bytes:
-        while True:
-            attempts -= 1
-            try:
-                return await self._post_once(until, url, body)
-            except aiohttp.ClientConnectorError as error:
-                raise ApiUnavailable(f"{url} cannot be reached: {error}") from error
-            except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
-                if attempts == 0:
-                    raise ApiUnavailable(f"{url} broke off: {error}") from error
-            except aiohttp.ClientError as error:
-                raise ApiMismatch(f"{url} is not an internal API: {error}") from error
-
-    async def _post_once(self, until: float, url: URL, body: bytes) -> bytes:
+    async def _exchange(self, until: float, url: URL, body: bytes) -> bytes:
         seconds = until - asyncio.get_running_loop().time()
         headers = {
             "Authorization": self._authorization,
@@ -162,5 +235,5 @@ class _Connection:
         if status == 500:  # noqa: PLR2004 (an HTTP status)
             return InternalError(f"{url} failed.")
         if status > 500:  # noqa: PLR2004 (an HTTP status)
-            return ApiUnavailable(f"{url} answers {status}.")
+            return _NotAnswered(f"{url} answers {status}.")
         return ApiMismatch(f"{url} answers {status}.")
