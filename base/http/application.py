@@ -93,6 +93,7 @@ class Application(FastAPI):
         method: str = scope["method"]
         request_id.set(f"{self._request_prefix}{next(self._request_numbers):x}")
         template = ""
+        request: Request | None = None
         try:
             raw_path: bytes = scope["raw_path"]
             route, path = self._index.find(
@@ -117,11 +118,12 @@ class Application(FastAPI):
                 response = await self._handle(route, request)
             except asyncio.CancelledError:
                 # A server that stops cancels requests, once they have had their time.
-                await self._send(error_response(Unavailable("Restarting."), _TRY_AGAIN), send)
+                restarting = error_response(Unavailable("Restarting."), _TRY_AGAIN)
+                await self._send(None, restarting, send)
                 raise
         if response is None:
             return
-        await self._send(response, send)
+        await self._send(request, response, send)
         if self._observe is not None:
             self._observe(method, template, response.status, perf_counter() - started)
 
@@ -151,22 +153,26 @@ class Application(FastAPI):
                 raise
             return None
         except Exception as error:  # noqa: BLE001 (the top: each error becomes an answer here)
-            return self._failure(route, error)
+            return self._failure(route, request, error)
         finally:
             if watch is not None:
                 watch.stop()
 
-    def _failure(self, route: Route, error: Exception) -> Response:
+    def _failure(self, route: Route, request: Request, error: Exception) -> Response:
         if isinstance(error, MatrixError):
-            # The rest of a body that is too large is not worth receiving.
-            return error_response(error, _CLOSE if isinstance(error, TooLarge) else ())
+            # The rest of a body that is too large may have no end.
+            is_cut_short = isinstance(error, TooLarge) and request.has_more_body
+            return error_response(error, _CLOSE if is_cut_short else ())
         if isinstance(error, self._outages):
             _log.warning("A dependency is away: %s", error, extra={"route": route.template})
             return error_response(Unavailable(), _TRY_AGAIN)
         _log.error("A request failed", exc_info=error, extra={"route": route.template})
         return json_response({"errcode": "M_UNKNOWN", "error": "Internal server error"}, status=500)
 
-    async def _send(self, response: Response | StreamingResponse, send: Send) -> None:
+    async def _send(
+        self, request: Request | None, response: Response | StreamingResponse, send: Send
+    ) -> None:
+        """Send a response. One that ends the connection waits for a body that is still coming."""
         headers: list[Header] = [*self._cors, *response.headers]
         if response.content_type:
             headers.append((b"content-type", response.content_type))
@@ -175,6 +181,11 @@ class Application(FastAPI):
             headers.append((b"content-length", b"%d" % length))
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         if isinstance(response, Response):
+            if request is not None and response.headers == _CLOSE:
+                await send({"type": "http.response.body", "body": response.body, "more_body": True})
+                await request.discard_rest()
+                await send({"type": "http.response.body", "body": b""})
+                return
             await send({"type": "http.response.body", "body": response.body})
             return
         try:

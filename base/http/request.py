@@ -1,6 +1,7 @@
 """What a handler is given: the path, query, headers and body of one request."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final, TypeVar, overload
 from urllib.parse import parse_qsl
@@ -23,6 +24,8 @@ T = TypeVar("T", bound=str)
 
 _MAX_QUERY_FIELDS: Final = 200
 _MAX_DIGITS: Final = 19
+_DISCARDED_BYTES: Final = 16 << 20
+_DISCARD_S: Final = 5.0
 
 
 class ClientDisconnected(Exception):
@@ -45,6 +48,7 @@ class Request:
         "_query_pairs",
         "_receive",
         "body_timeout_s",
+        "has_more_body",
         "max_body_bytes",
         "path",
         "scope",
@@ -69,6 +73,8 @@ class Request:
         self.body_timeout_s = body_timeout_s
         self._receive = receive
         self._body: bytes | None = None
+        self.has_more_body = True
+        """Whether some of the body has not been received, as far as is known."""
         self._headers: dict[bytes, bytes] | None = None
         self._query: dict[str, str] | None = None
         self._query_pairs: list[tuple[str, str]] | None = None
@@ -236,16 +242,36 @@ class Request:
         """Return the whole body. Raises `TooLarge` as soon as it is over the route's limit."""
         if self._body is None:
             self._check_length()
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                raise ClientDisconnected
-            body: bytes = message.get("body", b"")
-            if message.get("more_body", False):
+            body = await self._next_chunk()
+            if self.has_more_body:
                 body = await self._rest_of_body(body)
             if len(body) > self.max_body_bytes:
                 raise TooLarge
             self._body = body
         return self._body
+
+    async def _next_chunk(self) -> bytes:
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self.has_more_body = False
+            raise ClientDisconnected
+        self.has_more_body = message.get("more_body", False)
+        chunk: bytes = message.get("body", b"")
+        return chunk
+
+    async def discard_rest(self) -> None:
+        """Receive and drop what is left of the body, within bounds of size and time.
+
+        To close a connection while data comes in resets it: a client that is still sending would
+        never read the answer. One that asks before it sends has not begun.
+        """
+        if self.header("expect") is not None:
+            return
+        left = _DISCARDED_BYTES
+        with contextlib.suppress(TimeoutError, ClientDisconnected):
+            async with asyncio.timeout(_DISCARD_S):
+                while self.has_more_body and left > 0:
+                    left -= len(await self._next_chunk())
 
     async def _rest_of_body(self, first: bytes) -> bytes:
         chunks = [first]
@@ -257,15 +283,10 @@ class Request:
         return b"".join(chunks)
 
     async def _remaining_chunks(self, size: int) -> AsyncIterator[bytes]:
-        more = True
-        while more:
+        while self.has_more_body:
             if size > self.max_body_bytes:
                 raise TooLarge
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                raise ClientDisconnected
-            chunk: bytes = message.get("body", b"")
-            more = message.get("more_body", False)
+            chunk = await self._next_chunk()
             size += len(chunk)
             if chunk:
                 yield chunk

@@ -134,6 +134,20 @@ async def test_a_chunked_body_over_the_limit_is_refused(session: aiohttp.ClientS
         assert (await answer.json())["errcode"] == "M_TOO_LARGE"
 
 
+async def test_who_sends_a_body_over_the_limit_to_its_end_reads_the_refusal() -> None:
+    body = b"x" * 4_000_000
+    request = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body)
+
+    async with serve([Listener(app(length))]) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.ports[0])
+        writer.write(request + body)
+        await writer.drain()
+        answer = await reader.read()
+        writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 413")
+
+
 async def test_a_declared_length_over_the_limit_is_refused_before_the_body() -> None:
     request = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 100001\r\n"
     request += b"Expect: 100-continue\r\n\r\n"
