@@ -4,10 +4,21 @@ import math
 from collections import OrderedDict
 from typing import Final
 
+import msgspec
+
 from base.clock import Clock
 from matrix.errors import LimitExceeded
 
 _MAX_KEYS: Final = 50_000
+
+
+class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How often something may be done: in a burst, and then at a steady rate."""
+
+    per_second: float
+    """How many per second in the long run; above 0."""
+    burst: int
+    """How many at once; at least 1."""
 
 
 class RateLimiter:
@@ -45,6 +56,11 @@ class RateLimiter:
         self._buckets.move_to_end(key)
         if len(self._buckets) > self._max_keys:
             self._buckets.popitem(last=False)
+
+
+def limiter_of(rate: Rate | None, clock: Clock) -> RateLimiter | None:
+    """Return what keeps a rate; `None` for no limit."""
+    return None if rate is None else RateLimiter(rate.per_second, rate.burst, clock)
 
 
 def check(limiter: RateLimiter | None, key: str) -> None:

@@ -1,8 +1,8 @@
 """How often one user may write."""
 
 from base.clock import Clock
-from base.limits import RateLimiter
-from components.clientapi.settings import ClientApiSettings, Rate
+from base.limits import limiter_of
+from components.clientapi.settings import ClientApiSettings
 from matrix.identifiers import UserID
 
 
@@ -10,10 +10,10 @@ class Rates:
     """The limits of this process. Each raises `LimitExceeded`."""
 
     def __init__(self, settings: ClientApiSettings, clock: Clock) -> None:
-        self._sends = _limiter(settings.send_rate_per_user, clock)
-        self._joins = _limiter(settings.join_rate_per_user, clock)
-        self._invites = _limiter(settings.invite_rate_per_user, clock)
-        self._creations = _limiter(settings.creation_rate_per_user, clock)
+        self._sends = limiter_of(settings.send_rate_per_user, clock)
+        self._joins = limiter_of(settings.join_rate_per_user, clock)
+        self._invites = limiter_of(settings.invite_rate_per_user, clock)
+        self._creations = limiter_of(settings.creation_rate_per_user, clock)
 
     def check_send(self, user_id: UserID) -> None:
         """Count an event that a user sends."""
@@ -34,7 +34,3 @@ class Rates:
         """Count a room."""
         if self._creations is not None:
             self._creations.check(user_id)
-
-
-def _limiter(rate: Rate | None, clock: Clock) -> RateLimiter | None:
-    return None if rate is None else RateLimiter(rate.per_second, rate.burst, clock)

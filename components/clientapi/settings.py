@@ -4,14 +4,7 @@ from typing import Literal
 
 import msgspec
 
-
-class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How often something may be done: in a burst, and then at a steady rate."""
-
-    per_second: float
-    """How many per second in the long run; above 0."""
-    burst: int
-    """How many at once."""
+from base.limits import Rate
 
 
 class ClientApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,17 +1,17 @@
 """How often passwords may be tried and accounts registered."""
 
 from base.clock import Clock
-from base.limits import RateLimiter, check
-from components.userapi.settings import Rate, UserApiSettings
+from base.limits import check, limiter_of
+from components.userapi.settings import UserApiSettings
 
 
 class Rates:
     """The limits of this process. Each raises `LimitExceeded`."""
 
     def __init__(self, settings: UserApiSettings, clock: Clock) -> None:
-        self._login_address = _limiter(settings.login_rate_per_address, clock)
-        self._login_account = _limiter(settings.login_rate_per_account, clock)
-        self._registration_address = _limiter(settings.registration_rate_per_address, clock)
+        self._login_address = limiter_of(settings.login_rate_per_address, clock)
+        self._login_account = limiter_of(settings.login_rate_per_account, clock)
+        self._registration_address = limiter_of(settings.registration_rate_per_address, clock)
 
     def check_login(self, address: str) -> None:
         """Count a login from an address."""
@@ -24,7 +24,3 @@ class Rates:
     def check_registration(self, address: str) -> None:
         """Count a registration, or a question about one, from an address."""
         check(self._registration_address, address)
-
-
-def _limiter(rate: Rate | None, clock: Clock) -> RateLimiter | None:
-    return None if rate is None else RateLimiter(rate.per_second, rate.burst, clock)

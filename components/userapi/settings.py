@@ -5,6 +5,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from base.limits import Rate
+
 _token: Final = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 _BCRYPT_COSTS: Final = range(4, 32)
 _RECORD_SIZE_MAX: Final = 524_288
@@ -18,20 +20,6 @@ _AT_LEAST_ONE: Final = (
     "token_cache_size",
     "filter_cache_size",
 )
-
-
-class Rate(msgspec.Struct, frozen=True):
-    """How often something may be done: in a burst, and then at a steady rate."""
-
-    per_second: float
-    """How many per second in the long run; above 0."""
-    burst: int
-    """How many at once; at least 1."""
-
-    def __post_init__(self) -> None:
-        """Refuse a rate that would never let anything pass."""
-        if self.per_second <= 0 or self.burst < 1:
-            raise ValueError("a rate is above 0 and its burst at least 1")
 
 
 class RegistrationToken(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from components.clientapi.settings import Rate
+from base.limits import Rate
 from tests.component.clientapi.clientapi_server import (
     House,
     User,

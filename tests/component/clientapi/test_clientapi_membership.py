@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from components.clientapi.settings import Rate
+from base.limits import Rate
 from tests.component.clientapi.clientapi_server import House, User, running_house, with_settings
 
 FORBIDDEN = (403, "M_FORBIDDEN")

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from base.clock import ManualClock
-from components.clientapi.settings import Rate
+from base.limits import Rate
 from matrix.room_versions import ROOM_VERSIONS
 from tests.component.clientapi.clientapi_server import (
     NO_RATES,

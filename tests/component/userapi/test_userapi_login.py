@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from components.userapi.settings import Rate
+from base.limits import Rate
 from logs.log import Log
 from tests.component.userapi.userapi_server import PASSWORD, V3, Deployment, User, UserApiServer
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from components.userapi.settings import Rate, RegistrationToken
+from base.limits import Rate
+from components.userapi.settings import RegistrationToken
 from logs.log import Log
 from logs.records.client_data import AccountDataChanged, ProfileChanged
 from matrix.identifiers import UserID
