@@ -118,6 +118,11 @@ def unit_environment(component: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _forwarding() -> str:
+    """Return how nginx forwards requests, for the chart, which reads only its own folder."""
+    return (FOLDER / "proxy/nginx/forward.conf").read_text(encoding="utf-8")
+
+
 def files() -> Mapping[Path, Callable[[], str]]:
     """Return the files that are made from the table, below this folder."""
     made: dict[Path, Callable[[], str]] = {
@@ -126,6 +131,7 @@ def files() -> Mapping[Path, Callable[[], str]]:
         FOLDER / "proxy/caddy/routes.caddy": caddy_routes,
         FOLDER / "helm/xylem/files/routes.conf": nginx_map,
         FOLDER / "helm/xylem/files/routes.yaml": chart_routes,
+        FOLDER / "helm/xylem/files/forward.conf": _forwarding,
     }
     for component in MACHINE_NUMBERS:
         path = FOLDER / "systemd/components" / f"{component}.env"
