@@ -7,7 +7,7 @@ the same function runs in a greenlet over the asynchronous driver.
 """
 
 from base.database.interface import Database, DatabaseOutage
-from base.database.schema import Migration, Schema, SchemaTooNew
+from base.database.schema import Migration, Schema, SchemaTooNew, SchemaTooOld
 from base.database.sqlite import SqliteDatabase
 from base.database.statements import (
     SelectByKeys,
@@ -24,6 +24,7 @@ __all__ = [
     "Migration",
     "Schema",
     "SchemaTooNew",
+    "SchemaTooOld",
     "SelectByKeys",
     "Statement",
     "insert",
@@ -34,16 +35,19 @@ __all__ = [
 ]
 
 
-async def open_database(url: str, schema: Schema, *, durable: bool = False) -> Database:
+async def open_database(
+    url: str, schema: Schema, *, durable: bool = False, may_migrate: bool = True
+) -> Database:
     """Open, create or migrate the database of one component.
 
     `url` is `sqlite:///path/to/folder` (one file per component in it), `sqlite://` (memory) or
     `postgresql://…` (one schema per component in it). `durable` makes every commit reach the disk
-    before it is acknowledged: for tables that no log can rebuild.
+    before it is acknowledged: for tables that no log can rebuild. Raises `DatabaseOutage`,
+    `SchemaTooNew`, and without `may_migrate` `SchemaTooOld`.
     """
     if url.startswith("sqlite"):
-        return await SqliteDatabase.open(url, schema, durable=durable)
+        return await SqliteDatabase.open(url, schema, durable=durable, may_migrate=may_migrate)
     # Its driver costs a process memory that SQLite's does without.
     from base.database.postgres import PostgresDatabase  # noqa: PLC0415
 
-    return await PostgresDatabase.open(url, schema)
+    return await PostgresDatabase.open(url, schema, may_migrate=may_migrate)

@@ -1,16 +1,21 @@
 """PostgreSQL: one schema per component, through asyncpg."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
+import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from base.database.interface import DatabaseOutage
-from base.database.schema import Schema, migrate
+from base.database.schema import Schema, migrate, require_version
 
 T = TypeVar("T")
+
+_OUTAGES: Final = ("08", "28", "3D", "53", "57", "58")
+"""Classes of SQLSTATE: connection lost, login refused, no such database, out of disk, memory or
+connections, shutting down or starting, system error."""
 
 
 class PostgresDatabase:
@@ -20,7 +25,7 @@ class PostgresDatabase:
         self._engine = engine
 
     @classmethod
-    async def open(cls, url: str, schema: Schema) -> "PostgresDatabase":
+    async def open(cls, url: str, schema: Schema, *, may_migrate: bool) -> "PostgresDatabase":
         """Connect, and make or migrate the tables in the schema of this name."""
         _, _, address = url.partition("://")
         engine = create_async_engine(
@@ -33,6 +38,9 @@ class PostgresDatabase:
         database = cls(engine)
 
         def prepare(connection: Connection) -> None:
+            if not may_migrate:
+                require_version(connection, schema)
+                return
             # Several processes may start at once: one of them makes the schema, the rest wait.
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7269476)")
             connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{schema.name}"')
@@ -64,9 +72,20 @@ class PostgresDatabase:
         try:
             async with self._engine.begin() as connection:
                 return await connection.run_sync(work)
-        except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
-            raise DatabaseOutage(str(error.orig)) from error
-        except OSError as error:
+        except sa.exc.DBAPIError as error:
+            if (
+                isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)
+                or error.connection_invalidated
+                or _is_outage(error.orig)
+            ):
+                raise DatabaseOutage(str(error.orig)) from error
+            raise
+        except asyncpg.PostgresError as error:
+            # Connecting is refused in asyncpg's own words.
+            if _is_outage(error):
+                raise DatabaseOutage(str(error)) from error
+            raise
+        except (OSError, TimeoutError, sa.exc.TimeoutError) as error:
             raise DatabaseOutage(f"The database does not answer: {error}") from error
 
     async def make_durable(self) -> None:
@@ -75,3 +94,8 @@ class PostgresDatabase:
     async def close(self) -> None:
         """Close all connections."""
         await self._engine.dispose()
+
+
+def _is_outage(error: BaseException | None) -> bool:
+    state: str | None = getattr(error, "sqlstate", None)
+    return state is not None and state.startswith(_OUTAGES)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -11,6 +12,10 @@ Migration = Callable[[Connection], None]
 
 class SchemaTooNew(Exception):
     """The database was written by a newer version of the server."""
+
+
+class SchemaTooOld(Exception):
+    """The database was written by an older version of the server, or not at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,26 +38,56 @@ class Schema:
 
 def migrate(connection: Connection, schema: Schema) -> None:
     """Create the tables, or bring those of an older version up to date."""
-    versions = sa.Table(
-        "schema_version",
-        sa.MetaData(),
-        sa.Column("component", sa.Text, primary_key=True),
-        sa.Column("version", sa.Integer, nullable=False),
-    )
-    versions.create(connection, checkfirst=True)
-    mine = versions.c.component == schema.name
-    found = connection.execute(sa.select(versions.c.version).where(mine)).scalar()
+    _VERSIONS.create(connection, checkfirst=True)
+    found = _select_version(connection, schema)
     if found is None:
         schema.metadata.create_all(connection)
         connection.execute(
-            sa.insert(versions).values(component=schema.name, version=schema.version)
+            sa.insert(_VERSIONS).values(component=schema.name, version=schema.version)
         )
         return
+    _refuse_newer(schema, found)
+    for migration in schema.migrations[found - 1 :]:
+        migration(connection)
+    connection.execute(
+        sa.update(_VERSIONS)
+        .where(_VERSIONS.c.component == schema.name)
+        .values(version=schema.version)
+    )
+
+
+def require_version(connection: Connection, schema: Schema) -> None:
+    """Raise `SchemaTooOld` or `SchemaTooNew` unless the tables are of this version."""
+    is_there = sa.inspect(connection).has_table(_VERSIONS.name)
+    found = _select_version(connection, schema) if is_there else None
+    if found is None:
+        raise SchemaTooOld(f"The {schema.name} database has no tables yet.")
+    _refuse_newer(schema, found)
+    if found < schema.version:
+        raise SchemaTooOld(
+            f"The {schema.name} database has schema version {found}, this server needs "
+            f"{schema.version}."
+        )
+
+
+_VERSIONS: Final = sa.Table(
+    "schema_version",
+    sa.MetaData(),
+    sa.Column("component", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+)
+
+
+def _select_version(connection: Connection, schema: Schema) -> int | None:
+    found: int | None = connection.execute(
+        sa.select(_VERSIONS.c.version).where(_VERSIONS.c.component == schema.name)
+    ).scalar()
+    return found
+
+
+def _refuse_newer(schema: Schema, found: int) -> None:
     if found > schema.version:
         raise SchemaTooNew(
             f"The {schema.name} database has schema version {found}, this server knows up to "
             f"{schema.version}: run a newer Xylem, or restore the backup from before the upgrade."
         )
-    for migration in schema.migrations[found - 1 :]:
-        migration(connection)
-    connection.execute(sa.update(versions).where(mine).values(version=schema.version))

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from base.database.group_commit import GroupCommit
 from base.database.interface import DatabaseOutage
-from base.database.schema import Schema, migrate
+from base.database.schema import Schema, migrate, require_version
 
 T = TypeVar("T")
 
@@ -73,7 +73,9 @@ class SqliteDatabase:
         self._writes = 0
 
     @classmethod
-    async def open(cls, url: str, schema: Schema, *, durable: bool) -> "SqliteDatabase":
+    async def open(
+        cls, url: str, schema: Schema, *, durable: bool, may_migrate: bool
+    ) -> "SqliteDatabase":
         """Open the file of this schema in the folder of the URL, or a database in memory."""
         folder = url.removeprefix("sqlite://").removeprefix("/")
         path = ":memory:"
@@ -81,7 +83,12 @@ class SqliteDatabase:
             await asyncio.to_thread(Path(folder).mkdir, parents=True, exist_ok=True)
             path = str(Path(folder) / f"{schema.name}.db")
         database = cls(path, schema.name, durable=durable)
-        await database.write(lambda connection: migrate(connection, schema), durable=True)
+        prepare = migrate if may_migrate else require_version
+        try:
+            await database.write(lambda connection: prepare(connection, schema), durable=True)
+        except BaseException:
+            await database.close()
+            raise
         return database
 
     async def write(self, work: Callable[[Connection], T], *, durable: bool = False) -> T:

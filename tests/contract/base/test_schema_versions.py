@@ -1,0 +1,90 @@
+"""Databases of older, newer and no version, opened with and without leave to migrate."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from base.database import (
+    Database,
+    DatabaseOutage,
+    Schema,
+    SchemaTooNew,
+    SchemaTooOld,
+    open_database,
+)
+
+Open = Callable[..., AbstractAsyncContextManager[Database]]
+
+
+def add_note(connection: Connection) -> None:
+    connection.exec_driver_sql("ALTER TABLE things ADD COLUMN note TEXT")
+
+
+def schema(version: int) -> Schema:
+    metadata = sa.MetaData()
+    sa.Table("things", metadata, sa.Column("name", sa.Text))
+    return Schema("store", metadata, [add_note] * (version - 1))
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def open_version(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
+    """Open the database of a test with the schema of a version."""
+    postgres = request.param == "postgres"
+    url = request.getfixturevalue("postgres_url") if postgres else f"sqlite:///{tmp_path}"
+
+    @asynccontextmanager
+    async def opening(version: int, *, may_migrate: bool = True) -> AsyncIterator[Database]:
+        database = await open_database(url, schema(version), may_migrate=may_migrate)
+        try:
+            yield database
+        finally:
+            await database.close()
+
+    return opening
+
+
+async def test_without_leave_to_migrate_tables_are_not_made(open_version: Open) -> None:
+    with pytest.raises(SchemaTooOld, match="has no tables yet"):
+        async with open_version(1, may_migrate=False):
+            pass
+
+
+async def test_without_leave_to_migrate_an_older_schema_is_refused(open_version: Open) -> None:
+    async with open_version(1):
+        pass
+
+    with pytest.raises(SchemaTooOld, match="has schema version 1, this server needs 2"):
+        async with open_version(2, may_migrate=False):
+            pass
+
+
+@pytest.mark.parametrize("may_migrate", [True, False])
+async def test_a_newer_schema_is_refused(open_version: Open, *, may_migrate: bool) -> None:
+    async with open_version(2):
+        pass
+
+    with pytest.raises(SchemaTooNew, match="has schema version 2, this server knows up to 1"):
+        async with open_version(1, may_migrate=may_migrate):
+            pass
+
+
+async def test_a_migrated_database_is_opened_without_leave(open_version: Open) -> None:
+    async with open_version(1):
+        pass
+    async with open_version(2):
+        pass
+
+    async with open_version(2, may_migrate=False) as database:
+        await database.read(
+            lambda connection: connection.exec_driver_sql("SELECT note FROM things")
+        )
+
+
+@pytest.mark.postgres
+async def test_a_database_that_is_not_there_is_an_outage(postgres_url: str) -> None:
+    with pytest.raises(DatabaseOutage, match="does not exist"):
+        await open_database(f"{postgres_url}_not", schema(1))
