@@ -61,7 +61,8 @@ class Producer:
                     max_request_size=settings.max_record_bytes + _ROOM_FOR_HEADERS,
                 )
                 try:
-                    async with asyncio.timeout(settings.append_timeout_s):
+                    # It gives up by itself; a cancelled start would leave a connection behind.
+                    async with asyncio.timeout(3 * settings.append_timeout_s):
                         await producer.start()
                 except BaseException:
                     await self._stop(producer)
@@ -92,6 +93,7 @@ class Producer:
                 await producer.stop()
         except (KafkaError, TimeoutError, OSError) as error:
             logger.warning("a producer could not be closed", extra={"error": str(error)})
+            await producer.client.close()
 
 
 class _Lane:

@@ -232,8 +232,8 @@ class KafkaMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka h
             return
         self._closing.set()
         if self._commit is not None:
+            await asyncio.wait([self._commit], timeout=_CLOSE_S)
             self._commit.cancel()
-            await asyncio.wait([self._commit])
         owned = sorted(self._places.next)
         self._places.next.clear()
         try:
