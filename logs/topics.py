@@ -6,9 +6,11 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 
 from logs.records.client_data import OutputClientData
+from logs.records.receipts import InputReceipt, OutputReceipt
 from logs.records.rejected import RejectedRecord
 from logs.records.room_input import InputRoomEvent
 from logs.records.room_output import OutputRoomEvent
+from logs.records.typing import InputTyping, OutputTyping
 
 T = TypeVar("T")
 
@@ -60,6 +62,38 @@ OUTPUT_CLIENT_DATA: Final[Topic[OutputClientData]] = Topic(
     readers="sync",
     retention_h=7 * 24,
 )
+INPUT_RECEIPT: Final[Topic[InputReceipt]] = Topic(
+    "InputReceipt",
+    InputReceipt,
+    key="room ID",
+    writers="client API, federation API",
+    readers="receipt server",
+    retention_h=24,
+)
+OUTPUT_RECEIPT: Final[Topic[OutputReceipt]] = Topic(
+    "OutputReceipt",
+    OutputReceipt,
+    key="room ID",
+    writers="receipt server",
+    readers="sync",
+    retention_h=7 * 24,
+)
+INPUT_TYPING: Final[Topic[InputTyping]] = Topic(
+    "InputTyping",
+    InputTyping,
+    key="room ID",
+    writers="client API, federation API, EDU server (expiry)",
+    readers="EDU server",
+    retention_h=1,
+)
+OUTPUT_TYPING: Final[Topic[OutputTyping]] = Topic(
+    "OutputTyping",
+    OutputTyping,
+    key="room ID",
+    writers="EDU server",
+    readers="sync",
+    retention_h=1,
+)
 REJECTED: Final[Topic[RejectedRecord]] = Topic(
     "Rejected",
     RejectedRecord,
@@ -71,5 +105,14 @@ REJECTED: Final[Topic[RejectedRecord]] = Topic(
 
 TOPICS: Final[Mapping[str, Topic[Any]]] = {
     topic.name: topic
-    for topic in (INPUT_ROOM_EVENT, OUTPUT_ROOM_EVENT, OUTPUT_CLIENT_DATA, REJECTED)
+    for topic in (
+        INPUT_ROOM_EVENT,
+        OUTPUT_ROOM_EVENT,
+        OUTPUT_CLIENT_DATA,
+        INPUT_RECEIPT,
+        OUTPUT_RECEIPT,
+        INPUT_TYPING,
+        OUTPUT_TYPING,
+        REJECTED,
+    )
 }
