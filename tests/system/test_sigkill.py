@@ -154,28 +154,27 @@ def memberships_in(events: list[Event]) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("answer_sends", ["processed", "durable"])
-async def test_a_server_that_is_killed_again_and_again_loses_and_doubles_nothing(
-    tmp_path: Path, http: aiohttp.ClientSession, answer_sends: str
+async def survive_with(
+    settings: dict[str, Any], folder: Path, http: aiohttp.ClientSession, *, rounds: int
 ) -> None:
-    settings = {"clientapi": NO_RATE_LIMITS["clientapi"] | {"answer_sends": answer_sends}}
-    process = ServerProcess(tmp_path, settings)
+    """Start a server without rate limits in this folder and let it survive."""
+    process = ServerProcess(folder, settings)
     process.start()
     try:
-        rounds = 5 if answer_sends == "processed" else 2
-        await survive(process, http, rounds=rounds, seed=3)
+        await survive(process, http, rounds=rounds, seed=rounds)
     finally:
         process.kill()
+
+
+async def test_a_server_that_is_killed_again_and_again_loses_and_doubles_nothing(
+    tmp_path: Path, http: aiohttp.ClientSession
+) -> None:
+    await survive_with(NO_RATE_LIMITS, tmp_path, http, rounds=5)
 
 
 @pytest.mark.postgres
 async def test_a_server_on_postgresql_that_is_killed_loses_and_doubles_nothing(
     tmp_path: Path, http: aiohttp.ClientSession, postgres_url: str
 ) -> None:
-    settings: dict[str, Any] = NO_RATE_LIMITS | {"database": {"url": postgres_url}}
-    process = ServerProcess(tmp_path, settings)
-    process.start()
-    try:
-        await survive(process, http, rounds=2, seed=4)
-    finally:
-        process.kill()
+    settings = NO_RATE_LIMITS | {"database": {"url": postgres_url}}
+    await survive_with(settings, tmp_path, http, rounds=2)
