@@ -82,7 +82,6 @@ class EventSender:
         self._key = key
         self._clock = clock
         self._settings = settings
-        self._answers_early = settings.answer_sends == "durable"
         self._last_creation_ms = 0
         self._chains = Chains(settings.max_chained_events)
         outcomes.on_foreign(self._chains.spoil)
@@ -246,15 +245,10 @@ class EventSender:
             for event, transaction in zip(events, transactions, strict=True)
         ]
         self._chains.enter(chain)
-        is_under_way = False
         try:
             positions = await self._log.append(INPUT_ROOM_EVENT.name, records)
             last = positions[-1]
             chain.position = InputPosition(last.partition, last.offset)
-            if self._answers_early and len(events) == 1 and not events[0].is_state:
-                self._settle_later(chain, events[0], waiting[0])
-                is_under_way = True
-                return [events[0].event_id]
             async with asyncio.timeout(self._settings.outcome_timeout_s):
                 outcomes = [await future for future in waiting]
         except TimeoutError as error:
@@ -265,29 +259,17 @@ class EventSender:
             chain.is_stale = True
             raise
         finally:
-            if not is_under_way:
-                self._chains.leave(chain)
-                for event in events:
-                    self._outcomes.forget(event.event_id)
-        for outcome in outcomes:
+            self._chains.leave(chain)
+            for event in events:
+                self._outcomes.forget(event.event_id)
+        for outcome, event in zip(outcomes, events, strict=True):
             if outcome.refusal is not None:
                 chain.is_stale = True
                 raise _Refused(outcome)
-        return [outcome.event_id for outcome in outcomes]
-
-    def _settle_later(self, chain: Chain, event: Event, waiting: asyncio.Future[Outcome]) -> None:
-        """Answer before the verdict: until it comes, those who send next build on this event."""
-        loop = asyncio.get_running_loop()
-        timer = loop.call_later(self._settings.outcome_timeout_s, waiting.cancel)
-
-        def settle(done: asyncio.Future[Outcome]) -> None:
-            timer.cancel()
-            if done.cancelled() or done.result().refusal is not None:
+            if outcome.event_id != event.event_id:
+                # A repeat has no place in the room: nothing can refer to it.
                 chain.is_stale = True
-            self._chains.leave(chain)
-            self._outcomes.forget(event.event_id)
-
-        waiting.add_done_callback(settle)
+        return [outcome.event_id for outcome in outcomes]
 
     def _prepare(
         self, chain: Chain, drafts: Sequence[Draft], first: Event | None

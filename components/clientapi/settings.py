@@ -1,7 +1,5 @@
 """Settings of the client API."""
 
-from typing import Literal
-
 import msgspec
 
 from base.limits import Rate
@@ -10,9 +8,6 @@ from base.limits import Rate
 class ClientApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the client API writes events, and how much one user may ask of it."""
 
-    answer_sends: Literal["processed", "durable"] = "processed"
-    """When the send of a message is answered: once the room server has processed it, or once the
-    log has it. Changes of state are always answered once they are processed."""
     outcome_timeout_s: float = 30.0
     """How long a request waits for the room server's verdict before it answers 503."""
     max_waiting_sends: int = 5_000

@@ -137,22 +137,6 @@ async def test_messages_and_state_at_once_make_one_chain(
     assert [event.depth for event in events] == list(range(1, len(events) + 1))
 
 
-async def test_a_send_that_is_answered_once_durable_still_makes_one_chain(tmp_path: Path) -> None:
-    async with running_house(tmp_path, with_settings(answer_sends="durable")) as house:
-        alice = await house.user("alice")
-        room_id = await alice.create_room()
-
-        for _ in range(20):
-            answer = await alice.send(room_id)
-            assert answer.status == 200
-        named = await alice.set_state(room_id, "m.room.name", {"name": "end"})
-
-        assert named.status == 200
-        events = await house.history(room_id)
-        assert [event.depth for event in events] == list(range(1, len(events) + 1))
-        assert events[-1].type == "m.room.name"
-
-
 async def test_only_members_send(alice: User, charlie: User, room_id: str) -> None:
     outside = await charlie.send(room_id)
     elsewhere = await alice.send("!nowhere:xylem.test")
