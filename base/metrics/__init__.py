@@ -1,0 +1,24 @@
+"""What a process counts and measures, shown to Prometheus from a registry passed as an argument.
+
+Parts count in plain numbers of their own; they are put into Prometheus' form only when somebody
+looks. All names begin with `xylem_`; docs/metrics.md lists them.
+"""
+
+from base.metrics.distribution import BATCH_SIZES, SECONDS, SHORT_SECONDS, Distribution
+from base.metrics.http import HttpMetrics
+from base.metrics.readings import Family, Reading, Sample, Source, Sources, exposition, sizes_of
+
+__all__ = [
+    "BATCH_SIZES",
+    "SECONDS",
+    "SHORT_SECONDS",
+    "Distribution",
+    "Family",
+    "HttpMetrics",
+    "Reading",
+    "Sample",
+    "Source",
+    "Sources",
+    "exposition",
+    "sizes_of",
+]
