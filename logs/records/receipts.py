@@ -36,7 +36,7 @@ class MarkRead(
     place: EventPlace
     ts: Number
     """Milliseconds since the Unix epoch: when it was read."""
-    thread_id: str | None = None
+    thread_id: Annotated[str, Meta(min_length=1)] | None = None
     """The root of the thread that it is about, or `main`; `None` for all of the room."""
 
 

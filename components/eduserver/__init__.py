@@ -1,0 +1,1 @@
+"""Events that are no part of a room's history: who is typing."""

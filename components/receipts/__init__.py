@@ -1,0 +1,1 @@
+"""Receipts and fully-read markers: which move, and where they stand."""

@@ -1,0 +1,34 @@
+"""Puts the receipt server together."""
+
+from typing import NamedTuple
+
+from base.database import Database
+from components.receipts.processor import ReceiptProcessor
+from components.receipts.settings import ReceiptServerSettings
+from components.receipts.store import SCHEMA
+from logs.consumer_loop import Consumer
+from logs.log import Log
+from logs.records.receipts import InputReceipt
+from logs.topics import INPUT_RECEIPT
+
+__all__ = ["SCHEMA", "ReceiptServer", "build"]
+
+
+class ReceiptServer(NamedTuple):
+    """What has to run of the receipt server; it has nothing that others call."""
+
+    consumer: Consumer[InputReceipt]
+
+
+def build(*, log: Log, database: Database, settings: ReceiptServerSettings) -> ReceiptServer:
+    """Return a receipt server over its database, opened with `SCHEMA`; nothing is started."""
+    return ReceiptServer(
+        Consumer(
+            "receipts",
+            INPUT_RECEIPT,
+            lambda _: ReceiptProcessor(settings),
+            log,
+            database,
+            max_batch=settings.max_batch_receipts,
+        )
+    )

@@ -1,0 +1,89 @@
+"""Reads InputReceipt: moves markers forward and tells OutputReceipt of each that has moved.
+
+Cost of a receipt in a batch: its share of one SELECT, if its marker is not in memory, and of one
+upsert; one that moves nothing costs no statement.
+"""
+
+from collections.abc import Sequence
+
+from cachetools import LRUCache
+from sqlalchemy.engine import Connection
+
+from components.receipts.markers import Marker, MarkerName, marker_name, moves
+from components.receipts.settings import ReceiptServerSettings
+from components.receipts.store import select_markers, upsert_markers
+from logs.consumer import Message, Outbox
+from logs.records.receipts import (
+    FullyReadMoved,
+    InputReceipt,
+    MarkRead,
+    OutputReceipt,
+    ReceiptMoved,
+)
+from logs.topics import OUTPUT_RECEIPT
+
+
+class ReceiptProcessor:
+    """One partition of InputReceipt: the markers of its rooms."""
+
+    def __init__(self, settings: ReceiptServerSettings) -> None:
+        self._known: LRUCache[MarkerName, Marker] = LRUCache(settings.cached_markers)
+        self._moved: dict[MarkerName, Marker] = {}
+
+    def process(
+        self,
+        connection: Connection,
+        messages: Sequence[Message[InputReceipt]],
+        outbox: Outbox,
+    ) -> None:
+        """Move markers, in the order of the log."""
+        named = [(marker_name(message.value), message) for message in messages]
+        now = self._markers(connection, {name for name, _ in named})
+        moved: dict[MarkerName, Marker] = {}
+        for name, message in named:
+            record = message.value
+            if name.thread_id and name.receipt_type == "m.fully_read":
+                outbox.reject(message, "m.fully_read is not threaded.")
+            elif moves(now[name], record.event_id, record.place):
+                now[name] = moved[name] = Marker(record.event_id, record.place, record.ts)
+                outbox.put(OUTPUT_RECEIPT, record.room_id, _announcement(record))
+        upsert_markers(connection, moved)
+        self._moved = moved
+
+    def _markers(
+        self, connection: Connection, names: set[MarkerName]
+    ) -> dict[MarkerName, Marker | None]:
+        """Return where these markers stand before the batch."""
+        known = self._known
+        found: dict[MarkerName, Marker | None] = {
+            name: known[name] for name in names if name in known
+        }
+        missing = [name for name in names if name not in found]
+        if missing:
+            stored = select_markers(connection, missing)
+            found.update((name, stored.get(name)) for name in missing)
+        return found
+
+    def committed(self) -> None:
+        """Keep where the markers stand now."""
+        self._known.update(self._moved)
+        self._moved = {}
+
+    def aborted(self) -> None:
+        """Forget the batch and all that is known: another process may own the rooms now."""
+        self._moved = {}
+        self._known.clear()
+
+
+def _announcement(record: MarkRead) -> OutputReceipt:
+    if record.receipt_type == "m.fully_read":
+        return FullyReadMoved(record.room_id, record.user_id, record.event_id)
+    return ReceiptMoved(
+        record.room_id,
+        record.user_id,
+        record.receipt_type,
+        record.event_id,
+        record.ts,
+        record.thread_id,
+        record.place,
+    )

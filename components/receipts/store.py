@@ -1,0 +1,100 @@
+"""The table of the receipt server: where each marker stands."""
+
+from collections.abc import Collection, Mapping
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from base.database import Schema, Statement, upsert_into
+from components.receipts.markers import Marker, MarkerName
+from logs.consumer_tables import add_consumer_tables
+from logs.records.receipts import EventPlace
+
+METADATA: Final = sa.MetaData()
+add_consumer_tables(METADATA)
+
+MARKERS: Final = sa.Table(
+    "markers",
+    METADATA,
+    sa.Column("room_id", sa.Text, primary_key=True),
+    sa.Column("user_id", sa.Text, primary_key=True),
+    sa.Column("receipt_type", sa.Text, primary_key=True),
+    # Empty for a marker of the whole room.
+    sa.Column("thread_id", sa.Text, primary_key=True),
+    sa.Column("event_id", sa.Text, nullable=False),
+    sa.Column("depth", sa.BigInteger, nullable=False),
+    sa.Column("stream", sa.BigInteger),
+    sa.Column("ts", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+SCHEMA: Final = Schema("receipts", METADATA)
+
+_AT_ONCE: Final = (1, 8, 64)
+"""How many markers one SELECT takes: few sizes, so that each text is compiled once."""
+
+
+def _select(size: int) -> Statement:
+    of = MARKERS.c
+    return Statement(
+        sa.select(*of).where(
+            sa.or_(
+                *(
+                    sa.and_(
+                        of.room_id == sa.bindparam(f"room{number}"),
+                        of.user_id == sa.bindparam(f"user{number}"),
+                        of.receipt_type == sa.bindparam(f"type{number}"),
+                        of.thread_id == sa.bindparam(f"thread{number}"),
+                    )
+                    for number in range(size)
+                )
+            )
+        )
+    )
+
+
+_SELECT: Final = {size: _select(size) for size in _AT_ONCE}
+_UPSERT: Final = upsert_into(MARKERS, "event_id", "depth", "stream", "ts")
+
+
+def select_markers(
+    connection: Connection, names: Collection[MarkerName]
+) -> dict[MarkerName, Marker]:
+    """Return those of the markers that are set."""
+    found: dict[MarkerName, Marker] = {}
+    rest = list(names)
+    while rest:
+        size = next((one for one in _AT_ONCE if one >= len(rest)), _AT_ONCE[-1])
+        some, rest = rest[:size], rest[size:]
+        # A marker asked for twice is found once: the places that are left repeat the last.
+        some.extend(some[-1:] * (size - len(some)))
+        values: dict[str, str] = {}
+        for number, (room_id, user_id, receipt_type, thread_id) in enumerate(some):
+            values[f"room{number}"] = room_id
+            values[f"user{number}"] = user_id
+            values[f"type{number}"] = receipt_type
+            values[f"thread{number}"] = thread_id
+        for *name, event_id, depth, stream, ts in _SELECT[size].run(connection, values):
+            found[MarkerName(*name)] = Marker(event_id, EventPlace(depth, stream), ts)
+    return found
+
+
+def upsert_markers(connection: Connection, markers: Mapping[MarkerName, Marker]) -> None:
+    """Put markers where they stand now."""
+    _UPSERT.run_many(
+        connection,
+        (
+            {
+                "room_id": name.room_id,
+                "user_id": name.user_id,
+                "receipt_type": name.receipt_type,
+                "thread_id": name.thread_id,
+                "event_id": marker.event_id,
+                "depth": marker.place.depth,
+                "stream": marker.place.stream,
+                "ts": marker.ts,
+            }
+            for name, marker in markers.items()
+        ),
+    )
