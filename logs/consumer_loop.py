@@ -2,17 +2,19 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Final, Generic, TypeVar
 
 from sqlalchemy.engine import Connection
 
-from base.clock import Clock
+from base.clock import Clock, SystemClock
 from base.database import Database, DatabaseOutage
+from base.metrics import Reading
 from logs.consumer import Processor
 from logs.consumer_backoff import Backoff
+from logs.consumer_counts import LAG, PENDING_OUTPUT, ConsumerCounts
 from logs.consumer_outbox import Stream
-from logs.consumer_partition import ConsumerCounts, ConsumerParts, OwnedPartition
+from logs.consumer_partition import ConsumerParts, OnBatch, OwnedPartition
 from logs.consumer_tables import ConsumerStore, Fenced, Stored
 from logs.log import Log, LogOutage, Position, Record, RecordsLost, Subscription
 from logs.topics import Topic
@@ -43,7 +45,6 @@ class Consumer(Generic[T]):
         max_batch: int = 500,
         clock: Clock | None = None,
     ) -> None:
-        del clock  # the processors are given theirs
         self.name: Final = name
         self.topic: Final = topic
         self.counts: Final = ConsumerCounts()
@@ -52,11 +53,16 @@ class Consumer(Generic[T]):
         self._database = database
         self._max_batch = max_batch
         self._store = ConsumerStore(name, topic.name)
-        self._parts = ConsumerParts(topic, log, database, self._store, self.counts)
+        self._watchers: list[OnBatch] = []
+        self._parts = ConsumerParts(
+            topic, log, database, self._store, self.counts, clock or SystemClock(), self._watchers
+        )
         self._owned: dict[int, OwnedPartition[T]] = {}
         self._waiters: dict[int, list[tuple[int, asyncio.Future[None]]]] = {}
         self._stopping = asyncio.Event()
         self._is_waiting = False
+        self._is_subscribed = False
+        self._owned_lag: dict[int, int] = {}
 
     async def run(self) -> None:
         """Consume until cancelled; then finish the batch under way and hand over.
@@ -94,6 +100,7 @@ class Consumer(Generic[T]):
             subscription = await self._log.subscribe(self.topic.name, self.name, self)
         finally:
             self._is_waiting = False
+        self._is_subscribed = True
         backoff = Backoff()
         try:
             while not self._stopping.is_set():
@@ -106,6 +113,7 @@ class Consumer(Generic[T]):
                     backoff.reset()
                     await self._handle_all(subscription, batches)
         finally:
+            self._is_subscribed = False
             await subscription.close()
 
     async def _read(self, subscription: Subscription) -> Mapping[int, Sequence[Record]]:
@@ -233,6 +241,36 @@ class Consumer(Generic[T]):
         return {
             partition: end - positions.get(partition, 0) for partition, (_, end) in bounds.items()
         }
+
+    @property
+    def is_subscribed(self) -> bool:
+        """Tell whether it is in the group that shares the partitions, with or without any."""
+        return self._is_subscribed
+
+    async def measure_lag(self) -> Mapping[int, int]:
+        """Return, and remember for metrics, the lag of the partitions that are owned here.
+
+        Costs no look into the database. Raises `LogOutage`.
+        """
+        bounds = await self._log.bounds(self.topic.name)
+        self._owned_lag = {
+            partition: max(bounds[partition][1] - owned.offset, 0)
+            for partition, owned in self._owned.items()
+        }
+        return self._owned_lag
+
+    def on_batch(self, watcher: OnBatch) -> None:
+        """Tell `watcher` of each batch that is committed."""
+        self._watchers.append(watcher)
+
+    def readings(self) -> Iterator[Reading]:
+        """Give what was counted, and the lag as it was measured last."""
+        labels = (self.name, self.topic.name)
+        yield from self.counts.readings(*labels)
+        pending = sum(owned.pending_output for owned in self._owned.values())
+        yield Reading(PENDING_OUTPUT, labels, pending)
+        for partition, lag in self._owned_lag.items():
+            yield Reading(LAG, (*labels, str(partition)), lag)
 
     async def wait_for(self, position: Position, timeout_s: float) -> None:
         """Return once the record at this position is processed and committed.

@@ -139,6 +139,11 @@ class OutboxSender:
         return self._sent_batches
 
     @property
+    def pending_batches(self) -> int:
+        """How many batches wait to be appended."""
+        return len(self._pending)
+
+    @property
     def is_full(self) -> bool:
         """Tell whether so much waits that no further batch should be processed."""
         return len(self._pending) >= _MAX_PENDING

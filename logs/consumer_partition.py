@@ -2,16 +2,20 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from typing import Final, Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from base.clock import Clock
 from base.database import Database, DatabaseOutage
+from base.tracing import request_id
 from logs.consumer import Message, Processor
 from logs.consumer_backoff import Backoff
+from logs.consumer_counts import ConsumerCounts
 from logs.consumer_outbox import BatchOutbox, OutboxSender, Stream
 from logs.consumer_tables import Advance, ConsumerStore, Fenced, OutboxBatch, Progress, Stored
 from logs.log import Log, LogDamaged, Position, Record
@@ -24,6 +28,7 @@ T = TypeVar("T")
 _TRIES: Final = 3
 _HANDOVER_S: Final = 3.0
 _BATCHES_BETWEEN_DELETES: Final = 8
+_UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _FAULTS_OF_RECORDS: Final = (
     sa.exc.IntegrityError,
     sa.exc.DataError,
@@ -32,21 +37,17 @@ _FAULTS_OF_RECORDS: Final = (
 )
 
 
-class ConsumerCounts:
-    """What a consumer has counted since it was made, for metrics."""
+class BatchDone(NamedTuple):
+    """A batch that has been committed, for those who watch."""
 
-    def __init__(self) -> None:
-        self.batches = 0
-        self.records = 0
-        self.repeats = 0
-        """Records dropped because their number had been seen."""
-        self.gaps = 0
-        """Records whose number was higher than expected: something is missing before them."""
-        self.rejected = 0
-        self.failures = 0
-        """Exceptions of the processor that nobody expected."""
-        self.outages = 0
-        self.fenced = 0
+    consumer: str
+    topic: str
+    messages: Sequence[Message[Any]]
+    seconds: float
+    """How long it took; it ended just now."""
+
+
+OnBatch: TypeAlias = Callable[[BatchDone], None]
 
 
 class ConsumerParts(NamedTuple, Generic[T]):
@@ -57,6 +58,9 @@ class ConsumerParts(NamedTuple, Generic[T]):
     database: Database
     store: ConsumerStore
     counts: ConsumerCounts
+    clock: Clock
+    watchers: list[OnBatch]
+    """Told of each batch: nobody, as a rule."""
 
 
 class _Batch(NamedTuple, Generic[T]):
@@ -88,6 +92,11 @@ class OwnedPartition(Generic[T]):
         self._stopping = asyncio.Event()
         self.offset = stored.offset
         """The next offset to process: everything before it is committed."""
+
+    @property
+    def pending_output(self) -> int:
+        """How many batches' output is not in the log yet."""
+        return self._sender.pending_batches
 
     def ask_to_stop(self) -> None:
         """Give up waiting for an outage to end; a batch that makes progress is finished."""
@@ -121,7 +130,10 @@ class OwnedPartition(Generic[T]):
                 self._parts.counts.failures += 1
                 logger.exception("a batch could not be processed", extra=self._at(records[0]))
                 await self._require_position()
-                await self._commit_one_by_one(records)
+                try:
+                    await self._commit_one_by_one(records)
+                finally:
+                    request_id.set("")
         return True
 
     async def _await_room(self) -> None:
@@ -147,6 +159,8 @@ class OwnedPartition(Generic[T]):
 
     async def _commit_one_by_one(self, records: Sequence[Record]) -> None:
         for record in records:
+            # Whatever the processor logs now concerns this record.
+            request_id.set(self._request_of(record))
             failure: Exception | None = None
             for _ in range(_TRIES):
                 try:
@@ -212,13 +226,14 @@ class OwnedPartition(Generic[T]):
                 continue
             try:
                 decoded = decode(value)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            except _UNDECODABLE as error:
                 undecodable.append((record, f"It cannot be decoded: {error}"))
                 continue
             messages.append(Message(Position(partition, offset), key, timestamp_ms, decoded))
         return _Batch(records, messages, undecodable, seen)
 
     async def _commit(self, batch: _Batch[T], *, durable: bool) -> None:
+        started = perf_counter()
         after = batch.records[-1].offset + 1
         appended = self._deletable()
 
@@ -249,10 +264,18 @@ class OwnedPartition(Generic[T]):
             self._sender.put(after, result.output)
         if batch.messages:
             self._processor.committed()
+        self._parts.counts.rejected += result.rejected
+        self._measure(batch, perf_counter() - started)
+
+    def _measure(self, batch: _Batch[T], seconds: float) -> None:
         counts = self._parts.counts
-        counts.batches += 1
-        counts.records += len(batch.records)
-        counts.rejected += result.rejected
+        counts.batch_records.observe(len(batch.records))
+        counts.batch_seconds.observe(seconds)
+        delay_ms = self._parts.clock.now_ms() - batch.records[0].timestamp_ms
+        # Kafka's brokers have clocks of their own.
+        counts.delay_seconds.observe(max(delay_ms, 0) / 1000)
+        for watcher in self._parts.watchers:
+            watcher(BatchDone(self._stream.consumer, self._stream.topic, batch.messages, seconds))
 
     def _deletable(self) -> int | None:
         sent = self._sender.sent_batches
@@ -261,4 +284,15 @@ class OwnedPartition(Generic[T]):
         return None
 
     def _at(self, record: Record) -> dict[str, object]:
-        return {"stream": tuple(self._stream), "offset": record.offset}
+        fields: dict[str, object] = {"stream": tuple(self._stream), "offset": record.offset}
+        if request := self._request_of(record):
+            fields["request"] = request
+        return fields
+
+    def _request_of(self, record: Record) -> str:
+        """Return the ID of the request that a record comes from, if it says so."""
+        try:
+            value = self._parts.topic.decode(record.value)
+        except _UNDECODABLE:
+            return ""
+        return getattr(value, "request_id", "")

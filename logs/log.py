@@ -4,9 +4,11 @@ Kafka (`logs.kafka`) and the embedded log (`logs.embedded`) are both this, and p
 conformance tests.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple, Protocol
+
+from base.metrics import Reading
 
 
 class LogOutage(Exception):
@@ -163,6 +165,10 @@ class Log(Protocol):
     def generation(self) -> str:
         """A name that changes when offsets begin anew: tokens of another one are void."""
         ...
+
+    def readings(self) -> Iterable[Reading]:
+        """Return what the log has counted, for metrics."""
+        return ()
 
     async def close(self) -> None:
         """Make durable what was accepted and let go of files or connections."""

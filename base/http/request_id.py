@@ -1,12 +1,17 @@
-"""The identity of the request that the running code serves, for log lines of all processes."""
+"""The identity of the request being served, and which identities are accepted from outside."""
 
-from contextvars import ContextVar
 from typing import Final
 
-request_id: Final[ContextVar[str]] = ContextVar("request_id", default="")
-"""Set at the edge for each request; internal calls carry it along."""
+from base.tracing import current_request_id, request_id
+
+__all__ = ["MAX_CHARACTERS", "accepted", "current_request_id", "request_id"]
+
+MAX_CHARACTERS: Final = 64
+_ALLOWED: Final = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:")
 
 
-def current_request_id() -> str:
-    """Return the ID of the request being served, or an empty string outside of any."""
-    return request_id.get()
+def accepted(header: bytes) -> str:
+    """Return the ID that a trusted proxy has given, or an empty string if it is no fit one."""
+    if len(header) > MAX_CHARACTERS or not _ALLOWED.issuperset(header):
+        return ""
+    return header.decode("ascii")

@@ -3,11 +3,14 @@
 import asyncio
 import os
 from collections import deque
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import Final, NamedTuple
 
 from base.clock import Clock, SystemClock
+from base.metrics import Reading
+from logs.append_metrics import KEPT_BYTES, QUEUED_BYTES, AppendCounts
 from logs.embedded.frames import FRAME_BYTES, FrameCodec, SegmentHeader, TopicOffsets, records_of
 from logs.embedded.groups import Group, Member
 from logs.embedded.partitions import EmbeddedTail, Partition, TailMemory, wake_all
@@ -82,6 +85,7 @@ class EmbeddedLog:
         self._memory = TailMemory(settings.tail_bytes)
         self._groups: dict[tuple[str, str], Group] = {}
         self._queued_bytes = 0
+        self._counts = AppendCounts()
         self._waiting: deque[_Append] = deque()
         self._tasks: set[asyncio.Future[None]] = set()
         self._is_closed = False
@@ -162,13 +166,25 @@ class EmbeddedLog:
                 )
         if not records:
             return []
+        started = perf_counter()
         append, places = self._encode(partitions, records)
         if self._waiting or not self._has_room(append.size):
             self._waiting.append(append)
         else:
             self._submit(append)
-        await append.done
+        try:
+            await append.done
+        except LogOutage:
+            self._counts.failed(topic)
+            raise
+        self._counts.appended(topic, len(records), append.size, perf_counter() - started)
         return _positions(append.parts, places)
+
+    def readings(self) -> Iterator[Reading]:
+        """Give what the log has counted, for metrics."""
+        yield from self._counts.readings()
+        yield Reading(QUEUED_BYTES, (), self._queued_bytes)
+        yield Reading(KEPT_BYTES, (), sum(segment.size for segment in self._segments))
 
     def _require_open(self) -> None:
         if self._is_closed:

@@ -184,10 +184,9 @@ class Appender:
         self._blocked: deque[tuple[str, Sequence[tuple[int, Outgoing]], _Append]] = deque()
 
     async def append(
-        self, topic: str, records: Sequence[tuple[int, Outgoing]]
+        self, topic: str, records: Sequence[tuple[int, Outgoing]], size: int
     ) -> Sequence[Position]:
-        """Append records to their partitions and return their positions."""
-        size = sum(len(outgoing.key) + len(outgoing.value) for _, outgoing in records)
+        """Append records of `size` bytes to their partitions and return their positions."""
         append = _Append(len(records), size)
         if self._blocked or not self._has_room(size):
             self._blocked.append((topic, records, append))
@@ -195,6 +194,11 @@ class Appender:
             self._queue(topic, records, append)
         await append.done
         return [position for position in append.positions if position is not None]
+
+    @property
+    def queued_bytes(self) -> int:
+        """Bytes that wait for the brokers."""
+        return self._queued_bytes
 
     def _has_room(self, size: int) -> bool:
         return self._queued_bytes == 0 or self._queued_bytes + size <= self._max_queued_bytes

@@ -1,13 +1,16 @@
 """The log on Kafka itself: topics, appends, readers and bounds."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from time import perf_counter
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
+from base.metrics import Reading
+from logs.append_metrics import QUEUED_BYTES, AppendCounts
 from logs.kafka.appending import Appender
 from logs.kafka.reading import KafkaMember, KafkaTail, fetch_bounds
 from logs.kafka.settings import KafkaLogSettings
@@ -44,6 +47,7 @@ class KafkaLog:
         self._asking = asking
         self._generation = f"{cluster_id}/{settings.topic_prefix}/{settings.epoch}"
         self._appender = Appender(settings)
+        self._counts = AppendCounts()
         self._partitions: dict[str, int] = {}
         self._is_closed = False
 
@@ -168,7 +172,20 @@ class KafkaLog:
             placed.append((partition_of_key(outgoing.key, count), outgoing))
         if not placed:
             return []
-        return await self._appender.append(self._full_name(topic), placed)
+        started = perf_counter()
+        size = sum(len(outgoing.key) + len(outgoing.value) for outgoing in records)
+        try:
+            positions = await self._appender.append(self._full_name(topic), placed, size)
+        except LogOutage:
+            self._counts.failed(topic)
+            raise
+        self._counts.appended(topic, len(records), size, perf_counter() - started)
+        return positions
+
+    def readings(self) -> Iterator[Reading]:
+        """Give what the log has counted, for metrics."""
+        yield from self._counts.readings()
+        yield Reading(QUEUED_BYTES, (), self._appender.queued_bytes)
 
     def _require_open(self) -> None:
         if self._is_closed:
