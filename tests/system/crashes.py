@@ -12,6 +12,9 @@ from tests.system.client import V3, Client, Refused, room_path, send_path
 from tests.system.server_process import ServerProcess
 
 _START_UP_S: Final = 1.5
+_RASH: Final = "I take it back"
+_PAUSE: Final = 5
+"""After how many answers to the senders the others go on: most of the load is messages."""
 
 
 class CrashingServer:
@@ -73,13 +76,23 @@ class Sent(NamedTuple):
         return await self.sender.send(self.room_id, self.text, txn_id=self.text)
 
 
-class Load:
-    """Senders in every room and somebody who comes and goes, as long as they are let."""
+class Redacted(NamedTuple):
+    """A message that its sender has redacted, and the redaction."""
 
-    def __init__(self, senders: list[Client], wanderer: Client, rooms: list[str]) -> None:
+    room_id: str
+    event_id: str
+    redaction_id: str
+
+
+class Load:
+    """Clients that send, redact, come and go and create rooms, as long as they are let."""
+
+    def __init__(self, senders: list[Client], others: list[Client], rooms: list[str]) -> None:
         self.sent: list[Sent] = []
+        self.redacted: list[Redacted] = []
+        self.founded: list[str] = []
         self._senders = senders
-        self._wanderer = wanderer
+        self.wanderer, self.redactor, self.founder = others
         self._rooms = rooms
         self._flowing = asyncio.Event()
         self._under_way = 0
@@ -111,6 +124,8 @@ class Load:
                 for room_id in self._rooms
             ]
             tasks.append(group.create_task(self._wander_for_ever()))
+            tasks.append(group.create_task(self._redact_for_ever()))
+            tasks.append(group.create_task(self._found_for_ever()))
             yield
             for task in tasks:
                 task.cancel()
@@ -137,7 +152,27 @@ class Load:
             async with self._one_request():
                 try:
                     path = f"{room_path(self._rooms[0])}/{action}"
-                    await self._wanderer.call("POST", path, {})
+                    await self.wanderer.call("POST", path, {})
                 except Refused as refused:
                     if refused.errcode != "M_FORBIDDEN":
                         raise
+            await self.until_answered(_PAUSE)
+
+    async def _redact_for_ever(self) -> None:
+        """Redact messages of one's own, with one transaction ID for both requests."""
+        room_id = self._rooms[-1]
+        for number in itertools.count():
+            async with self._one_request():
+                event_id = await self.redactor.send(room_id, _RASH, txn_id=f"r{number}")
+                path = f"{room_path(room_id)}/redact/{event_id}/r{number}"
+                answer = await self.redactor.call("PUT", path, {})
+                self.redacted.append(Redacted(room_id, event_id, answer["event_id"]))
+            await self.until_answered(_PAUSE)
+
+    async def _found_for_ever(self) -> None:
+        """Create rooms; one whose creation is cut off may be there or not."""
+        for number in itertools.count():
+            async with self._one_request():
+                room_id = await self.founder.create_room(preset="public_chat", name=f"{number}")
+                self.founded.append(room_id)
+            await self.until_answered(_PAUSE)

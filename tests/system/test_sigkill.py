@@ -57,14 +57,15 @@ class Story:
             await self.server.start()
 
 
-async def open_rooms(homeserver: Homeserver) -> tuple[list[Client], Client, list[str]]:
-    """Return the members of some rooms, a stranger, and the rooms."""
-    *members, wanderer = await homeserver.register_all("alice", "bob", "carol", "dave")
+async def open_load(homeserver: Homeserver, members: list[Client]) -> tuple[Load, list[str]]:
+    """Create rooms for the members and return the load on them, and the rooms."""
+    others = await homeserver.register_all("wanderer", "redactor", "founder")
     rooms = [await members[0].create_room(preset="public_chat") for _ in range(ROOMS)]
     for member in members[1:]:
         for room_id in rooms:
             await member.join(room_id)
-    return members, wanderer, rooms
+    await others[1].join(rooms[-1])
+    return Load(members, others, rooms), rooms
 
 
 async def survive(
@@ -76,9 +77,9 @@ async def survive(
     homeserver = Homeserver(
         http, server.url, shared_secret=SHARED_SECRET, until_back=server.until_up
     )
-    members, wanderer, rooms = await open_rooms(homeserver)
+    members = await homeserver.register_all("alice", "bob", "carol")
+    load, rooms = await open_load(homeserver, members)
     followers = [await follower_of(member) for member in members]
-    load = Load(members, wanderer, rooms)
     story = Story(server, load, followers)
 
     async with following(*followers):
@@ -94,6 +95,8 @@ async def survive(
     for room_id in rooms:
         sent = [one for one in load.sent if one.room_id == room_id]
         await check_room(room_id, sent, followers)
+    await check_redactions(load)
+    await check_founded_rooms(load)
     await check_repeats(load.sent, homeserver)
     await check_old_tokens(story.old_tokens, followers)
     await check_members(rooms, members)
@@ -116,6 +119,30 @@ async def check_room(room_id: str, sent: list[Sent], followers: list[Follower]) 
     by_id = {event["event_id"]: event for event in history}
     assert all(by_id[one.event_id]["content"]["body"] == one.text for one in sent)
     assert len(by_id) == len(history)
+
+
+async def check_redactions(load: Load) -> None:
+    """Each redaction that was answered is there once and has taken the content away."""
+    history = await load.redactor.walk(load.redacted[0].room_id, limit=200)
+    by_id = {event["event_id"]: event for event in history}
+    own = [event for event in history if event["sender"] == load.redactor.user_id]
+    assert Counter(event["type"] for event in own) == {
+        "m.room.member": 1,
+        "m.room.message": len(load.redacted),
+        "m.room.redaction": len(load.redacted),
+    }
+    for _, event_id, redaction_id in load.redacted:
+        assert by_id[event_id]["content"] == {}
+        assert by_id[event_id]["unsigned"]["redacted_because"]["event_id"] == redaction_id
+
+
+async def check_founded_rooms(load: Load) -> None:
+    """Each room whose creation was answered is there, and no room is there in part."""
+    joined = (await load.founder.call("GET", "/joined_rooms"))["joined_rooms"]
+    assert set(load.founded) <= set(joined)
+    kinds = [sorted(key for key, _ in await load.founder.state(room_id)) for room_id in joined]
+    assert all(kind == kinds[0] for kind in kinds)
+    assert {"m.room.create", "m.room.join_rules", "m.room.name"} < set(kinds[0])
 
 
 async def check_repeats(sent: list[Sent], homeserver: Homeserver) -> None:
