@@ -4,13 +4,15 @@ import argparse
 import difflib
 import sys
 from collections.abc import Sequence
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import Final, NoReturn, Protocol, cast
 
 from deploy.errors import StartRefused
+from deploy.version import version
 
 COMMANDS: Final = {
     "monolith": "run the whole server in this process",
+    "run": "run some components of the server in this process",
     "generate-config": "write a commented configuration file",
     "generate-keys": "make the key with which the server signs",
     "create-account": "make an account, also an administrator's",
@@ -75,14 +77,6 @@ def _run(name: str, arguments: list[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-
-
-def version() -> str:
-    """Return the version of the installed distribution, or `development` in a bare checkout."""
-    try:
-        return metadata.version("xylem-homeserver")
-    except metadata.PackageNotFoundError:
-        return "development"
 
 
 if __name__ == "__main__":

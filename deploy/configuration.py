@@ -14,13 +14,10 @@ from msgspec import inspect as types
 from deploy.errors import SettingsInvalid
 from deploy.fields import section_in
 from deploy.settings import Settings
-from matrix.errors import MatrixError
-from matrix.identifiers import parse_server_name
-from matrix.room_versions import ROOM_VERSIONS
+from deploy.settings_checks import check
 
 PREFIX: Final = "XYLEM_"
 CONFIG_VARIABLE: Final = "XYLEM_CONFIG"
-_DATABASES: Final = ("sqlite:///", "postgresql://")
 _WORDS: Final = {
     "int": "a whole number",
     "float": "a number",
@@ -50,7 +47,7 @@ def load_settings(path: Path | None, environment: Mapping[str, str]) -> Settings
     for variable, keys, text in _overrides(environment):
         _override(values, keys, text, variable)
     settings = _convert(values, source)
-    _check(settings, source)
+    check(settings, source)
     if path is None and "registration" not in values.get("userapi", {}) and is_local(settings):
         userapi = msgspec.structs.replace(settings.userapi, registration="open")
         return msgspec.structs.replace(settings, userapi=userapi)
@@ -248,57 +245,6 @@ def _convert(values: dict[str, Any], source: str) -> Settings:
         wrong = re.sub(r"`(\w+)`", lambda found: _WORDS.get(found[1], found[0]), what)
         wrong = wrong[:1].lower() + wrong[1:]
         raise SettingsInvalid(f"{source}: {where or 'settings'}: {wrong}.") from error
-
-
-def _check(settings: Settings, source: str) -> None:
-    """Raise for what no type can say."""
-    try:
-        parse_server_name(settings.server_name)
-    except MatrixError as error:
-        raise SettingsInvalid(
-            f"{source}: server_name: '{settings.server_name}' is no server name.",
-            "It is a domain such as example.org, a port may follow.",
-        ) from error
-    if settings.default_room_version not in ROOM_VERSIONS:
-        raise SettingsInvalid(
-            f"{source}: default_room_version: there is no room version "
-            f"'{settings.default_room_version}'.",
-            f"Known are: {', '.join(ROOM_VERSIONS)}.",
-        )
-    if settings.database.url and not settings.database.url.startswith(_DATABASES):
-        raise SettingsInvalid(
-            f"{source}: database.url: expected sqlite:///folder or postgresql://user@host/database."
-        )
-    _refuse_absurd_numbers(settings, "", source)
-    taken: dict[tuple[str, int], int] = {}
-    for number, listener in enumerate(settings.listeners):
-        place = (listener.address, listener.port)
-        if listener.port and place in taken:
-            raise SettingsInvalid(
-                f"{source}: listeners[{number}]: {listener.address} port {listener.port} is "
-                f"taken by listeners[{taken[place]}].",
-                "List all apis in one listener, or give it another port.",
-            )
-        taken[place] = number
-
-
-def _refuse_absurd_numbers(value: object, place: str, source: str) -> None:
-    """Raise for numbers below 0, and for rates at which nothing ever happens."""
-    if isinstance(value, tuple | list):
-        for index, inner in enumerate(value):
-            _refuse_absurd_numbers(inner, f"{place}[{index}]", source)
-    if not isinstance(value, msgspec.Struct):
-        return
-    for field in msgspec.structs.fields(value):
-        inner, inner_place = getattr(value, field.name), _join(place, field.name)
-        if isinstance(inner, int | float) and inner < 0 and inner != field.default:
-            raise SettingsInvalid(f"{source}: {inner_place}: {inner} is below 0.")
-        if field.name in {"per_second", "burst"} and not inner:
-            raise SettingsInvalid(
-                f"{source}: {inner_place} has to be above 0.",
-                "To have no limit, set the whole of the rate to null.",
-            )
-        _refuse_absurd_numbers(inner, inner_place, source)
 
 
 def _kind(value: object) -> str:

@@ -12,7 +12,7 @@ _LOCK_FILE: Final = "lock"
 
 
 class DataDirectory:
-    """An existing, writable data directory; use it as a context to hold it."""
+    """A data directory; use it as a context to hold it."""
 
     def __init__(self, settings: Settings) -> None:
         self.path: Final = Path(settings.data_dir).resolve()
@@ -24,6 +24,9 @@ class DataDirectory:
         self.database_url: Final = settings.database.url or f"sqlite:///{self.path / 'databases'}"
         self.log_path: Final = self.path / "log"
         self._lock: int | None = None
+
+    def make(self) -> None:
+        """Make the folder, for its owner alone, unless it is there."""
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -37,8 +40,14 @@ class DataDirectory:
         """Whether a server has run here before."""
         return self.log_path.exists()
 
+    @property
+    def is_held(self) -> bool:
+        """Whether this process holds the directory."""
+        return self._lock is not None
+
     def __enter__(self) -> Self:
-        """Hold the directory; raises `StartRefused` if another process does."""
+        """Hold the directory, made if need be; raises `StartRefused` if another process does."""
+        self.make()
         try:
             lock = os.open(self.path / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:

@@ -1,13 +1,12 @@
 """What a running process shows of itself: probes for its keepers, numbers for Prometheus."""
 
-from collections.abc import Callable
-
 from prometheus_client import CollectorRegistry
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from base.http import Request, Response, Router, json_response
 from base.metrics import exposition
+from deploy.readiness import Readiness
 
 
 def process_registry() -> CollectorRegistry:
@@ -31,7 +30,7 @@ def metrics_router(registry: CollectorRegistry) -> Router:
     return router
 
 
-def health_router(is_ready: Callable[[], bool]) -> Router:
+def health_router(readiness: Readiness) -> Router:
     """Return the probes: `live` while the process turns, `ready` while it takes requests."""
     router = Router()
 
@@ -39,8 +38,11 @@ def health_router(is_ready: Callable[[], bool]) -> Router:
         return json_response({"live": True})
 
     async def ready(_request: Request) -> Response:
-        ready = is_ready()
-        return json_response({"ready": ready}, status=200 if ready else 503)
+        if readiness.is_ready:
+            return json_response({"ready": True})
+        if readiness.is_stopping:
+            return json_response({"ready": False, "stopping": True}, status=503)
+        return json_response({"ready": False, "missing": readiness.missing}, status=503)
 
     router.add("GET", "/health/live", live)
     router.add("GET", "/health/ready", ready)

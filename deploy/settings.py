@@ -18,7 +18,8 @@ from logs.embedded.settings import EmbeddedLogSettings
 from logs.kafka.settings import KafkaLogSettings
 from matrix.room_versions import DEFAULT_ROOM_VERSION
 
-Api = Literal["client", "metrics", "health"]
+Api = Literal["client", "internal", "metrics", "health"]
+Urls = str | tuple[str, ...]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1)]
 
@@ -41,7 +42,8 @@ class ListenerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """TCP port; 0 takes a free one, which the start-up log names."""
     apis: Annotated[tuple[Api, ...], Meta(min_length=1)] = ("client", "health")
     """What is served here: any of `client`, `metrics` (for Prometheus, under /metrics), `health`
-    (for probes: /health/live, /health/ready)."""
+    (for probes: /health/live, /health/ready), and `internal` (for other components, see `internal`;
+    never together with `client`)."""
     tls: TlsSettings | None = None
     """Certificate and key; without it the listener speaks plain HTTP."""
     trusted_proxies: tuple[str, ...] = ()
@@ -50,6 +52,48 @@ class ListenerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Connections held open at once; requests on further ones are answered 503."""
     keep_alive_s: Count = 75
     """Seconds that an idle connection stays open."""
+
+
+class InternalUrls(msgspec.Struct, frozen=True, kw_only=True):
+    """Where components in other processes are called.
+
+    One base URL such as `http://10.0.0.5:8009`, or a list with one for each replica, which are
+    called in turn. A name that stands for several replicas, as of a service in Kubernetes, is one
+    URL. Needed are those of components that are asked, the user API and the room server.
+    """
+
+    userapi: Urls = ()
+    """The user API, which the client API and sync call."""
+    roomserver: Urls = ()
+    """The room server, which the client API calls."""
+    clientapi: Urls = ()
+    """The client API, for `xylem status`."""
+    syncapi: Urls = ()
+    """Client sync, for `xylem status`."""
+
+
+class InternalSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How components in different processes (`xylem run`) call each other.
+
+    They do so over HTTP, at listeners with `apis: [internal]`, and with a secret that they share.
+    """
+
+    secret: str = ""
+    """The shared secret, at least 16 characters. Who knows it can do everything that a component
+    can."""
+    secret_path: str = ""
+    """File that holds the secret, instead of `secret`."""
+    urls: InternalUrls = msgspec.field(default_factory=InternalUrls)
+    ca_path: str = ""
+    """PEM file with the certificates that are believed behind `https` URLs. Empty: the system's."""
+    timeout_s: Annotated[float, Meta(gt=0)] = 30.0
+    """Seconds until a call that is not answered fails."""
+    attempt_timeout_s: Annotated[float, Meta(gt=0)] = 5.0
+    """Seconds until a query that one replica does not answer is asked of another."""
+    connect_timeout_s: Annotated[float, Meta(gt=0)] = 2.0
+    """Seconds until a replica that cannot be connected to is passed over."""
+    max_connections: Count = 200
+    """Calls of this process that are under way at once; further ones wait."""
 
 
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +125,9 @@ class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
     url: str = ""
     """`sqlite:///folder` (a file per component), or `postgresql://user:password@host/database` (a
     schema per component). Empty: the folder `databases` in `data_dir`."""
+    migrate_at_start: bool = True
+    """Whether a server makes or migrates its tables when it starts. Without it, a server refuses
+    an older schema, and `xylem migrate` is run first."""
 
 
 class LoggingSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,6 +152,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Room version of new rooms whose creator asks for none."""
     listeners: Annotated[tuple[ListenerSettings, ...], Meta(min_length=1)] = (ListenerSettings(),)
     """Where the server listens, and for what."""
+    internal: InternalSettings = msgspec.field(default_factory=InternalSettings)
     http: HttpSettings = msgspec.field(default_factory=HttpSettings)
     log: LogSettings = msgspec.field(default_factory=LogSettings)
     database: DatabaseSettings = msgspec.field(default_factory=DatabaseSettings)

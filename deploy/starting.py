@@ -4,22 +4,24 @@ import contextlib
 import logging
 import ssl
 from collections.abc import AsyncIterator, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from base.clock import Clock
-from base.database import Database, DatabaseOutage, Schema, SchemaTooNew, open_database
+from base.database import Database, Schema, SchemaTooNew, SchemaTooOld, open_database
 from base.http import Application, Listener, Server, serve
 from deploy.data_directory import DataDirectory
 from deploy.errors import StartRefused
 from deploy.log_elsewhere import LogElsewhere
+from deploy.readiness import Readiness
 from deploy.settings import ListenerSettings, Settings
 from deploy.signing_key_file import read_signing_key, write_new_signing_key
 from logs.embedded import EmbeddedLog, FolderInUse
 from logs.kafka.settings import KafkaLogSettings
-from logs.log import Log, LogDamaged, LogMismatch, LogOutage
+from logs.log import Log, LogDamaged, LogMismatch
 from logs.topics import TOPICS
 from matrix.signing import SigningKey
 
@@ -27,9 +29,12 @@ _log: Final = logging.getLogger(__name__)
 
 
 def signing_key(directory: DataDirectory) -> SigningKey:
-    """Return the server's key; a server that starts for the first time gets a new one."""
+    """Return the server's key; a server that starts for the first time gets a new one.
+
+    Only who holds the data directory makes one: processes elsewhere would make others.
+    """
     path = directory.signing_key_path
-    if path.exists() or directory.has_been_used:
+    if path.exists() or directory.has_been_used or not directory.is_held:
         return read_signing_key(path)
     key = write_new_signing_key(path)
     _log.info("Made a signing key: keep a backup", extra={"path": str(path), "key": key.key_id})
@@ -38,20 +43,18 @@ def signing_key(directory: DataDirectory) -> SigningKey:
 
 @contextlib.contextmanager
 def _explained(what: str) -> Iterator[None]:
-    """Turn failures to open something into `StartRefused`."""
+    """Turn failures to open something, other than outages, into `StartRefused`."""
     try:
         yield
     except (SchemaTooNew, FolderInUse) as error:
         raise StartRefused(str(error)) from error
+    except SchemaTooOld as error:
+        raise StartRefused(
+            str(error), "Run `xylem migrate`, or let database.migrate_at_start be true."
+        ) from error
     except (LogDamaged, LogMismatch) as error:
         raise StartRefused(
             f"{what} cannot be used: {error}", "Restore the data directory from the backup."
-        ) from error
-    except (DatabaseOutage, LogOutage) as error:
-        raise StartRefused(
-            f"{what} cannot be opened: {error}",
-            "Check that it runs, that the address and password are right, and that there is room "
-            "on the disk.",
         ) from error
     except OSError as error:
         raise StartRefused(
@@ -62,11 +65,25 @@ def _explained(what: str) -> Iterator[None]:
 
 @contextlib.asynccontextmanager
 async def database(
-    directory: DataDirectory, schema: Schema, *, durable: bool = False
+    directory: DataDirectory,
+    schema: Schema,
+    readiness: Readiness,
+    *,
+    durable: bool = False,
+    may_migrate: bool = True,
 ) -> AsyncIterator[Database]:
     """Hold a component's database open, created or migrated if need be."""
-    with _explained(f"The database of {schema.name}"):
-        opened = await open_database(directory.database_url, schema, durable=durable)
+    if directory.database_url.startswith("sqlite"):
+        directory.make()
+    what = f"The database of {schema.name}"
+
+    async def attempt() -> Database:
+        with _explained(what):
+            return await open_database(
+                directory.database_url, schema, durable=durable, may_migrate=may_migrate
+            )
+
+    opened = await readiness.wait_for(what, attempt)
     try:
         yield opened
         await opened.make_durable()
@@ -75,13 +92,19 @@ async def database(
 
 
 @contextlib.asynccontextmanager
-async def log(directory: DataDirectory, settings: Settings, clock: Clock) -> AsyncIterator[Log]:
+async def log(
+    directory: DataDirectory, settings: Settings, clock: Clock, readiness: Readiness
+) -> AsyncIterator[Log]:
     """Hold the server's log open: Kafka where it is set, or the embedded one."""
     kafka = settings.log.kafka
-    with _explained("The log"):
-        opened = await (
-            _embedded_log(directory, settings, clock) if kafka is None else _kafka_log(kafka)
-        )
+
+    async def attempt() -> Log:
+        with _explained("The log"):
+            return await (
+                _embedded_log(directory, settings, clock) if kafka is None else _kafka_log(kafka)
+            )
+
+    opened = await readiness.wait_for("The log", attempt)
     try:
         yield opened
     finally:
@@ -89,13 +112,13 @@ async def log(directory: DataDirectory, settings: Settings, clock: Clock) -> Asy
 
 
 @contextlib.asynccontextmanager
-async def log_beside(settings: Settings) -> AsyncIterator[Log]:
+async def log_beside(settings: Settings, readiness: Readiness) -> AsyncIterator[Log]:
     """Hold what a command needs of the log of a server that may be running."""
-    if settings.log.kafka is None:
+    kafka = settings.log.kafka
+    if kafka is None:
         yield LogElsewhere()
         return
-    with _explained("The log"):
-        opened = await _kafka_log(settings.log.kafka)
+    opened = await readiness.wait_for("The log", partial(_kafka_log, kafka))
     try:
         yield opened
     finally:

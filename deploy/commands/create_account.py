@@ -15,6 +15,7 @@ from deploy import starting
 from deploy.configuration import load_settings
 from deploy.data_directory import DataDirectory
 from deploy.errors import StartRefused
+from deploy.readiness import Readiness
 from deploy.settings import Settings
 from matrix.errors import MatrixError
 from matrix.identifiers import ServerName
@@ -65,15 +66,16 @@ def _password() -> str:
 
 
 async def _create(settings: Settings, localpart: str, password: str, *, is_admin: bool) -> str:
+    readiness = Readiness(is_patient=False)
     async with contextlib.AsyncExitStack() as stack:
         database = await stack.enter_async_context(
-            starting.database(DataDirectory(settings), userapi.SCHEMA, durable=True)
+            starting.database(DataDirectory(settings), userapi.SCHEMA, readiness, durable=True)
         )
         users = userapi.build(
             settings=settings.userapi,
             server_name=ServerName(settings.server_name),
             database=database,
-            log=await stack.enter_async_context(starting.log_beside(settings)),
+            log=await stack.enter_async_context(starting.log_beside(settings, readiness)),
             clock=SystemClock(),
             random_bytes=secrets.token_bytes,
         )

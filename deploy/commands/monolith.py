@@ -4,18 +4,16 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from base.tasks import TaskEnded
-from base.tasks import run as run_event_loop
 from deploy.configuration import is_local, load_settings
 from deploy.data_directory import DataDirectory
-from deploy.errors import StartRefused
 from deploy.log_lines import configure_logging
-from deploy.monolith import run_monolith
+from deploy.running import Server, run_to_the_end
+from deploy.settings import ListenerSettings
 from deploy.welcome import welcome
+from deploy.wiring import COMPONENTS
 
 _log: Final = logging.getLogger(__name__)
 
@@ -39,19 +37,13 @@ def run(arguments: argparse.Namespace) -> int:
         reach = "from this machine" if is_local(settings) else "by anybody who reaches the server"
         _log.warning("Registration is open", extra={"to_be_used": reach})
 
-    def announce(addresses: Sequence[str]) -> None:
-        for address, listener in zip(addresses, settings.listeners, strict=True):
-            _log.info("Listening", extra={"url": address, "apis": ",".join(listener.apis)})
-        if arguments.welcome:
-            sys.stdout.write(welcome(addresses[0], settings.server_name))
+    def announce(listener: ListenerSettings, url: str) -> None:
+        _log.info("Listening", extra={"url": url, "apis": ",".join(listener.apis)})
+        if arguments.welcome and "client" in listener.apis:
+            sys.stdout.write(welcome(url, settings.server_name))
             sys.stdout.flush()
 
     with DataDirectory(settings) as directory:
-        try:
-            run_event_loop(run_monolith(settings, directory, announce))
-        except TaskEnded as ended:
-            raise StartRefused(
-                f"The server has ended, because its part '{ended}' failed: {ended.__cause__}",
-                "The log lines above say more.",
-            ) from ended
+        server = Server(settings, directory, COMPONENTS, announce, is_patient=False)
+        run_to_the_end(server)
     return 0

@@ -61,11 +61,11 @@ def test_a_mistyped_command_is_answered_with_the_nearest(
 def test_a_wrong_argument_is_answered_with_where_to_look(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    wrong_use("migrate", "--confg", "x")
+    wrong_use("generate-keys", "--confg", "x")
 
     error = capsys.readouterr().err
     assert "unrecognized arguments: --confg" in error
-    assert error.endswith("Try: xylem migrate --help\n")
+    assert error.endswith("Try: xylem generate-keys --help\n")
 
 
 def test_a_refusal_is_one_line_with_advice(capsys: pytest.CaptureFixture[str]) -> None:

@@ -174,6 +174,19 @@ def test_an_unknown_key_is_named_with_its_place_and_the_nearest(
         ("server_name: a/b", "server_name: 'a/b' is no server name."),
         ("database: {url: 'mysql://x'}", "database.url: expected sqlite:///folder"),
         ("listeners: [{}, {}]", "listeners[1]: 127.0.0.1 port 8008 is taken by listeners[0]."),
+        ("listeners: [{apis: [internal]}]", "`internal`, and internal.secret is not set."),
+        ("internal: {secret: short}", "internal.secret has fewer than 16 characters."),
+        (f"internal: {{secret: {'x' * 16}, secret_path: y}}", "`secret` and `secret_path`"),
+        ("internal: {urls: {userapi: 'localhost:1'}}", "userapi: 'localhost:1' is no base URL."),
+        (
+            "internal: {urls: {roomserver: ['http://a', 'http://b/c']}}",
+            "internal.urls.roomserver: 'http://b/c' is no base URL.",
+        ),
+        ("internal: {urls: {roomsrver: 'http://a'}}", "unknown setting 'internal.urls.roomsrver'"),
+        (
+            f"listeners: [{{apis: [client, internal]}}]\ninternal: {{secret: {'x' * 16}}}",
+            "listeners[0]: `client` and `internal` share a listener.",
+        ),
         ("[1, 2]", "expected settings as `key: value`, got a list."),
         ("server_name: a\nserver_name: b", "line 2, column 1: the key 'server_name' stands here"),
         ("a: [", "line 1"),
@@ -203,7 +216,7 @@ def test_the_generated_file_sets_what_was_chosen_and_nothing_else(tmp_path: Path
     chosen = {key: value for key, value in values.items() if value}
     assert settings.server_name == "example.org"
     assert settings.userapi.registration == "open"
-    assert set(chosen) == {"server_name", "log", "userapi"}
+    assert set(chosen) == {"server_name", "internal", "log", "userapi"}
 
 
 def test_the_generated_file_with_all_its_defaults_is_the_default(tmp_path: Path) -> None:

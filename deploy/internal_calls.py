@@ -1,0 +1,135 @@
+"""The components in other processes, as this process calls them."""
+
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Final, NamedTuple, TypeVar
+
+import msgspec
+from aiohttp import ClientSession
+
+from deploy.errors import StartRefused
+from deploy.settings import InternalSettings
+from internalapi.process import Process, ProcessStatus
+from internalapi.roomserver import RoomDirectory, RoomQueries
+from internalapi.transport import Replicas, api_client, open_session
+from internalapi.userapi import Accounts, Authentication, Filters, Profiles
+
+P = TypeVar("P")
+
+
+class UserApis(NamedTuple):
+    """What others ask the user API."""
+
+    authentication: Authentication
+    accounts: Accounts
+    profiles: Profiles
+    filters: Filters
+
+
+class RoomApis(NamedTuple):
+    """What others ask the room server."""
+
+    queries: RoomQueries
+    directory: RoomDirectory
+
+
+class InternalCalls:
+    """Clients of the components whose URLs are in the settings."""
+
+    def __init__(self, settings: InternalSettings, secret: str, session: ClientSession) -> None:
+        self._settings = settings
+        self._secret = secret
+        self._session = session
+        self._replicas: Final = {
+            name: Replicas(urls) for name, urls in urls_of(settings).items() if urls
+        }
+
+    def users(self) -> UserApis:
+        """Return the user API in other processes."""
+        call = self._api
+        return UserApis(
+            call("userapi", Authentication),
+            call("userapi", Accounts),
+            call("userapi", Profiles),
+            call("userapi", Filters),
+        )
+
+    def rooms(self) -> RoomApis:
+        """Return the room server in other processes."""
+        return RoomApis(
+            self._api("roomserver", RoomQueries), self._api("roomserver", RoomDirectory)
+        )
+
+    def process(self, url: str) -> Process:
+        """Return the process at a URL."""
+        return self._client(Process, Replicas([url]))
+
+    async def query_reached(self, component: str) -> ProcessStatus:
+        """Return the status of one process of a component. Raises `ApiUnavailable`."""
+        return await self._api(component, Process).query_status()
+
+    def _api(self, component: str, protocol: Callable[..., P]) -> P:
+        return self._client(protocol, self._replicas[component])
+
+    def _client(self, protocol: Callable[..., P], replicas: Replicas) -> P:
+        return api_client(
+            protocol,
+            replicas,
+            secret=self._secret,
+            session=self._session,
+            timeout_s=self._settings.timeout_s,
+            attempt_timeout_s=self._settings.attempt_timeout_s,
+        )
+
+
+@contextlib.asynccontextmanager
+async def internal_calls(settings: InternalSettings) -> AsyncIterator[InternalCalls]:
+    """Hold connections to other processes. Raises `StartRefused`."""
+    secret = internal_secret(settings)
+    session = open_session(
+        settings.max_connections,
+        tls=_certificates(settings),
+        connect_timeout_s=settings.connect_timeout_s,
+    )
+    async with session as opened:
+        yield InternalCalls(settings, secret, opened)
+
+
+def urls_of(settings: InternalSettings) -> dict[str, tuple[str, ...]]:
+    """Return the URLs of each component, perhaps none."""
+    given = msgspec.structs.asdict(settings.urls)
+    return {name: (urls,) if isinstance(urls, str) else urls for name, urls in given.items()}
+
+
+def internal_secret(settings: InternalSettings) -> str:
+    """Return the shared secret, or raise `StartRefused`."""
+    if settings.secret_path:
+        try:
+            secret = Path(settings.secret_path).read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise StartRefused(
+                f"The shared secret {settings.secret_path} cannot be read: {error}",
+                "Name a file with one line of ASCII text in internal.secret_path.",
+            ) from error
+    else:
+        secret = settings.secret
+    if not secret:
+        raise StartRefused(
+            "Components in different processes need a shared secret.",
+            "Set internal.secret or internal.secret_path; make one with: openssl rand -hex 32",
+        )
+    return secret
+
+
+def _certificates(settings: InternalSettings) -> ssl.SSLContext | None:
+    if not settings.ca_path:
+        return None
+    try:
+        return ssl.create_default_context(cafile=settings.ca_path)
+    except OSError as error:  # ssl.SSLError is one
+        raise StartRefused(
+            f"The certificates {settings.ca_path} cannot be used: {error.strerror or error}.",
+            "internal.ca_path names a PEM file with the certificates that are believed.",
+        ) from error

@@ -1,0 +1,192 @@
+"""The life of a server process: it waits for what it needs, serves, and drains."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
+from typing import Final
+
+from base.clock import SystemClock
+from base.database import Database, Schema
+from base.http import HttpSettings, Router, application
+from base.metrics import HttpMetrics
+from base.tasks import TaskEnded, Tasks
+from base.tasks import run as run_event_loop
+from deploy import starting, wiring
+from deploy.data_directory import DataDirectory
+from deploy.errors import StartRefused
+from deploy.internal_calls import InternalCalls, internal_calls, internal_secret
+from deploy.observing import health_router, metrics_router, process_registry
+from deploy.process import stop_or_failure, stop_signals, tune
+from deploy.readiness import OUTAGES, Readiness
+from deploy.settings import Api, ListenerSettings, Settings
+from deploy.version import version
+from internalapi.process import Process, ProcessStatus
+from internalapi.transport import api_router
+
+_log: Final = logging.getLogger(__name__)
+
+Announce = Callable[[ListenerSettings, str], None]
+_OBSERVING: Final[frozenset[Api]] = frozenset({"health", "metrics"})
+
+
+class Server:
+    """A process that runs some components, or all."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        directory: DataDirectory,
+        names: Collection[str],
+        announce: Announce,
+        *,
+        is_patient: bool,
+    ) -> None:
+        """Take what to run; `announce` is told of each listener and its URL once it serves.
+
+        A patient process waits for what is away, any other refuses the start.
+        """
+        self._settings = settings
+        self._directory = directory
+        self._names = names
+        self._announce = announce
+        self._is_patient = is_patient
+        self._readiness = Readiness(is_patient=is_patient)
+        self._registry = process_registry()
+        self._ready_at_s = time.monotonic()
+        self._stack = contextlib.AsyncExitStack()
+
+    async def run(self) -> None:
+        """Run until SIGTERM or SIGINT.
+
+        Raises `StartRefused`, and `TaskEnded` when a part fails that the process cannot do without.
+        """
+        async with self._stack:
+            stop = self._stack.enter_context(stop_signals())
+            start = asyncio.create_task(self._start())
+            stopped = asyncio.create_task(stop.wait())
+            try:
+                await asyncio.wait([start, stopped], return_when=asyncio.FIRST_COMPLETED)
+                if start.done():
+                    await stop_or_failure(stop, await start)
+                _log.info("The server stops")
+            finally:
+                self._readiness.stopping()
+                start.cancel()
+                stopped.cancel()
+                await asyncio.gather(start, stopped, return_exceptions=True)
+        _log.info("The server has stopped")
+
+    async def _start(self) -> Tasks:
+        """Return the running tasks once all is served."""
+        settings, readiness, stack = self._settings, self._readiness, self._stack
+        routers: dict[Api, Sequence[Router]] = {
+            "metrics": [metrics_router(self._registry)],
+            "health": [health_router(readiness)],
+        }
+        observe = HttpMetrics(self._registry)
+        # Whoever watches a process that waits for others finds it alive.
+        early = [
+            one for one in settings.listeners if self._is_patient and {*one.apis} <= _OBSERVING
+        ]
+        await self._serve(early, routers, observe)
+
+        ground = await self._ground()
+        components = await wiring.build(ground, self._names)
+        tasks = await stack.enter_async_context(Tasks())
+        wiring.start(tasks, components, ground)
+        if components.clients is not None:
+            await components.clients.outcomes.wait_ready()
+
+        routers["client"] = wiring.client_routers(components)
+        if any("internal" in listener.apis for listener in settings.listeners):
+            secret = internal_secret(settings.internal)
+            process: Process = self
+            routers["internal"] = [
+                *wiring.internal_routers(components, secret),
+                api_router(Process, process, secret=secret),
+            ]
+        late = [one for one in settings.listeners if one not in early]
+        await self._serve(late, routers, observe)
+        if components.sync is not None:
+            stack.callback(components.sync.end_long_polls)
+        tune()
+        self._ready_at_s = time.monotonic()
+        readiness.started()
+        _log.info("Ready", extra={"components": ",".join(self._names)})
+        return tasks
+
+    async def _ground(self) -> wiring.Ground:
+        settings, readiness, clock = self._settings, self._readiness, SystemClock()
+        asked = {other for name in self._names for other in wiring.ASKED[name]} - {*self._names}
+        key = starting.signing_key(self._directory) if "clientapi" in self._names else None
+        log = await self._stack.enter_async_context(
+            starting.log(self._directory, settings, clock, readiness)
+        )
+        calls: InternalCalls | None = None
+        if asked:
+            calls = await self._stack.enter_async_context(internal_calls(settings.internal))
+            for component in sorted(asked):
+                await readiness.wait_for(component, partial(calls.query_reached, component))
+        return wiring.Ground(settings, log, clock, self._open_database, key, calls, self._stack)
+
+    async def _open_database(self, schema: Schema, *, durable: bool = False) -> Database:
+        may_migrate = self._settings.database.migrate_at_start
+        return await self._stack.enter_async_context(
+            starting.database(
+                self._directory, schema, self._readiness, durable=durable, may_migrate=may_migrate
+            )
+        )
+
+    async def _serve(
+        self,
+        listeners: Sequence[ListenerSettings],
+        routers: Mapping[Api, Sequence[Router]],
+        observe: HttpMetrics,
+    ) -> None:
+        """Serve these listeners until the process ends."""
+        http = self._settings.http
+        answering = HttpSettings(
+            max_body_bytes=http.max_body_bytes, body_timeout_s=http.body_timeout_s
+        )
+        applications = [
+            application(
+                [router for api in dict.fromkeys(one.apis) for router in routers[api]],
+                settings=answering,
+                outages=OUTAGES,
+                observe=observe,
+            )
+            for one in listeners
+        ]
+        server = await self._stack.enter_async_context(
+            starting.serving(listeners, applications, drain_s=http.shutdown_s)
+        )
+        for listener, port in zip(listeners, server.ports, strict=True):
+            self._announce(listener, _url(listener, port))
+
+    async def query_status(self) -> ProcessStatus:
+        """Return how this process is (`internalapi.process.Process`)."""
+        return ProcessStatus(
+            components=list(self._names),
+            version=version(),
+            uptime_s=time.monotonic() - self._ready_at_s,
+            is_stopping=self._readiness.is_stopping,
+        )
+
+
+def _url(listener: ListenerSettings, port: int) -> str:
+    host = f"[{listener.address}]" if ":" in listener.address else listener.address
+    return f"{'https' if listener.tls else 'http'}://{host}:{port}"
+
+
+def run_to_the_end(server: Server) -> None:
+    """Run a server until the process is told to stop. Raises `StartRefused`."""
+    try:
+        run_event_loop(server.run())
+    except TaskEnded as ended:
+        raise StartRefused(
+            f"The server has ended, because its part '{ended}' failed: {ended.__cause__}",
+            "The log lines above say more.",
+        ) from ended

@@ -1,0 +1,106 @@
+"""What settings have to be that no type can say."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from deploy.errors import SettingsInvalid
+from deploy.settings import ListenerSettings, Settings
+from matrix.errors import MatrixError
+from matrix.identifiers import parse_server_name
+from matrix.room_versions import ROOM_VERSIONS
+
+_DATABASES: Final = ("sqlite:///", "postgresql://")
+_BASE_URL: Final = re.compile(r"https?://[^/\s?#@]+/?")
+_SECRET_CHARACTERS_MIN: Final = 16
+
+
+def check(settings: Settings, source: str) -> None:
+    """Raise for what no type can say."""
+    try:
+        parse_server_name(settings.server_name)
+    except MatrixError as error:
+        raise SettingsInvalid(
+            f"{source}: server_name: '{settings.server_name}' is no server name.",
+            "It is a domain such as example.org, a port may follow.",
+        ) from error
+    if settings.default_room_version not in ROOM_VERSIONS:
+        raise SettingsInvalid(
+            f"{source}: default_room_version: there is no room version "
+            f"'{settings.default_room_version}'.",
+            f"Known are: {', '.join(ROOM_VERSIONS)}.",
+        )
+    if settings.database.url and not settings.database.url.startswith(_DATABASES):
+        raise SettingsInvalid(
+            f"{source}: database.url: expected sqlite:///folder or postgresql://user@host/database."
+        )
+    _refuse_absurd_numbers(settings, "", source)
+    _check_listeners(settings.listeners, source)
+    _check_internal(settings, source)
+
+
+def _check_listeners(listeners: Sequence[ListenerSettings], source: str) -> None:
+    taken: dict[tuple[str, int], int] = {}
+    for number, listener in enumerate(listeners):
+        place = (listener.address, listener.port)
+        if listener.port and place in taken:
+            raise SettingsInvalid(
+                f"{source}: listeners[{number}]: {listener.address} port {listener.port} is "
+                f"taken by listeners[{taken[place]}].",
+                "List all apis in one listener, or give it another port.",
+            )
+        taken[place] = number
+        if {"client", "internal"} <= set(listener.apis):
+            raise SettingsInvalid(
+                f"{source}: listeners[{number}]: `client` and `internal` share a listener.",
+                "What components ask each other must not be reachable by clients: give `internal` "
+                "a listener with another port, which only your own machines can reach.",
+            )
+
+
+def _check_internal(settings: Settings, source: str) -> None:
+    internal = settings.internal
+    if internal.secret and internal.secret_path:
+        raise SettingsInvalid(f"{source}: internal: `secret` and `secret_path` are both set.")
+    if internal.secret and len(internal.secret) < _SECRET_CHARACTERS_MIN:
+        raise SettingsInvalid(
+            f"{source}: internal.secret has fewer than {_SECRET_CHARACTERS_MIN} characters.",
+            "Make one: openssl rand -hex 32",
+        )
+    is_served = any("internal" in listener.apis for listener in settings.listeners)
+    if is_served and not (internal.secret or internal.secret_path):
+        raise SettingsInvalid(
+            f"{source}: a listener serves `internal`, and internal.secret is not set.",
+            "Make one: openssl rand -hex 32",
+        )
+    for component, urls in msgspec.structs.asdict(internal.urls).items():
+        for url in [urls] if isinstance(urls, str) else urls:
+            if _BASE_URL.fullmatch(url) is None:
+                raise SettingsInvalid(
+                    f"{source}: internal.urls.{component}: '{url}' is no base URL.",
+                    "It is like http://10.0.0.5:8009, without a path.",
+                )
+
+
+def _refuse_absurd_numbers(value: object, place: str, source: str) -> None:
+    """Raise for numbers below 0, and for rates at which nothing ever happens."""
+    if isinstance(value, tuple | list):
+        for index, inner in enumerate(value):
+            _refuse_absurd_numbers(inner, f"{place}[{index}]", source)
+    if not isinstance(value, msgspec.Struct):
+        return
+    for field in msgspec.structs.fields(value):
+        inner, inner_place = (
+            getattr(value, field.name),
+            f"{place}.{field.name}" if place else field.name,
+        )
+        if isinstance(inner, int | float) and inner < 0 and inner != field.default:
+            raise SettingsInvalid(f"{source}: {inner_place}: {inner} is below 0.")
+        if field.name in {"per_second", "burst"} and not inner:
+            raise SettingsInvalid(
+                f"{source}: {inner_place} has to be above 0.",
+                "To have no limit, set the whole of the rate to null.",
+            )
+        _refuse_absurd_numbers(inner, inner_place, source)

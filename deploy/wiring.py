@@ -1,0 +1,198 @@
+"""How components are put together, those of one process directly and others by calls."""
+
+import secrets
+from collections.abc import Collection, Mapping
+from contextlib import AsyncExitStack
+from typing import Final, NamedTuple, Protocol, TypeVar
+
+from base.clock import Clock
+from base.database import Database, Schema
+from base.http import Router
+from base.tasks import Tasks
+from components.clientapi import component as clientapi
+from components.roomserver import component as roomserver
+from components.syncapi import component as syncapi
+from components.userapi import component as userapi
+from deploy.internal_calls import InternalCalls, RoomApis, UserApis
+from deploy.readiness import OUTAGES
+from deploy.settings import Settings
+from deploy.trimming import Trimmer
+from internalapi.roomserver import RoomDirectory, RoomQueries
+from internalapi.transport import api_router
+from internalapi.userapi import Accounts, Authentication, Filters, Profiles
+from logs.log import Log
+from matrix.identifiers import ServerName
+from matrix.signing import SigningKey
+
+T = TypeVar("T")
+
+COMPONENTS: Final = ("userapi", "roomserver", "syncapi", "clientapi")
+"""In the order of their start: each comes after those that it asks."""
+ASKED: Final[Mapping[str, tuple[str, ...]]] = {
+    "userapi": (),
+    "roomserver": (),
+    "syncapi": ("userapi",),
+    "clientapi": ("userapi", "roomserver"),
+}
+"""Which components each one asks."""
+
+
+class OpenDatabase(Protocol):
+    """Opens a component's database, which the process closes."""
+
+    async def __call__(self, schema: Schema, *, durable: bool = False) -> Database:
+        """Return the database; one that no log can rebuild is `durable`."""
+        ...
+
+
+class Ground(NamedTuple):
+    """What components stand on."""
+
+    settings: Settings
+    log: Log
+    clock: Clock
+    open_database: OpenDatabase
+    key: SigningKey | None
+    """Where the client API is built."""
+    calls: InternalCalls | None
+    """Where components of other processes are asked."""
+    stack: AsyncExitStack
+
+
+class Components(NamedTuple):
+    """The components of this process."""
+
+    users: userapi.UserApi | None
+    rooms: roomserver.RoomServer | None
+    sync: syncapi.SyncApi | None
+    clients: clientapi.ClientApi | None
+
+
+async def build(ground: Ground, names: Collection[str]) -> Components:
+    """Put these components together over their databases; nothing runs yet."""
+    users = await _build_users(ground) if "userapi" in names else None
+    rooms = await _build_rooms(ground) if "roomserver" in names else None
+    sync = await _build_sync(ground, users) if "syncapi" in names else None
+    clients = _build_clients(ground, users, rooms) if "clientapi" in names else None
+    return Components(users, rooms, sync, clients)
+
+
+async def _build_users(ground: Ground) -> userapi.UserApi:
+    users = userapi.build(
+        settings=ground.settings.userapi,
+        server_name=ServerName(ground.settings.server_name),
+        database=await ground.open_database(userapi.SCHEMA, durable=True),
+        log=ground.log,
+        clock=ground.clock,
+        random_bytes=secrets.token_bytes,
+        default_room_version=ground.settings.default_room_version,
+    )
+    ground.stack.callback(users.close)
+    return users
+
+
+async def _build_rooms(ground: Ground) -> roomserver.RoomServer:
+    return roomserver.build(
+        log=ground.log,
+        database=await ground.open_database(roomserver.SCHEMA),
+        settings=ground.settings.roomserver,
+        clock=ground.clock,
+    )
+
+
+async def _build_sync(ground: Ground, users: userapi.UserApi | None) -> syncapi.SyncApi:
+    user_apis = _user_apis(users, ground)
+    return await syncapi.build(
+        log=ground.log,
+        database=await ground.open_database(syncapi.SCHEMA),
+        settings=ground.settings.syncapi,
+        clock=ground.clock,
+        authentication=user_apis.authentication,
+        filters=user_apis.filters,
+    )
+
+
+def _build_clients(
+    ground: Ground, users: userapi.UserApi | None, rooms: roomserver.RoomServer | None
+) -> clientapi.ClientApi:
+    user_apis, room_apis = _user_apis(users, ground), _room_apis(rooms, ground)
+    return clientapi.build(
+        log=ground.log,
+        rooms=room_apis.queries,
+        directory=room_apis.directory,
+        authentication=user_apis.authentication,
+        profiles=user_apis.profiles,
+        accounts=user_apis.accounts,
+        server_name=ServerName(ground.settings.server_name),
+        key=_given(ground.key),
+        clock=ground.clock,
+        settings=ground.settings.clientapi,
+        default_room_version=ground.settings.default_room_version,
+    )
+
+
+def _user_apis(users: userapi.UserApi | None, ground: Ground) -> UserApis:
+    return _given(ground.calls).users() if users is None else _apis_of_users(users)
+
+
+def _apis_of_users(users: userapi.UserApi) -> UserApis:
+    return UserApis(users.authentication, users.accounts, users.profiles, users.filters)
+
+
+def _room_apis(rooms: roomserver.RoomServer | None, ground: Ground) -> RoomApis:
+    return _given(ground.calls).rooms() if rooms is None else _apis_of_rooms(rooms)
+
+
+def _apis_of_rooms(rooms: roomserver.RoomServer) -> RoomApis:
+    return RoomApis(rooms.queries, rooms.directory)
+
+
+def _given(value: T | None) -> T:
+    if value is None:
+        raise RuntimeError("The process was not given what its components need.")
+    return value
+
+
+def start(tasks: Tasks, components: Components, ground: Ground) -> None:
+    """Run the components; those started last, which stand on the others, are stopped first."""
+    users, rooms, sync, clients = components
+    if users is not None:
+        tasks.start("userapi", users.run())
+    if rooms is not None:
+        tasks.start("roomserver", rooms.consumer.run())
+    if sync is not None:
+        tasks.start("syncapi, rooms", sync.room_events.run())
+        tasks.start("syncapi, client data", sync.client_data.run())
+    if clients is not None:
+        tasks.start("clientapi, outcomes", clients.outcomes.run())
+    # Kafka drops by age alone; the embedded log is in the process of all its readers.
+    if ground.settings.log.kafka is None and rooms is not None and sync is not None:
+        readers = (rooms.consumer, sync.room_events, sync.client_data)
+        trimmer = Trimmer(ground.log, readers, ground.clock)
+        tasks.start("trimmer", trimmer.run(ground.settings.log.trim_interval_s))
+
+
+def client_routers(components: Components) -> list[Router]:
+    """Return what clients reach of these components."""
+    users, _, sync, clients = components
+    return [part.router for part in (users, clients, sync) if part is not None]
+
+
+def internal_routers(components: Components, secret: str) -> list[Router]:
+    """Return what other components reach of these."""
+    users = None if components.users is None else _apis_of_users(components.users)
+    rooms = None if components.rooms is None else _apis_of_rooms(components.rooms)
+    routers = []
+    if users is not None:
+        routers += [
+            api_router(Authentication, users.authentication, secret=secret, outages=OUTAGES),
+            api_router(Accounts, users.accounts, secret=secret, outages=OUTAGES),
+            api_router(Profiles, users.profiles, secret=secret, outages=OUTAGES),
+            api_router(Filters, users.filters, secret=secret, outages=OUTAGES),
+        ]
+    if rooms is not None:
+        routers += [
+            api_router(RoomQueries, rooms.queries, secret=secret, outages=OUTAGES),
+            api_router(RoomDirectory, rooms.directory, secret=secret, outages=OUTAGES),
+        ]
+    return routers
