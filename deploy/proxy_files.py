@@ -103,7 +103,7 @@ def chart_routes() -> str:
 
 
 def unit_environment(component: str) -> str:
-    """Return the environment of one component's systemd unit: where it listens."""
+    """Return the environment of one component's systemd unit: where it and the others listen."""
     number = MACHINE_NUMBERS[component]
     listeners = (
         (8100 + number, "[client]"),
@@ -115,7 +115,20 @@ def unit_environment(component: str) -> str:
         variable = f"XYLEM_LISTENERS__{index}__"
         lines += [f"{variable}PORT={port}", f"{variable}APIS={apis}"]
     lines.append("XYLEM_LISTENERS__0__TRUSTED_PROXIES=[127.0.0.1]")
+    lines += [
+        f"XYLEM_INTERNAL__URLS__{other.upper()}=http://127.0.0.1:{8200 + other_number}"
+        for other, other_number in MACHINE_NUMBERS.items()
+    ]
     return "\n".join(lines) + "\n"
+
+
+def compose_environment() -> str:
+    """Return where components call each other as containers of the compose file."""
+    lines = [
+        f"XYLEM_INTERNAL__URLS__{component.upper()}=http://{component}:8009"
+        for component in MACHINE_NUMBERS
+    ]
+    return f"# {_MADE}\n" + "\n".join(lines) + "\n"
 
 
 def _forwarding() -> str:
@@ -126,6 +139,7 @@ def _forwarding() -> str:
 def files() -> Mapping[Path, Callable[[], str]]:
     """Return the files that are made from the table, below this folder."""
     made: dict[Path, Callable[[], str]] = {
+        FOLDER / "compose/internal.env": compose_environment,
         FOLDER / "proxy/nginx/routes.conf": nginx_map,
         FOLDER / "proxy/nginx/upstreams.conf": nginx_upstreams,
         FOLDER / "proxy/caddy/routes.caddy": caddy_routes,

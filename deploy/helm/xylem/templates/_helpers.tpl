@@ -31,10 +31,8 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- define "xylem.config" -}}
 {{- $full := include "xylem.fullname" . -}}
 {{- $urls := dict -}}
-{{- range $name, $component := .Values.components -}}
-{{- if has "internal" $component.apis -}}
+{{- range $name, $_ := .Values.components -}}
 {{- $_ := set $urls $name (printf "http://%s-%s:8009" $full $name) -}}
-{{- end -}}
 {{- end -}}
 {{- $kafka := dict
   "bootstrap_servers" .Values.kafka.bootstrapServers
@@ -53,11 +51,17 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
   "listeners" $listeners
   "internal" (dict "urls" $urls)
   "log" (dict "kafka" $kafka)
+  "database" (dict "migrate_at_start" (not .Values.prepare.enabled))
   "logging" (dict "format" "json") -}}
 {{- if .Values.publicBaseUrl -}}
 {{- $_ := set $config "userapi" (dict "public_base_url" .Values.publicBaseUrl) -}}
 {{- end -}}
 {{- mergeOverwrite $config (deepCopy .Values.config) | toYaml -}}
+{{- end }}
+
+{{/* The components that clients reach: a list in JSON. */}}
+{{- define "xylem.served" -}}
+{{ keys (.Files.Get "files/routes.yaml" | fromYaml).components | sortAlpha | toJson }}
 {{- end }}
 
 {{/* Secrets that come from the values. */}}

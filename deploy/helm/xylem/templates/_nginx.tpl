@@ -25,8 +25,9 @@ http {
     {{- end }}
     real_ip_header X-Forwarded-For;
     real_ip_recursive on;
-    {{ range $name, $component := .Values.components }}
-    {{- if has "client" $component.apis }}
+    {{ $served := include "xylem.served" . | fromJsonArray }}
+    {{- range $name, $_ := .Values.components }}
+    {{- if has $name $served }}
     upstream {{ $name }} {
         server {{ include "xylem.fullname" $ }}-{{ $name }}:8008;
         keepalive 64;
