@@ -17,6 +17,7 @@ from base.database.statements import (
     insert_new_into,
     upsert_into,
 )
+from base.database.timed import TimedDatabase
 
 __all__ = [
     "Database",
@@ -27,6 +28,7 @@ __all__ = [
     "SchemaTooOld",
     "SelectByKeys",
     "Statement",
+    "TimedDatabase",
     "insert",
     "insert_into",
     "insert_new_into",

@@ -21,7 +21,7 @@ from matrix.errors import MatrixError, MethodNotAllowed, TooLarge, Unavailable, 
 _log: Final = logging.getLogger(__name__)
 
 Observer: TypeAlias = Callable[[str, str, int, float], None]
-"""Told of each answer: method, path template, status, seconds."""
+"""Told of each answer: method, path template, status, seconds; in the request's own context."""
 
 _CORS: Final[tuple[Header, ...]] = (
     (b"access-control-allow-origin", b"*"),
@@ -91,7 +91,9 @@ class Application(FastAPI):
             return
         started = perf_counter()
         method: str = scope["method"]
-        request_id.set(f"{self._request_prefix}{next(self._request_numbers):x}")
+        request_id.set(
+            scope.get("request_id") or f"{self._request_prefix}{next(self._request_numbers):x}"
+        )
         template = ""
         request: Request | None = None
         try:
@@ -173,7 +175,11 @@ class Application(FastAPI):
         self, request: Request | None, response: Response | StreamingResponse, send: Send
     ) -> None:
         """Send a response. One that ends the connection waits for a body that is still coming."""
-        headers: list[Header] = [*self._cors, *response.headers]
+        headers: list[Header] = [
+            *self._cors,
+            (b"x-request-id", request_id.get().encode()),
+            *response.headers,
+        ]
         if response.content_type:
             headers.append((b"content-type", response.content_type))
         length = len(response.body) if isinstance(response, Response) else response.length

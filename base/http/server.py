@@ -5,14 +5,17 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from base.http.joining import JoiningTransport
+from base.http.request_id import accepted
 
 _BACKLOG: Final = 4096
 _MAX_HEAD_BYTES: Final = 65536
@@ -32,7 +35,7 @@ class Listener:
     private_key: Path | None = None
     """The certificate's key, PEM, unless it is in the same file."""
     trusted_proxies: Sequence[str] = ()
-    """Addresses or networks of the proxies whose X-Forwarded-For is believed."""
+    """Addresses or networks of the proxies whose X-Forwarded-For and X-Request-ID are believed."""
     keep_alive_s: int = 75
     """How long an idle connection stays open."""
     max_connections: int = 20_000
@@ -93,6 +96,8 @@ def _bind(listener: Listener) -> socket.socket:
 
 def _configuration(listener: Listener, drain_s: int) -> uvicorn.Config:
     application = listener.application
+    if listener.trusted_proxies:
+        application = _Proxied(application, listener.trusted_proxies)
 
     async def ending_quietly(scope: Scope, receive: Receive, send: Send) -> None:
         # A request is a task of its own: cancelling it, as stopping does, concerns nobody else.
@@ -108,8 +113,7 @@ def _configuration(listener: Listener, drain_s: int) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=bool(listener.trusted_proxies),
-        forwarded_allow_ips=list(listener.trusted_proxies),
+        proxy_headers=False,  # `_Proxied` reads them
         ssl_certfile=listener.certificate,
         ssl_keyfile=listener.private_key,
         backlog=_BACKLOG,
@@ -117,6 +121,26 @@ def _configuration(listener: Listener, drain_s: int) -> uvicorn.Config:
         timeout_keep_alive=listener.keep_alive_s,
         timeout_graceful_shutdown=drain_s,
     )
+
+
+class _Proxied:
+    """Believes what trusted proxies say of the client, and the request IDs that they give."""
+
+    def __init__(self, application: ASGIApp, trusted_proxies: Sequence[str]) -> None:
+        self._behind: Any = ProxyHeadersMiddleware(
+            cast(Any, application), trusted_hosts=list(trusted_proxies)
+        )
+        self._is_trusted = lru_cache(1024)(self._behind.trusted_hosts.__contains__)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        client = scope.get("client")
+        if client is not None and self._is_trusted(client[0]):
+            for name, value in scope["headers"]:
+                if name == b"x-request-id":
+                    scope["request_id"] = accepted(value)
+                    break
+        await self._behind(scope, receive, send)
 
 
 class _UvicornServer(uvicorn.Server):

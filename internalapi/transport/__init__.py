@@ -1,5 +1,6 @@
 """Internal APIs over HTTP: server and client derived from the Protocol that defines an API."""
 
+from internalapi.transport.call_metrics import CallMetrics
 from internalapi.transport.client import api_client, open_session
 from internalapi.transport.errors import (
     ApiMismatch,
@@ -15,6 +16,7 @@ __all__ = [
     "ApiMismatch",
     "ApiSecretRefused",
     "ApiUnavailable",
+    "CallMetrics",
     "InternalError",
     "NotAnApi",
     "Replicas",

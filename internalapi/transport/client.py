@@ -5,6 +5,7 @@ import io
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from time import perf_counter
 from typing import Any, Final, TypeVar, cast
 
 import aiohttp
@@ -12,6 +13,7 @@ from yarl import URL
 
 from base.http import current_request_id
 from internalapi.deadlines import DeadlineExceeded, remaining_s
+from internalapi.transport.call_metrics import CallMetrics
 from internalapi.transport.codec import Undecodable, encode
 from internalapi.transport.errors import (
     ApiMismatch,
@@ -82,6 +84,7 @@ def api_client(
     session: aiohttp.ClientSession,
     timeout_s: float = _TIMEOUT_S,
     attempt_timeout_s: float = _ATTEMPT_TIMEOUT_S,
+    metrics: CallMetrics | None = None,
 ) -> P:
     """Return an object with the Protocol's methods, each of which calls the process at a URL.
 
@@ -89,7 +92,8 @@ def api_client(
     `InternalError` for a bug on the other side. Where the caller set no deadline, `timeout_s` is
     one. Several processes are called in turn. One that cannot be reached is passed over; a query
     whose connection broke, or that is not answered within `attempt_timeout_s`, is asked of the
-    next one, or once more of the only one; a change never. Raises `NotAnApi` if the Protocol has
+    next one, or once more of the only one; a change never. `metrics` counts the calls. Raises
+    `NotAnApi` if the Protocol has
     methods that cannot be carried.
     """
     definition = protocol_class(protocol)
@@ -102,10 +106,12 @@ def api_client(
         timeout_s=timeout_s,
         attempt_timeout_s=attempt_timeout_s,
     )
-    calls = {
-        name: staticmethod(_call(method, path(definition, name), connection))
-        for name, method in methods(definition).items()
-    }
+    calls = {}
+    for name, method in methods(definition).items():
+        call = _call(method, path(definition, name), connection)
+        if metrics is not None:
+            call = _counted(call, definition.__name__, name, metrics)
+        calls[name] = staticmethod(call)
     return cast(P, type(f"{definition.__name__}Client", (), calls)())
 
 
@@ -126,6 +132,31 @@ def _call(
 
     call.__name__ = call.__qualname__ = method.name
     return call
+
+
+def _counted(
+    call: Callable[..., Coroutine[Any, Any, Any]], api: str, name: str, metrics: CallMetrics
+) -> Callable[..., Coroutine[Any, Any, Any]]:
+    async def counted(**arguments: Any) -> Any:
+        started = perf_counter()
+        outcome = "failed"
+        try:
+            result = await call(**arguments)
+            outcome = "ok"
+        except (ApiUnavailable, DeadlineExceeded):
+            outcome = "unavailable"
+            raise
+        except InternalError:
+            raise
+        except Exception:
+            outcome = "refused"
+            raise
+        finally:
+            metrics.observe(api, name, outcome, perf_counter() - started)
+        return result
+
+    counted.__name__ = counted.__qualname__ = name
+    return counted
 
 
 class _Connection:

@@ -86,7 +86,7 @@ def _handler(
     content_type = CONTENT_TYPE.encode()
 
     async def call(request: Request) -> bytes:
-        if (identity := request.header(REQUEST_ID_HEADER)) is not None:
+        if identity := request.header(REQUEST_ID_HEADER):
             request_id.set(identity[:_MAX_REQUEST_ID])
         try:
             given = method.decode_arguments(await request.body())

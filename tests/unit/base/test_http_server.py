@@ -21,6 +21,7 @@ from base.http import (
     Router,
     StreamingResponse,
     application,
+    current_request_id,
     empty_response,
     json_response,
     serve,
@@ -333,3 +334,39 @@ async def test_a_request_that_hangs_holds_up_the_end_only_so_long(
 
     async with await call as answer:
         assert answer.status == 503
+
+
+async def request_id_of_answer(port: int, given: str | None) -> tuple[str, str]:
+    """Return the request ID that a handler saw and the one in its answer."""
+    headers = {} if given is None else {"x-request-id": given}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"http://127.0.0.1:{port}/x", headers=headers) as answer,
+    ):
+        return await answer.json(), answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    ("trusted", "given", "is_taken"),
+    [
+        (("127.0.0.1",), "from-the-proxy.1", True),
+        (("127.0.0.1",), "no fit\tID", False),
+        (("127.0.0.1",), "x" * 65, False),
+        (("127.0.0.1",), None, False),
+        (("192.0.2.0/24",), "from-anybody", False),
+        ((), "from-anybody", False),
+    ],
+)
+async def test_a_request_id_is_believed_from_trusted_proxies_only(
+    trusted: tuple[str, ...], given: str | None, *, is_taken: bool
+) -> None:
+    async def handler(_request: Request) -> Response:
+        return json_response(current_request_id())
+
+    async with serve([Listener(app(handler), trusted_proxies=trusted)]) as server:
+        seen, answered = await request_id_of_answer(server.ports[0], given)
+        again, _ = await request_id_of_answer(server.ports[0], given)
+
+    assert seen == answered != ""
+    assert (seen == given) == is_taken
+    assert (seen == again) == is_taken
