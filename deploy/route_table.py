@@ -68,10 +68,12 @@ _CLIENT: Final = "/_matrix/client/*"
 _ROOM: Final = f"{_CLIENT}/rooms/*"
 
 TABLE: Final = (
-    Line("userapi", "/.well-known/matrix/client"),
+    Line("userapi", "/.well-known/matrix/{client,support}"),
+    Line("userapi", "/_matrix/static/client/login/**"),
     Line("userapi", "/_matrix/client/versions"),
     Line("userapi", f"{_CLIENT}/{{account,capabilities,delete_devices,devices,login,logout}}/**"),
-    Line("userapi", f"{_CLIENT}/{{pushrules,refresh,register,thirdparty,user,voip}}/**"),
+    Line("userapi", f"{_CLIENT}/{{admin,auth,pushrules,refresh,register,thirdparty}}/**"),
+    Line("userapi", f"{_CLIENT}/{{user,user_directory,voip}}/**"),
     Line("userapi", f"{_CLIENT}/profile/**", READS),
     Line("userapi", "/_synapse/admin/**"),
     # The names of members are part of the state of their rooms.

@@ -4,7 +4,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from matrix.identifiers import DeviceID, UserID
+from matrix.identifiers import DeviceID, RoomID, UserID
 
 
 class Requester(msgspec.Struct, frozen=True):
@@ -14,6 +14,8 @@ class Requester(msgspec.Struct, frozen=True):
     device_id: DeviceID
     is_guest: bool = False
     is_admin: bool = False
+    is_suspended: bool = False
+    """Whether all that a suspended account cannot do is refused with `UserSuspended`."""
 
 
 class NewAccount(msgspec.Struct, frozen=True):
@@ -28,7 +30,10 @@ class Authentication(Protocol):
     """Recognises access tokens. Called on every request: the answer comes from memory."""
 
     async def query_token(self, *, access_token: str) -> Requester:
-        """Return whose token it is. Raises `UnknownToken`, with `soft_logout` when it expired."""
+        """Return whose token it is.
+
+        Raises `UnknownToken`, with `soft_logout` when it expired, and `UserLocked`.
+        """
         ...
 
 
@@ -59,9 +64,7 @@ class Profiles(Protocol):
         """Return the profile's fields (`displayname`, `avatar_url`, others). Raises `NotFound`."""
         ...
 
-    async def perform_set_profile_field(
-        self, *, user_id: UserID, field: str, value: Any
-    ) -> bool:
+    async def perform_set_profile_field(self, *, user_id: UserID, field: str, value: Any) -> bool:
         """Set a field, or remove it with `None`; false when nothing changed."""
         ...
 
@@ -71,4 +74,31 @@ class Filters(Protocol):
 
     async def query_filter(self, *, user_id: UserID, filter_id: str) -> dict[str, Any]:
         """Return the filter as it was stored. Raises `NotFound`."""
+        ...
+
+
+class AccountData(Protocol):
+    """Account data of local users, as other components read and write it."""
+
+    async def query_account_data(
+        self, *, user_id: UserID, room_id: RoomID | None, data_type: str
+    ) -> dict[str, Any] | None:
+        """Return the content of a type, of a room or of none; `None` where it was never set."""
+        ...
+
+    async def perform_set_account_data(
+        self, *, user_id: UserID, room_id: RoomID | None, data_type: str, content: dict[str, Any]
+    ) -> None:
+        """Set the content of a type, also of one that only the server sets (`m.fully_read`).
+
+        Durable and announced. Raises `TooLarge`, and `NotFound` for a user without an account.
+        """
+        ...
+
+
+class OpenIDTokens(Protocol):
+    """Tokens with which users prove to others who they are."""
+
+    async def query_openid_user(self, *, access_token: str) -> UserID:
+        """Return who had the token made. Raises `UnknownToken`, also for an expired one."""
         ...

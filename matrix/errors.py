@@ -7,7 +7,7 @@ MatrixError
 ├── Unrecognized         404 M_UNRECOGNIZED
 ├── MethodNotAllowed     405 M_UNRECOGNIZED
 ├── NotJson, BadJson, InvalidParam, MissingParam, UnsupportedRoomVersion, ...   400
-├── MissingToken, UnknownToken   401
+├── MissingToken, UnknownToken, UserLocked   401
 ├── TooLarge             413 M_TOO_LARGE
 ├── LimitExceeded        429 M_LIMIT_EXCEEDED
 └── Unavailable          503 M_UNKNOWN, a dependency is away or overloaded: try again
@@ -178,6 +178,55 @@ class UserDeactivated(Forbidden):
     """The account has been deactivated."""
 
     errcode = "M_USER_DEACTIVATED"
+
+
+class UserLocked(MatrixError):
+    """The account is locked: it can be used again once it is unlocked."""
+
+    errcode = "M_USER_LOCKED"
+    status = 401
+
+
+class UserSuspended(Forbidden):
+    """The account is suspended, and cannot do this meanwhile."""
+
+    errcode = "M_USER_SUSPENDED"
+
+
+class AppserviceLoginUnsupported(MatrixError):
+    """Application services cannot log in as their users."""
+
+    errcode = "M_APPSERVICE_LOGIN_UNSUPPORTED"
+
+
+class ThreepidDenied(Forbidden):
+    """The server takes no third-party identifiers."""
+
+    errcode = "M_THREEPID_DENIED"
+
+
+class ThreepidNotFound(MatrixError):
+    """No account has this third-party identifier."""
+
+    errcode = "M_THREEPID_NOT_FOUND"
+
+
+class ThreepidMediumNotSupported(MatrixError):
+    """The server takes no third-party identifiers of this medium."""
+
+    errcode = "M_THREEPID_MEDIUM_NOT_SUPPORTED"
+
+
+class KeyTooLarge(MatrixError):
+    """The name of the profile field is longer than 255 bytes."""
+
+    errcode = "M_KEY_TOO_LARGE"
+
+
+class ProfileTooLarge(MatrixError):
+    """The profile would be larger than 64 KiB."""
+
+    errcode = "M_PROFILE_TOO_LARGE"
 
 
 class WeakPassword(MatrixError):

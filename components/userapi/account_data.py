@@ -1,11 +1,12 @@
 """Account data: what clients keep for their user, globally and per room."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from components.userapi.settings import UserApiSettings
 from components.userapi.store.user_data import PUSH_RULES, AccountDataStore
 from components.userapi.text import checked_name
-from matrix.canonical import encode_canonical
+from matrix.canonical import decode_json, encode_canonical
 from matrix.errors import BadJson, NotFound, TooLarge
 from matrix.identifiers import RoomID, UserID
 
@@ -26,23 +27,70 @@ class AccountDataService:
         self._size_max = settings.account_data_size_max
 
     async def query_account_data(
-        self, user_id: UserID, room_id: RoomID | None, data_type: str
-    ) -> bytes:
-        """Return the JSON object of a type. Raises `NotFound`."""
+        self, *, user_id: UserID, room_id: RoomID | None, data_type: str
+    ) -> dict[str, Any] | None:
+        """Return the content of a type, of a room or of none; `None` where it was never set."""
+        content = await self.find(user_id, room_id, data_type)
+        if content is None:
+            return None
+        value: dict[str, Any] = decode_json(content)
+        return value
+
+    async def perform_set_account_data(
+        self, *, user_id: UserID, room_id: RoomID | None, data_type: str, content: dict[str, Any]
+    ) -> None:
+        """Set the content of a type, also of one that only the server sets (`m.fully_read`).
+
+        Durable and announced. Raises `TooLarge`, and `NotFound` for a user without an account.
+        """
+        await self.perform_change(user_id, room_id, data_type, lambda _: content)
+
+    async def find(self, user_id: UserID, room_id: RoomID | None, data_type: str) -> bytes | None:
+        """Return the JSON object of a type; `None` where it was never set."""
         checked_name(data_type, "type")
-        content = await self._store.select_account_data(user_id, room_id or "", data_type)
+        return await self._store.select_account_data(user_id, room_id or "", data_type)
+
+    async def query(self, user_id: UserID, room_id: RoomID | None, data_type: str) -> bytes:
+        """Return the JSON object of a type. Raises `NotFound`."""
+        content = await self.find(user_id, room_id, data_type)
         if content is None:
             raise NotFound("There is no account data of this type.")
         return content
 
-    async def perform_set_account_data(
+    async def perform_put(
         self, user_id: UserID, room_id: RoomID | None, data_type: str, content: dict[str, Any]
     ) -> None:
-        """Set the content of a type. Raises `ServerManaged` and `TooLarge`."""
+        """Set the content of a type for a client. Raises `ServerManaged` and `TooLarge`."""
         checked_name(data_type, "type")
         if data_type in _OF_THE_SERVER:
             raise ServerManaged
+        await self._store.upsert_account_data(
+            user_id, room_id or "", data_type, self._encode(content)
+        )
+
+    async def perform_change(
+        self,
+        user_id: UserID,
+        room_id: RoomID | None,
+        data_type: str,
+        change: Callable[[bytes | None], dict[str, Any] | None],
+    ) -> None:
+        """Set a type to what `change` makes of its JSON object, one change after the other.
+
+        With `None` it stays as it is. Raises `TooLarge`, `NotFound` for a user
+        without an account, and what `change` raises.
+        """
+        checked_name(data_type, "type")
+
+        def encoded(content: bytes | None) -> bytes | None:
+            changed = change(content)
+            new = None if changed is None else self._encode(changed)
+            return None if new == content else new
+
+        await self._store.change_account_data(user_id, room_id or "", data_type, encoded)
+
+    def _encode(self, content: dict[str, Any]) -> bytes:
         encoded = encode_canonical(content)
         if len(encoded) > self._size_max:
             raise TooLarge("The account data is too large.")
-        await self._store.upsert_account_data(user_id, room_id or "", data_type, encoded)
+        return encoded

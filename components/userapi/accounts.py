@@ -14,7 +14,14 @@ from components.userapi.store.accounts import Account, AccountStore, StoredAccou
 from components.userapi.tokens import Login, LoginRequest, Tokens
 from internalapi.userapi import NewAccount
 from matrix.canonical import encode_canonical
-from matrix.errors import Forbidden, InvalidParam, InvalidUsername, UserInUse, WeakPassword
+from matrix.errors import (
+    Forbidden,
+    InvalidParam,
+    InvalidUsername,
+    UserDeactivated,
+    UserInUse,
+    WeakPassword,
+)
 from matrix.identifiers import ServerName, UserID, is_valid_new_localpart, parse_user_id
 
 _GENERATED_BYTES: Final = 10
@@ -35,6 +42,8 @@ class AccountRequest(msgspec.Struct, frozen=True):
     """`None` for the localpart."""
     interactive_session_id: str | None = None
     token_use: TokenUse | None = None
+    is_upgrade: bool = False
+    """Whether it is a guest's account that becomes a user's."""
 
 
 class AccountService:
@@ -94,7 +103,8 @@ class AccountService:
         user_id = self.user_id_of(self._generated_localpart() if localpart is None else localpart)
         self.check_password_strength(request.password)
         # Asked before the password is hashed, which takes long.
-        await self.check_available(user_id)
+        if not request.is_upgrade:
+            await self.check_available(user_id)
         password_hash = None
         if request.password is not None:
             password_hash = await self._passwords.hash(request.password)
@@ -114,8 +124,10 @@ class AccountService:
                 session=session,
                 interactive_session_id=request.interactive_session_id,
                 token_use=request.token_use,
+                is_upgrade=request.is_upgrade,
             )
         )
+        self._tokens.cache.forget(user_id, None)
         return user_id, login
 
     def user_id_of(self, localpart: str) -> UserID:
@@ -153,15 +165,19 @@ class AccountService:
         return UserID(f"@{localpart}:{server_name}")
 
     async def check_password(self, user_id: UserID | None, password: str) -> UserID:
-        """Return the user whose password this is. Raises `Forbidden`.
+        """Return the user whose password this is. Raises `Forbidden` and `UserDeactivated`.
 
-        Neither the answer nor its time tells whether there is such an account.
+        Neither the answer nor its time tells whether there is such an account, unless it was
+        deactivated.
         """
         account: Account | None = None
         if user_id is not None:
             account = await self._store.select_account(user_id)
         password_hash = None if account is None else account.password_hash
-        if not await self._passwords.check(password, password_hash) or user_id is None:
+        is_password = await self._passwords.check(password, password_hash)
+        if account is not None and account.is_deactivated:
+            raise UserDeactivated
+        if not is_password or user_id is None:
             raise Forbidden("The user name or the password is wrong.")
         return user_id
 

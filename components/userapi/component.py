@@ -4,36 +4,60 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from base.clock import Clock
 from base.database import Database, DatabaseOutage
 from base.http import Router
 from components.userapi.account_data import AccountDataService
 from components.userapi.accounts import AccountService
+from components.userapi.administration import AdministrationService
 from components.userapi.announcer import Announcer
+from components.userapi.deactivation import DeactivationService
 from components.userapi.filters import FilterService
 from components.userapi.interactive_auth import InteractiveAuth
 from components.userapi.logins import LoginService
 from components.userapi.passwords import Passwords
 from components.userapi.profiles import ProfileService
+from components.userapi.proofs import Proofs
 from components.userapi.rates import Rates
 from components.userapi.registration import RegistrationService
 from components.userapi.requesters import Requesters
 from components.userapi.revocations import follow_revocations
-from components.userapi.routes_account import AccountRoutes
-from components.userapi.routes_server import ServerRoutes
-from components.userapi.routes_sessions import SessionRoutes
-from components.userapi.routes_user_data import UserDataRoutes
+from components.userapi.routes.account import AccountRoutes
+from components.userapi.routes.admin import AdminRoutes
+from components.userapi.routes.devices import DeviceRoutes
+from components.userapi.routes.directory import DirectoryRoutes
+from components.userapi.routes.fallback import FallbackRoutes
+from components.userapi.routes.push_rules import PushRuleRoutes
+from components.userapi.routes.registration import RegistrationRoutes
+from components.userapi.routes.server import ServerRoutes
+from components.userapi.routes.sessions import SessionRoutes
+from components.userapi.routes.third_party_ids import ThirdPartyIdRoutes
+from components.userapi.routes.user_data import UserDataRoutes
 from components.userapi.settings import UserApiSettings
+from components.userapi.special_tokens import SpecialTokens
+from components.userapi.store.account_status import AccountStatusStore
 from components.userapi.store.accounts import AccountStore
+from components.userapi.store.directory import DirectoryStore
 from components.userapi.store.interactive import InteractiveStore
 from components.userapi.store.outgoing import OutgoingStore
 from components.userapi.store.sessions import SessionStore
+from components.userapi.store.special_tokens import SpecialTokenStore
 from components.userapi.store.tables import SCHEMA
 from components.userapi.store.user_data import AccountDataStore, FilterStore, ProfileStore
+from components.userapi.tags import TagService
 from components.userapi.tokens import Tokens
-from internalapi.userapi import Accounts, Authentication, Filters, Profiles
+from components.userapi.user_push_rules import PushRuleService
+from internalapi.clientapi import Departures
+from internalapi.userapi import (
+    AccountData,
+    Accounts,
+    Authentication,
+    Filters,
+    OpenIDTokens,
+    Profiles,
+)
 from logs.log import Log, LogOutage
 from logs.topics import OUTPUT_CLIENT_DATA
 from matrix.identifiers import ServerName
@@ -52,23 +76,28 @@ class UserApi:
     accounts: Accounts
     profiles: Profiles
     filters: Filters
+    account_data: AccountData
+    openid_tokens: OpenIDTokens
     router: Router
     _log: Log
     _tokens: Tokens
     _announcer: Announcer
+    _deactivations: DeactivationService
     _passwords: Passwords
     _last_seen_interval_s: float
 
     async def run(self) -> None:
-        """Announce what is written, and follow what other replicas revoke, until cancelled.
+        """Announce what is written and follow what other replicas revoke, until cancelled.
 
-        While it does not run, tokens are read from the database, and nothing is announced.
+        Users who are gone leave their rooms. While it does not run, tokens
+        are read from the database, and nothing is announced.
         """
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._announcer.run())
                 tasks.create_task(follow_revocations(self._log, self._tokens.cache))
                 tasks.create_task(self._write_last_seen())
+                tasks.create_task(self._deactivations.run())
         finally:
             await self._finish()
 
@@ -93,6 +122,89 @@ class UserApi:
         self._passwords.close()
 
 
+class _Stores:
+    """The tables of all topics over one database."""
+
+    def __init__(self, database: Database, log: Log, settings: UserApiSettings) -> None:
+        outgoing = OutgoingStore(
+            database, lambda key: log.partition_of(OUTPUT_CLIENT_DATA.name, key)
+        )
+        devices_max = settings.devices_max
+        self.outgoing = outgoing
+        self.sessions = SessionStore(database, outgoing, devices_max=devices_max)
+        self.accounts = AccountStore(database, outgoing, devices_max=devices_max)
+        self.status = AccountStatusStore(database, outgoing)
+        self.profiles = ProfileStore(database, outgoing)
+        self.account_data = AccountDataStore(
+            database, outgoing, types_max=settings.account_data_types_max
+        )
+        self.filters = FilterStore(database, filters_max=settings.filters_max)
+        self.directory = DirectoryStore(database)
+        self.special_tokens = SpecialTokenStore(database)
+        self.interactive = InteractiveStore(
+            database, sessions_max=settings.interactive_sessions_max
+        )
+
+
+class _Services:
+    """What the component decides, over its stores."""
+
+    def __init__(
+        self,
+        stores: _Stores,
+        clock: Clock,
+        random_bytes: Callable[[int], bytes],
+        *,
+        server_name: ServerName,
+        settings: UserApiSettings,
+        departures: Departures | None,
+    ) -> None:
+        self.settings, self.server_name, self.stores = settings, server_name, stores
+        self.rates = Rates(settings, clock)
+        self.tokens = Tokens(stores.sessions, clock, random_bytes, settings)
+        self.requesters = Requesters(self.tokens)
+        self.passwords = Passwords(
+            cost=settings.bcrypt_cost,
+            threads=settings.password_threads,
+            waiting_max=settings.passwords_waiting_max,
+        )
+        self.special_tokens = SpecialTokens(stores.special_tokens, clock, random_bytes, settings)
+        self.accounts = AccountService(
+            stores.accounts,
+            self.tokens,
+            self.passwords,
+            clock,
+            random_bytes,
+            server_name=server_name,
+            settings=settings,
+        )
+        self.logins = LoginService(
+            self.accounts, self.tokens, self.special_tokens, self.rates, settings
+        )
+        self.interactive_auth = InteractiveAuth(
+            stores.interactive,
+            clock,
+            random_bytes,
+            lifetime_s=settings.interactive_session_lifetime_s,
+        )
+        self.proofs = Proofs(self.interactive_auth, self.logins)
+        self.registrations = RegistrationService(
+            self.accounts,
+            self.tokens,
+            stores.accounts,
+            self.interactive_auth,
+            clock=clock,
+            settings=settings,
+        )
+        self.deactivations = DeactivationService(stores.status, self.tokens.cache, departures)
+        self.administration = AdministrationService(
+            stores.status, stores.sessions, self.tokens.cache, server_name
+        )
+        self.profiles = ProfileService(stores.profiles)
+        self.filters = FilterService(stores.filters, clock, settings)
+        self.account_data = AccountDataService(stores.account_data, settings)
+
+
 def build(
     *,
     settings: UserApiSettings,
@@ -102,91 +214,104 @@ def build(
     clock: Clock,
     random_bytes: Callable[[int], bytes],
     default_room_version: str = DEFAULT_ROOM_VERSION,
+    departures: Departures | None = None,
 ) -> UserApi:
     """Put the component together; nothing runs until `run`.
 
     `database` was opened with `SCHEMA`, and durable. `random_bytes` gives as many bytes as asked
     that nobody can guess: `secrets.token_bytes`. `default_room_version` is what clients are told.
+    Without `departures`, deactivated users stay in their rooms until there are any.
     """
-    outgoing = OutgoingStore(database, lambda key: log.partition_of(OUTPUT_CLIENT_DATA.name, key))
-    sessions = SessionStore(database, outgoing, devices_max=settings.devices_max)
-    account_store = AccountStore(database, outgoing, devices_max=settings.devices_max)
-    tokens = Tokens(sessions, clock, random_bytes, settings)
-    passwords = Passwords(
-        cost=settings.bcrypt_cost,
-        threads=settings.password_threads,
-        waiting_max=settings.passwords_waiting_max,
-    )
-    interactive_auth = InteractiveAuth(
-        InteractiveStore(database, sessions_max=settings.interactive_sessions_max),
-        clock,
-        random_bytes,
-        lifetime_s=settings.interactive_session_lifetime_s,
-    )
-    accounts = AccountService(
-        account_store,
-        tokens,
-        passwords,
+    stores = _Stores(database, log, settings)
+    services = _Services(
+        stores,
         clock,
         random_bytes,
         server_name=server_name,
         settings=settings,
+        departures=departures,
     )
-    profiles = ProfileService(ProfileStore(database, outgoing))
-    filters = FilterService(
-        FilterStore(database, filters_max=settings.filters_max), clock, settings
-    )
-    rates = Rates(settings, clock)
-    logins = LoginService(accounts, tokens, rates)
-    requesters = Requesters(tokens)
-    well_known = _well_known(settings)
     router = Router()
-    SessionRoutes(
-        requesters=requesters,
-        tokens=tokens,
-        logins=logins,
-        registrations=RegistrationService(
-            accounts, account_store, interactive_auth, clock, settings
-        ),
-        rates=rates,
-        server_name=server_name,
-        well_known=well_known,
-    ).add_to(router)
-    AccountRoutes(
-        requesters=requesters,
-        accounts=accounts,
-        tokens=tokens,
-        sessions=sessions,
-        logins=logins,
-        interactive_auth=interactive_auth,
-    ).add_to(router)
-    UserDataRoutes(
-        requesters=requesters,
-        profiles=profiles,
-        filters=filters,
-        account_data=AccountDataService(
-            AccountDataStore(database, outgoing, types_max=settings.account_data_types_max),
-            settings,
-        ),
-    ).add_to(router)
+    _add_session_routes(router, services)
+    _add_user_routes(router, services)
     ServerRoutes(
-        requesters=requesters, well_known=well_known, default_room_version=default_room_version
+        requesters=services.requesters,
+        settings=settings,
+        default_room_version=default_room_version,
     ).add_to(router)
     return UserApi(
-        authentication=tokens,
-        accounts=accounts,
-        profiles=profiles,
-        filters=filters,
+        authentication=services.tokens,
+        accounts=services.accounts,
+        profiles=services.profiles,
+        filters=services.filters,
+        account_data=services.account_data,
+        openid_tokens=services.special_tokens,
         router=router,
         _log=log,
-        _tokens=tokens,
-        _announcer=Announcer(outgoing, log),
-        _passwords=passwords,
+        _tokens=services.tokens,
+        _announcer=Announcer(stores.outgoing, log),
+        _deactivations=services.deactivations,
+        _passwords=services.passwords,
         _last_seen_interval_s=settings.last_seen_interval_s,
     )
 
 
-def _well_known(settings: UserApiSettings) -> dict[str, Any] | None:
-    if settings.public_base_url is None:
-        return None
-    return {"m.homeserver": {"base_url": settings.public_base_url}}
+def _add_session_routes(router: Router, services: _Services) -> None:
+    """Add how clients come by tokens, and what happens to accounts and devices."""
+    SessionRoutes(
+        requesters=services.requesters,
+        proofs=services.proofs,
+        tokens=services.tokens,
+        special_tokens=services.special_tokens,
+        logins=services.logins,
+        rates=services.rates,
+        server_name=services.server_name,
+        settings=services.settings,
+    ).add_to(router)
+    RegistrationRoutes(
+        registrations=services.registrations,
+        interactive_auth=services.interactive_auth,
+        rates=services.rates,
+        server_name=services.server_name,
+    ).add_to(router)
+    FallbackRoutes(registrations=services.registrations, rates=services.rates).add_to(router)
+    AccountRoutes(
+        requesters=services.requesters,
+        proofs=services.proofs,
+        accounts=services.accounts,
+        deactivations=services.deactivations,
+    ).add_to(router)
+    DeviceRoutes(
+        requesters=services.requesters,
+        proofs=services.proofs,
+        tokens=services.tokens,
+        sessions=services.stores.sessions,
+    ).add_to(router)
+    AdminRoutes(requesters=services.requesters, administration=services.administration).add_to(
+        router
+    )
+
+
+def _add_user_routes(router: Router, services: _Services) -> None:
+    """Add what users keep with the server, and how others find them."""
+    UserDataRoutes(
+        requesters=services.requesters,
+        profiles=services.profiles,
+        filters=services.filters,
+        account_data=services.account_data,
+        tags=TagService(services.account_data),
+    ).add_to(router)
+    PushRuleRoutes(
+        requesters=services.requesters,
+        rules=PushRuleService(services.account_data),
+        rates=services.rates,
+    ).add_to(router)
+    ThirdPartyIdRoutes(requesters=services.requesters, rates=services.rates).add_to(router)
+    DirectoryRoutes(
+        requesters=services.requesters,
+        directory=services.stores.directory,
+        special_tokens=services.special_tokens,
+        rates=services.rates,
+        server_name=services.server_name,
+        visible=services.settings.user_directory,
+    ).add_to(router)

@@ -9,7 +9,8 @@ import msgspec
 from base.clock import Clock
 from base.http import Fields
 from components.userapi.store.interactive import InteractiveSession, InteractiveStore
-from matrix.errors import Forbidden, MatrixError, Unrecognized
+from matrix.canonical import decode_json, encode_canonical
+from matrix.errors import Forbidden, MatrixError, NotFound, Unrecognized
 from matrix.identifiers import UserID
 
 DUMMY: Final = "m.login.dummy"
@@ -18,6 +19,7 @@ REGISTRATION_TOKEN: Final = "m.login.registration_token"  # noqa: S105 (the name
 
 _SESSION_BYTES: Final = 18
 _SESSION_LENGTH_MAX: Final = 255
+_PARAMETERS_BYTES_MAX: Final = 8192
 
 Check: TypeAlias = Callable[[Fields], Awaitable[str | None]]
 """Completes a stage, or raises a `MatrixError`. Returns the registration token that it took."""
@@ -76,9 +78,23 @@ class InteractiveAuth:
         self._random_bytes = random_bytes
         self._lifetime_ms = lifetime_s * 1000
 
+    async def recall(self, body: Fields) -> Fields:
+        """Return the body of a request, or what the request that opened its session had asked for.
+
+        A client that completed a stage elsewhere sends nothing but the session ("Fallback").
+        """
+        auth = body.optional_object("auth")
+        if auth is None or len(body.raw) > 1:
+            return body
+        session_id = auth.optional_string("session")
+        session = None if session_id is None else await self._find(session_id)
+        if session is None or session.parameters is None:
+            return body
+        return Fields({**decode_json(session.parameters), "auth": auth.raw})
+
     async def authenticate(
         self,
-        auth: Fields | None,
+        body: Fields,
         *,
         operation: str,
         user_id: UserID | None,
@@ -90,9 +106,14 @@ class InteractiveAuth:
         A flow of one stage can be completed without a session. The stage that completes a flow is
         not written down: when the operation then fails, the client attempts it again.
         """
+        auth = body.optional_object("auth")
         if auth is None:
-            raise AuthenticationWanted(flows, await self._open(operation, user_id))
-        session = await self._session_of(auth, operation, user_id, flows)
+            raise AuthenticationWanted(flows, await self._open(operation, user_id, body))
+        session = await self._session_of(auth, operation, user_id)
+        if session is None and "session" in auth:
+            unknown = MatrixError("The session is not known, or has expired.")
+            opened = await self._open(operation, user_id, body)
+            raise AuthenticationWanted(flows, opened, unknown)
         completed = [] if session is None else session.completed
         token = None if session is None else session.registration_token
         if session is not None and _is_complete(completed, flows):
@@ -107,7 +128,7 @@ class InteractiveAuth:
                 refusal = error
         if _is_complete(completed, flows):
             return Authenticated(None if session is None else session.session_id, token)
-        session = session or await self._open(operation, user_id)
+        session = session or await self._open(operation, user_id, body)
         if completed != session.completed:
             session = msgspec.structs.replace(
                 session, completed=completed, registration_token=token
@@ -115,23 +136,37 @@ class InteractiveAuth:
             await self._store.update_session(session)
         raise AuthenticationWanted(flows, session, refusal)
 
+    async def complete_elsewhere(
+        self, auth: Fields, *, operation: str, flows: Flows, checks: Mapping[str, Check]
+    ) -> None:
+        """Complete a stage in a web browser, for a session that belongs to no user.
+
+        Raises `NotFound` for a session that is not open, and what the check of the stage raises.
+        """
+        session = await self._session_of(auth, operation, None)
+        if session is None:
+            raise NotFound("The session is not known, or has expired.")
+        stage = auth.string("type")
+        if stage in session.completed:
+            return
+        completed = [*session.completed, stage]
+        token = await _check(auth, completed, flows, checks) or session.registration_token
+        await self._store.update_session(
+            msgspec.structs.replace(session, completed=completed, registration_token=token)
+        )
+
     async def _session_of(
-        self, auth: Fields, operation: str, user_id: UserID | None, flows: Flows
+        self, auth: Fields, operation: str, user_id: UserID | None
     ) -> InteractiveSession | None:
         session_id = auth.optional_string("session")
-        if session_id is None:
-            return None
-        session = await self._find(session_id)
-        if session is None:
-            unknown = MatrixError("The session is not known, or has expired.")
-            raise AuthenticationWanted(flows, await self._open(operation, user_id), unknown)
-        if (session.operation, session.user_id) != (operation, user_id):
+        session = None if session_id is None else await self._find(session_id)
+        if session is not None and (session.operation, session.user_id) != (operation, user_id):
             raise Forbidden("The session was opened for something else.")
         return session
 
     async def open_nonce(self, operation: str) -> str:
         """Return a new nonce for an operation."""
-        return (await self._open(operation, None)).session_id
+        return (await self._open(operation, None, Fields({}))).session_id
 
     async def take_nonce(self, nonce: str, operation: str) -> bool:
         """Use up a nonce; false when it is not valid for the operation, or not any more."""
@@ -145,7 +180,9 @@ class InteractiveAuth:
             return None
         return await self._store.select_session(session_id, self._clock.now_ms())
 
-    async def _open(self, operation: str, user_id: UserID | None) -> InteractiveSession:
+    async def _open(
+        self, operation: str, user_id: UserID | None, body: Fields
+    ) -> InteractiveSession:
         now_ms = self._clock.now_ms()
         session = InteractiveSession(
             session_id=base64.urlsafe_b64encode(self._random_bytes(_SESSION_BYTES)).decode(),
@@ -154,9 +191,17 @@ class InteractiveAuth:
             completed=[],
             registration_token=None,
             expires_at_ms=now_ms + self._lifetime_ms,
+            parameters=_parameters(body),
         )
         await self._store.insert_session(session, now_ms)
         return session
+
+
+def _parameters(body: Fields) -> bytes | None:
+    given = {name: value for name, value in body.raw.items() if name != "auth"}
+    encoded = encode_canonical(given)
+    # Larger ones are those of clients which can well send them again.
+    return encoded if given and len(encoded) <= _PARAMETERS_BYTES_MAX else None
 
 
 async def _check(

@@ -1,15 +1,19 @@
-"""Who a client says to be, and whether its password says so too."""
+"""Who a client says to be, and whether its password or token says so too."""
 
-from typing import Final
+from typing import Any, Final
 
 from base.http import Fields
 from components.userapi.accounts import AccountService
-from components.userapi.interactive_auth import Check
+from components.userapi.interactive_auth import PASSWORD, Check
 from components.userapi.rates import Rates
+from components.userapi.settings import UserApiSettings
+from components.userapi.special_tokens import SpecialTokens
 from components.userapi.tokens import Login, LoginRequest, Tokens
-from matrix.errors import InvalidParam, MatrixError, MissingParam
+from matrix.errors import AppserviceLoginUnsupported, InvalidParam, MatrixError, MissingParam
 from matrix.identifiers import UserID
 
+_TOKEN: Final = "m.login.token"  # noqa: S105 (the name of a type of login)
+_APPSERVICE: Final = "m.login.application_service"
 _THIRD_PARTY: Final = frozenset({"m.id.thirdparty", "m.id.phone"})
 
 
@@ -21,19 +25,44 @@ class SomebodyElse(MatrixError):
 
 
 class LoginService:
-    """Logs users in by password."""
+    """Logs users in by password, or by a token that one of their devices was given."""
 
-    def __init__(self, accounts: AccountService, tokens: Tokens, rates: Rates) -> None:
+    def __init__(
+        self,
+        accounts: AccountService,
+        tokens: Tokens,
+        special_tokens: SpecialTokens,
+        rates: Rates,
+        settings: UserApiSettings,
+    ) -> None:
         self._accounts = accounts
         self._tokens = tokens
+        self._special_tokens = special_tokens
         self._rates = rates
+        self._with_tokens = settings.login_tokens
+
+    def flows(self) -> list[dict[str, Any]]:
+        """Return the types of login, as clients are told."""
+        flows: list[dict[str, Any]] = [{"type": PASSWORD}]
+        if self._with_tokens:
+            flows.append({"type": _TOKEN, "get_login_token": True})
+        return flows
 
     async def perform_login(self, body: Fields, request: LoginRequest) -> Login:
-        """Log in as the body of the request asks. Raises `Forbidden` for wrong credentials."""
-        if body.string("type") != "m.login.password":
+        """Log in as the body of the request asks.
+
+        Raises `Forbidden` for wrong credentials, `UserDeactivated` and `UserLocked`.
+        """
+        kind = body.string("type")
+        if kind == _APPSERVICE:
+            raise AppserviceLoginUnsupported
+        if kind != PASSWORD and not (kind == _TOKEN and self._with_tokens):
             raise MatrixError("The server does not know this type of login.")
         self._rates.check_login(request.address or "")
-        user_id = await self._check_password(body)
+        if kind == _TOKEN:
+            user_id = await self._special_tokens.take_login_token(body.string("token"))
+        else:
+            user_id = await self._check_password(body)
         return await self._tokens.perform_login(user_id, request)
 
     def password_check(self, user_id: UserID) -> Check:

@@ -5,18 +5,12 @@ from typing import Any, Final
 
 from components.userapi.store.user_data import ProfileStore
 from matrix.canonical import decode_json, encode_canonical
-from matrix.errors import BadJson, InvalidParam, MatrixError, NotFound
+from matrix.errors import BadJson, InvalidParam, KeyTooLarge, NotFound
 from matrix.identifiers import UserID
 
 _FIELD_BYTES_MAX: Final = 255
 _STRING_FIELDS: Final = frozenset({"avatar_url", "displayname"})
 _field: Final = re.compile(r"[a-z][a-z0-9_.-]*")
-
-
-class KeyTooLarge(MatrixError):
-    """The name of the profile field is longer than 255 bytes."""
-
-    errcode = "M_KEY_TOO_LARGE"
 
 
 class ProfileService:

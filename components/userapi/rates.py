@@ -11,6 +11,8 @@ class Rates:
     def __init__(self, settings: UserApiSettings, clock: Clock) -> None:
         self._login_address = limiter_of(settings.login_rate_per_address, clock)
         self._login_account = limiter_of(settings.login_rate_per_account, clock)
+        self._login_tokens = limiter_of(settings.login_token_rate_per_user, clock)
+        self._requests = limiter_of(settings.request_rate_per_user, clock)
         self._registration_address = limiter_of(settings.registration_rate_per_address, clock)
 
     def check_login(self, address: str) -> None:
@@ -24,3 +26,11 @@ class Rates:
     def check_registration(self, address: str) -> None:
         """Count a registration, or a question about one, from an address."""
         check(self._registration_address, address)
+
+    def check_login_token(self, user_id: str) -> None:
+        """Count a token that a user asks for to let another device in."""
+        check(self._login_tokens, user_id)
+
+    def check_request(self, key: str) -> None:
+        """Count a request of a user, or of an address where no user is known yet."""
+        check(self._requests, key)

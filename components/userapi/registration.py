@@ -19,10 +19,10 @@ from components.userapi.interactive_auth import (
 )
 from components.userapi.settings import RegistrationToken, UserApiSettings
 from components.userapi.store.accounts import AccountStore, TokenUse, TokenUsedUp
-from components.userapi.text import checked_name
 from components.userapi.tokens import Login, LoginRequest
+from internalapi.userapi import Authentication
 from matrix.errors import Forbidden, InvalidParam, MatrixError, MissingParam
-from matrix.identifiers import DeviceID, UserID
+from matrix.identifiers import UserID
 
 _OPERATION: Final = "register"
 _NONCE_OPERATION: Final = "register with the shared secret"
@@ -35,6 +35,8 @@ class Registration(msgspec.Struct, frozen=True):
     username: str | None
     password: str | None
     login: LoginRequest | None
+    guest_access_token: str | None = None
+    """The token of the guest who becomes this user; `None` for a new account."""
 
 
 class RegistrationService:
@@ -43,12 +45,15 @@ class RegistrationService:
     def __init__(
         self,
         accounts: AccountService,
+        authentication: Authentication,
         store: AccountStore,
         interactive_auth: InteractiveAuth,
+        *,
         clock: Clock,
         settings: UserApiSettings,
     ) -> None:
         self._accounts = accounts
+        self._authentication = authentication
         self._store = store
         self._interactive_auth = interactive_auth
         self._clock = clock
@@ -66,19 +71,23 @@ class RegistrationService:
         await self._accounts.check_available(self._accounts.user_id_of(username.lower()))
 
     async def perform_register(
-        self, registration: Registration, auth: Fields | None
+        self, registration: Registration, body: Fields
     ) -> tuple[UserID, Login | None]:
         """Register a user once the client has authenticated as the settings ask."""
         self.check_open()
         username = registration.username
         if username is not None:
             username = username.lower()
+        is_upgrade = registration.guest_access_token is not None
+        if registration.guest_access_token is not None:
+            await self._check_guest(registration.guest_access_token, username)
+        elif username is not None:
             await self.check_username(username)
         self._accounts.check_password_strength(registration.password)
-        if auth is not None and registration.password is None:
+        if "auth" in body and registration.password is None:
             raise MissingParam("The field password is missing.")
         authenticated = await self._interactive_auth.authenticate(
-            auth, operation=_OPERATION, user_id=None, flows=self._flows(), checks=self._checks()
+            body, operation=_OPERATION, user_id=None, flows=self._flows(), checks=self._checks()
         )
         return await self._accounts.create(
             AccountRequest(
@@ -87,8 +96,33 @@ class RegistrationService:
                 login=registration.login,
                 interactive_session_id=authenticated.session_id,
                 token_use=self._token_use(authenticated),
+                is_upgrade=is_upgrade,
             )
         )
+
+    async def _check_guest(self, access_token: str, username: str | None) -> None:
+        if username is None:
+            raise MissingParam("The field username is missing: it is the guest's.")
+        guest = await self._authentication.query_token(access_token=access_token)
+        if not guest.is_guest or guest.user_id != self._accounts.user_id_of(username):
+            raise Forbidden("The guest_access_token is not that of a guest of this name.")
+
+    async def perform_complete_stage(self, session_id: str, stage: str, form: Fields) -> None:
+        """Complete a stage of a registration in a web browser.
+
+        Raises `Unrecognized` for another stage than the next one, `NotFound` for a session that
+        is not open, and what the check of the stage raises.
+        """
+        await self._interactive_auth.complete_elsewhere(
+            Fields({**form.raw, "type": stage, "session": session_id}),
+            operation=_OPERATION,
+            flows=self._flows(),
+            checks=self._checks(),
+        )
+
+    def has_stage(self, stage: str) -> bool:
+        """Return whether registrations have this stage."""
+        return any(stage in flow for flow in self._flows())
 
     async def perform_register_guest(self, login: LoginRequest) -> tuple[UserID, Login | None]:
         """Make a guest account."""
@@ -198,18 +232,5 @@ def registration_of(body: Fields, login: LoginRequest) -> Registration:
         username=body.optional_string("username"),
         password=body.optional_string("password"),
         login=login if is_login_wanted else None,
-    )
-
-
-def checked_login(body: Fields, address: str) -> LoginRequest:
-    """Return on which device the body of a request wants to log in. Raises `InvalidParam`."""
-    device_id = body.optional_string("device_id") or None
-    display_name = body.optional_string("initial_device_display_name")
-    return LoginRequest(
-        device_id=None if device_id is None else DeviceID(checked_name(device_id, "device_id")),
-        display_name=None
-        if display_name is None
-        else checked_name(display_name, "initial_device_display_name", bytes_max=1024),
-        is_refreshable=body.boolean("refresh_token", default=False),
-        address=address or None,
+        guest_access_token=body.optional_string("guest_access_token"),
     )

@@ -8,7 +8,7 @@ import msgspec
 
 from components.userapi.token_cache import TokenCache
 from logs.log import Log, LogOutage, RecordsLost, Tail
-from logs.records.client_data import TokensRevoked
+from logs.records.client_data import AccountStatusChanged, TokensRevoked
 from logs.topics import OUTPUT_CLIENT_DATA
 
 _log: Final = logging.getLogger(__name__)
@@ -44,3 +44,5 @@ async def _follow(tail: Tail, cache: TokenCache) -> None:
                 continue
             if isinstance(value, TokensRevoked):
                 cache.forget(value.user_id, value.device_id)
+            elif isinstance(value, AccountStatusChanged):
+                cache.forget(value.user_id, None)

@@ -1,7 +1,7 @@
 """What an operator can set about accounts, logins and what users store."""
 
 import re
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -12,6 +12,8 @@ _BCRYPT_COSTS: Final = range(4, 32)
 _RECORD_SIZE_MAX: Final = 524_288
 _AT_LEAST_ONE: Final = (
     "password_threads",
+    "login_token_lifetime_s",
+    "openid_token_lifetime_s",
     "interactive_session_lifetime_s",
     "interactive_sessions_max",
     "devices_max",
@@ -38,6 +40,17 @@ class RegistrationToken(msgspec.Struct, frozen=True):
             raise ValueError("a registration token has 1 to 64 characters of A-Z a-z 0-9 . _ ~ -")
 
 
+class SupportContact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Somebody whom users and other servers can turn to."""
+
+    role: str = "m.role.admin"
+    """`m.role.admin`, `m.role.security`, or a role with a namespace of one's own."""
+    matrix_id: str | None = None
+    """The user ID of the contact; here or on another server."""
+    email_address: str | None = None
+    """The email address of the contact."""
+
+
 class UserApiSettings(msgspec.Struct, frozen=True):
     """The settings of the user API. Lifetimes are in seconds, sizes in bytes."""
 
@@ -51,6 +64,15 @@ class UserApiSettings(msgspec.Struct, frozen=True):
     """Whether guest accounts can be made."""
     public_base_url: str | None = None
     """Where clients reach this server, for `/.well-known/matrix/client`; `None` for no answer."""
+    support_contacts: tuple[SupportContact, ...] = ()
+    """Whom to turn to, for `/.well-known/matrix/support`; each has a user ID or an address."""
+    support_page: str | None = None
+    """The address of a page with help, for the same answer; without both there is none."""
+    user_directory: Literal["all", "exact"] = "all"
+    """Whom users find in the directory: all users of this server by parts of their names, or only
+    those whose user ID they know."""
+    login_tokens: bool = True
+    """Whether users can let another device in by a token that one of their devices asks for."""
 
     bcrypt_cost: int = 12
     """The cost of a password hash: 2 to this power rounds; 4 to 31."""
@@ -67,6 +89,10 @@ class UserApiSettings(msgspec.Struct, frozen=True):
     """How long access tokens of clients that refresh them live; `None` for ever."""
     refresh_token_lifetime_s: int | None = None
     """How long a refresh token can wait to be used; `None` for ever."""
+    login_token_lifetime_s: int = 120
+    """How long a token that lets another device in is valid."""
+    openid_token_lifetime_s: int = 3600
+    """How long a token that proves to others who a user is is valid."""
     interactive_session_lifetime_s: int = 3600
     """How long an interactive authentication, or a nonce, stays open."""
     interactive_sessions_max: int = 10_000
@@ -96,6 +122,11 @@ class UserApiSettings(msgspec.Struct, frozen=True):
     """Attempts to prove the password of one account."""
     registration_rate_per_address: Rate | None = Rate(per_second=0.2, burst=10)
     """Registrations, and questions whether a name or token is valid, from one address."""
+    login_token_rate_per_user: Rate | None = Rate(per_second=0.02, burst=5)
+    """Tokens for further devices that one user asks for."""
+    request_rate_per_user: Rate | None = Rate(per_second=10, burst=100)
+    """Searches in the directory, changes of push rules, OpenID tokens and the like by one user,
+    and refreshed access tokens for one address."""
 
     def __post_init__(self) -> None:
         """Refuse what the server could not run with."""
@@ -108,3 +139,25 @@ class UserApiSettings(msgspec.Struct, frozen=True):
                 raise ValueError(f"{name} is at least 1")
         if self.registration == "token" and not self.registration_tokens:
             raise ValueError("registration by token needs registration_tokens")
+        if any(not one.matrix_id and not one.email_address for one in self.support_contacts):
+            raise ValueError("each of support_contacts has a matrix_id or an email_address")
+
+    @property
+    def well_known(self) -> dict[str, Any] | None:
+        """What `/.well-known/matrix/client` and logins tell of the server; `None` for nothing."""
+        if self.public_base_url is None:
+            return None
+        return {"m.homeserver": {"base_url": self.public_base_url}}
+
+    @property
+    def support(self) -> dict[str, Any] | None:
+        """What `/.well-known/matrix/support` tells; `None` for nothing."""
+        answer: dict[str, Any] = {}
+        if self.support_contacts:
+            answer["contacts"] = [
+                {name: value for name, value in msgspec.structs.asdict(one).items() if value}
+                for one in self.support_contacts
+            ]
+        if self.support_page is not None:
+            answer["support_page"] = self.support_page
+        return answer or None

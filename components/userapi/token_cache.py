@@ -9,12 +9,13 @@ from internalapi.userapi import Requester
 
 
 class KnownToken:
-    """Whose token it is, and until when."""
+    """Whose token it is, until when, and whether the account is locked."""
 
-    __slots__ = ("device", "expires_at_ms", "requester")
+    __slots__ = ("device", "expires_at_ms", "is_locked", "requester")
 
-    def __init__(self, requester: Requester, expires_at_ms: int | None) -> None:
+    def __init__(self, requester: Requester, expires_at_ms: int | None, *, is_locked: bool) -> None:
         self.requester: Final = requester
+        self.is_locked: Final = is_locked
         self.expires_at_ms: Final = expires_at_ms
         self.device: Final[tuple[str, str]] = (requester.user_id, requester.device_id)
 

@@ -12,7 +12,7 @@ from components.userapi.settings import UserApiSettings
 from components.userapi.store.sessions import NewSession, SessionStore, StoredToken, TokenHash
 from components.userapi.token_cache import KnownToken, TokenCache
 from internalapi.userapi import Requester
-from matrix.errors import UnknownToken
+from matrix.errors import UnknownToken, UserLocked
 from matrix.identifiers import DeviceID, UserID
 
 _TOKEN_BYTES: Final = 32
@@ -67,7 +67,20 @@ class Tokens:
         self.cache: Final = TokenCache(settings.token_cache_size)
 
     async def query_token(self, *, access_token: str) -> Requester:
-        """Return whose token it is. Raises `UnknownToken`, with `soft_logout` when it expired."""
+        """Return whose token it is.
+
+        Raises `UnknownToken`, with `soft_logout` when it expired, and `UserLocked`.
+        """
+        known = await self._find(access_token)
+        if known.is_locked:
+            raise UserLocked(soft_logout=True)
+        return known.requester
+
+    async def query_token_to_log_out(self, access_token: str) -> Requester:
+        """Return whose token it is, also of a locked account. Raises `UnknownToken`."""
+        return (await self._find(access_token)).requester
+
+    async def _find(self, access_token: str) -> KnownToken:
         # The token is opaque and may hold anything that a header can: no error is too odd.
         token_hash = hashlib.sha256(access_token.encode("utf-8", "replace")).digest()
         known = self.cache.get(token_hash)
@@ -78,7 +91,7 @@ class Tokens:
             raise UnknownToken("The access token has expired.", soft_logout=True)
         if len(self._seen) < _SEEN_MAX:
             self._seen[known.device] = now_ms
-        return known.requester
+        return known
 
     async def _read_token(self, token_hash: bytes) -> KnownToken:
         generation = self.cache.generation
@@ -91,8 +104,10 @@ class Tokens:
                 device_id=stored.device_id,
                 is_guest=stored.is_guest,
                 is_admin=stored.is_admin,
+                is_suspended=stored.is_suspended,
             ),
             stored.expires_at_ms,
+            is_locked=stored.is_locked,
         )
         if stored.replaces_hash is not None:
             # Not kept: forgetting what it replaces would forget it as well.
@@ -140,7 +155,7 @@ class Tokens:
         return login
 
     async def perform_refresh(self, refresh_token: str) -> Login:
-        """Give new tokens for a refresh token. Raises `UnknownToken`."""
+        """Give new tokens for a refresh token. Raises `UnknownToken` and `UserLocked`."""
         access_token, access, lifetime_s = self._new_access_token(is_refreshable=True)
         new_refresh_token, refresh = self._new_refresh_token()
         device = await self._store.refresh(

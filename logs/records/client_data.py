@@ -32,4 +32,18 @@ class TokensRevoked(msgspec.Struct, frozen=True, tag_field="record", tag="tokens
     device_id: str | None
 
 
-OutputClientData = AccountDataChanged | ProfileChanged | TokensRevoked
+class AccountStatusChanged(msgspec.Struct, frozen=True, tag_field="record", tag="account_status"):
+    """An account was deactivated, locked, suspended, upgraded from a guest's, or the like.
+
+    What was remembered of its access tokens has to be asked anew.
+    """
+
+    user_id: str
+    is_deactivated: bool
+    is_erased: bool
+    """Whether who sees the user's events for the first time sees them redacted."""
+    is_locked: bool
+    is_suspended: bool
+
+
+OutputClientData = AccountDataChanged | ProfileChanged | TokensRevoked | AccountStatusChanged

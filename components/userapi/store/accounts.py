@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from base.database import Database, insert
+from components.userapi.store.directory import index_user
 from components.userapi.store.interactive import delete_session
 from components.userapi.store.outgoing import OutgoingStore
 from components.userapi.store.sessions import NewSession, delete_devices, insert_session
@@ -18,7 +19,12 @@ from components.userapi.store.tables import (
     registration_token_uses,
 )
 from components.userapi.store.user_data import PUSH_RULES
-from logs.records.client_data import AccountDataChanged, OutputClientData, ProfileChanged
+from logs.records.client_data import (
+    AccountDataChanged,
+    AccountStatusChanged,
+    OutputClientData,
+    ProfileChanged,
+)
 from matrix.errors import Forbidden, UserInUse
 from matrix.identifiers import UserID
 
@@ -34,6 +40,9 @@ class Account(msgspec.Struct, frozen=True):
     """`None` where nobody can log in with a password."""
     is_guest: bool
     is_admin: bool
+    is_deactivated: bool
+    is_locked: bool
+    is_suspended: bool
 
 
 class TokenUse(msgspec.Struct, frozen=True):
@@ -61,6 +70,8 @@ class StoredAccount(msgspec.Struct, frozen=True):
     interactive_session_id: str | None
     """The interactive authentication that this ends."""
     token_use: TokenUse | None
+    is_upgrade: bool = False
+    """Whether it is a guest account that becomes a user's, instead of a new one."""
 
 
 class AccountStore:
@@ -72,13 +83,16 @@ class AccountStore:
         self._devices_max = devices_max
 
     async def insert_account(self, new: StoredAccount) -> None:
-        """Make an account with all that belongs to it.
+        """Make an account, or a guest's account a user's, with all that belongs to it.
 
         Raises `UserInUse`, also for the loser of two who ask at once, and `TokenUsedUp`.
         """
 
         def work(connection: Connection) -> None:
-            _insert_account(connection, new)
+            if new.is_upgrade:
+                _upgrade_guest(connection, new)
+            else:
+                _insert_account(connection, new)
             if new.token_use is not None:
                 _use_token(connection, new.token_use)
             if new.interactive_session_id is not None:
@@ -92,9 +106,14 @@ class AccountStore:
 
     async def select_account(self, user_id: UserID) -> Account | None:
         """Return an account."""
-        query = sa.select(accounts.c.password_hash, accounts.c.is_guest, accounts.c.is_admin).where(
-            accounts.c.user_id == user_id
-        )
+        query = sa.select(
+            accounts.c.password_hash,
+            accounts.c.is_guest,
+            accounts.c.is_admin,
+            accounts.c.is_deactivated,
+            accounts.c.is_locked,
+            accounts.c.is_suspended,
+        ).where(accounts.c.user_id == user_id)
 
         def select(connection: Connection) -> Account | None:
             row = connection.execute(query).first()
@@ -118,7 +137,7 @@ class AccountStore:
         def work(connection: Connection) -> Collection[str]:
             connection.execute(
                 sa.update(accounts)
-                .where(accounts.c.user_id == user_id)
+                .where(accounts.c.user_id == user_id, accounts.c.is_deactivated.is_(False))
                 .values(password_hash=password_hash)
             )
             if interactive_session_id is not None:
@@ -175,7 +194,25 @@ def _use_token(connection: Connection, use: TokenUse) -> None:
         raise TokenUsedUp
 
 
+def _upgrade_guest(connection: Connection, new: StoredAccount) -> None:
+    upgraded = connection.execute(
+        sa.update(accounts)
+        .where(
+            accounts.c.user_id == new.user_id,
+            accounts.c.is_guest.is_(True),
+            accounts.c.is_deactivated.is_(False),
+        )
+        .values(is_guest=False, password_hash=new.password_hash)
+    )
+    if not upgraded.rowcount:
+        raise UserInUse
+
+
 def _first_data(connection: Connection, new: StoredAccount) -> list[OutputClientData]:
+    if new.is_upgrade:
+        # What guests have stays; their tokens become a user's.
+        index_user(connection, new.user_id, _display_name_of(connection, new.user_id))
+        return [AccountStatusChanged(new.user_id, *[False] * 4)]
     connection.execute(
         sa.insert(account_data).values(
             user_id=new.user_id, room_id="", type=PUSH_RULES, content=new.push_rules
@@ -184,6 +221,8 @@ def _first_data(connection: Connection, new: StoredAccount) -> list[OutputClient
     records: list[OutputClientData] = [
         AccountDataChanged(user_id=new.user_id, type=PUSH_RULES, content=new.push_rules)
     ]
+    if not new.is_guest:
+        index_user(connection, new.user_id, new.display_name)
     if new.display_name is not None:
         connection.execute(
             sa.insert(profile_fields).values(
@@ -192,3 +231,11 @@ def _first_data(connection: Connection, new: StoredAccount) -> list[OutputClient
         )
         records.append(ProfileChanged(new.user_id, "displayname", new.display_name))
     return records
+
+
+def _display_name_of(connection: Connection, user_id: UserID) -> bytes | None:
+    return connection.scalar(
+        sa.select(profile_fields.c.value).where(
+            profile_fields.c.user_id == user_id, profile_fields.c.field == "displayname"
+        )
+    )

@@ -1,8 +1,12 @@
 """Interactive authentications that are under way, shared by all replicas."""
 
+import hashlib
+from typing import Any
+
 import msgspec
 import orjson
 import sqlalchemy as sa
+from nacl.secret import SecretBox
 from sqlalchemy.engine import Connection
 
 from base.database import Database
@@ -20,14 +24,52 @@ class InteractiveSession(msgspec.Struct, frozen=True):
     """The stages that are complete, in their order."""
     registration_token: str | None
     expires_at_ms: int
+    parameters: bytes | None = None
+    """What the request asked for, a JSON object; `None` where it is not remembered."""
 
 
 def delete_session(connection: Connection, session_id: str) -> bool:
     """End a session; false when there was none."""
-    statement = sa.delete(interactive_sessions).where(
-        interactive_sessions.c.session_id == session_id
-    )
+    statement = sa.delete(interactive_sessions).where(_is(session_id))
     return connection.execute(statement).rowcount > 0
+
+
+def _is(session_id: str) -> sa.ColumnElement[bool]:
+    return interactive_sessions.c.session_hash == _hash(session_id)
+
+
+def _hash(session_id: str) -> bytes:
+    return hashlib.sha256(session_id.encode()).digest()
+
+
+def _box(session_id: str) -> SecretBox:
+    return SecretBox(hashlib.sha256(b"parameters\0" + session_id.encode()).digest())
+
+
+def _seal(session: InteractiveSession) -> bytes | None:
+    if session.parameters is None:
+        return None
+    # The key seals nothing else ever, so that any nonce will do.
+    nonce = bytes(SecretBox.NONCE_SIZE)
+    return _box(session.session_id).encrypt(session.parameters, nonce).ciphertext
+
+
+def _unseal(session_id: str, sealed: bytes | None) -> bytes | None:
+    if sealed is None:
+        return None
+    return _box(session_id).decrypt(sealed, bytes(SecretBox.NONCE_SIZE))
+
+
+def _session(session_id: str, row: sa.Row[Any]) -> InteractiveSession:
+    return InteractiveSession(
+        session_id=session_id,
+        operation=row.operation,
+        user_id=row.user_id,
+        completed=orjson.loads(row.completed),
+        registration_token=row.registration_token,
+        expires_at_ms=row.expires_at_ms,
+        parameters=_unseal(session_id, row.sealed_parameters),
+    )
 
 
 class InteractiveStore:
@@ -50,22 +92,23 @@ class InteractiveStore:
             excess = connection.execute(count).scalar_one() - self._sessions_max + 1
             if excess > 0:
                 oldest = (
-                    sa.select(interactive_sessions.c.session_id)
+                    sa.select(interactive_sessions.c.session_hash)
                     .order_by(interactive_sessions.c.expires_at_ms)
                     .limit(excess)
                 )
                 connection.execute(
                     sa.delete(interactive_sessions).where(
-                        interactive_sessions.c.session_id.in_(oldest)
+                        interactive_sessions.c.session_hash.in_(oldest)
                     )
                 )
             connection.execute(
                 sa.insert(interactive_sessions).values(
-                    session_id=session.session_id,
+                    session_hash=_hash(session.session_id),
                     operation=session.operation,
                     user_id=session.user_id,
                     completed=orjson.dumps(session.completed),
                     registration_token=session.registration_token,
+                    sealed_parameters=_seal(session),
                     expires_at_ms=session.expires_at_ms,
                 )
             )
@@ -75,22 +118,13 @@ class InteractiveStore:
     async def select_session(self, session_id: str, now_ms: int) -> InteractiveSession | None:
         """Return a session that has not expired."""
         query = sa.select(interactive_sessions).where(
-            interactive_sessions.c.session_id == session_id,
+            _is(session_id),
             interactive_sessions.c.expires_at_ms > now_ms,
         )
 
         def select(connection: Connection) -> InteractiveSession | None:
             row = connection.execute(query).first()
-            if row is None:
-                return None
-            return InteractiveSession(
-                session_id=row.session_id,
-                operation=row.operation,
-                user_id=row.user_id,
-                completed=orjson.loads(row.completed),
-                registration_token=row.registration_token,
-                expires_at_ms=row.expires_at_ms,
-            )
+            return None if row is None else _session(session_id, row)
 
         return await self._database.read(select)
 
@@ -98,7 +132,7 @@ class InteractiveStore:
         """Note the stages that are complete by now."""
         statement = (
             sa.update(interactive_sessions)
-            .where(interactive_sessions.c.session_id == session.session_id)
+            .where(_is(session.session_id))
             .values(
                 completed=orjson.dumps(session.completed),
                 registration_token=session.registration_token,

@@ -8,16 +8,16 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from base.database import Database, insert
+from components.userapi.store.interactive import delete_session
 from components.userapi.store.outgoing import OutgoingStore
 from components.userapi.store.tables import (
     access_tokens,
     accounts,
     devices,
-    interactive_sessions,
     refresh_tokens,
 )
 from logs.records.client_data import TokensRevoked
-from matrix.errors import Forbidden
+from matrix.errors import Forbidden, UserDeactivated, UserLocked
 from matrix.identifiers import DeviceID, UserID
 
 
@@ -32,6 +32,8 @@ class StoredToken(msgspec.Struct, frozen=True):
     device_id: DeviceID
     is_guest: bool
     is_admin: bool
+    is_locked: bool
+    is_suspended: bool
     expires_at_ms: int | None
     replaces_hash: bytes | None
     """The refresh token that has to go once this is used."""
@@ -70,8 +72,9 @@ def insert_session(
 ) -> None:
     """Log in on a device. A device that was known keeps its name and loses its tokens.
 
-    Raises `TooManyDevices`.
+    Raises `TooManyDevices`, `UserDeactivated` and `UserLocked`.
     """
+    _check_account(connection, session.user_id, lock=True)
     is_known = _see_device(connection, session)
     if not is_known and not _insert_device(connection, session, devices_max):
         # Seen again, for that locks it: of several logins each revokes what was before it.
@@ -88,6 +91,20 @@ def insert_session(
         outgoing.put(connection, TokensRevoked(session.user_id, session.device_id))
 
 
+def _check_account(connection: Connection, user_id: UserID, *, lock: bool) -> None:
+    """Refuse an account that nobody can use; locked, it stays usable in this transaction.
+
+    Only who holds no device yet may lock it: all take the account before its devices.
+    """
+    query = sa.select(accounts.c.is_deactivated, accounts.c.is_locked)
+    query = query.where(accounts.c.user_id == user_id)
+    row = connection.execute(query.with_for_update() if lock else query).first()
+    if row is None or row.is_deactivated:
+        raise UserDeactivated
+    if row.is_locked:
+        raise UserLocked(soft_logout=True)
+
+
 def delete_devices(
     connection: Connection, outgoing: OutgoingStore, user_id: UserID, device_ids: Collection[str]
 ) -> None:
@@ -101,6 +118,13 @@ def delete_devices(
     _delete_tokens(connection, user_id, device_ids)
     for device_id in device_ids:
         outgoing.put(connection, TokensRevoked(user_id, device_id))
+
+
+def delete_all_devices(connection: Connection, outgoing: OutgoingStore, user_id: UserID) -> None:
+    """Delete all devices and tokens of a user."""
+    for table in (devices, access_tokens, refresh_tokens):
+        connection.execute(sa.delete(table).where(table.c.user_id == user_id))
+    outgoing.put(connection, TokensRevoked(user_id, None))
 
 
 def _see_device(connection: Connection, session: NewSession) -> bool:
@@ -192,7 +216,7 @@ class SessionStore:
         self._devices_max = devices_max
 
     async def insert_session(self, session: NewSession) -> None:
-        """Log in on a device. Raises `TooManyDevices`."""
+        """Log in on a device. Raises `TooManyDevices`, `UserDeactivated` and `UserLocked`."""
         await self._outgoing.write(
             lambda connection: insert_session(
                 connection, self._outgoing, session, self._devices_max
@@ -207,6 +231,8 @@ class SessionStore:
                 access_tokens.c.device_id,
                 accounts.c.is_guest,
                 accounts.c.is_admin,
+                accounts.c.is_locked,
+                accounts.c.is_suspended,
                 access_tokens.c.expires_at_ms,
                 access_tokens.c.replaces_hash,
             )
@@ -255,13 +281,15 @@ class SessionStore:
         """Give new tokens for a refresh token, which stays valid until one of them is used.
 
         A repeat gives others instead of those that were given before. Answers with the device,
-        or, where there is none, with whether the token was known and has expired.
+        or, where there is none, with whether the token was known and has expired. Raises
+        `UserLocked`.
         """
 
         def work(connection: Connection) -> tuple[UserID, DeviceID] | bool:
             row = _lock_refresh(connection, refresh_hash)
             if row is None:
                 return False
+            _check_account(connection, row.user_id, lock=False)
             if row.expires_at_ms is not None and row.expires_at_ms <= now_ms:
                 return True
             for table in (access_tokens, refresh_tokens):
@@ -322,24 +350,16 @@ class SessionStore:
 
         def delete(connection: Connection) -> None:
             if session_id is not None:
-                connection.execute(
-                    sa.delete(interactive_sessions).where(
-                        interactive_sessions.c.session_id == session_id
-                    )
-                )
+                delete_session(connection, session_id)
             delete_devices(connection, self._outgoing, user_id, device_ids)
 
         await self._outgoing.write(delete)
 
     async def delete_all_devices(self, user_id: UserID) -> None:
         """Delete all devices and tokens of a user."""
-
-        def delete(connection: Connection) -> None:
-            for table in (devices, access_tokens, refresh_tokens):
-                connection.execute(sa.delete(table).where(table.c.user_id == user_id))
-            self._outgoing.put(connection, TokensRevoked(user_id, None))
-
-        await self._outgoing.write(delete)
+        await self._outgoing.write(
+            lambda connection: delete_all_devices(connection, self._outgoing, user_id)
+        )
 
     async def update_last_seen(self, seen: Iterable[tuple[tuple[str, str], int]]) -> None:
         """Note when devices were last seen, given as ((user ID, device ID), ms)."""

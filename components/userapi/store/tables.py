@@ -17,6 +17,17 @@ accounts: Final = sa.Table(
     sa.Column("is_admin", sa.Boolean, nullable=False),
     sa.Column("user_type", sa.Text),
     sa.Column("created_at_ms", sa.BigInteger, nullable=False),
+    sa.Column("is_deactivated", sa.Boolean, nullable=False, default=False),
+    sa.Column("is_erased", sa.Boolean, nullable=False, default=False),
+    sa.Column("is_locked", sa.Boolean, nullable=False, default=False),
+    sa.Column("is_suspended", sa.Boolean, nullable=False, default=False),
+)
+
+# Deactivated users who may still be in rooms.
+departing_users: Final = sa.Table(
+    "departing_users",
+    _metadata,
+    sa.Column("user_id", sa.Text, primary_key=True),
 )
 
 devices: Final = sa.Table(
@@ -54,12 +65,33 @@ refresh_tokens: Final = sa.Table(
     sa.Index("refresh_tokens_by_device", "user_id", "device_id"),
 )
 
+# Tokens for one purpose each, apart from the client API: to log in by, to prove who one is.
+special_tokens: Final = sa.Table(
+    "special_tokens",
+    _metadata,
+    sa.Column("token_hash", sa.LargeBinary, primary_key=True),
+    sa.Column("purpose", sa.Text, nullable=False),
+    sa.Column("user_id", sa.Text, nullable=False),
+    sa.Column("expires_at_ms", sa.BigInteger, nullable=False, index=True),
+    sa.Index("special_tokens_by_user", "user_id"),
+)
+
 profile_fields: Final = sa.Table(
     "profile_fields",
     _metadata,
     sa.Column("user_id", sa.Text, primary_key=True),
     sa.Column("field", sa.Text, primary_key=True),
     sa.Column("value", sa.LargeBinary, nullable=False),
+)
+
+# By which words a user is found. They are bytes, so that both databases order them alike and a
+# prefix is a range of the index.
+directory_words: Final = sa.Table(
+    "directory_words",
+    _metadata,
+    sa.Column("word", sa.LargeBinary, primary_key=True),
+    sa.Column("user_id", sa.Text, primary_key=True),
+    sa.Index("directory_words_by_user", "user_id"),
 )
 
 account_data: Final = sa.Table(
@@ -91,11 +123,14 @@ registration_token_uses: Final = sa.Table(
 interactive_sessions: Final = sa.Table(
     "interactive_sessions",
     _metadata,
-    sa.Column("session_id", sa.Text, primary_key=True),
+    sa.Column("session_hash", sa.LargeBinary, primary_key=True),
     sa.Column("operation", sa.Text, nullable=False),
     sa.Column("user_id", sa.Text),
     sa.Column("completed", sa.LargeBinary, nullable=False),
     sa.Column("registration_token", sa.Text),
+    # The request that opened the session, which may hold a password: only who knows the session
+    # can read it.
+    sa.Column("sealed_parameters", sa.LargeBinary),
     sa.Column("expires_at_ms", sa.BigInteger, nullable=False, index=True),
 )
 

@@ -1,26 +1,21 @@
 """What users keep with the server: profile fields, account data and filters."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from base.database import Database, insert
+from components.userapi.store.directory import index_user
 from components.userapi.store.outgoing import OutgoingStore
 from components.userapi.store.tables import account_data, accounts, filters, profile_fields
 from logs.records.client_data import AccountDataChanged, ProfileChanged
-from matrix.errors import MatrixError, NotFound, TooLarge
+from matrix.errors import NotFound, ProfileTooLarge, TooLarge
 from matrix.identifiers import UserID
 
 PUSH_RULES: Final = "m.push_rules"
 PROFILE_SIZE_MAX: Final = 65_536
-
-
-class ProfileTooLarge(MatrixError):
-    """The profile would be larger than 64 KiB."""
-
-    errcode = "M_PROFILE_TOO_LARGE"
 
 
 class ProfileStore:
@@ -56,6 +51,8 @@ class ProfileStore:
             if profile.get(field) == value:
                 return False
             _write_field(connection, user_id, field, value, profile)
+            if field == "displayname":
+                index_user(connection, user_id, value)
             self._outgoing.put(connection, ProfileChanged(user_id, field, value or b"null"))
             return True
 
@@ -101,6 +98,18 @@ def _write_field(
     )
 
 
+def _is_account_data(user_id: str, room_id: str, data_type: str) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        account_data.c.user_id == user_id,
+        account_data.c.room_id == room_id,
+        account_data.c.type == data_type,
+    )
+
+
+def _select_account_data(user_id: str, room_id: str, data_type: str) -> sa.Select[Any]:
+    return sa.select(account_data.c.content).where(_is_account_data(user_id, room_id, data_type))
+
+
 class AccountDataStore:
     """Transactions over account data. `room_id` is empty for account data of no room."""
 
@@ -113,33 +122,54 @@ class AccountDataStore:
         self, user_id: UserID, room_id: str, data_type: str
     ) -> bytes | None:
         """Return the JSON object of a type."""
-        query = sa.select(account_data.c.content).where(
-            account_data.c.user_id == user_id,
-            account_data.c.room_id == room_id,
-            account_data.c.type == data_type,
-        )
+        query = _select_account_data(user_id, room_id, data_type)
         return await self._database.read(lambda connection: connection.scalar(query))
 
     async def upsert_account_data(
         self, user_id: UserID, room_id: str, data_type: str, content: bytes
     ) -> None:
         """Set the JSON object of a type. Raises `TooLarge` where there are too many types."""
+        await self._outgoing.write(
+            lambda connection: self._upsert(connection, (user_id, room_id, data_type), content)
+        )
+
+    async def change_account_data(
+        self,
+        user_id: UserID,
+        room_id: str,
+        data_type: str,
+        change: Callable[[bytes | None], bytes | None],
+    ) -> None:
+        """Set a type to what `change` makes of its JSON object; `None` leaves it as it is.
+
+        Changes of a user's data follow each other. Raises `TooLarge`, `NotFound` for a user
+        without an account, and what `change` raises.
+        """
+        account = sa.select(accounts.c.user_id).where(accounts.c.user_id == user_id)
+        key = (user_id, room_id, data_type)
 
         def work(connection: Connection) -> None:
-            key = {"user_id": user_id, "room_id": room_id, "type": data_type}
-            mine = sa.and_(*(account_data.c[name] == value for name, value in key.items()))
-            if not connection.execute(
-                sa.update(account_data).where(mine).values(content=content)
-            ).rowcount:
-                self._insert(connection, {**key, "content": content})
-            self._outgoing.put(
-                connection,
-                AccountDataChanged(
-                    user_id=user_id, type=data_type, content=content, room_id=room_id or None
-                ),
-            )
+            if connection.execute(account.with_for_update()).first() is None:
+                raise NotFound("There is no such user.")
+            content = change(connection.scalar(_select_account_data(*key)))
+            if content is not None:
+                self._upsert(connection, key, content)
 
         await self._outgoing.write(work)
+
+    def _upsert(self, connection: Connection, key: tuple[UserID, str, str], content: bytes) -> None:
+        user_id, room_id, data_type = key
+        if not connection.execute(
+            sa.update(account_data).where(_is_account_data(*key)).values(content=content)
+        ).rowcount:
+            row = {"user_id": user_id, "room_id": room_id, "type": data_type, "content": content}
+            self._insert(connection, row)
+        self._outgoing.put(
+            connection,
+            AccountDataChanged(
+                user_id=user_id, type=data_type, content=content, room_id=room_id or None
+            ),
+        )
 
     def _insert(self, connection: Connection, row: dict[str, Any]) -> None:
         count = sa.select(sa.func.count()).where(account_data.c.user_id == row["user_id"])

@@ -16,7 +16,12 @@ async def test_the_login_flows_are_listed(server: UserApiServer, version: str) -
     answer = await server.client.get(f"/_matrix/client/{version}/login")
 
     assert answer.status == 200
-    assert answer.json == {"flows": [{"type": "m.login.password"}]}
+    assert answer.json == {
+        "flows": [
+            {"type": "m.login.password"},
+            {"type": "m.login.token", "get_login_token": True},
+        ]
+    }
 
 
 @pytest.mark.parametrize("name", ["alice", "Alice", "@alice:xylem.test", "@ALICE:xylem.test"])

@@ -4,11 +4,16 @@ from typing import Any
 
 import pytest
 
-from components.userapi.profiles import KeyTooLarge
-from components.userapi.store.user_data import ProfileTooLarge
 from logs.log import Log
 from logs.records.client_data import AccountDataChanged, ProfileChanged
-from matrix.errors import BadJson, InvalidParam, MatrixError, NotFound
+from matrix.errors import (
+    BadJson,
+    InvalidParam,
+    KeyTooLarge,
+    MatrixError,
+    NotFound,
+    ProfileTooLarge,
+)
 from matrix.identifiers import UserID
 from tests.component.userapi.userapi_server import V3, Deployment, User, UserApiServer
 
@@ -149,7 +154,7 @@ async def test_what_is_no_filter_is_refused(
     assert (answer.status, answer.errcode) == (status, errcode)
 
 
-@pytest.mark.parametrize("filter_id", ["0", "x" * 16, "%00" * 16, "%7B%7D"])
+@pytest.mark.parametrize("filter_id", ["0", "x" * 16, "%7B%7D"])
 async def test_a_filter_that_is_not_there_is_not_found(alice: User, filter_id: str) -> None:
     answer = await alice.client.get(f"{V3}/user/{alice.user_id}/filter/{filter_id}")
 

@@ -4,6 +4,8 @@ from typing import Any, Final
 
 from base.http import Request, Response, Router, empty_response, json_response
 from components.userapi.requesters import Requesters
+from components.userapi.settings import UserApiSettings
+from internalapi.userapi import Requester
 from matrix.errors import NotFound
 from matrix.room_versions import ROOM_VERSIONS
 
@@ -24,17 +26,20 @@ class ServerRoutes:
         self,
         *,
         requesters: Requesters,
-        well_known: dict[str, Any] | None,
+        settings: UserApiSettings,
         default_room_version: str,
     ) -> None:
         self._requesters = requesters
         self._default_room_version = default_room_version
-        self._well_known = well_known
+        self._well_known = settings.well_known
+        self._support = settings.support
+        self._is_issuing = settings.login_tokens
 
     def add_to(self, router: Router) -> None:
         """Add the routes."""
         router.get("/_matrix/client/versions", self._versions)
         router.get("/.well-known/matrix/client", self._discovery)
+        router.get("/.well-known/matrix/support", self._support_contacts)
         router.get(f"{_V3}/capabilities", self._capabilities, versions=_R0)
         router.get(f"{_V3}/voip/turnServer", self._nothing, versions=_R0)
         router.get(f"{_V3}/thirdparty/protocols", self._nothing, versions=_R0)
@@ -47,25 +52,34 @@ class ServerRoutes:
             raise NotFound
         return json_response(self._well_known)
 
+    async def _support_contacts(self, _request: Request) -> Response:
+        if self._support is None:
+            raise NotFound
+        return json_response(self._support)
+
     async def _capabilities(self, request: Request) -> Response:
-        await self._requesters.requester_of(request, guests=True)
-        return json_response({"capabilities": _capabilities(self._default_room_version)})
+        requester = await self._requesters.requester_of(request, guests=True)
+        return json_response({"capabilities": self._capabilities_of(requester)})
 
     async def _nothing(self, request: Request) -> Response:
         await self._requesters.requester_of(request, guests=True)
         return empty_response()
 
-
-def _capabilities(default_room_version: str) -> dict[str, Any]:
-    return {
-        "m.room_versions": {
-            "default": default_room_version,
-            "available": dict.fromkeys(ROOM_VERSIONS, "stable"),
-        },
-        "m.change_password": {"enabled": True},
-        "m.set_displayname": {"enabled": True},
-        "m.set_avatar_url": {"enabled": True},
-        "m.profile_fields": {"enabled": True},
-        "m.3pid_changes": {"enabled": False},
-        "m.get_login_token": {"enabled": False},
-    }
+    def _capabilities_of(self, requester: Requester) -> dict[str, Any]:
+        is_user = {"enabled": not requester.is_guest}
+        capabilities: dict[str, Any] = {
+            "m.room_versions": {
+                "default": self._default_room_version,
+                "available": dict.fromkeys(ROOM_VERSIONS, "stable"),
+            },
+            "m.change_password": is_user,
+            "m.set_displayname": {"enabled": True},
+            "m.set_avatar_url": {"enabled": True},
+            "m.profile_fields": {"enabled": True},
+            "m.3pid_changes": {"enabled": False},
+            "m.get_login_token": {"enabled": self._is_issuing and not requester.is_guest},
+            "m.forget_forced_upon_leave": {"enabled": False},
+        }
+        if requester.is_admin:
+            capabilities["m.account_moderation"] = {"suspend": True, "lock": True}
+        return capabilities

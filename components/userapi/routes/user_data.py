@@ -1,4 +1,4 @@
-"""Profiles, filters, account data and push rules, as clients read and store them."""
+"""Profiles, filters, account data and tags, as clients read and store them."""
 
 from typing import Final
 
@@ -7,8 +7,8 @@ from components.userapi.account_data import AccountDataService
 from components.userapi.filters import FilterService
 from components.userapi.profiles import ProfileService
 from components.userapi.requesters import Requesters
-from components.userapi.store.user_data import PUSH_RULES
-from matrix.canonical import decode_json, encode_canonical
+from components.userapi.tags import TagService
+from matrix.canonical import encode_canonical
 from matrix.errors import NotFound
 from matrix.identifiers import RoomID, parse_room_id, parse_user_id
 
@@ -26,11 +26,13 @@ class UserDataRoutes:
         profiles: ProfileService,
         filters: FilterService,
         account_data: AccountDataService,
+        tags: TagService,
     ) -> None:
         self._requesters = requesters
         self._profiles = profiles
         self._filters = filters
         self._account_data = account_data
+        self._tags = tags
 
     def add_to(self, router: Router) -> None:
         """Add the routes."""
@@ -45,11 +47,10 @@ class UserDataRoutes:
         ):
             router.get(account_data, self._get_account_data, versions=_R0)
             router.put(account_data, self._put_account_data, versions=_R0)
-        push_rules = f"{_V3}/pushrules"
-        router.get([push_rules, f"{push_rules}/"], self._push_rules, versions=_R0)
-        router.get(
-            [f"{push_rules}/global", f"{push_rules}/global/"], self._global_rules, versions=_R0
-        )
+        tags = f"{user}/rooms/{{room_id}}/tags"
+        router.get(tags, self._get_tags, versions=_R0)
+        router.put(f"{tags}/{{tag}}", self._put_tag, versions=_R0)
+        router.delete(f"{tags}/{{tag}}", self._delete_tag, versions=_R0)
 
     async def _profile(self, request: Request) -> Response:
         user_id = parse_user_id(request.path["user_id"])
@@ -79,7 +80,7 @@ class UserDataRoutes:
 
     async def _get_account_data(self, request: Request) -> Response:
         owner = await self._requesters.owner_of(request)
-        content = await self._account_data.query_account_data(
+        content = await self._account_data.query(
             owner.user_id, _room_of(request), request.path["type"]
         )
         return json_response(content)
@@ -87,21 +88,30 @@ class UserDataRoutes:
     async def _put_account_data(self, request: Request) -> Response:
         owner = await self._requesters.owner_of(request)
         room_id = _room_of(request)
-        await self._account_data.perform_set_account_data(
+        await self._account_data.perform_put(
             owner.user_id, room_id, request.path["type"], await request.json_object()
         )
         return empty_response()
 
-    async def _push_rules(self, request: Request) -> Response:
-        requester = await self._requesters.requester_of(request)
-        return json_response(
-            await self._account_data.query_account_data(requester.user_id, None, PUSH_RULES)
-        )
+    async def _get_tags(self, request: Request) -> Response:
+        owner = await self._requesters.owner_of(request)
+        room_id = parse_room_id(request.path["room_id"])
+        tags = await self._tags.query_tags(owner.user_id, room_id)
+        return json_response(encode_canonical({"tags": tags}))
 
-    async def _global_rules(self, request: Request) -> Response:
-        requester = await self._requesters.requester_of(request)
-        rules = await self._account_data.query_account_data(requester.user_id, None, PUSH_RULES)
-        return json_response(encode_canonical(decode_json(rules)["global"]))
+    async def _put_tag(self, request: Request) -> Response:
+        owner = await self._requesters.owner_of(request)
+        room_id = parse_room_id(request.path["room_id"])
+        await self._tags.perform_put_tag(
+            owner.user_id, room_id, request.path["tag"], await request.json_object()
+        )
+        return empty_response()
+
+    async def _delete_tag(self, request: Request) -> Response:
+        owner = await self._requesters.owner_of(request)
+        room_id = parse_room_id(request.path["room_id"])
+        await self._tags.perform_remove_tag(owner.user_id, room_id, request.path["tag"])
+        return empty_response()
 
 
 def _room_of(request: Request) -> RoomID | None:

@@ -1,0 +1,72 @@
+"""Deactivation of accounts, and the leaving of rooms that follows."""
+
+import asyncio
+import logging
+from typing import Final
+
+from base.database import DatabaseOutage
+from components.userapi.store.account_status import AccountStatusStore
+from components.userapi.token_cache import TokenCache
+from internalapi.clientapi import Departures
+from matrix.errors import MatrixError
+from matrix.identifiers import UserID
+
+_log: Final = logging.getLogger(__name__)
+
+_USERS_AT_ONCE: Final = 100
+_RETRY_AFTER_S: Final = 30.0
+
+
+class DeactivationService:
+    """Ends accounts. Their users leave their rooms soon afterwards, whatever happens meanwhile."""
+
+    def __init__(
+        self, store: AccountStatusStore, cache: TokenCache, departures: Departures | None
+    ) -> None:
+        self._store = store
+        self._cache = cache
+        self._departures = departures
+        self._departing = asyncio.Event()
+
+    async def perform_deactivate(
+        self, user_id: UserID, *, erase: bool, session_id: str | None = None
+    ) -> None:
+        """End an account, durable on return; the interactive session that allowed it ends too."""
+        await self._store.deactivate(user_id, session_id, erase=erase)
+        self._cache.forget(user_id, None)
+        self._departing.set()
+
+    async def run(self) -> None:
+        """Take users out of their rooms, until cancelled; also those of before a restart."""
+        if self._departures is None:
+            return
+        while True:
+            self._departing.clear()
+            is_done = False
+            try:
+                is_done = await self._depart(self._departures)
+            except DatabaseOutage as outage:
+                _log.warning("Users who are gone stay in rooms", extra={"reason": str(outage)})
+            try:
+                async with asyncio.timeout(None if is_done else _RETRY_AFTER_S):
+                    await self._departing.wait()
+            except TimeoutError:
+                continue
+
+    async def _depart(self, departures: Departures) -> bool:
+        """Let all leave who have to; false when it has to be tried again for some."""
+        is_done, after = True, ""
+        while user_ids := await self._store.select_departing(after, _USERS_AT_ONCE):
+            for user_id in user_ids:
+                try:
+                    await departures.perform_leave_all(user_id=user_id)
+                except MatrixError as refusal:
+                    _log.warning(
+                        "A user who is gone stays in rooms for now",
+                        extra={"user_id": user_id, "reason": str(refusal)},
+                    )
+                    is_done = False
+                else:
+                    await self._store.delete_departing(user_id)
+            after = user_ids[-1]
+        return is_done

@@ -1,0 +1,40 @@
+"""What clients say of the device on which they log in, and what they hear of the login."""
+
+from typing import Any
+
+from base.http import Fields
+from components.userapi.text import checked_name
+from components.userapi.tokens import Login, LoginRequest
+from matrix.identifiers import DeviceID, ServerName, UserID
+
+
+def checked_login(body: Fields, address: str) -> LoginRequest:
+    """Return on which device the body of a request wants to log in. Raises `InvalidParam`."""
+    device_id = body.optional_string("device_id") or None
+    display_name = body.optional_string("initial_device_display_name")
+    return LoginRequest(
+        device_id=None if device_id is None else DeviceID(checked_name(device_id, "device_id")),
+        display_name=None
+        if display_name is None
+        else checked_name(display_name, "initial_device_display_name", bytes_max=1024),
+        is_refreshable=body.boolean("refresh_token", default=False),
+        address=address or None,
+    )
+
+
+def login_answer(server_name: ServerName, user_id: UserID, login: Login | None) -> dict[str, Any]:
+    """Return the answer to a registration or login; `None` where nobody logged in."""
+    answer: dict[str, Any] = {"user_id": user_id, "home_server": server_name}
+    if login is not None:
+        answer.update(device_id=login.device_id, **tokens_of(login))
+    return answer
+
+
+def tokens_of(login: Login) -> dict[str, Any]:
+    """Return the tokens of a login, as clients are told."""
+    answer: dict[str, Any] = {"access_token": login.access_token}
+    if login.refresh_token is not None:
+        answer["refresh_token"] = login.refresh_token
+    if login.expires_in_ms is not None:
+        answer["expires_in_ms"] = login.expires_in_ms
+    return answer

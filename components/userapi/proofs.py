@@ -1,0 +1,32 @@
+"""How a user who is logged in proves once more to be themselves."""
+
+from base.http import Fields
+from components.userapi.interactive_auth import PASSWORD, InteractiveAuth
+from components.userapi.logins import LoginService
+from internalapi.userapi import Requester
+
+
+class Proofs:
+    """Asks for the password before what a stolen access token must not do."""
+
+    def __init__(self, interactive_auth: InteractiveAuth, logins: LoginService) -> None:
+        self._interactive_auth = interactive_auth
+        self._logins = logins
+
+    async def recall(self, body: Fields) -> Fields:
+        """Return the body of a request, or of the one that opened the session which it names."""
+        return await self._interactive_auth.recall(body)
+
+    async def prove(self, body: Fields, requester: Requester, operation: str) -> str | None:
+        """Let the requester prove to be the user. Returns the session that the operation ends.
+
+        Raises `AuthenticationWanted` until they have, and `Forbidden` for anybody else.
+        """
+        authenticated = await self._interactive_auth.authenticate(
+            body,
+            operation=operation,
+            user_id=requester.user_id,
+            flows=[[PASSWORD]],
+            checks={PASSWORD: self._logins.password_check(requester.user_id)},
+        )
+        return authenticated.session_id

@@ -1,0 +1,79 @@
+"""Tokens that let one more device in, and tokens that prove to others who a user is."""
+
+import base64
+from collections.abc import Callable
+from typing import Final
+
+from base.clock import Clock
+from components.userapi.settings import UserApiSettings
+from components.userapi.store.special_tokens import Purpose, SpecialTokenStore
+from components.userapi.tokens import token_hash_of
+from matrix.errors import Forbidden, UnknownToken
+from matrix.identifiers import UserID
+
+_TOKEN_BYTES: Final = 24
+
+
+class SpecialTokens:
+    """Gives out short-lived tokens, and recognises them."""
+
+    def __init__(
+        self,
+        store: SpecialTokenStore,
+        clock: Clock,
+        random_bytes: Callable[[int], bytes],
+        settings: UserApiSettings,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._random_bytes = random_bytes
+        self._login_lifetime_s = settings.login_token_lifetime_s
+        self._openid_lifetime_s = settings.openid_token_lifetime_s
+
+    async def perform_issue_login_token(
+        self, user_id: UserID, session_id: str | None
+    ) -> tuple[str, int]:
+        """Return a token for one login, and for how many seconds it is valid.
+
+        The interactive session that allowed it ends.
+        """
+        lifetime_s = self._login_lifetime_s
+        return await self._issue(Purpose.LOGIN, user_id, lifetime_s, session_id), lifetime_s
+
+    async def take_login_token(self, token: str) -> UserID:
+        """Use a token up and return whose it was. Raises `Forbidden`."""
+        user_id = await self._store.take_token(
+            token_hash_of(token), Purpose.LOGIN, self._clock.now_ms()
+        )
+        if user_id is None:
+            raise Forbidden("The login token is not valid, or not any more.")
+        return user_id
+
+    async def perform_issue_openid_token(self, user_id: UserID) -> tuple[str, int]:
+        """Return a token by which others learn who the user is, and its seconds of validity."""
+        lifetime_s = self._openid_lifetime_s
+        return await self._issue(Purpose.OPENID, user_id, lifetime_s, None), lifetime_s
+
+    async def query_openid_user(self, *, access_token: str) -> UserID:
+        """Return who had the token made. Raises `UnknownToken`, also for an expired one."""
+        user_id = await self._store.select_user(
+            token_hash_of(access_token), Purpose.OPENID, self._clock.now_ms()
+        )
+        if user_id is None:
+            raise UnknownToken("The token is not known, or has expired.")
+        return user_id
+
+    async def _issue(
+        self, purpose: Purpose, user_id: UserID, lifetime_s: int, session_id: str | None
+    ) -> str:
+        token = base64.urlsafe_b64encode(self._random_bytes(_TOKEN_BYTES)).decode()
+        now_ms = self._clock.now_ms()
+        await self._store.insert_token(
+            token_hash_of(token),
+            purpose,
+            user_id,
+            now_ms=now_ms,
+            expires_at_ms=now_ms + lifetime_s * 1000,
+            session_id=session_id,
+        )
+        return token

@@ -1,0 +1,61 @@
+"""The push rules of users: account data that the server keeps for them."""
+
+from collections.abc import Callable
+from typing import Any
+
+from components.userapi.account_data import AccountDataService
+from components.userapi.push_rule_changes import (
+    Place,
+    Rule,
+    RuleSet,
+    find_rule,
+    put_rule,
+    remove_rule,
+)
+from components.userapi.push_rules import default_push_rules
+from components.userapi.store.user_data import PUSH_RULES
+from matrix.canonical import decode_json
+from matrix.identifiers import UserID
+
+
+class PushRuleService:
+    """Reads and changes push rules; each change is announced like other account data."""
+
+    def __init__(self, account_data: AccountDataService) -> None:
+        self._account_data = account_data
+
+    async def query_rules(self, user_id: UserID) -> RuleSet:
+        """Return the user's rules by kind."""
+        return _rules_in(user_id, await self._account_data.find(user_id, None, PUSH_RULES))
+
+    async def perform_put_rule(self, user_id: UserID, kind: str, rule: Rule, place: Place) -> None:
+        """Add or change a rule of the user's own. Raises `NeighbourUnknown` and `TooLarge`."""
+        await self._change(user_id, lambda rules: put_rule(rules, kind, rule, place))
+
+    async def perform_remove_rule(self, user_id: UserID, kind: str, rule_id: str) -> None:
+        """Remove a rule of the user's own. Raises `InvalidParam` and `NotFound`."""
+        await self._change(user_id, lambda rules: remove_rule(rules, kind, rule_id))
+
+    async def perform_set_rule_field(
+        self, user_id: UserID, kind: str, rule_id: str, field: str, value: Any
+    ) -> None:
+        """Set `enabled` or `actions` of any rule. Raises `InvalidParam` and `NotFound`."""
+
+        def change(rules: RuleSet) -> None:
+            find_rule(rules, kind, rule_id)[field] = value
+
+        await self._change(user_id, change)
+
+    async def _change(self, user_id: UserID, change: Callable[[RuleSet], None]) -> None:
+        def changed(content: bytes | None) -> dict[str, Any]:
+            rules = _rules_in(user_id, content)
+            change(rules)
+            return {"global": rules}
+
+        await self._account_data.perform_change(user_id, None, PUSH_RULES, changed)
+
+
+def _rules_in(user_id: UserID, content: bytes | None) -> RuleSet:
+    stored = default_push_rules(user_id) if content is None else decode_json(content)
+    rules: RuleSet = stored["global"]
+    return rules
