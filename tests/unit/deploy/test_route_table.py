@@ -8,103 +8,40 @@ from typing import NamedTuple, TypeAlias
 
 import pytest
 
-from base.clock import Clock, SystemClock
+from base.clock import SystemClock
 from base.database import Database, Schema, open_database
 from base.http import Router
-from components.clientapi import component as clientapi
-from components.clientapi.settings import ClientApiSettings
-from components.roomserver import component as roomserver
-from components.roomserver.settings import RoomServerSettings
-from components.syncapi import component as syncapi
-from components.syncapi.settings import SyncApiSettings
-from components.userapi import component as userapi
-from components.userapi.settings import UserApiSettings
 from deploy.proxy_files import MACHINE_NUMBERS, files
 from deploy.route_table import FALLBACK, TABLE, Line, component_for, served_components
+from deploy.settings import Settings
+from deploy.wiring import COMPONENTS, Ground, build, client_routers
 from logs.embedded import EmbeddedLog
-from logs.log import Log
 from logs.topics import TOPICS
-from matrix.identifiers import ServerName
 from matrix.signing import SigningKey
-
-COMPONENTS = Path(__file__).parents[3] / "components"
-NOT_FOR_CLIENTS = {"roomserver"}
 
 Routers: TypeAlias = Mapping[str, Router]
 
 
-class _House:
-    """What every component is built from."""
-
-    def __init__(self, folder: Path, log: Log, stack: AsyncExitStack) -> None:
-        self.log = log
-        self.clock: Clock = SystemClock()
-        self._url = f"sqlite:///{folder}"
-        self._stack = stack
-
-    async def database(self, schema: Schema) -> Database:
-        database = await open_database(self._url, schema, durable=False)
-        self._stack.push_async_callback(database.close)
-        return database
-
-    async def users(self) -> userapi.UserApi:
-        users = userapi.build(
-            settings=UserApiSettings(),
-            server_name=ServerName("example.org"),
-            database=await self.database(userapi.SCHEMA),
-            log=self.log,
-            clock=self.clock,
-            random_bytes=bytes,
-        )
-        self._stack.callback(users.close)
-        return users
-
-    async def sync(self, users: userapi.UserApi) -> syncapi.SyncApi:
-        return await syncapi.build(
-            log=self.log,
-            database=await self.database(syncapi.SCHEMA),
-            settings=SyncApiSettings(),
-            clock=self.clock,
-            authentication=users.authentication,
-            filters=users.filters,
-        )
-
-    async def clients(self, users: userapi.UserApi) -> clientapi.ClientApi:
-        rooms = roomserver.build(
-            log=self.log,
-            database=await self.database(roomserver.SCHEMA),
-            settings=RoomServerSettings(),
-            clock=self.clock,
-        )
-        return clientapi.build(
-            log=self.log,
-            rooms=rooms.queries,
-            directory=rooms.directory,
-            authentication=users.authentication,
-            profiles=users.profiles,
-            accounts=users.accounts,
-            server_name=ServerName("example.org"),
-            key=SigningKey.generate("1", bytes(32)),
-            clock=self.clock,
-            settings=ClientApiSettings(),
-            default_room_version="12",
-        )
-
-
 @pytest.fixture(name="routers")
 async def fixture_routers(tmp_path: Path) -> AsyncIterator[Routers]:
+    """Give the routers of all components that clients reach, as a server has them."""
     async with AsyncExitStack() as stack:
-        log = await EmbeddedLog.open(
-            tmp_path / "log", dict.fromkeys(TOPICS, 1), clock=SystemClock()
-        )
+        clock = SystemClock()
+        log = await EmbeddedLog.open(tmp_path / "log", dict.fromkeys(TOPICS, 1), clock=clock)
         stack.push_async_callback(log.close)
-        house = _House(tmp_path, log, stack)
-        users = await house.users()
-        yield {
-            "userapi": users.router,
-            "clientapi": (await house.clients(users)).router,
-            "syncapi": (await house.sync(users)).router,
-        }
+
+        async def open_in_folder(schema: Schema, *, durable: bool = False) -> Database:
+            database = await open_database(f"sqlite:///{tmp_path}", schema, durable=durable)
+            stack.push_async_callback(database.close)
+            return database
+
+        key = SigningKey.generate("1", bytes(32))
+        ground = Ground(Settings(), log, clock, open_in_folder, key, None, stack)
+        components = await build(ground, COMPONENTS)
+        parts = [part for part in components if hasattr(part, "router")]
+        assert len(parts) == len(client_routers(components))
+        # The module that a part comes from is components.<its name>.component.
+        yield {type(part).__module__.split(".")[1]: part.router for part in parts}
 
 
 class Sample(NamedTuple):
@@ -125,12 +62,13 @@ def samples(routers: Routers) -> list[Sample]:
     ]
 
 
-def test_every_component_is_in_the_table_or_known_not_to_serve_clients(routers: Routers) -> None:
-    folders = {path.parent.name for path in COMPONENTS.glob("*/component.py")}
-
-    assert set(routers) | NOT_FOR_CLIENTS == folders
+def test_the_table_serves_the_components_that_have_routes(routers: Routers) -> None:
     assert set(served_components()) == set(routers)
-    assert set(MACHINE_NUMBERS) == folders
+
+
+def test_every_component_has_its_ports_on_a_machine() -> None:
+    assert set(MACHINE_NUMBERS) == set(COMPONENTS)
+    assert len(set(MACHINE_NUMBERS.values())) == len(COMPONENTS)
 
 
 def test_every_route_of_a_component_is_sent_to_it(routers: Routers) -> None:
