@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from base.clock import Clock
+from base.tracing import current_request_id
 from components.clientapi.chains import Chain, Chains
 from components.clientapi.outcomes import Outcome, Outcomes
 from components.clientapi.settings import ClientApiSettings
@@ -296,5 +297,6 @@ class EventSender:
             room_version=event.room_version.identifier,
             pdu=event.raw,
             transaction=transaction,
+            request_id=current_request_id(),
         )
         return Outgoing(event.room_id, INPUT_ROOM_EVENT.encode(record))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from base.tracing import current_request_id
 from components.roomserver.stored import Flags, KnownEvent, Room
 from components.roomserver.writing import Writer
 from internalapi.roomserver import RoomMembership
@@ -61,6 +62,7 @@ class Announcer:
                 sender_membership=self._sender_membership(known),
                 latest_event_ids=[one.event_id for one in room.latest],
                 transaction=transaction,
+                request_id=current_request_id(),
             ),
         )
 
@@ -76,6 +78,7 @@ class Announcer:
                 pdu=event.raw,
                 history_visibility=self._history_visibility(redaction),
                 sender_membership=self._sender_membership(redaction),
+                request_id=current_request_id(),
             ),
         )
 
@@ -90,6 +93,7 @@ class Announcer:
                 event.room_version.identifier,
                 event.raw,
                 self._history_visibility(known),
+                current_request_id(),
             ),
         )
 
@@ -105,13 +109,17 @@ class Announcer:
                 redacted_pdu=event.raw,
                 redaction_event_id=redaction.event.event_id,
                 redaction_pdu=redaction.event.raw,
+                request_id=current_request_id(),
             ),
         )
 
     def withheld(self, redaction: KnownEvent, *, is_waiting: bool) -> None:
         """A redaction was accepted without effect so far."""
         event = redaction.event
-        self._put(event, RedactionWithheld(event.room_id, event.event_id, is_waiting))
+        self._put(
+            event,
+            RedactionWithheld(event.room_id, event.event_id, is_waiting, current_request_id()),
+        )
 
     def refused(self, known: KnownEvent) -> None:
         """An event was rejected or soft-failed."""
@@ -119,11 +127,18 @@ class Announcer:
         if known.flags & Flags.REJECTED:
             self.rejected(event, reason)
         else:
-            self._put(event, SoftFailed(event.room_id, event.event_id, reason))
+            self._put(
+                event, SoftFailed(event.room_id, event.event_id, reason, current_request_id())
+            )
 
     def rejected(self, event: Event, reason: str) -> None:
         """An input had no effect."""
-        self._put(event, InputRejected(event.room_id, event.event_id, Forbidden.errcode, reason))
+        self._put(
+            event,
+            InputRejected(
+                event.room_id, event.event_id, Forbidden.errcode, reason, current_request_id()
+            ),
+        )
 
     def repeated(self, event: Event, first: KnownEvent) -> None:
         """An input was known already; a rejected one is rejected again."""
@@ -132,7 +147,12 @@ class Announcer:
         ):
             self.refused(first)
             return
-        self._put(event, InputRepeated(event.room_id, event.event_id, first.event.event_id))
+        self._put(
+            event,
+            InputRepeated(
+                event.room_id, event.event_id, first.event.event_id, current_request_id()
+            ),
+        )
 
     def _put(self, event: Event, record: OutputRoomEvent) -> None:
         self._outbox.put(OUTPUT_ROOM_EVENT, event.room_id, record)

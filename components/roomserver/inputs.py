@@ -22,6 +22,7 @@ class EventInput(NamedTuple):
     """The transaction as the client named it."""
     transaction: Transaction | None
     """The same, with its path: what a repeat must have in common with it."""
+    request_id: str
 
 
 def read_input(message: Message[InputRoomEvent], outbox: Outbox) -> EventInput | AddState | None:
@@ -42,6 +43,7 @@ def read_input(message: Message[InputRoomEvent], outbox: Outbox) -> EventInput |
         bool(record.origin),
         sent_as,
         None if sent_as is None else _with_path(sent_as, event),
+        record.request_id,
     )
 
 

@@ -1,16 +1,20 @@
 """Reads InputRoomEvent: adds events to their rooms and tells OutputRoomEvent what came of it."""
 
+import logging
 from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy.engine import Connection
 
+from base.tracing import request_id
 from components.roomserver.adding import Adder
 from components.roomserver.inputs import EventInput, read_input
 from components.roomserver.memory import Memory
 from components.roomserver.writing import Writer
 from logs.consumer import Message, Outbox
-from logs.records.room_input import InputRoomEvent
+from logs.records.room_input import AddState, InputRoomEvent
+
+_log: Final = logging.getLogger(__name__)
 
 TRANSACTIONS_KEPT_MS: Final = 24 * 3600 * 1000
 """How long a repeated transaction is recognised: clients give up long before."""
@@ -41,11 +45,7 @@ class RoomProcessor:
             [one.transaction for one in events if one.transaction is not None],
         )
         adder = Adder(writer, outbox)
-        for one in inputs:
-            if isinstance(one, EventInput):
-                adder.add_event(one)
-            elif one is not None:
-                adder.add_state(one)
+        _add_all(adder, inputs)
         timestamp_ms = messages[-1].timestamp_ms
         writer.flush(timestamp_ms)
         self._since_cleaning += len(messages)
@@ -63,3 +63,22 @@ class RoomProcessor:
         """Forget the batch, and what was read beside it: another process may own the rooms now."""
         self._writer = None
         self._memory.clear()
+
+
+def _add_all(adder: Adder, inputs: Sequence[EventInput | AddState | None]) -> None:
+    is_told = _log.isEnabledFor(logging.DEBUG)
+    try:
+        for one in inputs:
+            if isinstance(one, EventInput):
+                # What is announced and logged from here on comes from this request.
+                request_id.set(one.request_id)
+                adder.add_event(one)
+                if is_told:
+                    event = one.event
+                    fields = {"event_id": event.event_id, "room_id": event.room_id}
+                    _log.debug("An input was processed", extra=fields)
+            elif one is not None:
+                request_id.set("")
+                adder.add_state(one)
+    finally:
+        request_id.set("")

@@ -1,9 +1,12 @@
 """What the records of OutputRoomEvent mean to client sync: events, state, memberships to write."""
 
+import logging
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import msgspec
 
+from base.tracing import request_id
 from components.syncapi.changes import AppliedChange, MembershipChange
 from components.syncapi.room_event import (
     CHANGES_ITSELF,
@@ -29,6 +32,8 @@ from matrix.events import Event, load_event
 from matrix.identifiers import EventID
 from matrix.redaction import redact
 from matrix.room_versions import room_version
+
+_log: Final = logging.getLogger(__name__)
 
 Reject = Callable[[Message[OutputRoomEvent], str], None]
 
@@ -75,13 +80,19 @@ class Batch:
 def project(messages: Sequence[Message[OutputRoomEvent]], reject: Reject) -> Batch:
     """Return what the messages ask to write; what cannot be understood is rejected."""
     batch = Batch()
+    is_told = _log.isEnabledFor(logging.DEBUG)
     for message in messages:
-        position = message.position
+        position, record = message.position, message.value
         batch.next_offsets[position.partition] = position.offset + 1
+        request_id.set(getattr(record, "request_id", ""))
         try:
-            _project_one(batch, message.value, position.offset)
+            _project_one(batch, record, position.offset)
         except (MatrixError, LookupError, TypeError, ValueError) as error:
             reject(message, f"not an event of a room: {error!r}")
+        if is_told:
+            fields = {"event_id": record.event_id, "room_id": record.room_id}
+            _log.debug("A record was projected", extra=fields)
+    request_id.set("")
     return batch
 
 

@@ -28,6 +28,8 @@ class AddEvent(msgspec.Struct, frozen=True, tag_field="record", tag="event", omi
     origin: str = ""
     """The server that it came from; empty for our own."""
     transaction: Transaction | None = None
+    request_id: str = ""
+    """The request that it comes from, for log lines and traces of whoever reads it."""
 
 
 class AddState(msgspec.Struct, frozen=True, tag_field="record", tag="state", omit_defaults=True):

@@ -42,6 +42,8 @@ class EventAdded(msgspec.Struct, frozen=True, tag_field="record", tag="added", o
     latest_event_ids: list[str] = []
     """Forward extremities after the event."""
     transaction: Transaction | None = None
+    request_id: str = ""
+    """The request that caused this, if one did: for log lines and traces."""
 
 
 class OldEventAdded(msgspec.Struct, frozen=True, tag_field="record", tag="old", omit_defaults=True):
@@ -52,6 +54,8 @@ class OldEventAdded(msgspec.Struct, frozen=True, tag_field="record", tag="old", 
     room_version: str
     pdu: bytes
     history_visibility: str
+    request_id: str = ""
+    """The request that caused this, if one did: for log lines and traces."""
 
 
 class RedactionApplied(msgspec.Struct, frozen=True, tag_field="record", tag="redacted"):
@@ -65,6 +69,8 @@ class RedactionApplied(msgspec.Struct, frozen=True, tag_field="record", tag="red
     """The redacted event after redaction."""
     redaction_event_id: str
     redaction_pdu: bytes
+    request_id: str = ""
+    """The request that caused this, if one did: for log lines and traces."""
 
 
 class InputRejected(msgspec.Struct, frozen=True, tag_field="record", tag="rejected"):
@@ -74,6 +80,8 @@ class InputRejected(msgspec.Struct, frozen=True, tag_field="record", tag="reject
     event_id: str
     errcode: str
     reason: str
+    request_id: str = ""
+    """The request that caused this, if one did: for log lines and traces."""
 
 
 class InputRepeated(msgspec.Struct, frozen=True, tag_field="record", tag="repeated"):
@@ -84,6 +92,8 @@ class InputRepeated(msgspec.Struct, frozen=True, tag_field="record", tag="repeat
     """The event that was offered."""
     first_event_id: str
     """The event that stands in the room; equal to `event_id` for a plain repeat."""
+    request_id: str = ""
+    """The request that caused this, if one did: for log lines and traces."""
 
 
 class SoftFailed(msgspec.Struct, frozen=True, tag_field="record", tag="soft_failed"):
@@ -92,6 +102,8 @@ class SoftFailed(msgspec.Struct, frozen=True, tag_field="record", tag="soft_fail
     room_id: str
     event_id: str
     reason: str
+    request_id: str = ""
+    """The request that caused this, if one did: for log lines and traces."""
 
 
 class RedactionWithheld(msgspec.Struct, frozen=True, tag_field="record", tag="withheld"):
@@ -105,6 +117,8 @@ class RedactionWithheld(msgspec.Struct, frozen=True, tag_field="record", tag="wi
     event_id: str
     is_waiting: bool
     """Whether it may still take effect, once its target arrives."""
+    request_id: str = ""
+    """The request that caused this, if one did: for log lines and traces."""
 
 
 class InviteReceived(msgspec.Struct, frozen=True, tag_field="record", tag="invite"):
