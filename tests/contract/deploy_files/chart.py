@@ -12,6 +12,9 @@ from tests.contract.deploy_files.declared import DEPLOY
 
 CHART = DEPLOY / "helm/xylem"
 VALUES = Path(__file__).parent / "values"
+LEAST = VALUES / "least.yaml"
+EVERYTHING = VALUES / "everything.yaml"
+OWN_SECRET = VALUES / "own-secret.yaml"
 KUBERNETES = ("1.27", "1.34")
 """The oldest that Chart.yaml allows, and a newer one."""
 
@@ -68,3 +71,14 @@ def render(helm: Path, *values: Path | dict[str, Any]) -> Chart:
     rendered = helm_template(helm, *values)
     assert rendered.returncode == 0, rendered.stderr
     return Chart([one for one in yaml.safe_load_all(rendered.stdout) if one])
+
+
+def labels_of(manifest: Manifest) -> dict[str, str]:
+    """Return the labels of a manifest."""
+    return dict(manifest["metadata"]["labels"])
+
+
+def containers_of(chart: Chart, component: str) -> list[Any]:
+    """Return the containers of a component's pods."""
+    spec = chart.one("Deployment", f"test-xylem-{component}")["spec"]["template"]["spec"]
+    return list(spec["containers"])

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from deploy.route_table import served_components
+from tests.contract.deploy_files.chart import EVERYTHING, LEAST, OWN_SECRET, Chart, render
 from tests.fixtures.servers import find_program
 
 HELM = ("helm.sh/helm/v3/cmd/helm", "v3.19.0")
@@ -49,6 +50,32 @@ def fixture_helm() -> Path:
 def fixture_compose_parser() -> Path:
     """Give the command of the library with which Docker reads compose files."""
     return _go_program(*COMPOSE, "compose")
+
+
+@pytest.fixture(scope="session", name="rendered")
+def fixture_rendered(helm: Path) -> dict[Path, Chart]:
+    """Give what each file of values gives."""
+    return {values: render(helm, values) for values in (LEAST, EVERYTHING, OWN_SECRET)}
+
+
+@pytest.fixture(params=[LEAST, EVERYTHING, OWN_SECRET], ids=lambda path: path.stem, name="chart")
+def fixture_chart(request: pytest.FixtureRequest, rendered: dict[Path, Chart]) -> Chart:
+    return rendered[request.param]
+
+
+@pytest.fixture(name="least")
+def fixture_least(rendered: dict[Path, Chart]) -> Chart:
+    return rendered[LEAST]
+
+
+@pytest.fixture(name="everything")
+def fixture_everything(rendered: dict[Path, Chart]) -> Chart:
+    return rendered[EVERYTHING]
+
+
+@pytest.fixture(name="own_secret")
+def fixture_own_secret(rendered: dict[Path, Chart]) -> Chart:
+    return rendered[OWN_SECRET]
 
 
 class _Answering(BaseHTTPRequestHandler):

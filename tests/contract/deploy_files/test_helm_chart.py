@@ -8,16 +8,16 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
-from deploy.route_table import TABLE, served_components
 from logs.topics import TOPICS
 from matrix.signing import SigningKey
 from tests.contract.deploy_files.chart import (
     CHART,
     KUBERNETES,
-    VALUES,
+    LEAST,
     Chart,
-    Manifest,
+    containers_of,
     helm_template,
+    labels_of,
     render,
 )
 from tests.contract.deploy_files.declared import (
@@ -30,42 +30,9 @@ from tests.contract.deploy_files.declared import (
 # The first of them builds Helm.
 pytestmark = pytest.mark.timeout(1800)
 
-LEAST = VALUES / "least.yaml"
-EVERYTHING = VALUES / "everything.yaml"
-OWN_SECRET = VALUES / "own-secret.yaml"
 # Kinds whose schemas Kubernetes does not bring along.
 CUSTOM = {"ScaledObject", "HTTPRoute", "PodMonitor"}
 DECODED = {"XYLEM_DATABASE__URL": "postgresql://x@y/z", "XYLEM_INTERNAL__SECRET": "0" * 40}
-
-
-@pytest.fixture(scope="module", name="rendered")
-def fixture_rendered(helm: Path) -> dict[Path, Chart]:
-    """Give what each file of values gives."""
-    return {values: render(helm, values) for values in (LEAST, EVERYTHING, OWN_SECRET)}
-
-
-@pytest.fixture(params=[LEAST, EVERYTHING, OWN_SECRET], ids=lambda path: path.stem, name="chart")
-def fixture_chart(request: pytest.FixtureRequest, rendered: dict[Path, Chart]) -> Chart:
-    return rendered[request.param]
-
-
-@pytest.fixture(name="least")
-def fixture_least(rendered: dict[Path, Chart]) -> Chart:
-    return rendered[LEAST]
-
-
-@pytest.fixture(name="everything")
-def fixture_everything(rendered: dict[Path, Chart]) -> Chart:
-    return rendered[EVERYTHING]
-
-
-@pytest.fixture(name="own_secret")
-def fixture_own_secret(rendered: dict[Path, Chart]) -> Chart:
-    return rendered[OWN_SECRET]
-
-
-def labels_of(manifest: Manifest) -> dict[str, str]:
-    return dict(manifest["metadata"]["labels"])
 
 
 @pytest.mark.parametrize("version", KUBERNETES)
@@ -97,9 +64,7 @@ def test_every_component_is_a_deployment(chart: Chart) -> None:
 
     assert deployed - {"proxy"} == COMPONENTS
     for component in COMPONENTS:
-        (container,) = chart.one("Deployment", f"test-xylem-{component}")["spec"]["template"][
-            "spec"
-        ]["containers"]
+        (container,) = containers_of(chart, component)
         assert container["args"] == ["run", component]
 
 
@@ -218,92 +183,6 @@ def test_what_is_referred_to_is_there(chart: Chart) -> None:
             assert ("Deployment", one["spec"]["scaleTargetRef"]["name"]) in there
 
 
-def test_containers_may_do_nothing_but_serve(chart: Chart) -> None:
-    for _, template in chart.pods():
-        spec = template["spec"]
-        assert spec["automountServiceAccountToken"] is False
-        assert spec["securityContext"]["runAsNonRoot"] is True
-        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-        for container in spec["containers"] + spec.get("initContainers", []):
-            assert container["securityContext"] == {
-                "allowPrivilegeEscalation": False,
-                "readOnlyRootFilesystem": True,
-                "capabilities": {"drop": ["ALL"]},
-            }
-            assert container["resources"]
-
-
-def test_what_runs_on_is_probed_and_spread_and_bounded_in_disruption(chart: Chart) -> None:
-    for deployment in chart.all("Deployment"):
-        template = deployment["spec"]["template"]
-        (container,) = template["spec"]["containers"]
-        ports = {one["name"] for one in container["ports"]}
-        selector = deployment["spec"]["selector"]["matchLabels"]
-        for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
-            how = container[probe].get("httpGet") or container[probe]["tcpSocket"]
-            assert how["port"] in ports
-        for constraint in template["spec"]["topologySpreadConstraints"]:
-            assert constraint["labelSelector"]["matchLabels"] == selector
-        budget = chart.one("PodDisruptionBudget", deployment["metadata"]["name"])
-        assert budget["spec"]["selector"]["matchLabels"] == selector
-        assert selector.items() <= template["metadata"]["labels"].items()
-
-
-def test_services_lead_to_ports_of_their_pods(chart: Chart) -> None:
-    deployments = chart.all("Deployment")
-    for service in chart.all("Service"):
-        (target,) = [
-            one
-            for one in deployments
-            if one["spec"]["selector"]["matchLabels"] == service["spec"]["selector"]
-        ]
-        (container,) = target["spec"]["template"]["spec"]["containers"]
-        names = {one["name"] for one in container["ports"]}
-        assert {one["targetPort"] for one in service["spec"]["ports"]} <= names
-        component = labels_of(service)["app.kubernetes.io/component"]
-        if component in COMPONENTS:
-            assert ("client" in names) == (component in served_components())
-
-
-def peers_of(chart: Chart, component: str, port: str) -> list[Any]:
-    """Return who may reach a port of a component's pods."""
-    spec = chart.one("NetworkPolicy", f"test-xylem-{component}")["spec"]
-    assert spec["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == component
-    rules = [
-        rule for rule in spec["ingress"] if rule["ports"] == [{"port": port, "protocol": "TCP"}]
-    ]
-    assert all(rule["from"] for rule in rules)
-    return [peer for rule in rules for peer in rule["from"]]
-
-
-def test_only_components_reach_the_internal_port(chart: Chart) -> None:
-    for component in COMPONENTS:
-        (peer,) = peers_of(chart, component, "internal")
-        assert set(peer) == {"podSelector"}
-        assert peer["podSelector"]["matchLabels"]["app.kubernetes.io/instance"] == "test"
-        (expression,) = peer["podSelector"]["matchExpressions"]
-        assert (expression["key"], expression["operator"], set(expression["values"])) == (
-            "app.kubernetes.io/component",
-            "In",
-            COMPONENTS,
-        )
-
-
-def test_only_the_proxy_reaches_the_public_port(least: Chart) -> None:
-    for component in served_components():
-        (peer,) = peers_of(least, component, "client")
-        assert peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "proxy"
-    for component in COMPONENTS - set(served_components()):
-        assert peers_of(least, component, "client") == []
-
-
-def test_only_the_gateway_reaches_the_public_port_where_it_routes(own_secret: Chart) -> None:
-    for component in served_components():
-        (peer,) = peers_of(own_secret, component, "client")
-        assert "namespaceSelector" in peer
-        assert peers_of(own_secret, component, "observe") == []
-
-
 def test_autoscaling_looks_at_what_each_component_asks_for(everything: Chart) -> None:
     scaler = everything.one("HorizontalPodAutoscaler", "test-xylem-userapi")
     roomserver = everything.one("ScaledObject", "test-xylem-roomserver")
@@ -341,60 +220,6 @@ def test_the_topics_that_tell_the_lag_exist() -> None:
     assert consumed <= TOPICS.keys()
 
 
-def test_a_gateway_that_routes_has_the_lines_of_the_table(own_secret: Chart) -> None:
-    routes = own_secret.all("HTTPRoute")
-    found = set()
-    for route in routes:
-        (rule,) = route["spec"]["rules"]
-        (backend,) = rule["backendRefs"]
-        ports = own_secret.one("Service", backend["name"])["spec"]["ports"]
-        assert backend["port"] in {one["port"] for one in ports if one["name"] == "client"}
-        # The limit of the Gateway API.
-        assert len(rule["matches"]) <= 64
-        assert "timeouts" not in rule
-        for match in rule["matches"]:
-            assert match["path"]["type"] == "RegularExpression"
-            component = backend["name"].removeprefix("test-xylem-")
-            found.add((component, match["path"]["value"], match.get("method")))
-
-    assert found == {
-        (line.component, f"^{line.expression}$", method)
-        for line in TABLE
-        for method in (line.methods or (None,))
-    }
-
-
-def test_a_gateway_can_leave_routing_to_the_proxy(everything: Chart) -> None:
-    (route,) = everything.all("HTTPRoute")
-
-    assert route["apiVersion"] == "gateway.networking.k8s.io/v1"
-    assert route["spec"] == {
-        "parentRefs": [{"name": "public", "namespace": "gateways", "sectionName": "https"}],
-        "hostnames": ["matrix.example.org"],
-        "rules": [
-            {
-                "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
-                "backendRefs": [{"name": "test-xylem-proxy", "port": 80}],
-                "timeouts": {"request": "120s"},
-            }
-        ],
-    }
-
-
-def test_an_ingress_leads_to_the_proxy(everything: Chart) -> None:
-    (ingress,) = everything.all("Ingress")
-    ports = everything.one("Service", "test-xylem-proxy")["spec"]["ports"]
-
-    for rule in ingress["spec"]["rules"]:
-        paths = rule["http"]["paths"]
-        prefixes = [one["path"] for one in paths]
-        assert {one["backend"]["service"]["name"] for one in paths} == {"test-xylem-proxy"}
-        names = {one["backend"]["service"]["port"]["name"] for one in paths}
-        assert names <= {one["name"] for one in ports}
-        for line in TABLE:
-            assert any(line.pattern.startswith(f"{prefix}/") for prefix in prefixes)
-
-
 def test_prometheus_reads_all_components(everything: Chart) -> None:
     (monitor,) = everything.all("PodMonitor")
     (expression,) = monitor["spec"]["selector"]["matchExpressions"]
@@ -405,9 +230,7 @@ def test_prometheus_reads_all_components(everything: Chart) -> None:
     assert set(expression["values"]) == COMPONENTS
     assert (endpoint["port"], endpoint["path"]) == ("observe", "/metrics")
     for component in COMPONENTS:
-        (container,) = everything.one("Deployment", f"test-xylem-{component}")["spec"]["template"][
-            "spec"
-        ]["containers"]
+        (container,) = containers_of(everything, component)
         assert {"name": "observe", "containerPort": 9090} in container["ports"]
 
 

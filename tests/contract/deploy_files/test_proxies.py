@@ -12,6 +12,7 @@ import pytest
 
 from deploy.route_table import FALLBACK, TABLE, component_for
 from tests.contract.deploy_files.declared import DEPLOY
+from tests.contract.deploy_files.nginx import nginx_accepts, nginx_program
 from tests.fixtures.servers import (
     find_program,
     free_port,
@@ -67,10 +68,6 @@ def asked(port: int, method: str, path: str) -> tuple[int, str]:
         connection.close()
 
 
-def nginx_program() -> str:
-    return find_program("nginx", "/usr/sbin")
-
-
 def nginx_folder(folder: Path, ports: dict[str, int], port: int) -> Path:
     """Write the committed site with other ports and paths, without TLS; return its main file."""
     for path in NGINX.iterdir():
@@ -88,16 +85,6 @@ def nginx_folder(folder: Path, ports: dict[str, int], port: int) -> Path:
     main = folder / "nginx.conf"
     main.write_text(_MAIN.format(folder=folder))
     return main
-
-
-def nginx_accepts(main: Path) -> None:
-    said = subprocess.run(
-        [nginx_program(), "-t", "-q", "-e", main.parent / "error.log", "-c", main],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (said.returncode, said.stderr) == (0, "")
 
 
 @pytest.fixture(

@@ -38,10 +38,14 @@ async def fixture_routers(tmp_path: Path) -> AsyncIterator[Routers]:
         key = SigningKey.generate("1", bytes(32))
         ground = Ground(Settings(), log, clock, open_in_folder, key, None, stack)
         components = await build(ground, COMPONENTS)
-        parts = [part for part in components if hasattr(part, "router")]
-        assert len(parts) == len(client_routers(components))
-        # The module that a part comes from is components.<its name>.component.
-        yield {type(part).__module__.split(".")[1]: part.router for part in parts}
+        found = {
+            # The module that a part comes from is components.<its name>.component.
+            type(part).__module__.split(".")[1]: router
+            for part in components
+            if isinstance(router := getattr(part, "router", None), Router)
+        }
+        assert len(found) == len(client_routers(components))
+        yield found
 
 
 class Sample(NamedTuple):
