@@ -21,7 +21,7 @@ def configure_logging(settings: LoggingSettings) -> None:
     root.handlers = [handler]
     root.setLevel(settings.level.upper())
     # These speak of each connection, and of slow callbacks, at their lower levels.
-    for talkative in ("uvicorn", "asyncio", "sqlalchemy"):
+    for talkative in ("uvicorn", "asyncio", "sqlalchemy", "aiokafka"):
         logging.getLogger(talkative).setLevel(max(logging.WARNING, root.level))
     logging.captureWarnings(capture=True)
 
