@@ -69,10 +69,10 @@ _ROOM: Final = f"{_CLIENT}/rooms/*"
 
 TABLE: Final = (
     Line("userapi", "/.well-known/matrix/{client,support}"),
-    Line("userapi", "/_matrix/static/client/login/**"),
     Line("userapi", "/_matrix/client/versions"),
-    Line("userapi", f"{_CLIENT}/{{account,capabilities,delete_devices,devices,login,logout}}/**"),
-    Line("userapi", f"{_CLIENT}/{{admin,auth,pushrules,refresh,register,thirdparty}}/**"),
+    Line("userapi", "/_matrix/static/client/login/**"),
+    Line("userapi", f"{_CLIENT}/{{account,admin,auth,capabilities,delete_devices,devices}}/**"),
+    Line("userapi", f"{_CLIENT}/{{login,logout,pushrules,refresh,register,thirdparty}}/**"),
     Line("userapi", f"{_CLIENT}/{{user,user_directory,voip}}/**"),
     Line("userapi", f"{_CLIENT}/profile/**", READS),
     Line("userapi", "/_synapse/admin/**"),
