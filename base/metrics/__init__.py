@@ -6,17 +6,25 @@ looks. All names begin with `xylem_`; docs/metrics.md lists them.
 
 from base.metrics.distribution import BATCH_SIZES, SECONDS, SHORT_SECONDS, Distribution
 from base.metrics.http import HttpMetrics
-from base.metrics.readings import Family, Reading, Sample, Source, Sources, exposition, sizes_of
+from base.metrics.readings import (
+    CACHE_ENTRIES,
+    Family,
+    Reading,
+    Source,
+    Sources,
+    exposition,
+    sizes_of,
+)
 
 __all__ = [
     "BATCH_SIZES",
+    "CACHE_ENTRIES",
     "SECONDS",
     "SHORT_SECONDS",
     "Distribution",
     "Family",
     "HttpMetrics",
     "Reading",
-    "Sample",
     "Source",
     "Sources",
     "exposition",

@@ -36,9 +36,6 @@ class Reading(NamedTuple):
 Source: TypeAlias = Callable[[], Iterable[Reading]]
 """Tells its readings when asked; called on the event loop, must not block."""
 
-Sample: TypeAlias = Callable[[], float]
-"""Tells one number when asked."""
-
 CACHE_ENTRIES: Final = Family(
     "xylem_cache_entries", "gauge", "Entries that a cache holds.", ("component", "cache")
 )

@@ -1,9 +1,11 @@
 """Puts the client API together from what it is given."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from base.clock import Clock
 from base.http import Router
+from base.metrics import Source, sizes_of
 from components.clientapi.aliases import AliasService
 from components.clientapi.creation_request import CreationParser
 from components.clientapi.member_profiles import MemberProfiles
@@ -44,6 +46,8 @@ class ClientApi(NamedTuple):
     outcomes: Outcomes
     """Its `run` has to run; `wait_ready` returns once requests can be served."""
     sender: EventSender
+    readings: Sequence[Source]
+    """What was counted, for metrics."""
 
 
 def build(
@@ -65,7 +69,12 @@ def build(
     Raises `UnsupportedRoomVersion` for a default that does not exist.
     """
     room_version(default_room_version)
-    outcomes = Outcomes(log, max_waiting=settings.max_waiting_sends)
+    outcomes = Outcomes(
+        log,
+        max_waiting=settings.max_waiting_sends,
+        max_delay_s=settings.max_outcome_delay_s,
+        clock=clock,
+    )
     sender = EventSender(
         rooms=rooms,
         log=log,
@@ -85,6 +94,7 @@ def build(
         aliases=AliasService(sender, directory, server_name),
         server_name=server_name,
         settings=settings,
+        transactions=Transactions(settings.remembered_transactions),
     )
     router = Router()
     _add_events_and_memberships(parts, router)
@@ -98,7 +108,8 @@ def build(
     )
     ProfileRoutes(requesters=parts.requesters, changes=changes).add_to(router)
     MarkerRoutes(requesters=parts.requesters, sender=sender).add_to(router)
-    return ClientApi(router, outcomes, sender)
+    caches = sizes_of("clientapi", {"transactions": parts.transactions})
+    return ClientApi(router, outcomes, sender, (outcomes.readings, caches))
 
 
 class _Parts(NamedTuple):
@@ -113,6 +124,7 @@ class _Parts(NamedTuple):
     aliases: AliasService
     server_name: ServerName
     settings: ClientApiSettings
+    transactions: Transactions
 
 
 def _add_events_and_memberships(parts: _Parts, router: Router) -> None:
@@ -128,7 +140,7 @@ def _add_events_and_memberships(parts: _Parts, router: Router) -> None:
     EventRoutes(
         requesters=parts.requesters,
         sender=parts.sender,
-        transactions=Transactions(parts.settings.remembered_transactions),
+        transactions=parts.transactions,
         redactions=RedactionService(parts.sender, parts.rooms, parts.server_name),
         relations=RelationChecks(parts.rooms),
         state_changes=StateChanges(parts.sender, memberships, parts.aliases),

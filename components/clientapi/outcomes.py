@@ -6,11 +6,14 @@ InputRoomEvent waits here for it.
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import Final
+import math
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
 
 import msgspec
 
+from base.clock import Clock, SystemClock
+from base.metrics import Distribution, Family, Reading
 from logs.log import Log, LogOutage, Tail
 from logs.records.room_output import (
     EventAdded,
@@ -26,6 +29,26 @@ from matrix.identifiers import EventID, RoomID
 
 _log: Final = logging.getLogger(__name__)
 _TRY_AGAIN_S: Final = 1.0
+_FEW: Final = 100
+"""So many may always wait: they are no danger to memory, and show when the delay is over."""
+_LONGEST_RETRY_S: Final = 30
+
+WAITING_SENDS: Final = Family(
+    "xylem_clientapi_waiting_sends", "gauge", "Events that wait for the room server's verdict."
+)
+VERDICT_SECONDS: Final = Family(
+    "xylem_clientapi_verdict_seconds",
+    "histogram",
+    "Time from before an event is appended until the room server's verdict is read.",
+)
+OVERLOADS: Final = Family(
+    "xylem_clientapi_overloads_total",
+    "counter",
+    "Events refused with 429 because too many wait (`many`) or because verdicts take too long "
+    "(`late`).",
+    ("reason",),
+)
+FAMILIES: Final = (WAITING_SENDS, VERDICT_SECONDS, OVERLOADS)
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -40,13 +63,33 @@ class Outcome(msgspec.Struct, frozen=True):
 OnForeign = Callable[[RoomID], None]
 
 
+class _Expected(NamedTuple):
+    future: asyncio.Future[Outcome]
+    since_s: float
+
+
 class Outcomes:
     """The events under way from this process, by ID, and who waits for each."""
 
-    def __init__(self, log: Log, *, max_waiting: int) -> None:
+    def __init__(
+        self,
+        log: Log,
+        *,
+        max_waiting: int,
+        max_delay_s: float = math.inf,
+        clock: Clock | None = None,
+    ) -> None:
         self._log = log
         self._max_waiting = max_waiting
-        self._waiting: dict[str, asyncio.Future[Outcome]] = {}
+        self._max_delay_s = max_delay_s
+        self._clock = clock or SystemClock()
+        self._waiting: dict[str, _Expected] = {}
+        self._delay_s = 0.0
+        """How long the last verdict took."""
+        self._progress_s = 0.0
+        """When a verdict came last, or when somebody began to wait where nobody did."""
+        self._seconds = Distribution()
+        self._overloads = {"many": 0, "late": 0}
         self._on_foreign: OnForeign | None = None
         self._reading = asyncio.Event()
 
@@ -61,16 +104,41 @@ class Outcomes:
     def expect(self, event_id: EventID) -> asyncio.Future[Outcome]:
         """Return the future outcome of an event that is about to be appended.
 
-        Raises `LimitExceeded` when too many are under way: the room server lags behind; and
-        `Unavailable` as long as verdicts are not read.
+        Raises `LimitExceeded` when too many are under way, or more than a few and verdicts take
+        too long: the room server lags behind; and `Unavailable` as long as verdicts are not read.
         """
         if not self._reading.is_set():
             raise Unavailable("The server is starting: try again in a second.")
-        if len(self._waiting) >= self._max_waiting:
-            raise LimitExceeded(1000, "The server is overloaded: try again in a second.")
+        now_s = self._clock.monotonic_s()
+        if not self._waiting:
+            self._progress_s, self._delay_s = now_s, 0.0
+        elif len(self._waiting) >= min(_FEW, self._max_waiting):
+            self._refuse_overload(now_s)
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._waiting[event_id] = future
+        self._waiting[event_id] = _Expected(future, now_s)
         return future
+
+    def _refuse_overload(self, now_s: float) -> None:
+        if len(self._waiting) >= self._max_waiting:
+            self._overloads["many"] += 1
+            raise LimitExceeded(1000, "The server is overloaded: try again in a second.")
+        delay_s = max(self._delay_s, now_s - self._progress_s)
+        if delay_s > self._max_delay_s:
+            self._overloads["late"] += 1
+            wait_s = min(math.ceil(delay_s), _LONGEST_RETRY_S)
+            raise LimitExceeded(wait_s * 1000, "The server lags behind: try again later.")
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether verdicts are read: without, nothing can be sent."""
+        return self._reading.is_set()
+
+    def readings(self) -> Iterator[Reading]:
+        """Give what was counted, for metrics."""
+        yield Reading(WAITING_SENDS, (), len(self._waiting))
+        yield Reading(VERDICT_SECONDS, (), self._seconds)
+        for reason, count in self._overloads.items():
+            yield Reading(OVERLOADS, (reason,), count)
 
     def forget(self, event_id: EventID) -> None:
         """Nobody waits for this event any more."""
@@ -110,22 +178,27 @@ class Outcomes:
             return
         match record:
             case EventAdded():
-                future = self._waiting.pop(record.event_id, None)
-                if future is None:
+                expected = self._waiting.pop(record.event_id, None)
+                if expected is None:
                     if self._on_foreign is not None:
                         self._on_foreign(RoomID(record.room_id))
                     return
                 outcome = Outcome(EventID(record.event_id))
             case RedactionWithheld():
-                future = self._waiting.pop(record.event_id, None)
+                expected = self._waiting.pop(record.event_id, None)
                 outcome = Outcome(EventID(record.event_id))
             case InputRepeated():
-                future = self._waiting.pop(record.event_id, None)
+                expected = self._waiting.pop(record.event_id, None)
                 outcome = Outcome(EventID(record.first_event_id))
             case InputRejected() | SoftFailed():
-                future = self._waiting.pop(record.event_id, None)
+                expected = self._waiting.pop(record.event_id, None)
                 outcome = Outcome(EventID(record.event_id), record.reason)
             case _:
                 return
-        if future is not None and not future.done():
-            future.set_result(outcome)
+        if expected is None:
+            return
+        self._progress_s = self._clock.monotonic_s()
+        self._delay_s = self._progress_s - expected.since_s
+        self._seconds.observe(self._delay_s)
+        if not expected.future.done():
+            expected.future.set_result(outcome)

@@ -12,6 +12,8 @@ class ClientApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     """How long a request waits for the room server's verdict before it answers 503."""
     max_waiting_sends: int = 5_000
     """Most events that wait for their verdict at once; more are answered 429."""
+    max_outcome_delay_s: float = 10.0
+    """How long verdicts may take before sends are answered 429, once more than 100 wait."""
     remembered_transactions: int = 50_000
     """Most transaction IDs that are remembered, besides those under way."""
     max_chained_events: int = 500

@@ -19,6 +19,10 @@ class Transactions:
         self._under_way: dict[Hashable, asyncio.Future[EventID]] = {}
         self._answered: LRUCache[Hashable, EventID] = LRUCache(remembered)
 
+    def __len__(self) -> int:
+        """Return how many answers are remembered."""
+        return len(self._answered)
+
     async def once(self, key: Hashable, work: Callable[[], Awaitable[EventID]]) -> EventID:
         """Do the work unless it was done or is being done; return its event ID.
 

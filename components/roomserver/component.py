@@ -1,9 +1,11 @@
 """Puts the room server together."""
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from base.clock import Clock
 from base.database import Database
+from base.metrics import CACHE_ENTRIES, Reading, Source
 from components.roomserver.directory import Directory
 from components.roomserver.memory import Memory
 from components.roomserver.processor import RoomProcessor
@@ -26,6 +28,8 @@ class RoomServer(NamedTuple):
     queries: Queries
     directory: Directory
     consumer: Consumer[InputRoomEvent]
+    readings: Sequence[Source]
+    """What was counted, for metrics."""
 
 
 def build(
@@ -58,8 +62,14 @@ def build(
     async def wait_for(position: InputPosition) -> None:
         await consumer.wait_for(Position(position.partition, position.offset), timeout_s=10)
 
+    def cached() -> Iterator[Reading]:
+        for cache in ("rooms", "events", "nodes"):
+            total = sum(len(getattr(memory, cache)) for memory in memories.values())
+            yield Reading(CACHE_ENTRIES, ("roomserver", cache), total)
+
     return RoomServer(
         Queries(database, memory_of, wait_for, settings),
         Directory(database, settings),
         consumer,
+        (consumer.readings, cached),
     )

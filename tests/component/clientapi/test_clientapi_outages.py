@@ -6,9 +6,12 @@ from urllib.parse import quote
 
 import pytest
 
+from base.clock import ManualClock
 from components.clientapi.outcomes import Outcomes
 from logs.embedded import EmbeddedLog
-from logs.topics import TOPICS
+from logs.log import Outgoing
+from logs.records.room_output import InputRepeated
+from logs.topics import OUTPUT_ROOM_EVENT, TOPICS
 from matrix.errors import LimitExceeded
 from matrix.identifiers import EventID
 from tests.component.clientapi.clientapi_server import (
@@ -71,6 +74,42 @@ async def test_too_many_waiting_events_are_refused(tmp_path: Path) -> None:
     outcomes.forget(EventID("$1"))
     outcomes.expect(EventID("$3"))
 
+    running.cancel()
+    await asyncio.wait([running])
+    await log.close()
+
+
+async def test_more_than_a_few_waiting_events_are_refused_while_verdicts_take_too_long(
+    tmp_path: Path,
+) -> None:
+    log = await EmbeddedLog.open(tmp_path, dict.fromkeys(TOPICS, 1))
+    clock = ManualClock()
+    outcomes = Outcomes(log, max_waiting=1000, max_delay_s=10, clock=clock)
+    running = asyncio.create_task(outcomes.run())
+    await outcomes.wait_ready()
+    first = outcomes.expect(EventID("$0"))
+    clock.advance_ms(12_000)
+    for number in range(1, 100):
+        outcomes.expect(EventID(f"${number}"))
+
+    with pytest.raises(LimitExceeded) as refused:
+        outcomes.expect(EventID("$100"))
+    accepted = InputRepeated("!room", "$0", "$0")
+    await log.append(
+        OUTPUT_ROOM_EVENT.name, [Outgoing("!room", OUTPUT_ROOM_EVENT.encode(accepted))]
+    )
+    await first
+    outcomes.expect(EventID("$101"))
+    with pytest.raises(LimitExceeded):
+        outcomes.expect(EventID("$102"))
+    for number in range(102):
+        outcomes.forget(EventID(f"${number}"))
+    outcomes.expect(EventID("$103"))
+
+    assert refused.value.retry_after_ms == 12_000
+    counted = {reading.labels: reading.value for reading in outcomes.readings()}
+    assert counted[("late",)] == 2
+    assert counted[("many",)] == 0
     running.cancel()
     await asyncio.wait([running])
     await log.close()
