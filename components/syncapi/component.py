@@ -1,12 +1,13 @@
 """Puts client sync together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from base.clock import Clock
 from base.database import Database
 from base.http import Router
+from base.metrics import Family, Reading, Source, sizes_of
 from components.syncapi.consumer import ClientDataProcessor, RoomEventProcessor
 from components.syncapi.freshness import Freshness
 from components.syncapi.position import SyncPosition
@@ -29,6 +30,11 @@ __all__ = ["SCHEMA", "SyncApi", "build"]
 
 _NAME = "syncapi"
 
+WAITING_POLLS: Final = Family(
+    "xylem_syncapi_waiting_polls", "gauge", "Requests of /sync that wait for something new."
+)
+FAMILIES: Final = (WAITING_POLLS,)
+
 
 class SyncApi(NamedTuple):
     """The parts of client sync: what answers, and what has to run."""
@@ -40,6 +46,8 @@ class SyncApi(NamedTuple):
     """Answers all requests that wait, and lets none wait any more: for stopping."""
     is_waiting: Callable[[str], bool]
     """Tells whether a request of this user waits for something new."""
+    readings: Sequence[Source]
+    """What was counted, for metrics."""
 
 
 async def build(
@@ -90,8 +98,24 @@ async def build(
         client_data=Freshness(log, client_data, projected.client_data, wait_s),
     )
     polls = projected.polls
+
+    def waiting() -> Iterator[Reading]:
+        yield Reading(WAITING_POLLS, (), len(polls))
+
+    caches = sizes_of(_NAME, {"users": projected.users, "summaries": projected.summaries})
     return SyncApi(
-        _router(serving), room_events, client_data, polls.close, polls.users.__contains__
+        router=_router(serving),
+        room_events=room_events,
+        client_data=client_data,
+        end_long_polls=polls.close,
+        is_waiting=polls.users.__contains__,
+        readings=(
+            room_events.readings,
+            client_data.readings,
+            projected.recent.readings,
+            waiting,
+            caches,
+        ),
     )
 
 

@@ -9,11 +9,17 @@ from typing import Final
 
 from cachetools import Cache, LRUCache
 
+from base.metrics import Family, Reading
 from components.syncapi.changes import Membership, MembershipChange
 from components.syncapi.room_event import CHANGES_OTHERS, RoomEvent
 
 _OVERHEAD_BYTES: Final = 600
 _NEVER: Final = -1
+
+RECENT_BYTES: Final = Family(
+    "xylem_syncapi_recent_bytes", "gauge", "Size of the newest events kept in memory."
+)
+FAMILIES: Final = (RECENT_BYTES,)
 
 
 class RecentRoom:
@@ -62,6 +68,10 @@ class RecentRooms:
         self._bytes = 0
         self._rooms: Final[list[OrderedDict[str, RecentRoom]]] = [OrderedDict() for _ in floors]
         self._arrivals: Final[deque[tuple[RecentRoom, int, int]]] = deque()
+
+    def readings(self) -> Iterator[Reading]:
+        """Give how much is in memory, for metrics."""
+        yield Reading(RECENT_BYTES, (), self._bytes)
 
     def reaches(self, since: tuple[int, ...]) -> bool:
         """Whether everything from this position on is in memory."""

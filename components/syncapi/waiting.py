@@ -25,6 +25,10 @@ class LongPolls:
         """The users who wait."""
         return self._by_user.keys()
 
+    def __len__(self) -> int:
+        """Return how many requests wait."""
+        return self._count
+
     async def wait(self, user_id: str, deadline: float) -> bool:
         """Return true once the user is woken, false at the deadline (time of the event loop).
 
