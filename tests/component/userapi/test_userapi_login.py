@@ -175,8 +175,8 @@ async def test_a_user_with_too_many_devices_is_told_so(deployment: Deployment, l
 
 
 async def test_logins_are_limited_per_address(deployment: Deployment, log: Log) -> None:
-    rate = {"login_rate_per_address": Rate(per_second=0.5, burst=2)}
-    async with deployment.start(log, **rate) as server:
+    rate = Rate(per_second=0.5, burst=2)
+    async with deployment.start(log, login_rate_per_address=rate) as server:
         await server.user("alice")
         assert (await server.login("alice")).status == 200
         assert (await server.login("bob")).status == 403
@@ -190,8 +190,8 @@ async def test_logins_are_limited_per_address(deployment: Deployment, log: Log) 
 
 
 async def test_attempts_at_one_account_are_limited(deployment: Deployment, log: Log) -> None:
-    rate = {"login_rate_per_account": Rate(per_second=1, burst=1)}
-    async with deployment.start(log, **rate) as server:
+    rate = Rate(per_second=1, burst=1)
+    async with deployment.start(log, login_rate_per_account=rate) as server:
         await server.user("alice")
         await server.user("bob")
         assert (await server.login("alice", "a guess")).status == 403

@@ -201,8 +201,8 @@ async def test_a_closed_server_registers_nobody(deployment: Deployment, log: Log
 
 
 async def test_registrations_are_limited_per_address(deployment: Deployment, log: Log) -> None:
-    rate = {"registration_rate_per_address": Rate(per_second=1, burst=1)}
-    async with deployment.start(log, **rate) as server:
+    rate = Rate(per_second=1, burst=1)
+    async with deployment.start(log, registration_rate_per_address=rate) as server:
         assert (await server.register("alice")).status == 200
 
         assert (await server.register("bob")).status == 429

@@ -1,8 +1,6 @@
 """Access and refresh tokens: how they end, are replaced and are known to replicas."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -13,18 +11,6 @@ from logs.records.client_data import TokensRevoked
 from logs.topics import OUTPUT_CLIENT_DATA
 from matrix.errors import UnknownToken
 from tests.component.userapi.userapi_server import V3, Deployment, User, UserApiServer
-
-
-@asynccontextmanager
-async def running(server: UserApiServer) -> AsyncIterator[None]:
-    """Run the background work; on entry tokens are kept in memory."""
-    task = asyncio.create_task(server.api.run())
-    await server.api._tokens.cache.listens.wait()
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
 
 
 async def refresh(server: UserApiServer, token: str | None) -> Answer:
@@ -60,7 +46,7 @@ async def test_a_logout_everywhere_ends_all_devices(
 async def test_a_token_known_from_memory_ends_with_the_logout(
     server: UserApiServer, alice: User, bob: User
 ) -> None:
-    async with running(server):
+    async with server.running():
         for user in (alice, bob):
             assert (await server.whoami(user.access_token)).status == 200
 
@@ -75,7 +61,7 @@ async def test_a_token_revoked_at_one_replica_ends_at_the_others(
 ) -> None:
     async with deployment.start(log) as first, deployment.start(log) as second:
         alice = await first.user("alice")
-        async with running(first), running(second):
+        async with first.running(), second.running():
             assert (await second.whoami(alice.access_token)).status == 200
 
             await alice.client.post(f"{V3}/logout")
@@ -100,7 +86,7 @@ async def test_readers_hear_which_tokens_end(server: UserApiServer, alice: User)
 
 
 async def test_an_expired_token_asks_for_a_soft_logout(deployment: Deployment, log: Log) -> None:
-    async with deployment.start(log, access_token_lifetime_s=60) as server, running(server):
+    async with deployment.start(log, access_token_lifetime_s=60) as server, server.running():
         alice = await server.user("alice")
         login = await server.login("alice")
         assert login.json["expires_in_ms"] == 60_000
@@ -127,7 +113,7 @@ async def test_a_refresh_gives_new_tokens_for_the_same_device(server: UserApiSer
 
 
 async def test_the_old_tokens_end_when_the_new_access_token_is_used(server: UserApiServer) -> None:
-    async with running(server):
+    async with server.running():
         alice = await server.user("alice", refresh_token=True)
         answer = await refresh(server, alice.refresh_token)
         assert (await server.whoami(alice.access_token)).status == 200
@@ -218,7 +204,7 @@ async def test_tokens_outlive_a_restart(deployment: Deployment, log: Log) -> Non
 
 
 async def test_memory_keeps_no_more_tokens_than_it_may(deployment: Deployment, log: Log) -> None:
-    async with deployment.start(log, token_cache_size=2) as server, running(server):
+    async with deployment.start(log, token_cache_size=2) as server, server.running():
         users = [await server.user(name) for name in ("alice", "bob", "carol")]
 
         for _ in range(2):
@@ -238,10 +224,10 @@ async def test_what_was_announced_is_not_announced_again_after_a_restart(
 ) -> None:
     async with deployment.start(log) as server:
         alice = await server.user("alice")
-        async with running(server):
+        async with server.running():
             await server.announced(2)
 
-    async with deployment.start(log) as server, running(server):
+    async with deployment.start(log) as server, server.running():
         await server.client.as_user(alice.access_token).post(f"{V3}/logout")
         records = await server.announced(3)
 
@@ -254,7 +240,7 @@ async def test_what_a_crash_left_is_announced_after_the_restart(
     async with deployment.start(log) as server:
         alice = await server.user("alice")
 
-    async with deployment.start(log) as server, running(server):
+    async with deployment.start(log) as server, server.running():
         records = await server.announced(2)
 
     assert {record.user_id for record in records} == {alice.user_id}
@@ -291,7 +277,7 @@ async def test_what_two_replicas_announce_has_every_number_in_order(
     async with deployment.start(log) as first, deployment.start(log) as second:
         alice = await first.user("alice")
         same = second.client.as_user(alice.access_token)
-        async with running(first), running(second):
+        async with first.running(), second.running():
             await asyncio.gather(
                 *(
                     client.put(f"{V3}/user/{alice.user_id}/account_data/a{number}", {})

@@ -1,5 +1,6 @@
 """The user API on a real database and an embedded log, called through its own routes."""
 
+import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator
@@ -14,6 +15,7 @@ from base.http import application
 from base.http.testing import Answer, Client
 from components.userapi.component import SCHEMA, UserApi, build
 from components.userapi.settings import UserApiSettings
+from internalapi.clientapi import Departures
 from logs.embedded import EmbeddedLog
 from logs.log import Log, Record
 from logs.records.client_data import OutputClientData
@@ -68,6 +70,30 @@ class UserApiServer:
         """Ask whose token it is."""
         return await self.client.as_user(access_token).get(f"{V3}/account/whoami")
 
+    async def admin(self, username: str = "root") -> "User":
+        """Create an administrator and return them."""
+        made = await self.api.accounts.perform_create_account(
+            localpart=username, password=PASSWORD, is_admin=True
+        )
+        return User(self, msgspec.to_builtins(made))
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run the background work; on entry tokens are kept in memory."""
+        task = asyncio.create_task(self.api.run())
+        await self.api._tokens.cache.listens.wait()
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def all_announced(self) -> list[OutputClientData]:
+        """Announce what is written, and return all records of OutputClientData."""
+        await self.api._announcer.send_all()
+        _, end = (await self.log.bounds(OUTPUT_CLIENT_DATA.name))[0]
+        return await self.announced(end)
+
     async def announced(self, count: int) -> list[OutputClientData]:
         """Return the first so many records of OutputClientData, once they are there."""
         records: list[Record] = []
@@ -117,7 +143,9 @@ class Deployment:
             await log.close()
 
     @contextlib.asynccontextmanager
-    async def start(self, log: Log, **changes: Any) -> AsyncIterator[UserApiServer]:
+    async def start(
+        self, log: Log, *, departures: Departures | None = None, **changes: Any
+    ) -> AsyncIterator[UserApiServer]:
         """Start a replica, without its background work."""
         database = await open_database(self._database_url, SCHEMA, durable=True)
         api = build(
@@ -127,6 +155,7 @@ class Deployment:
             log=log,
             clock=self.clock,
             random_bytes=secrets.token_bytes,
+            departures=departures,
         )
         try:
             yield UserApiServer(api, log, self.clock)
