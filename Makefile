@@ -34,7 +34,7 @@ run: .venv/.locked $(CONFIG) ## Start a server on 127.0.0.1:8008 to try things o
 
 .PHONY: test
 test: .venv/.locked ## Run all tests
-	@$(BIN)/python -m pytest -n $(WORKERS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 .PHONY: check
 check: .venv/.locked ## Check format, lint, types, imports and unit tests (under a minute)
