@@ -8,6 +8,7 @@ from base.http import Router
 from base.metrics import Source, sizes_of
 from components.clientapi.aliases import AliasService
 from components.clientapi.creation_request import CreationParser
+from components.clientapi.markers import MarkerWriter
 from components.clientapi.member_profiles import MemberProfiles
 from components.clientapi.memberships import MembershipService
 from components.clientapi.outcomes import Outcomes
@@ -107,7 +108,11 @@ def build(
         rooms_at_once=settings.rooms_updated_at_once,
     )
     ProfileRoutes(requesters=parts.requesters, changes=changes).add_to(router)
-    MarkerRoutes(requesters=parts.requesters, sender=sender).add_to(router)
+    MarkerRoutes(
+        requesters=parts.requesters,
+        sender=sender,
+        writer=MarkerWriter(rooms=rooms, log=log, clock=clock),
+    ).add_to(router)
     caches = sizes_of("clientapi", {"transactions": parts.transactions})
     return ClientApi(router, outcomes, sender, (outcomes.readings, caches))
 

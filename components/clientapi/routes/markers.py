@@ -1,24 +1,30 @@
-"""Typing, receipts and read markers: checked, and not yet told to anybody."""
+"""Typing, receipts and read markers."""
 
 from typing import Final
 
 from base.http import Request, Response, Router, empty_response
 from components.clientapi.current_state import require_joined
+from components.clientapi.markers import MAIN_THREAD, MarkerWriter, ReadMark, ReceiptType
 from components.clientapi.requesters import Requesters
 from components.clientapi.routes.answers import R0, V3
 from components.clientapi.sending import EventSender
 from matrix.errors import Forbidden, InvalidParam
 from matrix.identifiers import parse_event_id, parse_room_id
 
-_RECEIPT_TYPES: Final = ("m.read", "m.read.private", "m.fully_read")
+_RECEIPT_TYPES: Final[tuple[ReceiptType, ...]] = ("m.read", "m.read.private", "m.fully_read")
+_TYPING_MS: Final = 30_000
+"""How long one types who does not say for how long."""
 
 
 class MarkerRoutes:
     """The endpoints for what a user is doing and has read."""
 
-    def __init__(self, *, requesters: Requesters, sender: EventSender) -> None:
+    def __init__(
+        self, *, requesters: Requesters, sender: EventSender, writer: MarkerWriter
+    ) -> None:
         self._requesters = requesters
         self._sender = sender
+        self._writer = writer
 
     def add_to(self, router: Router) -> None:
         """Add the routes."""
@@ -33,38 +39,51 @@ class MarkerRoutes:
             raise Forbidden("Nobody types for another user.")
         room_id = parse_room_id(request.path["room_id"])
         body = await request.fields()
-        if body.boolean("typing") and body.optional_integer("timeout", 0) < 0:
+        timeout_ms = 0
+        if body.boolean("typing"):
+            timeout_ms = body.optional_integer("timeout", _TYPING_MS)
+        if timeout_ms < 0:
             raise InvalidParam("timeout is negative.")
         await require_joined(self._sender, room_id, requester.user_id)
+        await self._writer.set_typing(room_id, requester.user_id, timeout_ms)
         return empty_response()
 
     async def _receipt(self, request: Request) -> Response:
         requester = await self._requesters.member(request)
         room_id = parse_room_id(request.path["room_id"])
-        parse_event_id(request.path["event_id"])
-        receipt_type = request.path["receipt_type"]
-        if receipt_type not in _RECEIPT_TYPES:
-            raise InvalidParam(f"The receipt type is none of {', '.join(_RECEIPT_TYPES)}.")
+        event_id = parse_event_id(request.path["event_id"])
+        receipt_type = _receipt_type(request.path["receipt_type"])
         body = await request.json_object(allow_empty=True)
-        if "thread_id" in body:
-            _check_thread(receipt_type, body["thread_id"])
+        thread_id = _thread_id(receipt_type, body["thread_id"]) if "thread_id" in body else None
         await require_joined(self._sender, room_id, requester.user_id)
+        mark = ReadMark(receipt_type, event_id, thread_id)
+        await self._writer.mark_read(room_id, requester.user_id, [mark])
         return empty_response()
 
     async def _read_markers(self, request: Request) -> Response:
         requester = await self._requesters.member(request)
         room_id = parse_room_id(request.path["room_id"])
         body = await request.fields(allow_empty=True)
-        for name in _RECEIPT_TYPES:
-            event_id = body.optional_string(name)
-            if event_id is not None:
-                parse_event_id(event_id)
+        marks = [
+            ReadMark(receipt_type, parse_event_id(event_id))
+            for receipt_type in _RECEIPT_TYPES
+            if (event_id := body.optional_string(receipt_type)) is not None
+        ]
         await require_joined(self._sender, room_id, requester.user_id)
+        await self._writer.mark_read(room_id, requester.user_id, marks)
         return empty_response()
 
 
-def _check_thread(receipt_type: str, thread_id: object) -> None:
+def _receipt_type(text: str) -> ReceiptType:
+    for receipt_type in _RECEIPT_TYPES:
+        if text == receipt_type:
+            return receipt_type
+    raise InvalidParam(f"The receipt type is none of {', '.join(_RECEIPT_TYPES)}.")
+
+
+def _thread_id(receipt_type: ReceiptType, thread_id: object) -> str:
     if not isinstance(thread_id, str) or not thread_id:
         raise InvalidParam("thread_id is no string, or empty.")
     if receipt_type == "m.fully_read":
         raise InvalidParam("m.fully_read is not threaded.")
+    return thread_id if thread_id == MAIN_THREAD else parse_event_id(thread_id)

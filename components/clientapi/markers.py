@@ -1,0 +1,140 @@
+"""Writes what users have read, and that they type, to the log.
+
+Cost of a receipt: one append that shares its fsync with others, and for an event that nobody
+marked lately one query of the room server.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal, NamedTuple
+
+import msgspec
+from cachetools import LRUCache
+
+from base.clock import Clock
+from internalapi.roomserver import RoomQueries, StoredEvent
+from logs.log import Log, Outgoing
+from logs.records.receipts import EventPlace, MarkRead
+from logs.records.typing import TypingRequested
+from logs.topics import INPUT_RECEIPT, INPUT_TYPING
+from matrix.errors import InvalidParam, NotFound
+from matrix.identifiers import EventID, RoomID, UserID
+
+ReceiptType = Literal["m.read", "m.read.private", "m.fully_read"]
+
+MAIN_THREAD: Final = "main"
+_HOPS: Final = 3
+_REMEMBERED_EVENTS: Final = 5_000
+_LONGEST_MS: Final = 3600 * 1000
+_MAX_DEPTH: Final = 2**63 - 1
+
+
+class ReadMark(NamedTuple):
+    """Up to which event a user has read, in the room or in one thread of it."""
+
+    receipt_type: ReceiptType
+    event_id: EventID
+    thread_id: str | None = None
+
+
+class _Readable(msgspec.Struct, frozen=True):
+    """What has to be known of an event to mark it, which never changes."""
+
+    room_id: str
+    depth: int
+    relation: str | None
+    parent_id: EventID | None
+    is_redacted: bool
+
+
+class MarkerWriter:
+    """Writes to InputReceipt and InputTyping."""
+
+    def __init__(self, *, rooms: RoomQueries, log: Log, clock: Clock) -> None:
+        self._rooms = rooms
+        self._log = log
+        self._clock = clock
+        self._readable: LRUCache[EventID, _Readable] = LRUCache(_REMEMBERED_EVENTS)
+
+    async def mark_read(self, room_id: RoomID, user_id: UserID, marks: Sequence[ReadMark]) -> None:
+        """Write receipts and fully-read markers; durable on return.
+
+        None is written unless all are in order. Raises `NotFound` for an event that is not in
+        the room, `InvalidParam` for one that is not in its thread, and `LogOutage`.
+        """
+        if not marks:
+            return
+        found = await self._find({mark.event_id for mark in marks})
+        ts = self._clock.now_ms()
+        records: list[Outgoing] = []
+        for mark in marks:
+            event = found.get(mark.event_id)
+            if event is None or event.room_id != room_id:
+                raise NotFound(f"There is no event {mark.event_id} in this room.")
+            if mark.thread_id is not None:
+                await self._require_thread(mark.event_id, event, mark.thread_id)
+            record = MarkRead(
+                room_id=room_id,
+                user_id=user_id,
+                receipt_type=mark.receipt_type,
+                event_id=mark.event_id,
+                place=EventPlace(min(max(event.depth, 0), _MAX_DEPTH)),
+                ts=ts,
+                thread_id=mark.thread_id,
+            )
+            records.append(Outgoing(room_id, INPUT_RECEIPT.encode(record)))
+        await self._log.append(INPUT_RECEIPT.name, records)
+
+    async def set_typing(self, room_id: RoomID, user_id: UserID, timeout_ms: int) -> None:
+        """Write that a user types for so long, or with 0 no longer; durable on return."""
+        record = TypingRequested(room_id, user_id, min(timeout_ms, _LONGEST_MS))
+        await self._log.append(INPUT_TYPING.name, [Outgoing(room_id, INPUT_TYPING.encode(record))])
+
+    async def _find(self, event_ids: set[EventID]) -> Mapping[EventID, _Readable]:
+        """Return those of the events that stand in the timeline of a room."""
+        known = self._readable
+        found = {one: known[one] for one in event_ids if one in known}
+        missing = [one for one in event_ids if one not in found]
+        if missing:
+            for stored in await self._rooms.query_events(event_ids=missing):
+                if not (stored.is_rejected or stored.is_soft_failed or stored.is_outlier):
+                    event_id = stored.event.event_id
+                    known[event_id] = found[event_id] = _readable(stored)
+        return found
+
+    async def _require_thread(self, event_id: EventID, event: _Readable, thread_id: str) -> None:
+        """Raise `InvalidParam` unless the event is in this thread ("Threaded read receipts").
+
+        The root and what relates to it is in the main timeline, and may be marked in the thread
+        as well, where clients show it. What a redacted event was related to is not known.
+        """
+        if event.is_redacted:
+            return
+        passed = {event_id}
+        current: _Readable | None = event
+        for _ in range(_HOPS):
+            if current is None or current.parent_id is None:
+                break
+            passed.add(current.parent_id)
+            if current.relation == "m.thread":
+                if thread_id == current.parent_id:
+                    return
+                raise InvalidParam("The event is in another thread.")
+            current = (await self._find({current.parent_id})).get(current.parent_id)
+        if thread_id != MAIN_THREAD and thread_id not in passed:
+            raise InvalidParam("The event is not in this thread.")
+
+
+def _readable(stored: StoredEvent) -> _Readable:
+    event = stored.event
+    relates_to: Any = event.content.get("m.relates_to")
+    relation = parent_id = None
+    if isinstance(relates_to, dict):
+        relation, parent_id = relates_to.get("rel_type"), relates_to.get("event_id")
+    is_related = isinstance(relation, str) and isinstance(parent_id, str)
+    return _Readable(
+        event.room_id,
+        event.depth,
+        relation if is_related else None,
+        parent_id if is_related else None,
+        stored.redacted_because is not None,
+    )
