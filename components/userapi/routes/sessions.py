@@ -11,7 +11,7 @@ from components.userapi.requesters import Requesters
 from components.userapi.settings import UserApiSettings
 from components.userapi.special_tokens import SpecialTokens
 from components.userapi.tokens import Tokens
-from matrix.errors import Forbidden
+from matrix.errors import Unrecognized
 from matrix.identifiers import ServerName
 
 _V3: Final = "/_matrix/client/v3"
@@ -84,7 +84,7 @@ class SessionRoutes:
     async def _issue_login_token(self, request: Request) -> Response:
         requester = await self._requesters.requester_of(request)
         if not self._is_issuing:
-            raise Forbidden("Login tokens are not enabled on this server.")
+            raise Unrecognized
         self._rates.check_login_token(requester.user_id)
         session_id = await self._proofs.prove(
             await request.fields(), requester, "issue a login token"

@@ -1,12 +1,13 @@
 """Accounts, with their password hashes, and the uses of registration tokens."""
 
 from collections.abc import Collection
+from typing import Final
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from base.database import Database, insert
+from base.database import Database, Statement, insert, insert_for, insert_into
 from components.userapi.store.directory import index_user
 from components.userapi.store.interactive import delete_session
 from components.userapi.store.outgoing import OutgoingStore
@@ -27,6 +28,36 @@ from logs.records.client_data import (
 )
 from matrix.errors import Forbidden, UserInUse
 from matrix.identifiers import UserID
+
+
+_SELECT_ACCOUNT: Final = Statement(
+    sa.select(
+        accounts.c.password_hash,
+        accounts.c.is_guest,
+        accounts.c.is_admin,
+        accounts.c.is_deactivated,
+        accounts.c.is_locked,
+        accounts.c.is_suspended,
+    ).where(accounts.c.user_id == sa.bindparam("of_user"))
+)
+_FIRST_COLUMNS: Final = (
+    "user_id",
+    "password_hash",
+    "is_guest",
+    "is_admin",
+    "user_type",
+    "created_at_ms",
+)
+_INSERT_ACCOUNT: Final = Statement(
+    lambda dialect: (
+        insert_for(dialect, accounts)
+        .values({column: sa.bindparam(column) for column in _FIRST_COLUMNS})
+        .on_conflict_do_nothing()
+        .returning(accounts.c.user_id)
+    )
+)
+_INSERT_ACCOUNT_DATA: Final = insert_into(account_data)
+_INSERT_PROFILE_FIELD: Final = insert_into(profile_fields)
 
 
 class TokenUsedUp(Forbidden):
@@ -106,18 +137,11 @@ class AccountStore:
 
     async def select_account(self, user_id: UserID) -> Account | None:
         """Return an account."""
-        query = sa.select(
-            accounts.c.password_hash,
-            accounts.c.is_guest,
-            accounts.c.is_admin,
-            accounts.c.is_deactivated,
-            accounts.c.is_locked,
-            accounts.c.is_suspended,
-        ).where(accounts.c.user_id == user_id)
 
         def select(connection: Connection) -> Account | None:
-            row = connection.execute(query).first()
-            return None if row is None else Account(*row)
+            for password_hash, *flags in _SELECT_ACCOUNT.run(connection, {"of_user": user_id}):
+                return Account(password_hash, *map(bool, flags))
+            return None
 
         return await self._database.read(select)
 
@@ -163,20 +187,15 @@ class AccountStore:
 
 
 def _insert_account(connection: Connection, new: StoredAccount) -> None:
-    inserted = connection.execute(
-        insert(connection, accounts)
-        .values(
-            user_id=new.user_id,
-            password_hash=new.password_hash,
-            is_guest=new.is_guest,
-            is_admin=new.is_admin,
-            user_type=new.user_type,
-            created_at_ms=new.now_ms,
-        )
-        .on_conflict_do_nothing()
-        .returning(accounts.c.user_id)
-    ).first()
-    if inserted is None:
+    values = {
+        "user_id": new.user_id,
+        "password_hash": new.password_hash,
+        "is_guest": new.is_guest,
+        "is_admin": new.is_admin,
+        "user_type": new.user_type,
+        "created_at_ms": new.now_ms,
+    }
+    if _INSERT_ACCOUNT.run(connection, values).first() is None:
         raise UserInUse
 
 
@@ -213,10 +232,9 @@ def _first_data(connection: Connection, new: StoredAccount) -> list[OutputClient
         # What guests have stays; their tokens become a user's.
         index_user(connection, new.user_id, _display_name_of(connection, new.user_id))
         return [AccountStatusChanged(new.user_id, *[False] * 4)]
-    connection.execute(
-        sa.insert(account_data).values(
-            user_id=new.user_id, room_id="", type=PUSH_RULES, content=new.push_rules
-        )
+    _INSERT_ACCOUNT_DATA.run(
+        connection,
+        {"user_id": new.user_id, "room_id": "", "type": PUSH_RULES, "content": new.push_rules},
     )
     records: list[OutputClientData] = [
         AccountDataChanged(user_id=new.user_id, type=PUSH_RULES, content=new.push_rules)
@@ -224,10 +242,9 @@ def _first_data(connection: Connection, new: StoredAccount) -> list[OutputClient
     if not new.is_guest:
         index_user(connection, new.user_id, new.display_name)
     if new.display_name is not None:
-        connection.execute(
-            sa.insert(profile_fields).values(
-                user_id=new.user_id, field="displayname", value=new.display_name
-            )
+        _INSERT_PROFILE_FIELD.run(
+            connection,
+            {"user_id": new.user_id, "field": "displayname", "value": new.display_name},
         )
         records.append(ProfileChanged(new.user_id, "displayname", new.display_name))
     return records

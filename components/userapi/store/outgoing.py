@@ -2,17 +2,33 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from base.database import Database, insert
+from base.database import Database, Statement, insert_for, insert_into
 from components.userapi.store.tables import outgoing, outgoing_sequences
 from logs.records.client_data import OutputClientData
 from logs.topics import OUTPUT_CLIENT_DATA
 
 T = TypeVar("T")
+
+
+def _next_sequence(dialect: str) -> sa.Executable:
+    return (
+        insert_for(dialect, outgoing_sequences)
+        .values(partition=sa.bindparam("partition"), next_sequence=sa.literal_column("1"))
+        .on_conflict_do_update(
+            index_elements=[outgoing_sequences.c.partition],
+            set_={"next_sequence": outgoing_sequences.c.next_sequence + sa.literal_column("1")},
+        )
+        .returning(outgoing_sequences.c.next_sequence)
+    )
+
+
+_NEXT_SEQUENCE: Final = Statement(_next_sequence)
+_INSERT_OUTGOING: Final = insert_into(outgoing)
 
 
 class OutgoingRecord(NamedTuple):
@@ -45,22 +61,15 @@ class OutgoingStore:
         Called last in a transaction: taking the number holds up the others of its partition.
         """
         partition = self._partition_of(record.user_id)
-        following = connection.execute(
-            insert(connection, outgoing_sequences)
-            .values(partition=partition, next_sequence=1)
-            .on_conflict_do_update(
-                index_elements=[outgoing_sequences.c.partition],
-                set_={"next_sequence": outgoing_sequences.c.next_sequence + 1},
-            )
-            .returning(outgoing_sequences.c.next_sequence)
-        ).scalar_one()
-        connection.execute(
-            sa.insert(outgoing).values(
-                partition=partition,
-                sequence=following - 1,
-                key=record.user_id,
-                value=OUTPUT_CLIENT_DATA.encode(record),
-            )
+        following = _NEXT_SEQUENCE.run(connection, {"partition": partition}).scalar_one()
+        _INSERT_OUTGOING.run(
+            connection,
+            {
+                "partition": partition,
+                "sequence": following - 1,
+                "key": record.user_id,
+                "value": OUTPUT_CLIENT_DATA.encode(record),
+            },
         )
 
     async def select_outgoing(

@@ -1,13 +1,13 @@
 """Devices, and the access and refresh tokens that belong to them."""
 
 from collections.abc import Collection, Iterable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from base.database import Database, insert
+from base.database import Database, Statement, insert_for, insert_into
 from components.userapi.store.interactive import delete_session
 from components.userapi.store.outgoing import OutgoingStore
 from components.userapi.store.tables import (
@@ -19,6 +19,34 @@ from components.userapi.store.tables import (
 from logs.records.client_data import TokensRevoked
 from matrix.errors import Forbidden, UserDeactivated, UserLocked
 from matrix.identifiers import DeviceID, UserID
+
+
+_CHECK: Final = sa.select(accounts.c.is_deactivated, accounts.c.is_locked).where(
+    accounts.c.user_id == sa.bindparam("of_user")
+)
+_CHECK_ACCOUNT: Final = Statement(_CHECK)
+_LOCK_ACCOUNT: Final = Statement(_CHECK.with_for_update())
+_SEE_DEVICE: Final = Statement(
+    sa.update(devices)
+    .where(
+        devices.c.user_id == sa.bindparam("of_user"),
+        devices.c.device_id == sa.bindparam("of_device"),
+    )
+    .values(last_seen_ms=sa.bindparam("seen_ms"), last_seen_address=sa.bindparam("address"))
+)
+_COUNT_DEVICES: Final = Statement(
+    sa.select(sa.func.count()).where(devices.c.user_id == sa.bindparam("of_user"))
+)
+_INSERT_DEVICE: Final = Statement(
+    lambda dialect: (
+        insert_for(dialect, devices)
+        .values({column.name: sa.bindparam(column.name) for column in devices.columns})
+        .on_conflict_do_nothing()
+        .returning(devices.c.device_id)
+    )
+)
+_INSERT_ACCESS: Final = insert_into(access_tokens)
+_INSERT_REFRESH: Final = insert_into(refresh_tokens)
 
 
 class TooManyDevices(Forbidden):
@@ -96,9 +124,8 @@ def _check_account(connection: Connection, user_id: UserID, *, lock: bool) -> No
 
     Only who holds no device yet may lock it: all take the account before its devices.
     """
-    query = sa.select(accounts.c.is_deactivated, accounts.c.is_locked)
-    query = query.where(accounts.c.user_id == user_id)
-    row = connection.execute(query.with_for_update() if lock else query).first()
+    statement = _LOCK_ACCOUNT if lock else _CHECK_ACCOUNT
+    row = statement.run(connection, {"of_user": user_id}).first()
     if row is None or row.is_deactivated:
         raise UserDeactivated
     if row.is_locked:
@@ -128,33 +155,29 @@ def delete_all_devices(connection: Connection, outgoing: OutgoingStore, user_id:
 
 
 def _see_device(connection: Connection, session: NewSession) -> bool:
-    seen = (
-        sa.update(devices)
-        .where(_is(devices, session.user_id, session.device_id))
-        .values(last_seen_ms=session.now_ms, last_seen_address=session.address)
-    )
-    return connection.execute(seen).rowcount > 0
+    values = {
+        "of_user": session.user_id,
+        "of_device": session.device_id,
+        "seen_ms": session.now_ms,
+        "address": session.address,
+    }
+    return _SEE_DEVICE.run(connection, values).rowcount > 0
 
 
 def _insert_device(connection: Connection, session: NewSession, devices_max: int) -> bool:
     """Add a device; false when another login on it was faster."""
-    count = sa.select(sa.func.count()).where(devices.c.user_id == session.user_id)
-    if connection.execute(count).scalar_one() >= devices_max:
+    counted = _COUNT_DEVICES.run(connection, {"of_user": session.user_id}).scalar_one()
+    if counted >= devices_max:
         raise TooManyDevices
-    inserted = connection.execute(
-        insert(connection, devices)
-        .values(
-            user_id=session.user_id,
-            device_id=session.device_id,
-            display_name=session.display_name,
-            created_at_ms=session.now_ms,
-            last_seen_ms=session.now_ms,
-            last_seen_address=session.address,
-        )
-        .on_conflict_do_nothing()
-        .returning(devices.c.device_id)
-    ).first()
-    return inserted is not None
+    values = {
+        "user_id": session.user_id,
+        "device_id": session.device_id,
+        "display_name": session.display_name,
+        "created_at_ms": session.now_ms,
+        "last_seen_ms": session.now_ms,
+        "last_seen_address": session.address,
+    }
+    return _INSERT_DEVICE.run(connection, values).first() is not None
 
 
 def _is(table: sa.Table, user_id: str, device_id: str) -> sa.ColumnElement[bool]:
@@ -181,16 +204,17 @@ def _insert_tokens(
     refresh: TokenHash | None,
     replaces_hash: bytes | None = None,
 ) -> None:
-    for table, token in ((access_tokens, access), (refresh_tokens, refresh)):
+    for statement, token in ((_INSERT_ACCESS, access), (_INSERT_REFRESH, refresh)):
         if token is not None:
-            connection.execute(
-                sa.insert(table).values(
-                    token_hash=token.token_hash,
-                    user_id=user_id,
-                    device_id=device_id,
-                    expires_at_ms=token.expires_at_ms,
-                    replaces_hash=replaces_hash,
-                )
+            statement.run(
+                connection,
+                {
+                    "token_hash": token.token_hash,
+                    "user_id": user_id,
+                    "device_id": device_id,
+                    "expires_at_ms": token.expires_at_ms,
+                    "replaces_hash": replaces_hash,
+                },
             )
 
 

@@ -1,0 +1,97 @@
+"""Tokens by which a user lets another of their devices in."""
+
+import asyncio
+
+import pytest
+
+from base.http.testing import Answer
+from logs.log import Log
+from tests.component.userapi.userapi_server import V3, Deployment, User, UserApiServer
+
+GET_TOKEN = "/_matrix/client/v1/login/get_token"
+
+
+async def login_with(server: UserApiServer, token: object) -> Answer:
+    return await server.client.post(f"{V3}/login", {"type": "m.login.token", "token": token})
+
+
+async def test_a_login_token_lets_one_device_in_once(server: UserApiServer, alice: User) -> None:
+    asked = await alice.client.post(GET_TOKEN, {})
+    assert (asked.status, asked.json["flows"]) == (401, [{"stages": ["m.login.password"]}])
+    answer = await alice.client.post(
+        GET_TOKEN, {"auth": alice.proof(session=asked.json["session"])}
+    )
+    assert (answer.status, answer.json["expires_in_ms"]) == (200, 120_000)
+
+    logins = await asyncio.gather(
+        *(login_with(server, answer.json["login_token"]) for _ in range(3))
+    )
+
+    assert sorted(login.status for login in logins) == [200, 403, 403]
+    won = next(login for login in logins if login.status == 200)
+    assert won.json["user_id"] == alice.user_id
+    assert won.json["device_id"] != alice.device_id
+    lost = next(login for login in logins if login.status == 403)
+    assert lost.errcode == "M_FORBIDDEN"
+
+
+async def test_a_session_gives_one_login_token(alice: User) -> None:
+    asked = await alice.client.post(GET_TOKEN, {})
+    auth = alice.proof(session=asked.json["session"])
+    assert (await alice.client.post(GET_TOKEN, {"auth": auth})).status == 200
+
+    assert (await alice.client.post(GET_TOKEN, {"auth": auth})).status == 401
+
+
+async def test_a_login_token_expires(server: UserApiServer, alice: User) -> None:
+    answer = await alice.client.post(GET_TOKEN, {"auth": alice.proof()})
+
+    server.clock.advance_ms(120_000)
+
+    assert (await login_with(server, answer.json["login_token"])).status == 403
+
+
+@pytest.mark.parametrize(
+    ("token", "status", "errcode"),
+    [("nonsense", 403, "M_FORBIDDEN"), (None, 400, "M_MISSING_PARAM"), (5, 400, "M_BAD_JSON")],
+)
+async def test_what_is_no_login_token_lets_nobody_in(
+    server: UserApiServer, token: object, status: int, errcode: str
+) -> None:
+    answer = await login_with(server, token)
+
+    assert (answer.status, answer.errcode) == (status, errcode)
+
+
+async def test_login_tokens_are_limited_per_user(alice: User, bob: User) -> None:
+    answers = [await alice.client.post(GET_TOKEN, {}) for _ in range(6)]
+
+    assert [answer.status for answer in answers] == [401] * 5 + [429]
+    assert answers[-1].headers["retry-after"] == "50"
+    assert (await bob.client.post(GET_TOKEN, {})).status == 401
+
+
+async def test_a_server_without_login_tokens_says_so(deployment: Deployment, log: Log) -> None:
+    async with deployment.start(log, login_tokens=False) as server:
+        alice = await server.user("alice")
+
+        flows = await server.client.get(f"{V3}/login")
+        asked = await alice.client.post(GET_TOKEN, {"auth": alice.proof()})
+        login = await login_with(server, "token")
+        capabilities = await alice.client.get(f"{V3}/capabilities")
+
+        assert flows.json == {"flows": [{"type": "m.login.password"}]}
+        assert (asked.status, asked.errcode) == (404, "M_UNRECOGNIZED")
+        assert (login.status, login.errcode) == (400, "M_UNKNOWN")
+        assert capabilities.json["capabilities"]["m.get_login_token"] == {"enabled": False}
+
+
+async def test_application_services_do_not_log_in_yet(server: UserApiServer) -> None:
+    body = {
+        "type": "m.login.application_service",
+        "identifier": {"type": "m.id.user", "user": "bot"},
+    }
+
+    answer = await server.client.post(f"{V3}/login", body)
+
+    assert (answer.status, answer.errcode) == (400, "M_APPSERVICE_LOGIN_UNSUPPORTED")
