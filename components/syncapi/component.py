@@ -9,7 +9,11 @@ from base.database import Database
 from base.http import Router
 from base.metrics import Family, Reading, Source, sizes_of
 from components.syncapi.consumer import ClientDataProcessor, RoomEventProcessor
+from components.syncapi.followed_topic import FollowedTopic
+from components.syncapi.follower import Follower
+from components.syncapi.following import NewestData, confirm_client_data, confirm_rooms
 from components.syncapi.freshness import Freshness
+from components.syncapi.gate import Gate
 from components.syncapi.position import SyncPosition
 from components.syncapi.projected import Projected
 from components.syncapi.routes.queries import RequestReading
@@ -42,6 +46,8 @@ class SyncApi(NamedTuple):
     router: Router
     room_events: Consumer[OutputRoomEvent]
     client_data: Consumer[OutputClientData]
+    follower: Follower
+    """Has to run where other processes may project, too."""
     end_long_polls: Callable[[], None]
     """Answers all requests that wait, and lets none wait any more: for stopping."""
     is_waiting: Callable[[str], bool]
@@ -66,7 +72,7 @@ async def build(
     room_events = Consumer(
         _NAME,
         OUTPUT_ROOM_EVENT,
-        lambda partition: RoomEventProcessor(partition, projected),
+        lambda partition: RoomEventProcessor(partition, projected, rooms_gate),
         log,
         database,
         clock=clock,
@@ -74,7 +80,7 @@ async def build(
     client_data = Consumer(
         _NAME,
         OUTPUT_CLIENT_DATA,
-        lambda _: ClientDataProcessor(projected),
+        lambda partition: ClientDataProcessor(partition, projected, data_gate),
         log,
         database,
         clock=clock,
@@ -84,7 +90,16 @@ async def build(
         tuple(rooms_at.get(number, 0) for number in range(partitions)),
         tuple(data_at.get(number, 0) for number in range(client_data_partitions)),
     )
-    projected = Projected(start, tokens, database, settings)
+    projected = Projected(
+        start,
+        tokens=tokens,
+        database=database,
+        settings=settings,
+        partition_of=partial(log.partition_of, OUTPUT_ROOM_EVENT.name),
+        consumer=_NAME,
+    )
+    rooms_gate = Gate(projected.rooms, room_events.position)
+    data_gate = Gate(projected.client_data, client_data.position)
     wait_s = settings.read_your_writes_timeout_s
     serving = _Serving(
         log=log,
@@ -94,8 +109,8 @@ async def build(
         tokens=tokens,
         projected=projected,
         reading=RequestReading(authentication, filters, settings),
-        rooms=Freshness(log, room_events, projected.rooms, wait_s),
-        client_data=Freshness(log, client_data, projected.client_data, wait_s),
+        rooms=Freshness(log, room_events, rooms_gate, wait_s),
+        client_data=Freshness(log, client_data, data_gate, wait_s),
     )
     polls = projected.polls
 
@@ -107,16 +122,42 @@ async def build(
         router=_router(serving),
         room_events=room_events,
         client_data=client_data,
+        follower=_follower(log, database, projected, settings, rooms=rooms_gate, data=data_gate),
         end_long_polls=polls.close,
         is_waiting=polls.users.__contains__,
-        readings=(
-            room_events.readings,
-            client_data.readings,
-            projected.recent.readings,
-            waiting,
-            caches,
-        ),
+        readings=(projected.recent.readings, waiting, caches),
     )
+
+
+def _follower(
+    log: Log,
+    database: Database,
+    projected: Projected,
+    settings: SyncApiSettings,
+    *,
+    rooms: Gate,
+    data: Gate,
+) -> Follower:
+    def learn_client_data(partition: int, found: NewestData) -> None:
+        projected.learn_client_data(partition, found.newest, found.next_offset)
+
+    room_events = FollowedTopic(
+        OUTPUT_ROOM_EVENT.name,
+        rooms,
+        partitions=log.partition_count(OUTPUT_ROOM_EVENT.name),
+        confirm=confirm_rooms,
+        learn=projected.learn_rooms,
+        max_bytes=settings.followed_bytes,
+    )
+    client_data = FollowedTopic(
+        OUTPUT_CLIENT_DATA.name,
+        data,
+        partitions=log.partition_count(OUTPUT_CLIENT_DATA.name),
+        confirm=confirm_client_data,
+        learn=learn_client_data,
+        max_bytes=settings.followed_bytes,
+    )
+    return Follower(log, database, _NAME, (room_events, client_data))
 
 
 class _Serving(NamedTuple):

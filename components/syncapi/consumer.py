@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from components.syncapi.changes import AccountDatum
+from components.syncapi.gate import Gate
 from components.syncapi.projected import Projected
 from components.syncapi.projection import project
 from components.syncapi.store.account_data import upsert_account_data
@@ -16,10 +17,13 @@ from logs.records.room_output import OutputRoomEvent
 class RoomEventProcessor:
     """Projects one partition of OutputRoomEvent."""
 
-    def __init__(self, partition: int, projected: Projected) -> None:
+    def __init__(self, partition: int, projected: Projected, gate: Gate) -> None:
         self._partition = partition
         self._projected = projected
+        self._gate = gate
+        self._start = 0
         self._written: Written | None = None
+        gate.begin(partition)
 
     def process(
         self,
@@ -28,13 +32,14 @@ class RoomEventProcessor:
         outbox: Outbox,
     ) -> None:
         """Write a batch of room records."""
+        self._start = self._gate.start_of(self._partition, messages[0].position.offset)
         self._written = write_batch(connection, project(messages, outbox.reject))
 
     def committed(self) -> None:
         """Let memory follow, and wake those who wait for it."""
-        if self._written is not None:
+        if self._written is not None and self._gate.admits(self._partition, self._start):
             self._projected.learn_rooms(self._partition, self._written)
-            self._written = None
+        self._written = None
 
     def aborted(self) -> None:
         """Forget the batch."""
@@ -44,10 +49,14 @@ class RoomEventProcessor:
 class ClientDataProcessor:
     """Projects one partition of OutputClientData."""
 
-    def __init__(self, projected: Projected) -> None:
+    def __init__(self, partition: int, projected: Projected, gate: Gate) -> None:
+        self._partition = partition
         self._projected = projected
+        self._gate = gate
+        self._start = 0
+        self._next_offset = 0
         self._newest: dict[str, int] = {}
-        self._next_offsets: dict[int, int] = {}
+        gate.begin(partition)
 
     def process(
         self,
@@ -57,11 +66,12 @@ class ClientDataProcessor:
     ) -> None:
         """Write a batch of account data; other kinds are for other readers."""
         del outbox  # there is nothing to refuse
-        self.aborted()
+        self._start = self._gate.start_of(self._partition, messages[0].position.offset)
+        self._next_offset = messages[-1].position.offset + 1
+        self._newest = {}
         data: list[AccountDatum] = []
         for message in messages:
-            partition, offset = message.position
-            self._next_offsets[partition] = offset + 1
+            offset = message.position.offset
             record = message.value
             if isinstance(record, AccountDataChanged):
                 data.append(
@@ -74,10 +84,10 @@ class ClientDataProcessor:
 
     def committed(self) -> None:
         """Let memory follow, and wake the users whose data changed."""
-        self._projected.learn_client_data(self._newest, self._next_offsets)
+        if self._gate.admits(self._partition, self._start):
+            self._projected.learn_client_data(self._partition, self._newest, self._next_offset)
         self.aborted()
 
     def aborted(self) -> None:
         """Forget the batch."""
         self._newest = {}
-        self._next_offsets = {}

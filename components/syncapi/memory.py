@@ -77,6 +77,10 @@ class RecentRooms:
         """Whether everything from this position on is in memory."""
         return all(floor <= order for floor, order in zip(self._floors, since, strict=True))
 
+    def covers(self, partition: int, order: int) -> bool:
+        """Whether everything of this partition from this order on is in memory."""
+        return self._floors[partition] <= order
+
     def get(self, partition: int, room_id: str) -> RecentRoom | None:
         """Return what is known of a room; None where nothing recent is."""
         return self._rooms[partition].get(room_id)

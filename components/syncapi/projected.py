@@ -1,6 +1,7 @@
 """What is projected so far, as this process knows it: positions, recent changes, who waits."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
@@ -12,26 +13,46 @@ from components.syncapi.memory import CachedUser, CachedUsers, RecentRooms
 from components.syncapi.position import SyncPosition
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.store.account_data import select_newest_account_data_order
-from components.syncapi.store.membership import select_rooms_of_user
+from components.syncapi.store.following import select_positions
+from components.syncapi.store.membership import select_rooms_of_user_before
 from components.syncapi.store.tables import Connection
 from components.syncapi.summary import Summary
 from components.syncapi.tokens import Tokens
 from components.syncapi.waiting import LongPolls, Progress
 from components.syncapi.writing import Written
+from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_ROOM_EVENT
+
+
+class _Loading:
+    """A user who is being read from the database, and what memory learned of them meanwhile."""
+
+    __slots__ = ("missed", "requests")
+
+    def __init__(self) -> None:
+        self.missed: Final[list[MembershipChange]] = []
+        self.requests = 0
 
 
 class Projected:
     """The memory that follows the projection, commit by commit; all of it on the event loop.
 
-    The database is never behind it. Whoever takes `position` and reads memory without awaiting
-    in between gets what belongs together.
+    The database is never behind it, but may be ahead: of what other processes commit, memory
+    learns a little later. Whoever takes `position` and reads memory without awaiting in between
+    gets what belongs together.
     """
 
     def __init__(
-        self, start: SyncPosition, tokens: Tokens, database: Database, settings: SyncApiSettings
+        self,
+        start: SyncPosition,
+        *,
+        tokens: Tokens,
+        database: Database,
+        settings: SyncApiSettings,
+        partition_of: Callable[[str], int],
+        consumer: str,
     ) -> None:
-        self.rooms: Final = Progress(list(start.rooms))
-        self.client_data: Final = Progress(list(start.client_data))
+        self.rooms: Final = Progress(start.rooms)
+        self.client_data: Final = Progress(start.client_data)
         self.recent: Final = RecentRooms(list(start.rooms), settings.recent_events_bytes)
         self.polls: Final = LongPolls(settings.max_long_polls, settings.max_long_polls_per_user)
         # Nothing wakes a user who is not in memory: their polls look again, and bring them back.
@@ -41,51 +62,106 @@ class Projected:
         self.summaries: Final[LRUCache[str, Summary]] = LRUCache(settings.cached_summaries)
         self._database: Final = database
         self._tokens: Final = tokens
-        self._loading: Final[dict[str, list[MembershipChange]]] = {}
+        self._partition_of: Final = partition_of
+        self._consumer: Final = consumer
+        self._loading: Final[dict[str, _Loading]] = {}
         self._position = start
         self._token: str | None = None
 
     @property
     def position(self) -> SyncPosition:
-        """How far both topics are projected."""
+        """How far both topics are projected and in memory."""
+        rooms, client_data = self.rooms.next_offsets, self.client_data.next_offsets
+        known = self._position
+        if rooms is not known.rooms or client_data is not known.client_data:
+            self._position = SyncPosition(rooms, client_data)
+            self._token = None
         return self._position
 
     @property
     def token(self) -> str:
         """The token of `position`, made when somebody asks for it."""
+        position = self.position
         if self._token is None:
-            self._token = self._tokens.encode(self._position)
+            self._token = self._tokens.encode(position)
         return self._token
+
+    async def reach(self, position: SyncPosition, timeout_s: float) -> bool:
+        """Wait until memory is at this position; false if that takes longer than this."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                for progress, offsets in (
+                    (self.rooms, position.rooms),
+                    (self.client_data, position.client_data),
+                ):
+                    for partition, offset in enumerate(offsets):
+                        await progress.reached(partition, offset)
+        except TimeoutError:
+            return False
+        return True
 
     async def user(self, user_id: str) -> CachedUser:
         """Return the user's memberships, from the database where they are not in memory."""
         cached = self.users.get(user_id)
         if cached is not None:
             return cached
-        missed: list[MembershipChange] = self._loading.setdefault(user_id, [])
+        loading = self._loading.setdefault(user_id, _Loading())
+        loading.requests += 1
         try:
-            before = self._position
-            loaded = await self._database.read(partial(_load_user, user_id=user_id))
-            if self._position is not before:
-                # Account data may have changed meanwhile: the next look goes to the database.
-                loaded.account_data_order = max(self._position.client_data)
+            before = self.position
+            loaded = await self._database.read(
+                partial(
+                    _load_user,
+                    user_id=user_id,
+                    upto=before.rooms,
+                    partition_of=self._partition_of,
+                )
+            )
             known = self.users.get(user_id)
             if known is not None:  # another request was faster
                 return known
+            if self.position is not before:
+                # Account data may have changed meanwhile: the next look goes to the database.
+                loaded.account_data_order = max(self.position.client_data)
             self.users.remember(user_id, loaded)
-            # What was committed while the database was read may be missing in what it said.
-            for change in missed:
+            # What was learned while the database was read is missing in what it said.
+            for change in loading.missed:
                 self.users.move(change)
         finally:
-            if self._loading.get(user_id) is missed:
+            loading.requests -= 1
+            if not loading.requests:
                 del self._loading[user_id]
         return loaded
 
+    async def stored(self, user_id: str) -> tuple[SyncPosition, CachedUser]:
+        """Return how far the database is, and the user's memberships there."""
+
+        def work(connection: Connection) -> tuple[SyncPosition, CachedUser]:
+            positions = select_positions(connection, self._consumer)
+            position = SyncPosition(
+                _offsets(positions, OUTPUT_ROOM_EVENT.name, self.rooms),
+                _offsets(positions, OUTPUT_CLIENT_DATA.name, self.client_data),
+            )
+            user = _load_user(
+                connection,
+                user_id=user_id,
+                upto=position.rooms,
+                partition_of=self._partition_of,
+            )
+            return position, user
+
+        return await self._database.read(work)
+
     def learn_rooms(self, partition: int, written: Written) -> None:
-        """Take in a committed batch of room records, and wake whoever it concerns."""
-        added = {addition.event.order: addition.event for addition in written.additions}
+        """Take in committed room records, and wake whoever they concern.
+
+        They begin at or before what memory knows; what it knows is passed over.
+        """
+        known = self.rooms.at(partition)
+        added = {event.order: event for event in written.events if event.order >= known}
+        changes = [change for change in written.memberships if change.stream_order >= known]
         moved: dict[int, list[MembershipChange]] = {}
-        for change in written.memberships:
+        for change in changes:
             moved.setdefault(change.stream_order, []).append(change)
         for order in sorted(added.keys() | moved.keys()):
             event = added.get(order)
@@ -93,13 +169,11 @@ class Projected:
                 self.recent.add(partition, event)
             for change in moved.get(order, ()):
                 self._move(partition, change)
-        woken = {change.user_id for change in written.memberships}
+        woken = {change.user_id for change in changes}
         touched = {event.room_id for event in added.values()}
         for event in written.rewritten:
             self.recent.rewrite(partition, event)
-        for next_partition, next_offset in written.next_offsets.items():
-            self.rooms.advance(next_partition, next_offset)
-        self._advance()
+        self.rooms.advance(partition, written.next_offset)
         waiting = self.polls.users
         for room_id in touched:
             joined = self.users.joined(room_id)
@@ -115,27 +189,40 @@ class Projected:
         room.members_changed = change.stream_order
         self.summaries.pop(change.room_id, None)
         self.users.move(change)
-        missed = self._loading.get(change.user_id)
-        if missed is not None:
-            missed.append(change)
+        loading = self._loading.get(change.user_id)
+        if loading is not None:
+            loading.missed.append(change)
 
-    def learn_client_data(self, newest: Mapping[str, int], next_offsets: Mapping[int, int]) -> None:
+    def learn_client_data(
+        self, partition: int, newest: Mapping[str, int], next_offset: int
+    ) -> None:
         """Take in committed account data: by user the order of the last change."""
         for user_id, order in newest.items():
             if user_id in self.users:
-                self.users.peek(user_id).account_data_order = order
-        for partition, next_offset in next_offsets.items():
-            self.client_data.advance(partition, next_offset)
-        self._advance()
+                user = self.users.peek(user_id)
+                user.account_data_order = max(user.account_data_order, order)
+        self.client_data.advance(partition, next_offset)
         self.polls.wake(newest.keys())
 
-    def _advance(self) -> None:
-        self._position = SyncPosition(self.rooms.next_offsets, self.client_data.next_offsets)
-        self._token = None
+
+def _offsets(
+    positions: Mapping[tuple[str, int], int], topic: str, progress: Progress
+) -> tuple[int, ...]:
+    return tuple(
+        [positions.get((topic, number), 0) for number in range(len(progress.next_offsets))]
+    )
 
 
-def _load_user(connection: Connection, *, user_id: str) -> CachedUser:
+def _load_user(
+    connection: Connection,
+    *,
+    user_id: str,
+    upto: tuple[int, ...],
+    partition_of: Callable[[str], int],
+) -> CachedUser:
     return CachedUser(
-        select_rooms_of_user(connection, user_id),
+        select_rooms_of_user_before(
+            connection, user_id, lambda room_id: upto[partition_of(room_id)]
+        ),
         select_newest_account_data_order(connection, user_id),
     )

@@ -70,7 +70,7 @@ class Batch:
         self.redactions: list[Redaction] = []
         self.invites: list[Invite] = []
         self.retired: list[MembershipChange] = []
-        self.next_offsets: dict[int, int] = {}
+        self.next_offset = 0
 
     def membership_changes(self) -> list[MembershipChange]:
         """Return the changes that events of rooms make, in the order of the stream."""
@@ -78,12 +78,15 @@ class Batch:
 
 
 def project(messages: Sequence[Message[OutputRoomEvent]], reject: Reject) -> Batch:
-    """Return what the messages ask to write; what cannot be understood is rejected."""
+    """Return what the messages of a partition ask to write.
+
+    What cannot be understood is rejected.
+    """
     batch = Batch()
     is_told = _log.isEnabledFor(logging.DEBUG)
     for message in messages:
         position, record = message.position, message.value
-        batch.next_offsets[position.partition] = position.offset + 1
+        batch.next_offset = position.offset + 1
         request_id.set(getattr(record, "request_id", ""))
         try:
             _project_one(batch, record, position.offset)

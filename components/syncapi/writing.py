@@ -3,7 +3,7 @@
 import msgspec
 
 from components.syncapi.changes import MembershipChange
-from components.syncapi.projection import Addition, Batch, Redaction
+from components.syncapi.projection import Batch, Redaction
 from components.syncapi.room_event import (
     RoomEvent,
     unsigned_of_redacted,
@@ -31,12 +31,13 @@ from matrix.client_events import client_event_json
 class Written(msgspec.Struct):
     """What was written and memory has to learn once it is committed."""
 
-    additions: list[Addition]
+    events: list[RoomEvent]
+    """New events of timelines."""
     memberships: list[MembershipChange]
     """All changes in the order of the stream, their memberships known."""
     rewritten: list[RoomEvent]
     """Events whose JSON a redaction replaced."""
-    next_offsets: dict[int, int]
+    next_offset: int
 
 
 def write_batch(connection: Connection, batch: Batch) -> Written:
@@ -55,7 +56,8 @@ def write_batch(connection: Connection, batch: Batch) -> Written:
     memberships = _write_memberships(connection, batch)
     _write_old_events(connection, batch.old_events)
     rewritten = _write_redactions(connection, batch.redactions)
-    return Written(batch.additions, memberships, rewritten, batch.next_offsets)
+    events = [addition.event for addition in batch.additions]
+    return Written(events, memberships, rewritten, batch.next_offset)
 
 
 def _write_memberships(connection: Connection, batch: Batch) -> list[MembershipChange]:

@@ -1,6 +1,6 @@
 """Memberships: where each user stands in each room, since when, and what came before."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 import sqlalchemy as sa
@@ -141,10 +141,35 @@ def select_memberships_of_events(
     return {event_id: membership or "leave" for event_id, membership in rows}
 
 
-def select_rooms_of_user(connection: Connection, user_id: str) -> dict[str, Membership]:
-    """Return where a user stands in all rooms that they ever had to do with, by room ID."""
-    rows = connection.execute(_ROOMS_OF_USER, {"user_id": user_id})
-    return {row[0]: Membership(row[1], row[2], row[3]) for row in rows}
+def select_rooms_of_user_before(
+    connection: Connection, user_id: str, end_of: Callable[[str], int]
+) -> dict[str, Membership]:
+    """Return where a user stood in all rooms that they had to do with, by room ID.
+
+    `end_of` gives for a room the place in the stream before which it is asked for.
+    """
+    found: dict[str, Membership] = {}
+    for room_id, membership, order, event_id in connection.execute(
+        _ROOMS_OF_USER, {"user_id": user_id}
+    ):
+        end = end_of(room_id)
+        now: Membership | None = Membership(membership, order, event_id)
+        if order >= end:
+            now = _membership_before(connection, user_id, room_id, end)
+        if now is not None:
+            found[room_id] = now
+    return found
+
+
+def _membership_before(
+    connection: Connection, user_id: str, room_id: str, end: int
+) -> Membership | None:
+    """Return where a user stood before a place in the stream; which event said so is not kept."""
+    before: Membership | None = None
+    for order, membership in select_history(connection, user_id, room_id):
+        if order < end and (before is None or before.membership != membership):
+            before = Membership(membership, order, "")
+    return before
 
 
 def select_membership(connection: Connection, user_id: str, room_id: str) -> Membership | None:

@@ -19,6 +19,7 @@ __all__ = [
     "INVITES",
     "MEMBERSHIPS",
     "MEMBERSHIP_CHANGES",
+    "POSITIONS",
     "SCHEMA",
     "STATE_CHANGES",
     "Connection",
@@ -121,6 +122,6 @@ ACCOUNT_DATA: Final = sa.Table(
     sa.Column("content", sa.LargeBinary, nullable=False),
 )
 
-add_consumer_tables(METADATA)
+POSITIONS: Final = add_consumer_tables(METADATA).positions
 
 SCHEMA: Final = Schema("syncapi", METADATA)

@@ -1,6 +1,7 @@
 """The part of a joined room in an incremental answer, made from memory alone."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from components.syncapi.changes import Membership
@@ -9,7 +10,6 @@ from components.syncapi.memory import RecentRoom
 from components.syncapi.rendering import render, render_for_all, select_fields
 from components.syncapi.room_event import NO_EFFECT, RoomEvent
 from components.syncapi.summary import Summary, render_summary
-from components.syncapi.sync.members import SentMembers
 from components.syncapi.sync.request import SyncRequest
 from components.syncapi.sync.sections import UNREAD
 from components.syncapi.tokens import Tokens
@@ -17,6 +17,7 @@ from components.syncapi.tokens import Tokens
 _SHARED_MS: Final = 1000
 """How long readers may be given the same bytes: the events' age is in them."""
 _EMPTY: Final = b""
+_NOBODY: Final[AbstractSet[str]] = frozenset()
 _REST: Final = b'"ephemeral":{"events":[]},"account_data":{"events":[]},' + UNREAD
 
 
@@ -27,11 +28,8 @@ class NotInMemory(Exception):
 class FragmentMaker:
     """Makes the parts of rooms whose newest events are in memory."""
 
-    def __init__(
-        self, tokens: Tokens, sent_members: SentMembers, summaries: Mapping[str, Summary]
-    ) -> None:
+    def __init__(self, tokens: Tokens, summaries: Mapping[str, Summary]) -> None:
         self._tokens = tokens
-        self._sent_members = sent_members
         self._summaries = summaries
 
     def make(self, request: SyncRequest, room: RecentRoom, now: Membership, since: int) -> bytes:
@@ -45,7 +43,7 @@ class FragmentMaker:
         if len(events) > room_filter.timeline.limit:
             raise NotInMemory
         if room_filter.state.lazy_load_members:
-            self._require_members(request, room, since, events)
+            _require_members(request, room, events)
         if request.use_state_after and any(event.state_effect != NO_EFFECT for event in events):
             raise NotInMemory
         fragment = self._fragment(request, room, events)
@@ -56,17 +54,6 @@ class FragmentMaker:
             raise NotInMemory
         summary = render_summary(known, request.user_id)
         return b"{%b,%b}" % (fragment, summary) if fragment else b"{%b}" % summary
-
-    def _require_members(
-        self, request: SyncRequest, room: RecentRoom, since: int, events: list[RoomEvent]
-    ) -> None:
-        if request.filter.room.state.include_redundant_members:
-            raise NotInMemory
-        device_room = (request.user_id, request.reader.device_id, room.room_id)
-        shown = {event.state_key for event in events if event.type == "m.room.member"}
-        senders = {event.sender for event in events} - shown
-        if not self._sent_members.knows(device_room, since, senders):
-            raise NotInMemory
 
     def _fragment(self, request: SyncRequest, room: RecentRoom, events: list[RoomEvent]) -> bytes:
         reader = request.reader
@@ -117,3 +104,12 @@ class FragmentMaker:
                 _REST,
             )
         )
+
+
+def _require_members(request: SyncRequest, room: RecentRoom, events: list[RoomEvent]) -> None:
+    if request.filter.room.state.include_redundant_members:
+        raise NotInMemory
+    known = request.known_members.get(room.room_id, _NOBODY)
+    shown = {event.state_key for event in events if event.type == "m.room.member"}
+    if not all(event.sender in known or event.sender in shown for event in events):
+        raise NotInMemory

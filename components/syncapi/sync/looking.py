@@ -1,6 +1,7 @@
 """Which rooms an answer has to tell of, and those parts of it that memory can make."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 import msgspec
@@ -9,13 +10,13 @@ from components.syncapi.changes import AccountDatum, Membership
 from components.syncapi.memory import RecentRoom, RecentRooms
 from components.syncapi.summary import Summary
 from components.syncapi.sync.fragments import FragmentMaker, NotInMemory
-from components.syncapi.sync.members import SentMembers
 from components.syncapi.sync.request import SyncRequest
 from components.syncapi.sync.sections import RoomTask
 
 PartitionOf = Callable[[str], int]
 
 _NONE: Final[list[AccountDatum]] = []
+_NOBODY: Final[AbstractSet[str]] = frozenset()
 
 
 class Found(msgspec.Struct, gc=False):
@@ -37,13 +38,11 @@ class Look:
         *,
         memberships: Mapping[str, Membership],
         account_data: Sequence[AccountDatum],
-        sent_members: SentMembers,
         summaries: Mapping[str, Summary],
         partition_of: PartitionOf,
     ) -> None:
         self._request = request
         self._memberships = memberships
-        self._sent_members = sent_members
         self._summaries = summaries
         self._partition_of = partition_of
         self._data: dict[str, list[AccountDatum]] = {}
@@ -132,12 +131,10 @@ class Look:
         request = self._request
         partition = self._partition_of(room_id)
         since = None if request.since is None else request.since.rooms[partition]
-        known: frozenset[str] = frozenset()
+        known = _NOBODY
         state_filter = request.filter.room.state
-        is_lazy = state_filter.lazy_load_members and not state_filter.include_redundant_members
-        if since is not None and is_lazy:
-            device_room = (request.user_id, request.reader.device_id, room_id)
-            known = self._sent_members.known(device_room, since)
+        if since is not None and not state_filter.include_redundant_members:
+            known = request.known_members.get(room_id, _NOBODY)
         return RoomTask(
             room_id,
             now,

@@ -1,5 +1,8 @@
 """What one /sync asks for, and between which positions it is answered."""
 
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+
 import msgspec
 
 from components.syncapi.position import SyncPosition
@@ -17,6 +20,8 @@ class SyncRequest(msgspec.Struct, frozen=True, gc=False):
     full_state: bool
     use_state_after: bool
     max_scanned: int
+    known_members: Mapping[str, AbstractSet[str]]
+    """By room the users whose member events the device has."""
 
     @property
     def user_id(self) -> str:

@@ -1,6 +1,7 @@
 """The parts of an answer that tell of one room, read from the database."""
 
 from collections.abc import Collection, Sequence
+from collections.abc import Set as AbstractSet
 
 import msgspec
 import orjson
@@ -39,7 +40,7 @@ class RoomTask(msgspec.Struct, gc=False):
     """The first order of the room that the client has not seen; None where it begins anew."""
     upto: int
     account_data: list[AccountDatum]
-    known_members: frozenset[str]
+    known_members: AbstractSet[str]
     """The users whose member events the device has."""
     summary: Summary | None = None
     """The room's summary, where it is in memory."""
@@ -166,7 +167,8 @@ class SectionReader:
         return task.summary or select_summary(self._connection, task.room_id)
 
     def _viewer(self, task: RoomTask) -> Viewer:
-        return viewer_of(self._connection, self._request.user_id, task.room_id, task.now)
+        request = self._request
+        return viewer_of(self._connection, request.user_id, task.room_id, task.now, task.upto)
 
     def _timeline(self, room_id: str, from_order: int, to_order: int, viewer: Viewer) -> Timeline:
         event_filter = self._request.filter.room.timeline

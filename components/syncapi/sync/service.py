@@ -1,22 +1,24 @@
 """GET /sync: answers from memory where it can, from the database where it must, and waits."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from base.database import Database
-from components.syncapi.changes import AccountDatum
+from components.syncapi.changes import AccountDatum, Membership
 from components.syncapi.position import SyncPosition, later
 from components.syncapi.projected import Projected
 from components.syncapi.rendering import Reader
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.store.account_data import select_account_data
+from components.syncapi.summary import Summary
 from components.syncapi.sync.fragments import FragmentMaker
 from components.syncapi.sync.looking import Found, Look, PartitionOf
-from components.syncapi.sync.members import SentMembers
+from components.syncapi.sync.members import SentMembers, SentRoom
 from components.syncapi.sync.reading import read_sections
 from components.syncapi.sync.request import SyncRequest
 from components.syncapi.sync.response import Parts, render_answer
@@ -25,6 +27,8 @@ from components.syncapi.tokens import Tokens
 from matrix.filters import Filter
 
 _NO_DATA: Final[list[AccountDatum]] = []
+_NO_SUMMARIES: Final[Mapping[str, Summary]] = {}
+_NO_MEMBERS: Final[Mapping[str, AbstractSet[str]]] = {}
 
 
 class Query(msgspec.Struct, gc=False):
@@ -61,7 +65,7 @@ class SyncService:
         self._room_partition = room_partition
         self._user_partition = user_partition
         self._sent_members: Final = SentMembers(settings.cached_lazy_rooms)
-        self._fragments: Final = FragmentMaker(tokens, self._sent_members, projected.summaries)
+        self._fragments: Final = FragmentMaker(tokens, projected.summaries)
 
     async def sync(self, query: Query) -> bytes:
         """Return the answer's body, after waiting for something to tell if the query says so."""
@@ -69,31 +73,78 @@ class SyncService:
         deadline = loop.time() + query.timeout_s
         projected = self._projected
         since = query.since
+        exchange = _Exchange(query, self._known_members(query), [])
         may_wait = since is not None and query.timeout_s > 0 and not query.full_state
+        # Where memory does not get to what another process told, the database is asked.
+        is_in_memory = since is None or await self._has_reached(since)
         while True:
-            position, parts = await self._answer(query, since)
+            view = await (self._view(query, since) if is_in_memory else self._stored_view(query))
+            position, parts = await self._answer(exchange, since, view)
             if not may_wait or not parts.is_empty:
-                return render_answer(self._token(position), parts)
+                return self._finish(exchange, position, parts)
             # What has been looked through need not be looked through again.
             since = position
+            is_in_memory = True
             if later(projected.position, since) == since:
                 may_wait = await projected.polls.wait(query.user_id, deadline)
 
-    def _token(self, position: SyncPosition) -> str:
-        if position == self._projected.position:
-            return self._projected.token
-        return self._tokens.encode(position)
+    def _known_members(self, query: Query) -> Mapping[str, AbstractSet[str]]:
+        if not query.filter.room.state.lazy_load_members:
+            return _NO_MEMBERS
+        device = (query.user_id, query.device_id)
+        return self._sent_members.come(device, query.since, query.filter)
 
-    async def _answer(self, query: Query, since: SyncPosition | None) -> tuple[SyncPosition, Parts]:
-        """Return what there is to tell from `since` on, and how far that goes."""
+    async def _has_reached(self, since: SyncPosition) -> bool:
+        projected = self._projected
+        if later(projected.position, since) == projected.position:
+            return True
+        return await projected.reach(since, self._settings.token_timeout_s)
+
+    def _finish(self, exchange: "_Exchange", position: SyncPosition, parts: Parts) -> bytes:
+        query = exchange.query
+        if query.filter.room.state.lazy_load_members:
+            device = (query.user_id, query.device_id)
+            self._sent_members.go(device, query.since, position, query.filter, exchange.sent)
+        token = (
+            self._projected.token
+            if position == self._projected.position
+            else self._tokens.encode(position)
+        )
+        return render_answer(token, parts)
+
+    async def _view(self, query: Query, since: SyncPosition | None) -> "_View":
+        """Return what memory knows."""
         client_data_upto = self._projected.position.client_data
         data = await self._account_data(query, since, client_data_upto)
         user = await self._projected.user(query.user_id)
         # No more waiting from here until the look is over: position and memory belong together.
         position = SyncPosition(self._projected.position.rooms, client_data_upto)
-        if since is not None:
-            # After a crash the projection may be behind what a client has read already.
-            position = later(position, since)
+        is_recent = since is not None and self._projected.recent.reaches(since.rooms)
+        return _View(position, user.rooms, data, self._projected.summaries, is_recent=is_recent)
+
+    async def _stored_view(self, query: Query) -> "_View":
+        """Return what the database knows, where memory is behind."""
+        position, user = await self._projected.stored(query.user_id)
+        data = await self._database.read(
+            partial(
+                select_account_data,
+                user_id=query.user_id,
+                from_order=self._client_data_since(query, query.since),
+                to_order=position.client_data[self._user_partition(query.user_id)],
+            )
+        )
+        return _View(position, user.rooms, data, _NO_SUMMARIES, is_recent=False)
+
+    def _client_data_since(self, query: Query, since: SyncPosition | None) -> int:
+        return 0 if since is None else since.client_data[self._user_partition(query.user_id)]
+
+    async def _answer(
+        self, exchange: "_Exchange", since: SyncPosition | None, view: "_View"
+    ) -> tuple[SyncPosition, Parts]:
+        """Return what there is to tell from `since` on, and how far that goes."""
+        query = exchange.query
+        # After a crash the projection may be behind what a client has read already.
+        position = view.position if since is None else later(view.position, since)
         request = SyncRequest(
             Reader(query.user_id, query.device_id, self._now_ms()),
             since,
@@ -102,34 +153,35 @@ class SyncService:
             query.full_state,
             query.use_state_after,
             self._settings.max_scanned_events,
+            exchange.known_members,
         )
         look = Look(
             request,
-            memberships=user.rooms,
-            account_data=data,
-            sent_members=self._sent_members,
-            summaries=self._projected.summaries,
+            memberships=view.memberships,
+            account_data=view.account_data,
+            summaries=view.summaries,
             partition_of=self._room_partition,
         )
         if since is None or query.full_state:
             look.begin()
-        elif self._projected.recent.reaches(since.rooms):
+        elif view.is_recent:
             look.in_memory(since.rooms, self._projected.recent, self._fragments)
         else:
             look.everywhere()
         parts = Parts(join=look.found.ready)
         parts.account_data = [
-            datum for datum in data if not datum.room_id and wants(query.filter.account_data, datum)
+            datum
+            for datum in view.account_data
+            if not datum.room_id and wants(query.filter.account_data, datum)
         ]
         if look.found.tasks or look.found.unsure:
-            await self._read(request, look.found, parts)
+            await self._read(request, look.found, parts, exchange.sent)
         return position, parts
 
     async def _account_data(
         self, query: Query, since: SyncPosition | None, upto: tuple[int, ...]
     ) -> list[AccountDatum]:
-        partition = self._user_partition(query.user_id)
-        from_order = 0 if since is None else since.client_data[partition]
+        from_order = self._client_data_since(query, since)
         if since is not None:
             user = await self._projected.user(query.user_id)
             if user.account_data_order < from_order:
@@ -138,11 +190,13 @@ class SyncService:
             select_account_data,
             user_id=query.user_id,
             from_order=from_order,
-            to_order=upto[partition],
+            to_order=upto[self._user_partition(query.user_id)],
         )
         return await self._database.read(read)
 
-    async def _read(self, request: SyncRequest, found: Found, parts: Parts) -> None:
+    async def _read(
+        self, request: SyncRequest, found: Found, parts: Parts, sent: list[SentRoom]
+    ) -> None:
         read = partial(
             read_sections,
             request=request,
@@ -157,7 +211,10 @@ class SyncService:
             match task.now.membership:
                 case "join":
                     parts.join.append(entry)
-                    self._learn(request, task, section)
+                    self._learn(task, section)
+                    if request.filter.room.state.lazy_load_members:
+                        members = section.sent_members
+                        sent.append(SentRoom(task.room_id, members, begins=section.begins))
                 case "invite":
                     parts.invite.append(entry)
                 case "knock":
@@ -165,16 +222,34 @@ class SyncService:
                 case _:
                     parts.leave.append(entry)
 
-    def _learn(self, request: SyncRequest, task: RoomTask, section: Section) -> None:
-        """Remember what the database was asked for, as far as it still holds."""
-        if request.filter.room.state.lazy_load_members:
-            device_room = (request.user_id, request.reader.device_id, task.room_id)
-            if section.begins:
-                self._sent_members.forget(device_room)
-            self._sent_members.note(device_room, section.sent_members, task.upto)
-        if section.summary is not None:
-            partition = self._room_partition(task.room_id)
-            room = self._projected.recent.get(partition, task.room_id)
-            # A change while the database was read made it void before it is kept.
-            if room is None or room.members_changed < task.upto:
-                self._projected.summaries[task.room_id] = section.summary
+    def _learn(self, task: RoomTask, section: Section) -> None:
+        """Remember the summary that the database was asked for, as far as it still holds."""
+        if section.summary is None:
+            return
+        partition = self._room_partition(task.room_id)
+        recent = self._projected.recent
+        room = recent.get(partition, task.room_id)
+        # A change while the database was read made it void before it is kept.
+        if recent.covers(partition, task.upto) and (
+            room is None or room.members_changed < task.upto
+        ):
+            self._projected.summaries[task.room_id] = section.summary
+
+
+class _View(NamedTuple):
+    """What an answer is made of, as it is at one position."""
+
+    position: SyncPosition
+    memberships: Mapping[str, Membership]
+    account_data: list[AccountDatum]
+    summaries: Mapping[str, Summary]
+    is_recent: bool
+    """Whether memory has everything since the client's position."""
+
+
+class _Exchange(NamedTuple):
+    """One request, and what is noted for its end."""
+
+    query: Query
+    known_members: Mapping[str, AbstractSet[str]]
+    sent: list[SentRoom]

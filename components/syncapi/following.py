@@ -1,0 +1,154 @@
+"""What records that another process projected mean to memory, with the database as witness.
+
+The projection may have dropped a record as a repeat, refused it, or found what it redacts: the
+stored rows tell, and bring the events' client JSON, which need not be made again.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from components.syncapi.changes import MembershipChange
+from components.syncapi.room_event import RoomEvent
+from components.syncapi.store.events import select_replacing
+from components.syncapi.store.following import (
+    select_events_by_id,
+    select_membership_change,
+    select_memberships_by_event,
+)
+from components.syncapi.store.tables import Connection
+from components.syncapi.writing import Written
+from logs.log import Record
+from logs.records.client_data import AccountDataChanged
+from logs.records.room_output import (
+    EventAdded,
+    InviteReceived,
+    InviteRetired,
+    OutputRoomEvent,
+    RedactionApplied,
+)
+from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_ROOM_EVENT
+
+_NO_EVENT: Final = ""
+
+
+class _Told:
+    """What the records of one partition tell, before the database has confirmed it."""
+
+    def __init__(self, next_offset: int) -> None:
+        self.next_offset: Final = next_offset
+        self.added: Final[dict[tuple[str, int], None]] = {}
+        """Event IDs with their orders, in order."""
+        self.changes: Final[list[tuple[str, MembershipChange]]] = []
+        """With the event that brings each, or nothing for invites that came from afar or ended."""
+        self.redacted: Final[list[str]] = []
+
+    def note(self, record: OutputRoomEvent, order: int) -> None:
+        """Take in one record."""
+        match record:
+            case EventAdded():
+                self.added[record.event_id, order] = None
+                for change in record.state_changes:
+                    if change.type == "m.room.member":
+                        moved = MembershipChange(
+                            change.state_key, record.room_id, order, change.event_id or "", None
+                        )
+                        self.changes.append((record.event_id, moved))
+            case RedactionApplied():
+                self.redacted.append(record.event_id)
+            case InviteReceived() | InviteRetired():
+                moved = MembershipChange(
+                    record.target_user_id, record.room_id, order, record.event_id, None
+                )
+                self.changes.append((_NO_EVENT, moved))
+            case _:
+                pass
+
+
+def confirm_rooms(
+    connection: Connection, followed: Mapping[int, Sequence[Record]]
+) -> dict[int, Written]:
+    """Return per partition what was written because of these records, all of them committed."""
+    told: dict[int, _Told] = {}
+    for partition, records in followed.items():
+        told[partition] = _Told(records[-1].offset + 1)
+        for offset, record in _decoded(records):
+            told[partition].note(record, offset)
+    wanted = {event_id for one in told.values() for event_id, _ in one.added}
+    wanted.update(event_id for one in told.values() for event_id in one.redacted)
+    stored = {event.event_id: event for event in select_events_by_id(connection, wanted)}
+    aside = {
+        change.event_id
+        for one in told.values()
+        for event_id, change in one.changes
+        if event_id != _NO_EVENT and change.event_id not in stored
+    }
+    memberships = select_memberships_by_event(connection, aside)
+    memberships.update((event.event_id, event.membership) for event in stored.values())
+    return {
+        partition: _written(connection, one, stored, memberships) for partition, one in told.items()
+    }
+
+
+def _decoded(records: Sequence[Record]) -> Iterator[tuple[int, OutputRoomEvent]]:
+    for record in records:
+        try:
+            yield record.offset, OUTPUT_ROOM_EVENT.decode(record.value)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            continue  # whoever projects the partition has set it aside as rejected
+
+
+def _written(
+    connection: Connection,
+    told: _Told,
+    stored: Mapping[str, RoomEvent],
+    memberships: Mapping[str, str | None],
+) -> Written:
+    events = [
+        stored[event_id]
+        for event_id, order in told.added
+        # Those of repeats are elsewhere in the timeline.
+        if event_id in stored and stored[event_id].stream_order == order
+    ]
+    added = {event.event_id: event.order for event in events}
+    changes: list[MembershipChange] = []
+    for event_id, change in told.changes:
+        if event_id == _NO_EVENT:
+            change.membership = select_membership_change(
+                connection, change.user_id, change.room_id, change.stream_order
+            )
+        elif added.get(event_id) == change.stream_order:
+            change.membership = memberships.get(change.event_id) or "leave"
+        if change.membership is not None:
+            changes.append(change)
+    rewritten: list[RoomEvent] = []
+    if told.redacted:
+        rewritten = [stored[event_id] for event_id in told.redacted if event_id in stored]
+        rewritten += select_replacing(connection, told.redacted)
+    return Written(events, changes, rewritten, told.next_offset)
+
+
+class NewestData(msgspec.Struct):
+    """The order of the last change of users' account data, and up to where that was looked at."""
+
+    newest: dict[str, int]
+    next_offset: int
+
+
+def confirm_client_data(
+    connection: Connection, followed: Mapping[int, Sequence[Record]]
+) -> dict[int, NewestData]:
+    """Return per partition whose account data these records changed."""
+    del connection  # nothing depends on what was stored: the answer's data is read from there
+    found: dict[int, NewestData] = {}
+    for partition, records in followed.items():
+        one = found[partition] = NewestData({}, records[-1].offset + 1)
+        for record in records:
+            try:
+                value = OUTPUT_CLIENT_DATA.decode(record.value)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                continue  # set aside by whoever projects the partition
+            if isinstance(value, AccountDataChanged):
+                one.newest[value.user_id] = record.offset
+    return found
