@@ -16,6 +16,7 @@ from logs.log import Origin, Outgoing, Position, Record
 from logs.records.rejected import RejectedRecord
 from logs.records.typing import InputTyping, TypingExpired, TypingRequested
 from logs.topics import INPUT_TYPING, OUTPUT_TYPING, REJECTED, TOPICS
+from tests.contract.logs.ledger import UnreliableLog
 
 ROOM = "!room:xylem.test"
 OTHER = "!other:xylem.test"
@@ -32,8 +33,12 @@ IsAll = Callable[[list[Record]], bool]
 class House:
     """A running EDU server."""
 
-    def __init__(self, log: EmbeddedLog, server: EduServer, database: Database) -> None:
+    def __init__(
+        self, log: EmbeddedLog, servers_log: UnreliableLog, server: EduServer, database: Database
+    ) -> None:
         self.log = log
+        self.servers_log = servers_log
+        """The same log, as the server reaches it."""
         self.server = server
         self.database = database
 
@@ -120,13 +125,16 @@ async def running_house(
     options = options or Options()
     log = await EmbeddedLog.open(folder / "log", dict.fromkeys(TOPICS, 1), clock=options.clock)
     database = await open_database(database_url, SCHEMA)
-    server = build(log=log, database=database, settings=options.settings, clock=options.clock)
+    servers_log = UnreliableLog(log)
+    server = build(
+        log=servers_log, database=database, settings=options.settings, clock=options.clock
+    )
     try:
         async with Tasks() as tasks:
             tasks.start("eduserver", server.consumer.run())
             if options.timers_run:
                 tasks.start("eduserver, expiry", server.expiry.run())
-            yield House(log, server, database)
+            yield House(log, servers_log, server, database)
     finally:
         await log.close()
         await database.close()

@@ -124,6 +124,30 @@ async def test_an_expiry_is_written_once_for_each_user(tmp_path: Path, database_
     assert sorted(one.user_id for one in expiries) == sorted(users)
 
 
+async def test_typing_ends_once_the_log_is_back(tmp_path: Path, database_url: str) -> None:
+    async with running_house(tmp_path, database_url, Options(clock=SystemClock())) as house:
+        await house.put(types(ALICE, 100))
+        await house.announced(1)
+        house.servers_log.is_away = True
+        house.servers_log.was_asked.clear()
+        await house.servers_log.was_asked.wait()
+        house.servers_log.is_away = False
+
+        assert await house.announced(2) == [(ROOM, [ALICE]), (ROOM, [])]
+
+
+async def test_an_expiry_that_is_written_twice_is_announced_once(
+    tmp_path: Path, database_url: str
+) -> None:
+    async with running_house(tmp_path, database_url, Options(clock=SystemClock())) as house:
+        await house.put(types(ALICE, 1_000))
+        await house.announced(1)
+        house.servers_log.forgets_to_answer = 1
+        await house.announced(2)
+
+        assert await house.outputs() == [(ROOM, [ALICE]), (ROOM, [])]
+
+
 async def test_a_room_shows_no_more_typing_users_than_the_setting_allows(
     tmp_path: Path, database_url: str
 ) -> None:
