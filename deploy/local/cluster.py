@@ -72,7 +72,8 @@ class LocalCluster:
     ) -> None:
         """Prepare the cluster: how many replicas of each component (one if not said otherwise).
 
-        `settings` are put over those that the cluster needs. Raises `ProgramMissing`.
+        `settings` are put over those that the cluster needs, section by section. Raises
+        `ProgramMissing`.
         """
         self._port = port or free_port()
         self._config = folder / "xylem.yaml"
@@ -86,7 +87,7 @@ class LocalCluster:
         }
         key_path = folder / "signing.key"
         write_new_signing_key(key_path)
-        values = self._settings(key_path, partitions) | dict(settings or {})
+        values = _merged(self._settings(key_path, partitions), settings or {})
         self._config.write_text(yaml.safe_dump(values))
         ports = {name: [one.ports.client for one in self._of(name)] for name in COMPONENTS}
         self.proxy: Final = nginx_program(folder, self._port, ports) or Program(
@@ -166,3 +167,12 @@ class LocalCluster:
 def _made(folder: Path) -> Path:
     folder.mkdir(parents=True)
     return folder
+
+
+def _merged(values: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    both = {
+        name: _merged(values[name], value)
+        for name, value in over.items()
+        if isinstance(value, Mapping) and isinstance(values.get(name), Mapping)
+    }
+    return {**values, **over, **both}
