@@ -70,7 +70,10 @@ class Homeserver:
             data=None if body is None else orjson.dumps(body),
             headers={} if token is None else {"Authorization": f"Bearer {token}"},
         ) as response:
-            return response.status, orjson.loads(await response.read())
+            body_read = await response.read()
+            # A proxy's own refusals need not be JSON.
+            is_json = response.content_type == "application/json"
+            return response.status, orjson.loads(body_read) if is_json else body_read.decode()
 
     async def call(
         self,
@@ -140,6 +143,11 @@ class Client:
         self.device_id: str = login["device_id"]
         self.token: str = login["access_token"]
         self._transactions = map("txn{}".format, itertools.count())
+
+    def through(self, homeserver: Homeserver) -> "Client":
+        """Return the same device as it asks elsewhere, such as at a single process of a cluster."""
+        names = {"user_id": self.user_id, "device_id": self.device_id}
+        return Client(homeserver, names | {"access_token": self.token})
 
     async def call(
         self, method: str, path: str, body: Any = None, query: dict[str, str] | None = None

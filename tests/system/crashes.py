@@ -65,6 +65,8 @@ class Sent(NamedTuple):
     text: str
     """The text, which is the transaction ID as well."""
     event_id: str
+    answered_s: float
+    """When it was answered, by the monotonic clock."""
 
     @property
     def path(self) -> str:
@@ -87,13 +89,28 @@ class Redacted(NamedTuple):
 class Load:
     """Clients that send, redact, come and go and create rooms, as long as they are let."""
 
-    def __init__(self, senders: list[Client], others: list[Client], rooms: list[str]) -> None:
+    def __init__(
+        self,
+        senders: list[Client],
+        others: list[Client],
+        rooms: list[str],
+        *,
+        pace_s: float = 0.0,
+        pause: int = _PAUSE,
+    ) -> None:
+        """Take who sends where, a wanderer, a redactor and a founder, and how much they do.
+
+        Each sender rests for `pace_s` after each message in a room; the others go on after
+        `pause` messages.
+        """
         self.sent: list[Sent] = []
         self.redacted: list[Redacted] = []
         self.founded: list[str] = []
         self._senders = senders
         self.wanderer, self.redactor, self.founder = others
         self._rooms = rooms
+        self._pace_s = pace_s
+        self._pause = pause
         self._flowing = asyncio.Event()
         self._under_way = 0
         self._moved = asyncio.Condition()
@@ -144,7 +161,8 @@ class Load:
             text = f"{sender.user_id} {self._rooms.index(room_id)} {number}"
             async with self._one_request():
                 event_id = await sender.send(room_id, text, txn_id=text)
-                self.sent.append(Sent(sender, room_id, text, event_id))
+                self.sent.append(Sent(sender, room_id, text, event_id, time.monotonic()))
+            await asyncio.sleep(self._pace_s)
 
     async def _wander_for_ever(self) -> None:
         """Join and leave the first room; a repeated request may find its work done."""
@@ -156,7 +174,7 @@ class Load:
                 except Refused as refused:
                     if refused.errcode != "M_FORBIDDEN":
                         raise
-            await self.until_answered(_PAUSE)
+            await self.until_answered(self._pause)
 
     async def _redact_for_ever(self) -> None:
         """Redact messages of one's own, with one transaction ID for both requests."""
@@ -167,7 +185,7 @@ class Load:
                 path = f"{room_path(room_id)}/redact/{event_id}/r{number}"
                 answer = await self.redactor.call("PUT", path, {})
                 self.redacted.append(Redacted(room_id, event_id, answer["event_id"]))
-            await self.until_answered(_PAUSE)
+            await self.until_answered(self._pause)
 
     async def _found_for_ever(self) -> None:
         """Create rooms; one whose creation is cut off may be there or not."""
@@ -175,4 +193,4 @@ class Load:
             async with self._one_request():
                 room_id = await self.founder.create_room(preset="public_chat", name=f"{number}")
                 self.founded.append(room_id)
-            await self.until_answered(_PAUSE)
+            await self.until_answered(self._pause)
