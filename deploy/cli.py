@@ -16,6 +16,8 @@ COMMANDS: Final = {
     "generate-config": "write a commented configuration file",
     "generate-keys": "make the key with which the server signs",
     "create-account": "make an account, also an administrator's",
+    "topics": "create and check the topics on Kafka",
+    "status": "show the processes, the topics, and how far consumers are",
     "cluster": "run a whole cluster on this machine, to try things out",
     "migrate": "bring the databases to this version's schema",
 }

@@ -21,9 +21,16 @@ def configure_logging(settings: LoggingSettings) -> None:
     root.handlers = [handler]
     root.setLevel(settings.level.upper())
     # These speak of each connection, and of slow callbacks, at their lower levels.
-    for talkative in ("uvicorn", "asyncio", "sqlalchemy", "aiokafka"):
+    for talkative in ("uvicorn", "asyncio", "sqlalchemy"):
         logging.getLogger(talkative).setLevel(max(logging.WARNING, root.level))
+    # It calls each attempt to reach a broker an error; that Kafka is away is said by who waits.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     logging.captureWarnings(capture=True)
+
+
+def hush() -> None:
+    """Write no log lines: what a command has to say, it prints."""
+    logging.getLogger().addHandler(logging.NullHandler())
 
 
 class JsonFormatter(logging.Formatter):

@@ -1,0 +1,23 @@
+"""Who reads which topic, and in which database the positions are."""
+
+from typing import Any, Final, NamedTuple
+
+from base.database import Schema
+from components.roomserver.component import SCHEMA as ROOMSERVER
+from components.syncapi.component import SCHEMA as SYNCAPI
+from logs.topics import INPUT_ROOM_EVENT, OUTPUT_CLIENT_DATA, OUTPUT_ROOM_EVENT, Topic
+
+
+class ConsumerPlace(NamedTuple):
+    """A consumer that keeps its positions in a database."""
+
+    name: str
+    topic: Topic[Any]
+    schema: Schema
+
+
+CONSUMERS: Final = (
+    ConsumerPlace("roomserver", INPUT_ROOM_EVENT, ROOMSERVER),
+    ConsumerPlace("syncapi", OUTPUT_ROOM_EVENT, SYNCAPI),
+    ConsumerPlace("syncapi", OUTPUT_CLIENT_DATA, SYNCAPI),
+)
