@@ -20,6 +20,8 @@ _MOST_AT_ONCE: Final = 500
 _SOON_S: Final = 0.005
 _LATER_S: Final = 0.02
 _RARELY_S: Final = 0.1
+_BETWEEN_S: Final = 0.01
+"""Pause after a look that was worth it: under load the next one brings more."""
 _LOOKS_SOON: Final = 4
 _LOOKS_LATER: Final = 50
 
@@ -97,9 +99,12 @@ class Follower:
                 except DatabaseOutage as outage:
                     _log.warning("memory waits for the database", extra={"outage": str(outage)})
                     await backoff.wait()
-                else:
-                    backoff.reset()
-                    looks = 0 if has_moved else looks + 1
+                    continue
+                backoff.reset()
+                looks += 1
+                if has_moved:
+                    looks = 0
+                    await asyncio.sleep(_BETWEEN_S)
 
     async def _learn(self) -> bool:
         """Look at the database once; true if memory has learned anything."""
