@@ -1,17 +1,15 @@
 """Writes what users have read, and that they type, to the log.
 
 Cost of a receipt: one append that shares its fsync with others, and for an event that nobody
-marked lately one query of the room server.
+marked lately its share of one query of the room server.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal, NamedTuple
-
-import msgspec
-from cachetools import LRUCache
+from collections.abc import Sequence
+from typing import Final, Literal, NamedTuple
 
 from base.clock import Clock
-from internalapi.roomserver import RoomQueries, StoredEvent
+from components.clientapi.readable_events import ReadableEvent, ReadableEvents
+from internalapi.roomserver import RoomQueries
 from logs.log import Log, Outgoing
 from logs.records.receipts import EventPlace, MarkRead
 from logs.records.typing import TypingRequested
@@ -23,7 +21,6 @@ ReceiptType = Literal["m.read", "m.read.private", "m.fully_read"]
 
 MAIN_THREAD: Final = "main"
 _HOPS: Final = 3
-_REMEMBERED_EVENTS: Final = 5_000
 _LONGEST_MS: Final = 3600 * 1000
 _MAX_DEPTH: Final = 2**63 - 1
 
@@ -36,24 +33,13 @@ class ReadMark(NamedTuple):
     thread_id: str | None = None
 
 
-class _Readable(msgspec.Struct, frozen=True):
-    """What has to be known of an event to mark it, which never changes."""
-
-    room_id: str
-    depth: int
-    relation: str | None
-    parent_id: EventID | None
-    is_redacted: bool
-
-
 class MarkerWriter:
     """Writes to InputReceipt and InputTyping."""
 
     def __init__(self, *, rooms: RoomQueries, log: Log, clock: Clock) -> None:
-        self._rooms = rooms
+        self._events = ReadableEvents(rooms)
         self._log = log
         self._clock = clock
-        self._readable: LRUCache[EventID, _Readable] = LRUCache(_REMEMBERED_EVENTS)
 
     async def mark_read(self, room_id: RoomID, user_id: UserID, marks: Sequence[ReadMark]) -> None:
         """Write receipts and fully-read markers; durable on return.
@@ -63,7 +49,7 @@ class MarkerWriter:
         """
         if not marks:
             return
-        found = await self._find({mark.event_id for mark in marks})
+        found = await self._events.find({mark.event_id for mark in marks})
         ts = self._clock.now_ms()
         records: list[Outgoing] = []
         for mark in marks:
@@ -89,19 +75,9 @@ class MarkerWriter:
         record = TypingRequested(room_id, user_id, min(timeout_ms, _LONGEST_MS))
         await self._log.append(INPUT_TYPING.name, [Outgoing(room_id, INPUT_TYPING.encode(record))])
 
-    async def _find(self, event_ids: set[EventID]) -> Mapping[EventID, _Readable]:
-        """Return those of the events that stand in the timeline of a room."""
-        known = self._readable
-        found = {one: known[one] for one in event_ids if one in known}
-        missing = [one for one in event_ids if one not in found]
-        if missing:
-            for stored in await self._rooms.query_events(event_ids=missing):
-                if not (stored.is_rejected or stored.is_soft_failed or stored.is_outlier):
-                    event_id = stored.event.event_id
-                    known[event_id] = found[event_id] = _readable(stored)
-        return found
-
-    async def _require_thread(self, event_id: EventID, event: _Readable, thread_id: str) -> None:
+    async def _require_thread(
+        self, event_id: EventID, event: ReadableEvent, thread_id: str
+    ) -> None:
         """Raise `InvalidParam` unless the event is in this thread ("Threaded read receipts").
 
         The root and what relates to it is in the main timeline, and may be marked in the thread
@@ -110,7 +86,7 @@ class MarkerWriter:
         if event.is_redacted:
             return
         passed = {event_id}
-        current: _Readable | None = event
+        current: ReadableEvent | None = event
         for _ in range(_HOPS):
             if current is None or current.parent_id is None:
                 break
@@ -119,22 +95,6 @@ class MarkerWriter:
                 if thread_id == current.parent_id:
                     return
                 raise InvalidParam("The event is in another thread.")
-            current = (await self._find({current.parent_id})).get(current.parent_id)
+            current = (await self._events.find({current.parent_id})).get(current.parent_id)
         if thread_id != MAIN_THREAD and thread_id not in passed:
             raise InvalidParam("The event is not in this thread.")
-
-
-def _readable(stored: StoredEvent) -> _Readable:
-    event = stored.event
-    relates_to: Any = event.content.get("m.relates_to")
-    relation = parent_id = None
-    if isinstance(relates_to, dict):
-        relation, parent_id = relates_to.get("rel_type"), relates_to.get("event_id")
-    is_related = isinstance(relation, str) and isinstance(parent_id, str)
-    return _Readable(
-        event.room_id,
-        event.depth,
-        relation if is_related else None,
-        parent_id if is_related else None,
-        stored.redacted_because is not None,
-    )

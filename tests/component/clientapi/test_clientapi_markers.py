@@ -1,5 +1,6 @@
 """Typing, receipts and read markers: what is accepted and written, and what refused."""
 
+import asyncio
 from typing import Any
 from urllib.parse import quote
 
@@ -179,6 +180,7 @@ async def test_a_receipt_of_a_thread_is_for_an_event_in_it(alice: User, room_id:
     reaction = await sent(alice, room_id, rel_type="m.annotation", event_id=reply)
     of_root = await sent(alice, room_id, rel_type="m.reference", event_id=root)
     odd = await sent(alice, room_id, rel_type=5, event_id=root)
+    nul = await sent(alice, room_id, rel_type="m.reference", event_id="$\0")
     accepted = {
         (root, "main"),
         (root, root),
@@ -190,9 +192,10 @@ async def test_a_receipt_of_a_thread_is_for_an_event_in_it(alice: User, room_id:
         (of_root, root),
         (of_root, of_root),
         (odd, "main"),
+        (nul, "main"),
     }
 
-    for event_id in (root, other, reply, reaction, of_root, odd):
+    for event_id in (root, other, reply, reaction, of_root, odd, nul):
         for thread_id in ("main", root, other):
             expected = (200, None) if (event_id, thread_id) in accepted else INVALID
             assert await receipt(alice, room_id, event_id, thread_id=thread_id) == expected
@@ -205,6 +208,17 @@ async def test_a_redacted_event_may_be_marked_in_any_thread(alice: User, room_id
 
     assert await receipt(alice, room_id, reply, thread_id=root) == (200, None)
     assert await receipt(alice, room_id, reply, thread_id="main") == (200, None)
+
+
+async def test_many_mark_at_once(house: House, alice: User, bob: User, room_id: str) -> None:
+    event_ids = [await sent(alice, room_id) for _ in range(5)]
+    wanted = [(user, one) for user in (alice, bob) for one in (*event_ids, "$unknown")]
+
+    answers = await asyncio.gather(*(receipt(user, room_id, one) for user, one in wanted))
+
+    assert answers == ([(200, None)] * 5 + [NOT_FOUND]) * 2
+    marked = {(one.user_id, one.event_id) for one in await marks_in(house)}
+    assert marked == {(user.user_id, one) for user, one in wanted if one != "$unknown"}
 
 
 async def test_nothing_is_marked_without_the_log(house: House, alice: User, room_id: str) -> None:
