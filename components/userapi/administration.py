@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from components.userapi.store.account_status import AccountStatus, AccountStatusStore
-from components.userapi.store.sessions import Device, SessionStore
+from components.userapi.store.devices import Device, DeviceStore
 from components.userapi.token_cache import TokenCache
 from internalapi.userapi import Requester
 from matrix.errors import Forbidden, InvalidParam, NotFound
@@ -33,12 +33,12 @@ class AdministrationService:
     def __init__(
         self,
         store: AccountStatusStore,
-        sessions: SessionStore,
+        devices: DeviceStore,
         cache: TokenCache,
         server_name: ServerName,
     ) -> None:
         self._store = store
-        self._sessions = sessions
+        self._devices = devices
         self._cache = cache
         self._server_name = server_name
 
@@ -52,7 +52,7 @@ class AdministrationService:
         user_id = self._local(user)
         if await self._store.select_status(user_id) is None:
             raise NotFound("There is no such user.")
-        return user_id, await self._sessions.select_devices(user_id)
+        return user_id, await self._devices.select_devices(user_id)
 
     async def query_status(self, requester: Requester, user: str) -> AccountStatus:
         """Return what holds for an account. Raises `Forbidden`, `InvalidParam`, `NotFound`."""

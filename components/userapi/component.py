@@ -39,6 +39,7 @@ from components.userapi.settings import UserApiSettings
 from components.userapi.special_tokens import SpecialTokens
 from components.userapi.store.account_status import AccountStatusStore
 from components.userapi.store.accounts import AccountStore
+from components.userapi.store.devices import DeviceStore
 from components.userapi.store.directory import DirectoryStore
 from components.userapi.store.interactive import InteractiveStore
 from components.userapi.store.outgoing import OutgoingStore
@@ -132,6 +133,7 @@ class _Stores:
         devices_max = settings.devices_max
         self.outgoing = outgoing
         self.sessions = SessionStore(database, outgoing, devices_max=devices_max)
+        self.devices = DeviceStore(database)
         self.accounts = AccountStore(database, outgoing, devices_max=devices_max)
         self.status = AccountStatusStore(database, outgoing)
         self.profiles = ProfileStore(database, outgoing)
@@ -198,7 +200,7 @@ class _Services:
         )
         self.deactivations = DeactivationService(stores.status, self.tokens.cache, departures)
         self.administration = AdministrationService(
-            stores.status, stores.sessions, self.tokens.cache, server_name
+            stores.status, stores.devices, self.tokens.cache, server_name
         )
         self.profiles = ProfileService(stores.profiles)
         self.filters = FilterService(stores.filters, clock, settings)
@@ -285,7 +287,7 @@ def _add_session_routes(router: Router, services: _Services) -> None:
         requesters=services.requesters,
         proofs=services.proofs,
         tokens=services.tokens,
-        sessions=services.stores.sessions,
+        devices=services.stores.devices,
     ).add_to(router)
     AdminRoutes(requesters=services.requesters, administration=services.administration).add_to(
         router

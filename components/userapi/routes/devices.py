@@ -5,7 +5,7 @@ from typing import Any, Final
 from base.http import Request, Response, Router, empty_response, json_response
 from components.userapi.proofs import Proofs
 from components.userapi.requesters import Requesters
-from components.userapi.store.sessions import Device, SessionStore
+from components.userapi.store.devices import Device, DeviceStore
 from components.userapi.text import checked_name
 from components.userapi.tokens import Tokens
 from matrix.errors import InvalidParam, NotFound
@@ -20,12 +20,12 @@ class DeviceRoutes:
     """The endpoints of devices."""
 
     def __init__(
-        self, *, requesters: Requesters, proofs: Proofs, tokens: Tokens, sessions: SessionStore
+        self, *, requesters: Requesters, proofs: Proofs, tokens: Tokens, devices: DeviceStore
     ) -> None:
         self._requesters = requesters
         self._proofs = proofs
         self._tokens = tokens
-        self._sessions = sessions
+        self._store = devices
 
     def add_to(self, router: Router) -> None:
         """Add the routes."""
@@ -37,13 +37,13 @@ class DeviceRoutes:
 
     async def _devices(self, request: Request) -> Response:
         requester = await self._requesters.requester_of(request, guests=True)
-        devices = await self._sessions.select_devices(requester.user_id)
+        devices = await self._store.select_devices(requester.user_id)
         return json_response({"devices": [_device(device) for device in devices]})
 
     async def _device(self, request: Request) -> Response:
         requester = await self._requesters.requester_of(request, guests=True)
         device_id = checked_name(request.path["device_id"], "device_id")
-        device = await self._sessions.select_device(requester.user_id, device_id)
+        device = await self._store.select_device(requester.user_id, device_id)
         if device is None:
             raise NotFound("There is no such device.")
         return json_response(_device(device))
@@ -54,7 +54,7 @@ class DeviceRoutes:
         name = (await request.fields()).optional_string("display_name")
         if name is not None:
             checked_name(name, "display_name", bytes_max=_DISPLAY_NAME_BYTES_MAX)
-        if not await self._sessions.update_device(requester.user_id, device_id, name):
+        if not await self._store.update_device(requester.user_id, device_id, name):
             raise NotFound("There is no such device.")
         return empty_response()
 

@@ -29,7 +29,6 @@ from logs.records.client_data import (
 from matrix.errors import Forbidden, UserInUse
 from matrix.identifiers import UserID
 
-
 _SELECT_ACCOUNT: Final = Statement(
     sa.select(
         accounts.c.password_hash,
@@ -40,18 +39,10 @@ _SELECT_ACCOUNT: Final = Statement(
         accounts.c.is_suspended,
     ).where(accounts.c.user_id == sa.bindparam("of_user"))
 )
-_FIRST_COLUMNS: Final = (
-    "user_id",
-    "password_hash",
-    "is_guest",
-    "is_admin",
-    "user_type",
-    "created_at_ms",
-)
 _INSERT_ACCOUNT: Final = Statement(
     lambda dialect: (
         insert_for(dialect, accounts)
-        .values({column: sa.bindparam(column) for column in _FIRST_COLUMNS})
+        .values({column.name: sa.bindparam(column.name) for column in accounts.columns})
         .on_conflict_do_nothing()
         .returning(accounts.c.user_id)
     )
@@ -194,6 +185,10 @@ def _insert_account(connection: Connection, new: StoredAccount) -> None:
         "is_admin": new.is_admin,
         "user_type": new.user_type,
         "created_at_ms": new.now_ms,
+        "is_deactivated": False,
+        "is_erased": False,
+        "is_locked": False,
+        "is_suspended": False,
     }
     if _INSERT_ACCOUNT.run(connection, values).first() is None:
         raise UserInUse

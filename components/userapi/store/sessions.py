@@ -20,7 +20,6 @@ from logs.records.client_data import TokensRevoked
 from matrix.errors import Forbidden, UserDeactivated, UserLocked
 from matrix.identifiers import DeviceID, UserID
 
-
 _CHECK: Final = sa.select(accounts.c.is_deactivated, accounts.c.is_locked).where(
     accounts.c.user_id == sa.bindparam("of_user")
 )
@@ -65,15 +64,6 @@ class StoredToken(msgspec.Struct, frozen=True):
     expires_at_ms: int | None
     replaces_hash: bytes | None
     """The refresh token that has to go once this is used."""
-
-
-class Device(msgspec.Struct, frozen=True):
-    """A device of a user."""
-
-    device_id: DeviceID
-    display_name: str | None
-    last_seen_ms: int
-    last_seen_address: str | None
 
 
 class TokenHash(msgspec.Struct, frozen=True):
@@ -336,37 +326,6 @@ class SessionStore:
 
         return await self._outgoing.write(work)
 
-    async def select_devices(self, user_id: UserID) -> list[Device]:
-        """Return the devices of a user, ordered by ID."""
-        query = _devices_of(user_id).order_by(devices.c.device_id)
-
-        def select(connection: Connection) -> list[Device]:
-            return [Device(*row) for row in connection.execute(query)]
-
-        return await self._database.read(select)
-
-    async def select_device(self, user_id: UserID, device_id: str) -> Device | None:
-        """Return a device of a user."""
-        query = _devices_of(user_id).where(devices.c.device_id == device_id)
-
-        def select(connection: Connection) -> Device | None:
-            row = connection.execute(query).first()
-            return None if row is None else Device(*row)
-
-        return await self._database.read(select)
-
-    async def update_device(
-        self, user_id: UserID, device_id: str, display_name: str | None
-    ) -> bool:
-        """Name a device, or with `None` leave it; false when there is no such device."""
-        change: dict[str, Any] = {"device_id": device_id}
-        if display_name is not None:
-            change["display_name"] = display_name
-        statement = sa.update(devices).where(_is(devices, user_id, device_id)).values(change)
-        return await self._database.write(
-            lambda connection: connection.execute(statement).rowcount > 0
-        )
-
     async def delete_devices(
         self, user_id: UserID, device_ids: Collection[str], session_id: str | None = None
     ) -> None:
@@ -403,12 +362,3 @@ class SessionStore:
         )
         if rows:
             await self._database.write(lambda connection: connection.execute(statement, rows))
-
-
-def _devices_of(user_id: UserID) -> sa.Select[Any]:
-    return sa.select(
-        devices.c.device_id,
-        devices.c.display_name,
-        devices.c.last_seen_ms,
-        devices.c.last_seen_address,
-    ).where(devices.c.user_id == user_id)
