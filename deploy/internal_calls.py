@@ -13,7 +13,7 @@ from deploy.errors import StartRefused
 from deploy.settings import InternalSettings
 from internalapi.process import Process, ProcessStatus
 from internalapi.roomserver import RoomDirectory, RoomQueries
-from internalapi.transport import Replicas, api_client, open_session
+from internalapi.transport import CallMetrics, Replicas, api_client, open_session
 from internalapi.userapi import Accounts, Authentication, Filters, Profiles
 
 P = TypeVar("P")
@@ -38,10 +38,17 @@ class RoomApis(NamedTuple):
 class InternalCalls:
     """Clients of the components whose URLs are in the settings."""
 
-    def __init__(self, settings: InternalSettings, secret: str, session: ClientSession) -> None:
+    def __init__(
+        self,
+        settings: InternalSettings,
+        secret: str,
+        session: ClientSession,
+        metrics: CallMetrics | None,
+    ) -> None:
         self._settings = settings
         self._secret = secret
         self._session = session
+        self._metrics = metrics
         self._replicas: Final = {
             name: Replicas(urls) for name, urls in urls_of(settings).items() if urls
         }
@@ -81,12 +88,15 @@ class InternalCalls:
             session=self._session,
             timeout_s=self._settings.timeout_s,
             attempt_timeout_s=self._settings.attempt_timeout_s,
+            metrics=self._metrics,
         )
 
 
 @contextlib.asynccontextmanager
-async def internal_calls(settings: InternalSettings) -> AsyncIterator[InternalCalls]:
-    """Hold connections to other processes. Raises `StartRefused`."""
+async def internal_calls(
+    settings: InternalSettings, metrics: CallMetrics | None = None
+) -> AsyncIterator[InternalCalls]:
+    """Hold connections to other processes; `metrics` counts the calls. Raises `StartRefused`."""
     secret = internal_secret(settings)
     session = open_session(
         settings.max_connections,
@@ -94,7 +104,7 @@ async def internal_calls(settings: InternalSettings) -> AsyncIterator[InternalCa
         connect_timeout_s=settings.connect_timeout_s,
     )
     async with session as opened:
-        yield InternalCalls(settings, secret, opened)
+        yield InternalCalls(settings, secret, opened, metrics)
 
 
 def urls_of(settings: InternalSettings) -> dict[str, tuple[str, ...]]:

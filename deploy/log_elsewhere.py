@@ -48,5 +48,9 @@ class LogElsewhere(Log):
         del before
         raise LogOutage(f"The log is not open here: {topic} cannot be trimmed.")
 
+    async def check(self) -> NoReturn:
+        """Raise `LogOutage`."""
+        raise LogOutage("The log is not open here.")
+
     async def close(self) -> None:
         """Do nothing: it is not open."""

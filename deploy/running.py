@@ -11,14 +11,13 @@ from typing import Final
 from base.clock import SystemClock
 from base.database import Database, Schema
 from base.http import HttpSettings, Router, application
-from base.metrics import HttpMetrics
 from base.tasks import TaskEnded, Tasks
 from base.tasks import run as run_event_loop
 from deploy import starting, wiring
 from deploy.data_directory import DataDirectory
 from deploy.errors import StartRefused
 from deploy.internal_calls import InternalCalls, internal_calls, internal_secret
-from deploy.observing import health_router, metrics_router, process_registry
+from deploy.observing import Observing
 from deploy.process import stop_or_failure, stop_signals, tune
 from deploy.readiness import OUTAGES, Readiness
 from deploy.settings import Api, ListenerSettings, Settings
@@ -54,7 +53,7 @@ class Server:
         self._announce = announce
         self._is_patient = is_patient
         self._readiness = Readiness(is_patient=is_patient)
-        self._registry = process_registry()
+        self._observing = Observing(settings.observing, self._readiness, SystemClock())
         self._ready_at_s = time.monotonic()
         self._stack = contextlib.AsyncExitStack()
 
@@ -83,18 +82,18 @@ class Server:
         """Return the running tasks once all is served."""
         settings, readiness, stack = self._settings, self._readiness, self._stack
         routers: dict[Api, Sequence[Router]] = {
-            "metrics": [metrics_router(self._registry)],
-            "health": [health_router(readiness)],
+            "metrics": [self._observing.metrics_router()],
+            "health": [self._observing.health_router()],
         }
-        observe = HttpMetrics(self._registry)
         # Whoever watches a process that waits for others finds it alive.
         early = [
             one for one in settings.listeners if self._is_patient and {*one.apis} <= _OBSERVING
         ]
-        await self._serve(early, routers, observe)
+        await self._serve(early, routers)
 
         ground = await self._ground()
         components = await wiring.build(ground, self._names)
+        wiring.watch(self._observing, components)
         tasks = await stack.enter_async_context(Tasks())
         wiring.start(tasks, components, ground)
         if components.clients is not None:
@@ -109,7 +108,7 @@ class Server:
                 api_router(Process, process, secret=secret),
             ]
         late = [one for one in settings.listeners if one not in early]
-        await self._serve(late, routers, observe)
+        await self._serve(late, routers)
         if components.sync is not None:
             stack.callback(components.sync.end_long_polls)
         tune()
@@ -125,26 +124,31 @@ class Server:
         log = await self._stack.enter_async_context(
             starting.log(self._directory, settings, clock, readiness)
         )
+        self._observing.log(log)
         calls: InternalCalls | None = None
         if asked:
-            calls = await self._stack.enter_async_context(internal_calls(settings.internal))
+            calls = await self._stack.enter_async_context(
+                internal_calls(settings.internal, self._observing.calls)
+            )
             for component in sorted(asked):
-                await readiness.wait_for(component, partial(calls.query_reached, component))
+                reached = partial(calls.query_reached, component)
+                await readiness.wait_for(component, reached)
+                self._observing.checks.add(component, reached)
         return wiring.Ground(settings, log, clock, self._open_database, key, calls, self._stack)
 
     async def _open_database(self, schema: Schema, *, durable: bool = False) -> Database:
         may_migrate = self._settings.database.migrate_at_start
-        return await self._stack.enter_async_context(
+        opened = await self._stack.enter_async_context(
             starting.database(
                 self._directory, schema, self._readiness, durable=durable, may_migrate=may_migrate
             )
         )
+        return self._observing.database(schema.name, opened)
 
     async def _serve(
         self,
         listeners: Sequence[ListenerSettings],
         routers: Mapping[Api, Sequence[Router]],
-        observe: HttpMetrics,
     ) -> None:
         """Serve these listeners until the process ends."""
         http = self._settings.http
@@ -156,7 +160,7 @@ class Server:
                 [router for api in dict.fromkeys(one.apis) for router in routers[api]],
                 settings=answering,
                 outages=OUTAGES,
-                observe=observe,
+                observe=self._observing.observe,
             )
             for one in listeners
         ]

@@ -139,6 +139,17 @@ class LoggingSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`console` for eyes, `json` for machines: one object per line."""
 
 
+class ObservingSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the server shows of itself to probes, and of each request."""
+
+    max_lag_records: Count = 10_000
+    """Records that a component may be behind before /health/ready answers 503. After a start it
+    has to catch up first, however far it is behind."""
+    access_log: bool = False
+    """Whether each answer is written to the log: request ID, method, route, status, milliseconds.
+    Never the path itself, which holds identifiers."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What concerns the server as a whole."""
 
@@ -157,6 +168,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log: LogSettings = msgspec.field(default_factory=LogSettings)
     database: DatabaseSettings = msgspec.field(default_factory=DatabaseSettings)
     logging: LoggingSettings = msgspec.field(default_factory=LoggingSettings)
+    observing: ObservingSettings = msgspec.field(default_factory=ObservingSettings)
     userapi: UserApiSettings = msgspec.field(default_factory=UserApiSettings)
     clientapi: ClientApiSettings = msgspec.field(default_factory=ClientApiSettings)
     roomserver: RoomServerSettings = msgspec.field(default_factory=RoomServerSettings)

@@ -14,6 +14,7 @@ from components.roomserver import component as roomserver
 from components.syncapi import component as syncapi
 from components.userapi import component as userapi
 from deploy.internal_calls import InternalCalls, RoomApis, UserApis
+from deploy.observing import Observing
 from deploy.readiness import OUTAGES
 from deploy.settings import Settings
 from deploy.trimming import Trimmer
@@ -163,6 +164,7 @@ def start(tasks: Tasks, components: Components, ground: Ground) -> None:
     if sync is not None:
         tasks.start("syncapi, rooms", sync.room_events.run())
         tasks.start("syncapi, client data", sync.client_data.run())
+        tasks.start("syncapi, follower", sync.follower.run())
     if clients is not None:
         tasks.start("clientapi, outcomes", clients.outcomes.run())
     # Kafka drops by age alone; the embedded log is in the process of all its readers.
@@ -170,6 +172,21 @@ def start(tasks: Tasks, components: Components, ground: Ground) -> None:
         readers = (rooms.consumer, sync.room_events, sync.client_data)
         trimmer = Trimmer(ground.log, readers, ground.clock)
         tasks.start("trimmer", trimmer.run(ground.settings.log.trim_interval_s))
+
+
+def watch(observing: Observing, components: Components) -> None:
+    """Show what the components count, and ask their consumers whether they are ready."""
+    _, rooms, sync, clients = components
+    for consumer in (
+        *((rooms.consumer,) if rooms is not None else ()),
+        *((sync.room_events, sync.client_data) if sync is not None else ()),
+    ):
+        observing.consumer(consumer)
+    for part in (rooms, sync, clients):
+        if part is not None:
+            observing.sources(part.readings)
+    if clients is not None:
+        observing.checks.add("clientapi outcomes", clients.outcomes.check_reading)
 
 
 def client_routers(components: Components) -> list[Router]:

@@ -166,6 +166,10 @@ class Log(Protocol):
         """A name that changes when offsets begin anew: tokens of another one are void."""
         ...
 
+    async def check(self) -> None:
+        """Return if records can be appended and read. Raises `LogOutage`."""
+        ...
+
     def readings(self) -> Iterable[Reading]:
         """Return what the log has counted, for metrics."""
         return ()

@@ -128,10 +128,10 @@ class Outcomes:
             wait_s = min(math.ceil(delay_s), _LONGEST_RETRY_S)
             raise LimitExceeded(wait_s * 1000, "The server lags behind: try again later.")
 
-    @property
-    def is_reading(self) -> bool:
-        """Whether verdicts are read: without, nothing can be sent."""
-        return self._reading.is_set()
+    async def check_reading(self) -> None:
+        """Return if verdicts are read: without, nothing can be sent. Raises `Unavailable`."""
+        if not self._reading.is_set():
+            raise Unavailable("Verdicts are not read yet.")
 
     def readings(self) -> Iterator[Reading]:
         """Give what was counted, for metrics."""

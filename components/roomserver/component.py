@@ -71,5 +71,5 @@ def build(
         Queries(database, memory_of, wait_for, settings),
         Directory(database, settings),
         consumer,
-        (consumer.readings, cached),
+        (cached,),
     )

@@ -155,9 +155,7 @@ class EmbeddedLog:
     async def append(self, topic: str, records: Sequence[Outgoing]) -> Sequence[Position]:
         """Append and return the positions once all are durable."""
         partitions = self._partitions[topic]
-        self._require_open()
-        if self._writer.refusal is not None:
-            raise LogOutage(self._writer.refusal)
+        self._require_writable()
         limit = self._settings.max_record_bytes
         for key, value, _ in records:
             if len(key) + len(value) > limit:
@@ -180,11 +178,20 @@ class EmbeddedLog:
         self._counts.appended(topic, len(records), append.size, perf_counter() - started)
         return _positions(append.parts, places)
 
+    async def check(self) -> None:
+        """Return if records can be appended. Raises `LogOutage`."""
+        self._require_writable()
+
     def readings(self) -> Iterator[Reading]:
         """Give what the log has counted, for metrics."""
         yield from self._counts.readings()
         yield Reading(QUEUED_BYTES, (), self._queued_bytes)
         yield Reading(KEPT_BYTES, (), sum(segment.size for segment in self._segments))
+
+    def _require_writable(self) -> None:
+        self._require_open()
+        if self._writer.refusal is not None:
+            raise LogOutage(self._writer.refusal)
 
     def _require_open(self) -> None:
         if self._is_closed:

@@ -182,6 +182,10 @@ class KafkaLog:
         self._counts.appended(topic, len(records), size, perf_counter() - started)
         return positions
 
+    async def check(self) -> None:
+        """Return if the brokers answer. Raises `LogOutage`."""
+        await self.bounds(next(iter(self._partitions)))
+
     def readings(self) -> Iterator[Reading]:
         """Give what the log has counted, for metrics."""
         yield from self._counts.readings()

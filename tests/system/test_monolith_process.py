@@ -48,9 +48,13 @@ async def test_a_server_that_has_started_answers_clients_and_probes(
 ) -> None:
     async with http.get(f"{server.url}/_matrix/client/versions") as response:
         assert "v1.1" in (await response.json())["versions"]
-    for probe in ("live", "ready"):
-        async with http.get(f"{server.url}/health/{probe}") as response:
-            assert (response.status, await response.json()) == (200, {probe: True})
+    async with http.get(f"{server.url}/health/live") as response:
+        assert (response.status, await response.json()) == (200, {"live": True})
+    async with http.get(f"{server.url}/health/ready") as response:
+        found = await response.json()
+        assert (response.status, found["ready"]) == (200, True)
+        assert {"log", "userapi database", "roomserver InputRoomEvent"} <= found["checks"].keys()
+        assert set(found["checks"].values()) == {"ok"}
 
 
 async def test_metrics_count_requests_by_route(
