@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from components.syncapi.settings import SyncApiSettings
+from matrix.identifiers import UserID
 from tests.component.syncapi.replicas import PARTITIONS, Client, Replica, two_replicas
 from tests.component.syncapi.story import ALICE, BOB, CHARLIE, Room
 
@@ -213,22 +214,51 @@ async def _put_while_partitions_move(one: Replica, other: Replica, rooms: Sequen
         await one.put(room.message("last"))
 
 
+async def test_what_a_former_owner_projected_is_learned_before_ones_own_commits(
+    replicas: Replicas,
+) -> None:
+    one, other = replicas
+    room = other.own_room()
+    await one.put(*room.created(BOB))
+    bob = Client(BOB, one)
+    await bob.sync()
+    await one.stop_follower()
+
+    await one.put(room.message("first"))
+    await other.projected()
+    await other.stop_consumers()
+    await one.until_sharing(PARTITIONS)
+    await one.put(room.message("second"))
+    await one.projected()
+    too_early = await one.answer(BOB, bob.since)
+    one.start_follower()
+    await bob.until_seen(room, "second")
+    await one.put(room.message("third"))
+    await bob.until_seen(room, "third")
+
+    assert too_early["rooms"] == {}
+    assert bob.messages(room) == ["first", "second", "third"]
+
+
 async def test_a_user_read_from_the_database_is_not_ahead_of_memory(
     tmp_path: Path, postgres_url: str
 ) -> None:
-    settings = SyncApiSettings(token_timeout_s=0.01)
+    # Memory is too small for anything: what changed is looked up by the user's memberships.
+    settings = SyncApiSettings(token_timeout_s=0.01, recent_events_bytes=1)
     async with two_replicas(tmp_path, postgres_url, settings) as (one, other):
         room = other.own_room()
-        await one.put(*room.created(BOB))
-        charlie = Client(CHARLIE, one)
+        charlie = Client(CHARLIE, other)
         await charlie.sync()
-        await other.projected()
+        await one.put(*room.created(BOB))
+        await Client(BOB, one).sync()
         await one.stop_follower()
 
         await one.put(room.member(CHARLIE, "join"), room.message("welcome"))
         await other.projected()
-        unaware = await one.answer(f"{CHARLIE}/TABLET", charlie.since)
+        unaware = await one.answer(CHARLIE, charlie.since)
         one.start_follower()
+        charlie = Client(CHARLIE, one)
+        charlie.since = unaware["next_batch"]
         await charlie.until_seen(room, "welcome")
 
         assert unaware["rooms"] == {}
@@ -284,3 +314,28 @@ async def test_lazy_loading_leaves_nobody_out_whichever_replica_answers(
         events = [*part["state"]["events"], *part["timeline"]["events"]]
         known.update(event["state_key"] for event in events if event["type"] == "m.room.member")
         assert {event["sender"] for event in part["timeline"]["events"]} <= known
+
+
+async def test_members_are_sent_again_to_a_device_that_began_again_elsewhere(
+    replicas: Replicas,
+) -> None:
+    one, other = replicas
+    room = other.own_room("lazy")
+    lazy = {"room": {"state": {"lazy_load_members": True}, "timeline": {"limit": 1}}}
+    many = [UserID(f"@user{number}:xylem.test") for number in range(8)]
+    await one.put(*room.created(BOB, *many), room.message("hello"))
+    start = (await one.answer(BOB, filter=lazy))["next_batch"]
+    await one.put(room.message("hi", sender=many[7]))
+    first = await one.answer(BOB, start, filter=lazy, timeout=_LONG_MS)
+    await one.answer(BOB, first["next_batch"], filter=lazy)
+
+    # The device restores what it had at the start, and misses the message in a gap.
+    await one.put(room.message("from alice"))
+    await other.projected()
+    restored = (await other.answer(BOB, start, filter=lazy, timeout=_LONG_MS))["next_batch"]
+    await one.put(room.message("again", sender=many[7]))
+    again = await one.answer(BOB, restored, filter=lazy, timeout=_LONG_MS)
+
+    for answer in (first, again):
+        state = answer["rooms"]["join"][room.room_id]["state"]["events"]
+        assert [event["state_key"] for event in state] == [many[7]]

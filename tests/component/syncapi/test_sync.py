@@ -10,6 +10,7 @@ from components.syncapi.settings import SyncApiSettings
 from logs.log import Origin
 from logs.records.room_input import Transaction
 from logs.records.room_output import InputRejected, InviteReceived, InviteRetired
+from matrix.identifiers import UserID
 from tests.component.syncapi.story import (
     ALICE,
     BOB,
@@ -662,6 +663,27 @@ async def test_lazy_loading_sends_the_members_who_speak_once(house: House) -> No
         seen.append(state_of(joined(answer, room)))
     # charlie is a hero, and was sent with the first answer for that.
     assert seen == [set(), set(), set()]
+
+
+async def test_lazy_loading_sends_a_member_again_whose_answer_was_lost_in_a_gap(
+    house: House,
+) -> None:
+    lazy = {"room": {"state": {"lazy_load_members": True}, "timeline": {"limit": 1}}}
+    room = Room()
+    many = [UserID(f"@user{number}:xylem.test") for number in range(8)]
+    await house.put(*room.created(BOB, *many), room.message("first"))
+    since = (await house.sync(BOB, filter=lazy))["next_batch"]
+
+    await house.put(room.message("hi", sender=many[7]))
+    lost = await house.sync(BOB, since, filter=lazy)
+    await house.put(room.message("first again"))
+    taken = await house.sync(BOB, since, filter=lazy)
+    await house.put(room.message("hi again", sender=many[7]))
+    answer = await house.sync(BOB, taken["next_batch"], filter=lazy)
+
+    assert state_of(joined(lost, room)) == {("m.room.member", many[7])}
+    assert state_of(joined(taken, room)) == set()
+    assert state_of(joined(answer, room)) == {("m.room.member", many[7])}
 
 
 async def test_lazy_loading_sends_a_member_again_while_the_answer_may_be_lost(
