@@ -5,14 +5,14 @@ import logging
 from collections.abc import Iterable
 from typing import Any, Final
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from base.clock import Clock
 from base.database import Database, TimedDatabase
 from base.http import Observer, Request, Response, Router, current_request_id, json_response
-from base.metrics import HttpMetrics, Source, Sources, exposition
+from base.metrics import HttpMetrics, Source, Sources
 from deploy.checks import (
     OK,
     Checks,
@@ -46,12 +46,12 @@ class Observing:
         self.checks: Final = Checks(clock)
         self.calls: Final = CallMetrics()
         """Counts the calls of other processes."""
-        self.registry: Final = _process_registry()
-        self.observe: Final = _with_access_log(
-            HttpMetrics(self.registry), is_on=settings.access_log
-        )
+        self._process = _process_registry()
+        self._sources = Sources()
+        answers = HttpMetrics()
+        self.observe: Final = _with_access_log(answers, is_on=settings.access_log)
         """Hears of each answer of the process's applications."""
-        self._sources = Sources(self.registry)
+        self._sources.add(answers.readings)
         self._sources.add(self.calls.readings)
 
     def log(self, log: Log) -> None:
@@ -86,7 +86,8 @@ class Observing:
 
         async def metrics(_request: Request) -> Response:
             await asyncio.gather(*map(_measure_lag, self._consumers))
-            return Response(exposition(self.registry), content_type=_TEXT)
+            text = generate_latest(self._process) + self._sources.exposition()
+            return Response(text, content_type=_TEXT)
 
         router.add("GET", "/metrics", metrics)
         return router

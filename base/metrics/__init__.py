@@ -1,7 +1,8 @@
-"""What a process counts and measures, shown to Prometheus from a registry passed as an argument.
+"""What a process counts and measures, shown to Prometheus.
 
-Parts count in plain numbers of their own; they are put into Prometheus' form only when somebody
-looks. All names begin with `xylem_`; docs/metrics.md lists them.
+Nothing is global: parts count in plain numbers of their own, and whoever puts a process together
+collects them in `Sources`. Text is made only when somebody looks. All names begin with `xylem_`;
+docs/metrics.md lists them.
 """
 
 from base.metrics.distribution import BATCH_SIZES, SECONDS, SHORT_SECONDS, Distribution
@@ -12,7 +13,6 @@ from base.metrics.readings import (
     Reading,
     Source,
     Sources,
-    exposition,
     sizes_of,
 )
 
@@ -27,6 +27,5 @@ __all__ = [
     "Reading",
     "Source",
     "Sources",
-    "exposition",
     "sizes_of",
 ]

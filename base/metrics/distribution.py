@@ -4,7 +4,9 @@ The one of prometheus-client takes a lock and walks through its buckets: more th
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import accumulate
 from typing import Final
 
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -18,12 +20,13 @@ BATCH_SIZES: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 class Distribution:
     """How many values fell between given bounds, and their sum; written by one thread."""
 
-    __slots__ = ("_counts", "_observed_sum", "bounds")
+    __slots__ = ("_counts", "_names", "_observed_sum", "bounds")
 
     def __init__(self, bounds: Sequence[float] = SECONDS) -> None:
         self.bounds: Final = tuple(bounds)
         self._counts = [0] * (len(bounds) + 1)
         self._observed_sum = 0.0
+        self._names = _names(self.bounds)
 
     def observe(self, value: float) -> None:
         """Count a value."""
@@ -40,11 +43,11 @@ class Distribution:
         """The sum of all values."""
         return self._observed_sum
 
-    def cumulative(self) -> list[tuple[str, float]]:
+    def cumulative(self) -> Iterator[tuple[str, int]]:
         """Return for each bound, as text, how many values are not above it; `+Inf` comes last."""
-        reached = 0
-        buckets = []
-        for bound, count in zip((*map(str, self.bounds), "+Inf"), self._counts, strict=True):
-            reached += count
-            buckets.append((bound, float(reached)))
-        return buckets
+        return zip(self._names, accumulate(self._counts), strict=True)
+
+
+@lru_cache(64)
+def _names(bounds: tuple[float, ...]) -> tuple[str, ...]:
+    return (*map(str, bounds), "+Inf")

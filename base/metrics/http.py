@@ -3,10 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
-from prometheus_client import CollectorRegistry
-
 from base.metrics.distribution import Distribution
-from base.metrics.readings import Family, Reading, Sources
+from base.metrics.readings import Family, Reading
 
 REQUEST_SECONDS: Final = Family(
     "xylem_http_request_seconds",
@@ -21,9 +19,8 @@ FAMILIES: Final = (REQUEST_SECONDS,)
 class HttpMetrics:
     """Observes the answers of an application: an `Observer` of `base.http`."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self) -> None:
         self._known: dict[tuple[str, str, int], Distribution] = {}
-        Sources(registry).add(self.readings)
 
     def __call__(self, method: str, template: str, status: int, seconds: float) -> None:
         """Count one answer."""

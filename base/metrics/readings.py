@@ -1,16 +1,7 @@
-"""Readings of what parts of a process have counted, taken when Prometheus asks."""
+"""Readings of what parts of a process have counted, taken and written when Prometheus asks."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from typing import Final, Literal, NamedTuple, TypeAlias
-
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
-from prometheus_client.registry import Collector
 
 from base.metrics.distribution import Distribution
 
@@ -42,44 +33,55 @@ CACHE_ENTRIES: Final = Family(
 FAMILIES: Final = (CACHE_ENTRIES,)
 
 
-class Sources(Collector):
-    """All sources of one registry, read together, so that a family is shown once."""
+_ESCAPED: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+
+class Sources:
+    """All sources of a process, read together, so that a family is shown once."""
+
+    def __init__(self) -> None:
         self._sources: list[Source] = []
-        registry.register(self)
 
     def add(self, source: Source) -> None:
         """Read this source, too, from now on."""
         self._sources.append(source)
 
-    def collect(self) -> Iterator[Metric]:
-        """Give the present readings in Prometheus' form."""
-        families: dict[str, tuple[Family, list[Reading]]] = {}
+    def exposition(self) -> bytes:
+        """Return the present readings in Prometheus' text format.
+
+        It is written on the event loop, with a hundred routes and more: prometheus-client takes
+        20 times as long for it.
+        """
+        families: dict[str, list[Reading]] = {}
         for source in self._sources:
             for reading in source():
-                family = reading.family
-                families.setdefault(family.name, (family, []))[1].append(reading)
-        for family, readings in families.values():
-            yield _metric(family, readings)
+                families.setdefault(reading.family.name, []).append(reading)
+        lines: list[str] = []
+        for name, readings in families.items():
+            family = readings[0].family
+            lines.append(f"# HELP {name} {family.description}")
+            lines.append(f"# TYPE {name} {family.kind}")
+            for reading in readings:
+                _write(lines, reading)
+        lines.append("")
+        return "\n".join(lines).encode()
 
 
-def _metric(family: Family, readings: Iterable[Reading]) -> Metric:
-    name, kind, description, labels = family
-    if kind == "histogram":
-        histogram = HistogramMetricFamily(name, description, labels=labels)
-        for reading in readings:
-            if isinstance(reading.value, Distribution):
-                value = reading.value
-                histogram.add_metric(reading.labels, value.cumulative(), value.sum)
-        return histogram
-    shown = (CounterMetricFamily if kind == "counter" else GaugeMetricFamily)(
-        name, description, labels=labels
+def _write(lines: list[str], reading: Reading) -> None:
+    family, values, value = reading
+    name = family.name
+    labels = ",".join(
+        f'{label}="{text.translate(_ESCAPED)}"'
+        for label, text in zip(family.labels, values, strict=True)
     )
-    for reading in readings:
-        if not isinstance(reading.value, Distribution):
-            shown.add_metric(reading.labels, reading.value)
-    return shown
+    shown = f"{{{labels}}}" if labels else ""
+    if not isinstance(value, Distribution):
+        lines.append(f"{name}{shown} {value}")
+        return
+    start = f'{name}_bucket{{{labels}{"," if labels else ""}le="'
+    lines.extend([f'{start}{bound}"}} {reached}' for bound, reached in value.cumulative()])
+    lines.append(f"{name}_count{shown} {value.count}")
+    lines.append(f"{name}_sum{shown} {value.sum}")
 
 
 def sizes_of(component: str, caches: Mapping[str, Sized]) -> Source:
@@ -90,8 +92,3 @@ def sizes_of(component: str, caches: Mapping[str, Sized]) -> Source:
             yield Reading(CACHE_ENTRIES, (component, cache), len(entries))
 
     return read
-
-
-def exposition(registry: CollectorRegistry) -> bytes:
-    """Return all metrics of a registry in the text format of Prometheus."""
-    return generate_latest(registry)
