@@ -13,9 +13,12 @@ from base.database.schema import Schema, migrate, require_version
 
 T = TypeVar("T")
 
-_OUTAGES: Final = ("08", "28", "3D", "53", "57", "58")
-"""Classes of SQLSTATE: connection lost, login refused, no such database, out of disk, memory or
-connections, shutting down or starting, system error."""
+_OUTAGES: Final = ("08", "25P03", "28", "3D", "53", "57", "58")
+"""Classes of SQLSTATE: connection lost, transaction idle for too long, login refused, no such
+database, out of disk, memory or connections, shutting down or starting, system error."""
+_IDLE_IN_TRANSACTION_S: Final = 10
+"""How long a process may stand still, or be cut off, with locks that others wait for. A working one
+pauses between two statements for as long as it takes to process a batch."""
 
 
 class PostgresDatabase:
@@ -33,7 +36,12 @@ class PostgresDatabase:
             pool_size=8,
             max_overflow=8,
             pool_pre_ping=True,
-            connect_args={"server_settings": {"search_path": schema.name}},
+            connect_args={
+                "server_settings": {
+                    "search_path": schema.name,
+                    "idle_in_transaction_session_timeout": f"{_IDLE_IN_TRANSACTION_S}s",
+                }
+            },
         )
         database = cls(engine)
 

@@ -20,10 +20,11 @@ _KEYS_AT_ONCE: Final = (1, 8, 64, 500)
 
 def insert(connection: Connection, table: sa.Table) -> Insert:
     """Return the dialect's INSERT, which has `on_conflict_do_nothing` and `…_do_update`."""
-    return _insert(connection.dialect.name, table)
+    return insert_for(connection.dialect.name, table)
 
 
-def _insert(dialect: str, table: sa.Table) -> Insert:
+def insert_for(dialect: str, table: sa.Table) -> Insert:
+    """Return the INSERT of the dialect of this name (see `insert`)."""
     return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
@@ -71,7 +72,9 @@ def insert_into(table: sa.Table) -> Statement:
 def insert_new_into(table: sa.Table) -> Statement:
     """Return the INSERT that leaves rows alone whose key is there already."""
     return Statement(
-        lambda dialect: _insert(dialect, table).values(_parameters(table)).on_conflict_do_nothing()
+        lambda dialect: (
+            insert_for(dialect, table).values(_parameters(table)).on_conflict_do_nothing()
+        )
     )
 
 
@@ -79,7 +82,7 @@ def upsert_into(table: sa.Table, *changed: str) -> Statement:
     """Return the INSERT that gives the `changed` columns of a row that is there new values."""
 
     def build(dialect: str) -> sa.Executable:
-        statement = _insert(dialect, table).values(_parameters(table))
+        statement = insert_for(dialect, table).values(_parameters(table))
         return statement.on_conflict_do_update(
             index_elements=list(table.primary_key.columns),
             set_={column: getattr(statement.excluded, column) for column in changed},
