@@ -14,7 +14,7 @@ from logs.consumer import Processor
 from logs.consumer_backoff import Backoff
 from logs.consumer_counts import LAG, PENDING_OUTPUT, ConsumerCounts
 from logs.consumer_outbox import Stream
-from logs.consumer_partition import ConsumerParts, OnBatch, OwnedPartition
+from logs.consumer_partition import ConsumerParts, OwnedPartition
 from logs.consumer_tables import ConsumerStore, Fenced, Stored
 from logs.log import Log, LogOutage, Position, Record, RecordsLost, Subscription
 from logs.topics import Topic
@@ -53,9 +53,8 @@ class Consumer(Generic[T]):
         self._database = database
         self._max_batch = max_batch
         self._store = ConsumerStore(name, topic.name)
-        self._watchers: list[OnBatch] = []
         self._parts = ConsumerParts(
-            topic, log, database, self._store, self.counts, clock or SystemClock(), self._watchers
+            topic, log, database, self._store, self.counts, clock or SystemClock()
         )
         self._owned: dict[int, OwnedPartition[T]] = {}
         self._waiters: dict[int, list[tuple[int, asyncio.Future[None]]]] = {}
@@ -258,10 +257,6 @@ class Consumer(Generic[T]):
             for partition, owned in self._owned.items()
         }
         return self._owned_lag
-
-    def on_batch(self, watcher: OnBatch) -> None:
-        """Tell `watcher` of each batch that is committed."""
-        self._watchers.append(watcher)
 
     def readings(self) -> Iterator[Reading]:
         """Give what was counted, and the lag as it was measured last."""

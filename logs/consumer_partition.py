@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from time import perf_counter
-from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 import sqlalchemy as sa
@@ -37,19 +37,6 @@ _FAULTS_OF_RECORDS: Final = (
 )
 
 
-class BatchDone(NamedTuple):
-    """A batch that has been committed, for those who watch."""
-
-    consumer: str
-    topic: str
-    messages: Sequence[Message[Any]]
-    seconds: float
-    """How long it took; it ended just now."""
-
-
-OnBatch: TypeAlias = Callable[[BatchDone], None]
-
-
 class ConsumerParts(NamedTuple, Generic[T]):
     """What all partitions of a consumer share."""
 
@@ -59,8 +46,6 @@ class ConsumerParts(NamedTuple, Generic[T]):
     store: ConsumerStore
     counts: ConsumerCounts
     clock: Clock
-    watchers: list[OnBatch]
-    """Told of each batch: nobody, as a rule."""
 
 
 class _Batch(NamedTuple, Generic[T]):
@@ -274,8 +259,6 @@ class OwnedPartition(Generic[T]):
         delay_ms = self._parts.clock.now_ms() - batch.records[0].timestamp_ms
         # Kafka's brokers have clocks of their own.
         counts.delay_seconds.observe(max(delay_ms, 0) / 1000)
-        for watcher in self._parts.watchers:
-            watcher(BatchDone(self._stream.consumer, self._stream.topic, batch.messages, seconds))
 
     def _deletable(self) -> int | None:
         sent = self._sender.sent_batches
