@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from base.clock import Clock
 from base.database import Database, DatabaseOutage
 from base.http import Router
+from base.metrics import Source, sizes_of
 from components.userapi.account_data import AccountDataService
 from components.userapi.accounts import AccountService
 from components.userapi.administration import AdministrationService
@@ -86,6 +87,11 @@ class UserApi:
     _deactivations: DeactivationService
     _passwords: Passwords
     _last_seen_interval_s: float
+
+    @property
+    def readings(self) -> Sequence[Source]:
+        """What was counted, for metrics."""
+        return (sizes_of("userapi", {"tokens": self._tokens.cache}),)
 
     async def run(self) -> None:
         """Announce what is written and follow what other replicas revoke, until cancelled.

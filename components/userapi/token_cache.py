@@ -34,6 +34,10 @@ class TokenCache:
         self.generation = 0
         """Counts what was forgotten, so that an answer read before is not kept after it."""
 
+    def __len__(self) -> int:
+        """Return how many tokens are known."""
+        return len(self._known)
+
     def get(self, token_hash: bytes) -> KnownToken | None:
         """Return what is known of a token."""
         try:

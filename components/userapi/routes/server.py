@@ -11,12 +11,8 @@ from matrix.room_versions import ROOM_VERSIONS
 
 _V3: Final = "/_matrix/client/v3"
 _R0: Final = ("r0",)
-_SPEC_VERSIONS: Final = (
-    "r0.5.0",
-    "r0.6.0",
-    "r0.6.1",
-    *(f"v1.{minor}" for minor in range(1, 13)),
-)
+_SPEC_VERSIONS: Final = ("r0.5.0", "r0.6.0", "r0.6.1", "v1.1")
+"""A client may count on all of a version that stands here: later ones come with their endpoints."""
 
 
 class ServerRoutes:
