@@ -176,13 +176,13 @@ def start(tasks: Tasks, components: Components, ground: Ground) -> None:
 
 def watch(observing: Observing, components: Components) -> None:
     """Show what the components count, and ask their consumers whether they are ready."""
-    _, rooms, sync, clients = components
+    users, rooms, sync, clients = components
     for consumer in (
         *((rooms.consumer,) if rooms is not None else ()),
         *((sync.room_events, sync.client_data) if sync is not None else ()),
     ):
         observing.consumer(consumer)
-    for part in (rooms, sync, clients):
+    for part in (users, rooms, sync, clients):
         if part is not None:
             observing.sources(part.readings)
     if clients is not None:
