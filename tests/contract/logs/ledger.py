@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from base.database import Database, DatabaseOutage, Schema, open_database
+from base.metrics import Reading
 from logs.consumer import Message, Outbox
 from logs.consumer_loop import Consumer
 from logs.consumer_tables import add_consumer_tables
@@ -173,6 +174,14 @@ class UnreliableLog:
 
     async def trim(self, topic: str, before: Mapping[int, int]) -> None:
         await self._log.trim(topic, before)
+
+    async def check(self) -> None:
+        if self.is_away:
+            raise LogOutage("The log is away.")
+        await self._log.check()
+
+    def readings(self) -> Iterable[Reading]:
+        return self._log.readings()
 
     async def close(self) -> None:
         await self._log.close()
