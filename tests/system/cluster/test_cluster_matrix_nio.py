@@ -12,15 +12,15 @@ from tests.system.server_process import ServerProcess
 _numbers = itertools.count()
 
 
-@pytest.fixture
-async def alice(server: ServerProcess) -> AsyncIterator[Person]:  # type: ignore[no-redef]
+@pytest.fixture(name="alice")
+async def new_alice(server: ServerProcess) -> AsyncIterator[Person]:
     """Somebody who is new: the cluster remembers the users of other tests."""
     async with person(server, f"alice-{next(_numbers)}") as someone:
         yield someone
 
 
-@pytest.fixture
-async def bob(server: ServerProcess) -> AsyncIterator[Person]:  # type: ignore[no-redef]
+@pytest.fixture(name="bob")
+async def new_bob(server: ServerProcess) -> AsyncIterator[Person]:
     """Somebody else."""
     async with person(server, f"bob-{next(_numbers)}") as someone:
         yield someone
