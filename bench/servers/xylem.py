@@ -31,6 +31,8 @@ def config(directory: Path, address: Address) -> dict[str, Any]:
             "login_rate_per_address": None,
             "login_rate_per_account": None,
             "registration_rate_per_address": None,
+            "request_rate_per_user": None,
+            "login_token_rate_per_user": None,
         },
         "clientapi": {
             "send_rate_per_user": None,
