@@ -10,6 +10,7 @@ FOLDER: Final = Path(__file__).resolve().parents[3] / "build"
 _HEADINGS: Final = {
     "fault": "fault",
     "silence_s": "silence (s)",
+    "takeover_s": "takeover (s)",
     "recovery_s": "recovery (s)",
     "answered": "answered",
     "repeated": "repeated",
@@ -27,6 +28,9 @@ class Row(NamedTuple):
     fault: str
     silence_s: float
     """The longest time in which one of the rooms had no send answered."""
+    takeover_s: float | None
+    """From the beginning of the fault until something new in each room had reached everybody
+    through other replicas."""
     recovery_s: float
     """From the end of the fault until something new in each room had reached everybody."""
     answered: int
@@ -50,6 +54,8 @@ def write(rows: Sequence[Row]) -> None:
 
 
 def _text(value: Any) -> str:
+    if value is None:
+        return "–"  # noqa: RUF001 (a dash)
     return f"{value:.1f}" if isinstance(value, float) else str(value)
 
 
