@@ -156,3 +156,33 @@ class RoomDirectory(Protocol):
     async def query_published_rooms(self) -> list[PublishedRoom]:
         """Return all published rooms, most joined members first, then by room ID."""
         ...
+
+
+class RoomHistoryPage(msgspec.Struct, frozen=True):
+    """A part of what was announced of a room."""
+
+    records: list[bytes]
+    """Records of OutputRoomEvent, encoded, in the order in which the room server added the events.
+    Redacted events come as they are now, each with the record of its redaction after it."""
+    next_place: int | None
+    """Where the next part begins; `None` at the end."""
+
+
+class RoomHistory(Protocol):
+    """What was announced of all rooms, from the long-term record: readers are rebuilt from it.
+
+    It has nothing of the invites into rooms that this server is not in, and of transaction IDs.
+    """
+
+    async def query_rooms(self, *, after: str, limit: int) -> list[RoomID]:
+        """Return the first rooms after this one, ordered by ID; all begin after the empty text."""
+        ...
+
+    async def query_room_history(
+        self, *, room_id: RoomID, after_place: int, limit: int
+    ) -> RoomHistoryPage:
+        """Return what was announced after a place, which is 0 at first, of at most `limit` events.
+
+        A room that is not known has no history.
+        """
+        ...

@@ -4,8 +4,10 @@ Server-server API, "Checks performed on receipt of a PDU"; signatures and hashes
 by whoever wrote the input.
 """
 
+import msgspec
+
 from components.roomserver import graph, redactions
-from components.roomserver.announcing import Announcer
+from components.roomserver.announcing import Announcer, Changes, encode_changes
 from components.roomserver.inputs import EventInput
 from components.roomserver.judging import judge
 from components.roomserver.state.snapshots import EMPTY
@@ -92,10 +94,10 @@ class Adder:
         if room is None:
             room = _empty_room(event)
         if given.kind == "old":
-            writer.add_event(known)
+            known = self._place(room, known, {})
             self._announcer.old(known)
         else:
-            self._add_new(room, known, given)
+            known = self._add_new(room, known, given)
         if given.is_remote:
             self._apply_waiting(known)
 
@@ -104,23 +106,36 @@ class Adder:
         after = before if rejected else graph.state_after(self._writer, event, before)
         return KnownEvent(event, flags, before, after, None, reason)
 
-    def _add_new(self, room: Room, known: KnownEvent, given: EventInput) -> None:
+    def _place(self, room: Room, known: KnownEvent, changed: Changes) -> KnownEvent:
+        """Store an event that is announced, and its place, by which history can be read again."""
+        place = room.last_place + 1
+        self._writer.set_room(msgspec.structs.replace(room, last_place=place))
+        placed = msgspec.structs.replace(
+            known, place=place, changes=encode_changes(changed) if changed else None
+        )
+        self._writer.add_event(placed)
+        return placed
+
+    def _add_new(self, room: Room, known: KnownEvent, given: EventInput) -> KnownEvent:
         writer = self._writer
         writer.add_event(known)
         if given.transaction is not None:
             writer.add_transaction(given.transaction, known.event.event_id)
         after = graph.with_event(writer, room, known)
-        writer.set_room(after)
         changed = graph.changes(writer, room.state, after.state)
         if known.event.type != "m.room.redaction":
-            self._announcer.added(known, after, changed, given.sent_as)
-            return
+            placed = self._place(after, known, changed)
+            self._announcer.added(placed, after, changed, given.sent_as)
+            return placed
         target = redactions.target_of(writer, known.event)
         if target is not None and redactions.takes_effect(writer, known, target.event):
-            self._announcer.added(known, after, changed, given.sent_as)
-            self._redact(target, known)
-            return
+            placed = self._place(after, known, changed)
+            self._announcer.added(placed, after, changed, given.sent_as)
+            self._redact(target, placed)
+            return placed
+        writer.set_room(after)
         self._withhold(known, is_waiting=target is None)
+        return known
 
     def _withhold(self, redaction: KnownEvent, *, is_waiting: bool) -> None:
         target_id = redacts_of(redaction.event)
@@ -143,6 +158,9 @@ class Adder:
             if redaction is not None and redactions.takes_effect(
                 self._writer, redaction, known.event
             ):
+                room = self._writer.room(known.event.room_id)
+                if room is not None:
+                    redaction = self._place(room, redaction, {})
                 self._announcer.shown_late(redaction)
                 self._redact(known, redaction)
                 break

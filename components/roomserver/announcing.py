@@ -1,8 +1,12 @@
 """What the room server announces of its decisions: the records of OutputRoomEvent."""
 
 from collections.abc import Mapping
+from typing import Final
+
+import msgspec
 
 from base.tracing import current_request_id
+from components.roomserver.reading import Reader
 from components.roomserver.stored import Flags, KnownEvent, Room
 from components.roomserver.writing import Writer
 from internalapi.roomserver import RoomMembership
@@ -29,6 +33,42 @@ _VISIBILITY: StateKey = ("m.room.history_visibility", "")
 Changes = Mapping[StateKey, tuple[EventID | None, EventID | None]]
 
 
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(list[StateChange])
+
+
+def encode_changes(changed: Changes) -> bytes:
+    """Return what an event changed, as it is stored beside it."""
+    return _encoder.encode(_state_changes(changed))
+
+
+def decode_changes(encoded: bytes) -> list[StateChange]:
+    """Return what was stored beside an event."""
+    return _decoder.decode(encoded)
+
+
+def _state_changes(changed: Changes) -> list[StateChange]:
+    return [StateChange(key[0], key[1], new, old) for key, (old, new) in changed.items()]
+
+
+def visibility_before(reader: Reader, known: KnownEvent) -> str:
+    """Return `m.room.history_visibility` before an event."""
+    if not known.state_before:
+        return "shared"
+    holder = reader.state_events(known.state_before, [_VISIBILITY]).get(_VISIBILITY)
+    visibility = None if holder is None else holder.content.get("history_visibility")
+    return visibility if isinstance(visibility, str) else "shared"
+
+
+def sender_membership(reader: Reader, known: KnownEvent) -> str:
+    """Return the sender's membership before an event."""
+    if not known.state_before:
+        return "leave"
+    key = member_key(known.event.sender)
+    holder = reader.state_events(known.state_before, [key]).get(key)
+    return "leave" if holder is None else holder.membership or "leave"
+
+
 class Announcer:
     """Puts a batch's announcements into the outbox, and memberships into the store."""
 
@@ -53,13 +93,11 @@ class Announcer:
                 event_id=event.event_id,
                 room_version=event.room_version.identifier,
                 pdu=event.raw,
-                history_visibility=self._history_visibility(known),
-                state_changes=[
-                    StateChange(key[0], key[1], new, old) for key, (old, new) in changed.items()
-                ],
+                history_visibility=visibility_before(self._writer, known),
+                state_changes=_state_changes(changed),
                 state_events=state_events,
                 replaced_pdu=replaced_pdu,
-                sender_membership=self._sender_membership(known),
+                sender_membership=sender_membership(self._writer, known),
                 latest_event_ids=[one.event_id for one in room.latest],
                 transaction=transaction,
                 request_id=current_request_id(),
@@ -76,8 +114,8 @@ class Announcer:
                 event_id=event.event_id,
                 room_version=event.room_version.identifier,
                 pdu=event.raw,
-                history_visibility=self._history_visibility(redaction),
-                sender_membership=self._sender_membership(redaction),
+                history_visibility=visibility_before(self._writer, redaction),
+                sender_membership=sender_membership(self._writer, redaction),
                 request_id=current_request_id(),
             ),
         )
@@ -92,7 +130,7 @@ class Announcer:
                 event.event_id,
                 event.room_version.identifier,
                 event.raw,
-                self._history_visibility(known),
+                visibility_before(self._writer, known),
                 current_request_id(),
             ),
         )
@@ -179,17 +217,3 @@ class Announcer:
             self._writer.set_membership(
                 RoomMembership(event.room_id, UserID(state_key), membership, event_id)
             )
-
-    def _history_visibility(self, known: KnownEvent) -> str:
-        if not known.state_before:
-            return "shared"
-        holder = self._writer.state_events(known.state_before, [_VISIBILITY]).get(_VISIBILITY)
-        visibility = None if holder is None else holder.content.get("history_visibility")
-        return visibility if isinstance(visibility, str) else "shared"
-
-    def _sender_membership(self, known: KnownEvent) -> str:
-        if not known.state_before:
-            return "leave"
-        key = member_key(known.event.sender)
-        holder = self._writer.state_events(known.state_before, [key]).get(key)
-        return "leave" if holder is None else holder.membership or "leave"

@@ -7,6 +7,7 @@ from base.clock import Clock
 from base.database import Database
 from base.metrics import CACHE_ENTRIES, Reading, Source
 from components.roomserver.directory import Directory
+from components.roomserver.history import History
 from components.roomserver.memory import Memory
 from components.roomserver.processor import RoomProcessor
 from components.roomserver.queries import Queries
@@ -27,6 +28,7 @@ class RoomServer(NamedTuple):
 
     queries: Queries
     directory: Directory
+    history: History
     consumer: Consumer[InputRoomEvent]
     readings: Sequence[Source]
     """What was counted, for metrics."""
@@ -70,6 +72,7 @@ def build(
     return RoomServer(
         Queries(database, memory_of, wait_for, settings),
         Directory(database, settings),
+        History(database, settings),
         consumer,
         (cached,),
     )

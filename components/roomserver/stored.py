@@ -36,6 +36,10 @@ class KnownEvent(msgspec.Struct, frozen=True):
     redacted_because: EventID | None = None
     reason: str | None = None
     """Why it was rejected or soft-failed."""
+    place: int | None = None
+    """Its place among what was announced of the room, where this batch announces it."""
+    changes: bytes | None = None
+    """What it changed in the current state, encoded, where this batch announces it."""
 
     @property
     def is_rejected(self) -> bool:
@@ -71,3 +75,5 @@ class Room(msgspec.Struct, frozen=True):
     """The current state."""
     latest: tuple[LatestEvent, ...]
     """The forward extremities, oldest first."""
+    last_place: int = 0
+    """The place of the event that was announced last."""

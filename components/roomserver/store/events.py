@@ -43,7 +43,30 @@ _UPDATE_EVENT: Final = Statement(
                 "reason",
             )
         }
+        | {
+            # They are in the row since it was announced, and not read again.
+            column: sa.func.coalesce(
+                sa.bindparam(column, type_=events.c[column].type), events.c[column]
+            )
+            for column in ("place", "changes")
+        }
     )
+)
+_SELECT_ANNOUNCED: Final = (
+    sa.select(
+        events.c.event_id,
+        events.c.version,
+        events.c.flags,
+        events.c.raw,
+        events.c.state_before,
+        events.c.state_after,
+        events.c.redacted_because,
+        events.c.reason,
+        events.c.place,
+        events.c.changes,
+    )
+    .where(events.c.room_id == sa.bindparam("room_id"), events.c.place > sa.bindparam("after"))
+    .order_by(events.c.place)
 )
 _SELECT_TRANSACTIONS: Final = SelectByKeys(
     # One column of the key is enough to find few: the caller looks its own up in the answer.
@@ -83,6 +106,16 @@ class EventStore:
             event = load_event(raw, room_version(version), event_id)
             found[event_id] = KnownEvent(event, Flags(flags), *rest)
         return found
+
+    def select_announced(self, room_id: str, after: int, limit: int) -> list[KnownEvent]:
+        """Return the room's first events that were announced after this place, in that order."""
+        rows = self._connection.execute(
+            _SELECT_ANNOUNCED.limit(limit), {"room_id": room_id, "after": after}
+        )
+        return [
+            KnownEvent(load_event(raw, room_version(version), event_id), Flags(flags), *rest)
+            for event_id, version, flags, raw, *rest in rows
+        ]
 
     def insert_events(self, known: Sequence[KnownEvent]) -> None:
         """Store new events."""
@@ -157,4 +190,6 @@ def _row(known: KnownEvent) -> dict[str, Any]:
         "state_after": known.state_after,
         "redacted_because": known.redacted_because,
         "reason": known.reason,
+        "place": known.place,
+        "changes": known.changes,
     }

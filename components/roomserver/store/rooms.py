@@ -16,11 +16,16 @@ from matrix.identifiers import EventID, RoomID, UserID
 
 _SELECT_ROOMS: Final = SelectByKeys(
     sa.select(
-        rooms.c.room_id, rooms.c.version, rooms.c.create_event_id, rooms.c.state, rooms.c.latest
+        rooms.c.room_id,
+        rooms.c.version,
+        rooms.c.create_event_id,
+        rooms.c.state,
+        rooms.c.latest,
+        rooms.c.last_place,
     ),
     rooms.c.room_id,
 )
-_UPSERT_ROOM: Final = upsert_into(rooms, "state", "latest")
+_UPSERT_ROOM: Final = upsert_into(rooms, "state", "latest", "last_place")
 _SELECT_NODES: Final = SelectByKeys(
     sa.select(state_nodes.c.name, state_nodes.c.node), state_nodes.c.name
 )
@@ -50,8 +55,10 @@ class RoomStore:
     def select_rooms(self, room_ids: Collection[str]) -> dict[str, Room]:
         """Return those of the rooms that are known."""
         return {
-            room_id: Room(room_id, version, create_event_id, state, _latest_decoder.decode(latest))
-            for room_id, version, create_event_id, state, latest in _SELECT_ROOMS.rows(
+            room_id: Room(
+                room_id, version, create_event_id, state, _latest_decoder.decode(latest), place
+            )
+            for room_id, version, create_event_id, state, latest, place in _SELECT_ROOMS.rows(
                 self._connection, room_ids
             )
         }
@@ -67,11 +74,22 @@ class RoomStore:
                     "create_event_id": room.create_event_id,
                     "state": room.state,
                     "latest": _latest_encoder.encode(room.latest),
+                    "last_place": room.last_place,
                     "is_published": False,
                 }
                 for room in changed
             ),
         )
+
+    def select_room_ids(self, after: str, limit: int) -> list[RoomID]:
+        """Return the first known rooms after this one, ordered by ID."""
+        query = (
+            sa.select(rooms.c.room_id)
+            .where(rooms.c.room_id > after, rooms.c.last_place > 0)
+            .order_by(rooms.c.room_id)
+            .limit(limit)
+        )
+        return list(self._connection.execute(query).scalars())
 
     def select_nodes(self, names: Collection[NodeName]) -> dict[NodeName, Node]:
         """Return nodes of state snapshots."""

@@ -22,6 +22,17 @@ events: Final = sa.Table(
     sa.Column("state_after", sa.LargeBinary),
     sa.Column("redacted_because", sa.Text),
     sa.Column("reason", sa.Text),
+    # The place among what was announced of the room; null for what never was.
+    sa.Column("place", sa.BigInteger),
+    # What the event changed in the current state, as announced; null for nothing.
+    sa.Column("changes", sa.LargeBinary),
+)
+sa.Index(
+    "announced_events",
+    events.c.room_id,
+    events.c.place,
+    sqlite_where=events.c.place.isnot(None),
+    postgresql_where=events.c.place.isnot(None),
 )
 rooms: Final = sa.Table(
     "rooms",
@@ -31,6 +42,8 @@ rooms: Final = sa.Table(
     sa.Column("create_event_id", sa.Text, nullable=False),
     sa.Column("state", sa.LargeBinary, nullable=False),
     sa.Column("latest", sa.LargeBinary, nullable=False),
+    # The place of the event that was announced last.
+    sa.Column("last_place", sa.BigInteger, nullable=False),
     sa.Column("is_published", sa.Boolean, nullable=False, default=False),
 )
 state_nodes: Final = sa.Table(

@@ -1,0 +1,123 @@
+"""What was announced of rooms, made again from what is stored, for readers that are rebuilt."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from base.database import Database
+from components.roomserver.announcing import decode_changes, sender_membership, visibility_before
+from components.roomserver.memory import Memory
+from components.roomserver.reading import Reader
+from components.roomserver.settings import RoomServerSettings
+from components.roomserver.store.events import EventStore
+from components.roomserver.store.rooms import RoomStore
+from components.roomserver.stored import Flags, KnownEvent
+from internalapi.roomserver import RoomHistoryPage
+from logs.records.room_output import (
+    EventAdded,
+    OldEventAdded,
+    OutputRoomEvent,
+    RedactionApplied,
+    StateChange,
+)
+from logs.topics import OUTPUT_ROOM_EVENT
+from matrix.events import Event
+from matrix.identifiers import EventID, RoomID
+
+_MOST_EVENTS: Final = 1000
+_MOST_ROOMS: Final = 10_000
+
+
+class History:
+    """`internalapi.roomserver.RoomHistory`, from the database alone."""
+
+    def __init__(self, database: Database, settings: RoomServerSettings) -> None:
+        self._database: Final = database
+        self._settings: Final = settings
+
+    async def query_rooms(self, *, after: str, limit: int) -> list[RoomID]:
+        """Return the first rooms after this one, ordered by ID."""
+        most = min(limit, _MOST_ROOMS)
+        return await self._database.read(
+            lambda connection: RoomStore(connection).select_room_ids(after, most)
+        )
+
+    async def query_room_history(
+        self, *, room_id: RoomID, after_place: int, limit: int
+    ) -> RoomHistoryPage:
+        """Return what was announced after a place, of at most `limit` events."""
+        most = min(limit, _MOST_EVENTS)
+        # Old snapshots would only push out of memory what the rooms in use need.
+        memory = Memory(self._settings)
+
+        def read(reader: Reader, announced: Sequence[KnownEvent]) -> RoomHistoryPage:
+            records = [
+                OUTPUT_ROOM_EVENT.encode(record)
+                for known in announced
+                for record in _records(reader, known)
+            ]
+            last = announced[-1].place if len(announced) == most else None
+            return RoomHistoryPage(records, last)
+
+        return await self._database.read(
+            lambda connection: read(
+                Reader(memory, connection),
+                EventStore(connection).select_announced(room_id, after_place, most),
+            ),
+            heavy=True,
+        )
+
+
+def _records(reader: Reader, known: KnownEvent) -> list[OutputRoomEvent]:
+    record = _old(reader, known) if known.flags & Flags.OLD else _added(reader, known)
+    if known.redacted_because is None:
+        return [record]
+    redaction = reader.known_events([known.redacted_because]).get(known.redacted_because)
+    if redaction is None:
+        return [record]
+    return [record, _redaction_applied(known.event, redaction.event)]
+
+
+def _old(reader: Reader, known: KnownEvent) -> OldEventAdded:
+    event = known.event
+    return OldEventAdded(
+        event.room_id,
+        event.event_id,
+        event.room_version.identifier,
+        event.raw,
+        visibility_before(reader, known),
+    )
+
+
+def _added(reader: Reader, known: KnownEvent) -> EventAdded:
+    event = known.event
+    changes: list[StateChange] = [] if known.changes is None else decode_changes(known.changes)
+    replaced_id = next((one.replaces for one in changes if one.event_id == event.event_id), None)
+    others = [
+        EventID(one.event_id)
+        for one in changes
+        if one.event_id is not None and one.event_id != event.event_id
+    ]
+    wanted = others if replaced_id is None else [EventID(replaced_id), *others]
+    pdus = {event_id: one.raw for event_id, one in reader.events(wanted).items()}
+    return EventAdded(
+        room_id=event.room_id,
+        event_id=event.event_id,
+        room_version=event.room_version.identifier,
+        pdu=event.raw,
+        history_visibility=visibility_before(reader, known),
+        state_changes=changes,
+        state_events={one: pdus[one] for one in others if one in pdus},
+        replaced_pdu=None if replaced_id is None else pdus.get(EventID(replaced_id)),
+        sender_membership=sender_membership(reader, known),
+    )
+
+
+def _redaction_applied(redacted: Event, redaction: Event) -> RedactionApplied:
+    return RedactionApplied(
+        room_id=redacted.room_id,
+        event_id=redacted.event_id,
+        room_version=redacted.room_version.identifier,
+        redacted_pdu=redacted.raw,
+        redaction_event_id=redaction.event_id,
+        redaction_pdu=redaction.raw,
+    )

@@ -1,0 +1,127 @@
+"""What was announced of a room can be announced again, for readers that are rebuilt."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from logs.records.room_output import EventAdded, OldEventAdded, OutputRoomEvent, RedactionApplied
+from logs.topics import OUTPUT_ROOM_EVENT
+from matrix.identifiers import RoomID
+from tests.component.roomserver.story import (
+    ALICE,
+    BOB,
+    CHARLIE,
+    MALLORY,
+    House,
+    Room,
+    added,
+    running_house,
+)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/db"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+@pytest.fixture
+async def house(tmp_path: Path, database_url: str) -> AsyncIterator[House]:
+    async with running_house(tmp_path, database_url) as running:
+        yield running
+
+
+async def history_of(house: House, room_id: RoomID, limit: int = 1000) -> list[OutputRoomEvent]:
+    """Return the whole history of a room, read in parts."""
+    records: list[OutputRoomEvent] = []
+    place: int | None = 0
+    while place is not None:
+        page = await house.server.history.query_room_history(
+            room_id=room_id, after_place=place, limit=limit
+        )
+        records += map(OUTPUT_ROOM_EVENT.decode, page.records)
+        place = page.next_place
+    return records
+
+
+def announced(records: list[OutputRoomEvent]) -> list[OutputRoomEvent]:
+    """Return what readers were told, without what only the moment knew."""
+    return [
+        msgspec.structs.replace(one, latest_event_ids=[], transaction=None)
+        if isinstance(one, EventAdded)
+        else one
+        for one in records
+        if isinstance(one, EventAdded | OldEventAdded | RedactionApplied)
+    ]
+
+
+async def test_history_is_what_was_announced(house: House) -> None:
+    room = Room()
+    outputs = await house.add(*room.beginning())
+    fork = room.latest
+    one = room.build("m.room.topic", {"topic": "one"}, state_key="", after=fork)
+    two = room.build("m.room.topic", {"topic": "two"}, state_key="", after=fork)
+    state = dict(room.state)
+    outputs += await house.add(one, two)
+    ban = room.next(
+        "m.room.member", {"membership": "ban"}, sender=ALICE, state_key=BOB, after=[one, two]
+    )
+    late = room.build("m.room.message", {"body": "hi"}, sender=BOB, after=fork, state=state)
+    outputs += await house.add(ban, late, room.member(CHARLIE, "join"), room.message("hello"))
+    old = room.build("m.room.topic", {"topic": "long ago"}, state_key="", after=fork)
+    outputs += await house.add(old, kind="old", origin="elsewhere.test")
+
+    records = await history_of(house, room.room_id)
+
+    assert records == announced(outputs)
+    assert await history_of(house, room.room_id, limit=2) == records
+    assert await house.server.history.query_rooms(after="", limit=10) == [room.room_id]
+    assert await house.server.history.query_rooms(after=room.room_id, limit=10) == []
+
+
+async def test_a_redacted_event_comes_redacted_with_its_redaction(house: House) -> None:
+    room = Room()
+    await house.add(*room.beginning())
+    message = room.message("secret", sender=BOB)
+    redaction = room.next("m.room.redaction", {}, sender=BOB, redacts=message.event_id)
+    await house.put(added(message), added(redaction))
+    await house.outputs(3)
+
+    shown, applied, last = (await history_of(house, room.room_id))[5:]
+
+    assert isinstance(shown, EventAdded)
+    assert b"secret" not in shown.pdu
+    assert isinstance(applied, RedactionApplied)
+    assert applied.event_id == shown.event_id == message.event_id
+    assert applied.redaction_pdu == redaction.raw
+    assert isinstance(last, EventAdded)
+    assert last.event_id == redaction.event_id
+
+
+async def test_a_redaction_that_was_shown_late_comes_after_its_target(house: House) -> None:
+    room = Room()
+    await house.add(*room.beginning())
+    await house.add(room.member(MALLORY, "join"))
+    message = room.build("m.room.message", {"body": "secret"}, sender=BOB)
+    redaction = room.next("m.room.redaction", {}, sender=BOB, redacts=message.event_id)
+    stranger = room.next("m.room.redaction", {}, sender=MALLORY, redacts=room.latest[0].event_id)
+    await house.add(redaction, stranger, origin="elsewhere.test")
+    await house.put(added(message, origin="elsewhere.test"))
+    await house.outputs(3)
+
+    records = (await history_of(house, room.room_id))[6:]
+
+    assert [type(one) for one in records] == [EventAdded, RedactionApplied, EventAdded]
+    assert [one.event_id for one in records] == [
+        message.event_id,
+        message.event_id,
+        redaction.event_id,
+    ]
+
+
+async def test_a_room_that_is_not_known_has_no_history(house: House) -> None:
+    assert await history_of(house, RoomID("!none:xylem.test")) == []
