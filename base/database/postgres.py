@@ -1,12 +1,15 @@
 """PostgreSQL: one schema per component, through asyncpg."""
 
 from collections.abc import Callable
+from time import monotonic
 from typing import Final, TypeVar
 
 import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from base.database.interface import DatabaseOutage
 from base.database.schema import Schema, migrate, require_version
@@ -20,12 +23,19 @@ _IDLE_IN_TRANSACTION_S: Final = 10
 """How long a process may stand still, or be cut off, with locks that others wait for. A working one
 pauses between two statements for as long as it takes to process a batch."""
 
+_IDLE_S: Final = 1.0
+_USED_AT: Final = "xylem_used_at"
+
 
 class PostgresDatabase:
     """One schema of a PostgreSQL server, through asyncpg."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        # Part of the BEGIN, which costs no round trip of its own.
+        self._snapshots = engine.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
 
     @classmethod
     async def open(cls, url: str, schema: Schema, *, may_migrate: bool) -> "PostgresDatabase":
@@ -35,7 +45,6 @@ class PostgresDatabase:
             f"postgresql+asyncpg://{address}",
             pool_size=8,
             max_overflow=8,
-            pool_pre_ping=True,
             connect_args={
                 "server_settings": {
                     "search_path": schema.name,
@@ -43,6 +52,7 @@ class PostgresDatabase:
                 }
             },
         )
+        _ping_when_idle(engine)
         database = cls(engine)
 
         def prepare(connection: Connection) -> None:
@@ -69,16 +79,13 @@ class PostgresDatabase:
     async def read(self, work: Callable[[Connection], T], *, heavy: bool = False) -> T:
         """Run `work` in one read snapshot (`Database.read`)."""
         del heavy  # none holds up the event loop
+        return await self._transact(work, self._snapshots)
 
-        def snapshot(connection: Connection) -> T:
-            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            return work(connection)
-
-        return await self._transact(snapshot)
-
-    async def _transact(self, work: Callable[[Connection], T]) -> T:
+    async def _transact(
+        self, work: Callable[[Connection], T], engine: AsyncEngine | None = None
+    ) -> T:
         try:
-            async with self._engine.begin() as connection:
+            async with (engine or self._engine).begin() as connection:
                 return await connection.run_sync(work)
         except sa.exc.DBAPIError as error:
             if (
@@ -102,6 +109,29 @@ class PostgresDatabase:
     async def close(self) -> None:
         """Close all connections."""
         await self._engine.dispose()
+
+
+def _ping_when_idle(engine: AsyncEngine) -> None:
+    """Let a connection that was not used for a while prove itself before it is used again.
+
+    To ask one that has just been used costs every transaction a round trip, and finds little.
+    """
+    dialect = engine.sync_engine.dialect
+
+    def note_use(_raw: object, record: ConnectionPoolEntry) -> None:
+        record.info[_USED_AT] = monotonic()
+
+    def ping(raw: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
+        if monotonic() - record.info.get(_USED_AT, monotonic()) < _IDLE_S:
+            return
+        try:
+            dialect.do_ping(raw)
+        except Exception as error:
+            # The pool then opens another one.
+            raise sa.exc.DisconnectionError from error
+
+    sa.event.listen(engine.sync_engine, "checkin", note_use)
+    sa.event.listen(engine.sync_engine, "checkout", ping)
 
 
 def _is_outage(error: BaseException | None) -> bool:
