@@ -3,9 +3,18 @@
 from typing import Any, Final, NamedTuple
 
 from base.database import Schema
+from components.eduserver.component import SCHEMA as EDUSERVER
+from components.receipts.component import SCHEMA as RECEIPTS
 from components.roomserver.component import SCHEMA as ROOMSERVER
 from components.syncapi.component import SCHEMA as SYNCAPI
-from logs.topics import INPUT_ROOM_EVENT, OUTPUT_CLIENT_DATA, OUTPUT_ROOM_EVENT, Topic
+from logs.topics import (
+    INPUT_RECEIPT,
+    INPUT_ROOM_EVENT,
+    INPUT_TYPING,
+    OUTPUT_CLIENT_DATA,
+    OUTPUT_ROOM_EVENT,
+    Topic,
+)
 
 
 class ConsumerPlace(NamedTuple):
@@ -18,6 +27,8 @@ class ConsumerPlace(NamedTuple):
 
 CONSUMERS: Final = (
     ConsumerPlace("roomserver", INPUT_ROOM_EVENT, ROOMSERVER),
+    ConsumerPlace("receipts", INPUT_RECEIPT, RECEIPTS),
+    ConsumerPlace("eduserver", INPUT_TYPING, EDUSERVER),
     ConsumerPlace("syncapi", OUTPUT_ROOM_EVENT, SYNCAPI),
     ConsumerPlace("syncapi", OUTPUT_CLIENT_DATA, SYNCAPI),
 )

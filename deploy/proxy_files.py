@@ -13,7 +13,14 @@ from deploy.route_table import FALLBACK, TABLE, Line, served_components
 
 FOLDER: Final = Path(__file__).parent
 
-MACHINE_NUMBERS: Final = {"userapi": 1, "clientapi": 2, "roomserver": 3, "syncapi": 4}
+MACHINE_NUMBERS: Final = {
+    "userapi": 1,
+    "clientapi": 2,
+    "roomserver": 3,
+    "syncapi": 4,
+    "receipts": 5,
+    "eduserver": 6,
+}
 """Components as processes of one machine: number 3 listens for clients on port 8103, for other
 components on 8203, and for probes and Prometheus on 8303."""
 

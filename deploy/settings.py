@@ -11,6 +11,8 @@ import msgspec
 from msgspec import Meta
 
 from components.clientapi.settings import ClientApiSettings
+from components.eduserver.settings import EduServerSettings
+from components.receipts.settings import ReceiptServerSettings
 from components.roomserver.settings import RoomServerSettings
 from components.syncapi.settings import SyncApiSettings
 from components.userapi.settings import UserApiSettings
@@ -66,6 +68,10 @@ class InternalUrls(msgspec.Struct, frozen=True, kw_only=True):
     """The user API, which the client API and sync call."""
     roomserver: Urls = ()
     """The room server, which the client API calls."""
+    receipts: Urls = ()
+    """The receipt server, for `xylem status`."""
+    eduserver: Urls = ()
+    """The EDU server, for `xylem status`."""
     clientapi: Urls = ()
     """The client API, for `xylem status`."""
     syncapi: Urls = ()
@@ -172,4 +178,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     userapi: UserApiSettings = msgspec.field(default_factory=UserApiSettings)
     clientapi: ClientApiSettings = msgspec.field(default_factory=ClientApiSettings)
     roomserver: RoomServerSettings = msgspec.field(default_factory=RoomServerSettings)
+    receipts: ReceiptServerSettings = msgspec.field(default_factory=ReceiptServerSettings)
+    eduserver: EduServerSettings = msgspec.field(default_factory=EduServerSettings)
     syncapi: SyncApiSettings = msgspec.field(default_factory=SyncApiSettings)

@@ -3,13 +3,15 @@
 import secrets
 from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
-from typing import Final, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from base.clock import Clock
 from base.database import Database, Schema
 from base.http import Router
 from base.tasks import Tasks
 from components.clientapi import component as clientapi
+from components.eduserver import component as eduserver
+from components.receipts import component as receipts
 from components.roomserver import component as roomserver
 from components.syncapi import component as syncapi
 from components.userapi import component as userapi
@@ -21,17 +23,20 @@ from deploy.trimming import Trimmer
 from internalapi.roomserver import RoomDirectory, RoomQueries
 from internalapi.transport import api_router
 from internalapi.userapi import Accounts, Authentication, Filters, Profiles
+from logs.consumer_loop import Consumer
 from logs.log import Log
 from matrix.identifiers import ServerName
 from matrix.signing import SigningKey
 
 T = TypeVar("T")
 
-COMPONENTS: Final = ("userapi", "roomserver", "syncapi", "clientapi")
+COMPONENTS: Final = ("userapi", "roomserver", "receipts", "eduserver", "syncapi", "clientapi")
 """In the order of their start: each comes after those that it asks."""
 ASKED: Final[Mapping[str, tuple[str, ...]]] = {
     "userapi": (),
     "roomserver": (),
+    "receipts": (),
+    "eduserver": (),
     "syncapi": ("userapi",),
     "clientapi": ("userapi", "roomserver"),
 }
@@ -65,6 +70,8 @@ class Components(NamedTuple):
 
     users: userapi.UserApi | None
     rooms: roomserver.RoomServer | None
+    reading: receipts.ReceiptServer | None
+    typing: eduserver.EduServer | None
     sync: syncapi.SyncApi | None
     clients: clientapi.ClientApi | None
 
@@ -73,9 +80,11 @@ async def build(ground: Ground, names: Collection[str]) -> Components:
     """Put these components together over their databases; nothing runs yet."""
     users = await _build_users(ground) if "userapi" in names else None
     rooms = await _build_rooms(ground) if "roomserver" in names else None
+    reading = await _build_receipts(ground) if "receipts" in names else None
+    typing = await _build_typing(ground) if "eduserver" in names else None
     sync = await _build_sync(ground, users) if "syncapi" in names else None
     clients = _build_clients(ground, users, rooms) if "clientapi" in names else None
-    return Components(users, rooms, sync, clients)
+    return Components(users, rooms, reading, typing, sync, clients)
 
 
 async def _build_users(ground: Ground) -> userapi.UserApi:
@@ -98,6 +107,23 @@ async def _build_rooms(ground: Ground) -> roomserver.RoomServer:
         database=await ground.open_database(roomserver.SCHEMA),
         settings=ground.settings.roomserver,
         clock=ground.clock,
+    )
+
+
+async def _build_receipts(ground: Ground) -> receipts.ReceiptServer:
+    return receipts.build(
+        log=ground.log,
+        database=await ground.open_database(receipts.SCHEMA),
+        settings=ground.settings.receipts,
+    )
+
+
+async def _build_typing(ground: Ground) -> eduserver.EduServer:
+    return eduserver.build(
+        log=ground.log,
+        database=await ground.open_database(eduserver.SCHEMA),
+        clock=ground.clock,
+        settings=ground.settings.eduserver,
     )
 
 
@@ -156,11 +182,16 @@ def _given(value: T | None) -> T:
 
 def start(tasks: Tasks, components: Components, ground: Ground) -> None:
     """Run the components; those started last, which stand on the others, are stopped first."""
-    users, rooms, sync, clients = components
+    users, rooms, reading, typing, sync, clients = components
     if users is not None:
         tasks.start("userapi", users.run())
     if rooms is not None:
         tasks.start("roomserver", rooms.consumer.run())
+    if reading is not None:
+        tasks.start("receipts", reading.consumer.run())
+    if typing is not None:
+        tasks.start("eduserver", typing.consumer.run())
+        tasks.start("eduserver, expiry", typing.expiry.run())
     if sync is not None:
         tasks.start("syncapi, rooms", sync.room_events.run())
         tasks.start("syncapi, client data", sync.client_data.run())
@@ -168,19 +199,27 @@ def start(tasks: Tasks, components: Components, ground: Ground) -> None:
     if clients is not None:
         tasks.start("clientapi, outcomes", clients.outcomes.run())
     # Kafka drops by age alone; the embedded log is in the process of all its readers.
-    if ground.settings.log.kafka is None and rooms is not None and sync is not None:
-        readers = (rooms.consumer, sync.room_events, sync.client_data)
-        trimmer = Trimmer(ground.log, readers, ground.clock)
+    if ground.settings.log.kafka is None and None not in components:
+        trimmer = Trimmer(ground.log, _consumers(components), ground.clock)
         tasks.start("trimmer", trimmer.run(ground.settings.log.trim_interval_s))
+
+
+def _consumers(components: Components) -> list[Consumer[Any]]:
+    """Return the consumers of these components, all of them."""
+    found: list[Consumer[Any]] = [
+        part.consumer
+        for part in (components.rooms, components.reading, components.typing)
+        if part is not None
+    ]
+    if components.sync is not None:
+        found += (components.sync.room_events, components.sync.client_data)
+    return found
 
 
 def watch(observing: Observing, components: Components) -> None:
     """Show what the components count, and ask their consumers whether they are ready."""
-    users, rooms, sync, clients = components
-    for consumer in (
-        *((rooms.consumer,) if rooms is not None else ()),
-        *((sync.room_events, sync.client_data) if sync is not None else ()),
-    ):
+    users, rooms, _, _, sync, clients = components
+    for consumer in _consumers(components):
         observing.consumer(consumer)
     for part in (users, rooms, sync, clients):
         if part is not None:
@@ -191,8 +230,8 @@ def watch(observing: Observing, components: Components) -> None:
 
 def client_routers(components: Components) -> list[Router]:
     """Return what clients reach of these components."""
-    users, _, sync, clients = components
-    return [part.router for part in (users, clients, sync) if part is not None]
+    parts = (components.users, components.clients, components.sync)
+    return [part.router for part in parts if part is not None]
 
 
 def internal_routers(components: Components, secret: str) -> list[Router]:

@@ -92,7 +92,10 @@ def test_an_unknown_component_is_answered_with_those_that_there_are(
         main(["run", "roomsrver"])
 
     assert ended.value.code == 2
-    assert "'userapi', 'roomserver', 'syncapi', 'clientapi'" in capsys.readouterr().err
+    assert (
+        "'userapi', 'roomserver', 'receipts', 'eduserver', 'syncapi', 'clientapi'"
+        in capsys.readouterr().err
+    )
 
 
 def test_topics_are_for_kafka(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
