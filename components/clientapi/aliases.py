@@ -12,6 +12,7 @@ from components.clientapi.current_state import (
     require_level_for_state,
 )
 from components.clientapi.sending import Draft, EventSender
+from components.clientapi.suspension import require_active
 from internalapi.roomserver import RoomDirectory
 from internalapi.userapi import Requester
 from matrix.errors import BadJson, Forbidden, InvalidParam, MatrixError, NotFound, RoomInUse
@@ -67,6 +68,7 @@ class AliasService:
 
     async def create(self, requester: Requester, alias: RoomAlias, room_id: RoomID) -> None:
         """Point an alias to a room that the requester is in. Raises `AliasTaken` too."""
+        require_active(requester)
         if server_of(alias) != self._server_name:
             raise InvalidParam("The alias is not of this server.")
         require_plain(alias)
@@ -83,6 +85,7 @@ class AliasService:
 
         Its creator may, and those who may change the canonical alias, and administrators.
         """
+        require_active(requester)
         room_id = await self.resolve(alias)
         creator = await self._directory.query_alias_creator(alias=alias)
         if creator != requester.user_id and not requester.is_admin:

@@ -8,6 +8,7 @@ from base.http import Router
 from base.metrics import Source, sizes_of
 from components.clientapi.aliases import AliasService
 from components.clientapi.creation_request import CreationParser
+from components.clientapi.departures import DepartureService
 from components.clientapi.markers import MarkerWriter
 from components.clientapi.member_profiles import MemberProfiles
 from components.clientapi.memberships import MembershipService
@@ -30,6 +31,7 @@ from components.clientapi.settings import ClientApiSettings
 from components.clientapi.state_changes import StateChanges
 from components.clientapi.transactions import Transactions
 from components.clientapi.upgrades import RoomUpgrades
+from internalapi.clientapi import Departures
 from internalapi.roomserver import RoomDirectory, RoomQueries
 from internalapi.userapi import Accounts, Authentication, Profiles
 from logs.log import Log
@@ -47,6 +49,8 @@ class ClientApi(NamedTuple):
     outcomes: Outcomes
     """Its `run` has to run; `wait_ready` returns once requests can be served."""
     sender: EventSender
+    departures: Departures
+    """Asked by the component that ends accounts."""
     readings: Sequence[Source]
     """What was counted, for metrics."""
 
@@ -96,6 +100,7 @@ def build(
         server_name=server_name,
         settings=settings,
         transactions=Transactions(settings.remembered_transactions),
+        markers=MarkerWriter(rooms=rooms, log=log, clock=clock),
     )
     router = Router()
     _add_events_and_memberships(parts, router)
@@ -108,13 +113,10 @@ def build(
         rooms_at_once=settings.rooms_updated_at_once,
     )
     ProfileRoutes(requesters=parts.requesters, changes=changes).add_to(router)
-    MarkerRoutes(
-        requesters=parts.requesters,
-        sender=sender,
-        writer=MarkerWriter(rooms=rooms, log=log, clock=clock),
-    ).add_to(router)
+    MarkerRoutes(requesters=parts.requesters, sender=sender, writer=parts.markers).add_to(router)
     caches = sizes_of("clientapi", {"transactions": parts.transactions})
-    return ClientApi(router, outcomes, sender, (outcomes.readings, caches))
+    departures = DepartureService(sender, rooms, server_name)
+    return ClientApi(router, outcomes, sender, departures, (outcomes.readings, caches))
 
 
 class _Parts(NamedTuple):
@@ -130,6 +132,7 @@ class _Parts(NamedTuple):
     server_name: ServerName
     settings: ClientApiSettings
     transactions: Transactions
+    markers: MarkerWriter
 
 
 def _add_events_and_memberships(parts: _Parts, router: Router) -> None:
@@ -149,6 +152,7 @@ def _add_events_and_memberships(parts: _Parts, router: Router) -> None:
         redactions=RedactionService(parts.sender, parts.rooms, parts.server_name),
         relations=RelationChecks(parts.rooms),
         state_changes=StateChanges(parts.sender, memberships, parts.aliases),
+        markers=parts.markers,
         rates=parts.rates,
     ).add_to(router)
 

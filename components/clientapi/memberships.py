@@ -16,6 +16,7 @@ from components.clientapi.member_profiles import (
 from components.clientapi.rates import Rates
 from components.clientapi.restricted_joins import RestrictedJoins, is_restricted
 from components.clientapi.sending import Draft, EventSender
+from components.clientapi.suspension import require_active
 from internalapi.userapi import Requester
 from matrix.errors import BadJson, Forbidden, GuestAccessForbidden, MatrixError, NotFound
 from matrix.identifiers import EventID, RoomID, UserID
@@ -34,6 +35,7 @@ class MembershipService:
 
     Each method returns the ID of the member event that holds then: where nothing had to change,
     the one that was there. `content` is what the client adds to the event, such as `reason`.
+    All but `leave` raise `UserSuspended` for a suspended account.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class MembershipService:
         again: bool = False,
     ) -> EventID:
         """Join; one who is in the room gets another event only with `again`."""
+        require_active(requester)
         user_id = requester.user_id
         own = member_key(user_id)
         state = await self._sender.state(
@@ -90,6 +93,7 @@ class MembershipService:
         self, requester: Requester, room_id: RoomID, content: Mapping[str, Any]
     ) -> EventID:
         """Ask to be invited."""
+        require_active(requester)
         user_id = requester.user_id
         own = member_key(user_id)
         state = await self._sender.state(room_id, [own])
@@ -201,6 +205,8 @@ class MembershipService:
             raise UserStillInRoom(f"User {requester.user_id} is in room {room_id}.")
 
     async def _state_of_both(self, requester: Requester, room_id: RoomID, target: UserID) -> State:
+        """Return the memberships that decide what one user does to another."""
+        require_active(requester)
         user_id = requester.user_id
         state = await self._sender.state(room_id, [member_key(user_id), member_key(target)])
         if membership_of(state, user_id) != "join":

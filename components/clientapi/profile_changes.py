@@ -10,6 +10,7 @@ from components.clientapi.member_profiles import (
     checked_member_field,
 )
 from components.clientapi.sending import Draft, EventSender
+from components.clientapi.suspension import require_active
 from internalapi.roomserver import RoomMembership, RoomQueries
 from internalapi.userapi import Profiles, Requester
 from matrix.errors import BadJson, Forbidden, NotFound
@@ -43,6 +44,7 @@ class ProfileChanges:
 
         Empty or null display names and avatars remove the field; null is refused for others.
         """
+        require_active(requester)
         if field in MEMBER_FIELDS:
             value = checked_member_field(field, value)
         elif value is None:
@@ -51,6 +53,7 @@ class ProfileChanges:
 
     async def remove(self, requester: Requester, field: str) -> None:
         """Remove a field, which need not be there."""
+        require_active(requester)
         await self._change(requester.user_id, field, None)
 
     async def _change(self, user_id: UserID, field: str, value: Any) -> None:

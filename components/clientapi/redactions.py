@@ -5,6 +5,7 @@ from typing import Any
 
 from components.clientapi.current_state import levels_of, membership_of
 from components.clientapi.sending import Draft, EventSender
+from components.clientapi.suspension import require_active
 from internalapi.roomserver import RoomQueries
 from internalapi.userapi import Requester
 from logs.records.room_input import Transaction
@@ -36,7 +37,8 @@ class RedactionService:
     ) -> EventID:
         """Redact an event and return the redaction's ID.
 
-        Raises `NotFound` for an event that is not known in the room, `Forbidden`.
+        Raises `NotFound` for an event that is not known in the room, `Forbidden`, and
+        `UserSuspended` for what others sent.
         """
         await self._check(requester, room_id, target_id)
         return await self._sender.send(
@@ -62,7 +64,10 @@ class RedactionService:
         target = stored[0].event
         if target.type == "m.room.create":
             raise Forbidden("The create event of a room cannot be redacted.")
-        if target.sender == user_id or self._is_administered(requester, target):
+        if target.sender == user_id:
+            return
+        require_active(requester)
+        if self._is_administered(requester, target):
             return
         levels = levels_of(state)
         if levels.user(user_id) < levels.redact:

@@ -8,6 +8,7 @@ from components.clientapi.initial_events import InitialEvents
 from components.clientapi.member_profiles import MemberProfiles
 from components.clientapi.rates import Rates
 from components.clientapi.sending import EventSender
+from components.clientapi.suspension import require_active
 from internalapi.roomserver import RoomDirectory
 from internalapi.userapi import Requester
 from matrix.errors import AuthRejected, InvalidRoomState
@@ -36,6 +37,7 @@ class RoomCreation:
         Raises `RoomInUse` for an alias that is taken, `InvalidRoomState` where the rules refuse
         an event, `NotFound` for an invited local user who does not exist.
         """
+        require_active(requester)
         creator = requester.user_id
         self._rates.check_creation(creator)
         for invited in request.invites:

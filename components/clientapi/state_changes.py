@@ -7,6 +7,7 @@ from components.clientapi.aliases import AliasService
 from components.clientapi.current_state import membership_of
 from components.clientapi.memberships import MembershipService
 from components.clientapi.sending import Draft, EventSender
+from components.clientapi.suspension import require_active
 from internalapi.userapi import Requester
 from matrix.canonical import encode_canonical
 from matrix.errors import Forbidden
@@ -41,6 +42,7 @@ class StateChanges:
         if event_type == "m.room.member":
             target = parse_user_id(state_key)
             return await self._memberships.set_membership(requester, room_id, target, content)
+        require_active(requester)
         present = await self._present(requester, room_id, (event_type, state_key), content)
         if present is not None:
             return present

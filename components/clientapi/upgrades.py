@@ -9,6 +9,7 @@ from components.clientapi.current_state import State, levels_of, membership_of
 from components.clientapi.member_profiles import MemberProfiles
 from components.clientapi.rates import Rates
 from components.clientapi.sending import Draft, EventSender
+from components.clientapi.suspension import require_active
 from components.clientapi.transferred_state import (
     TRANSFERRED,
     quiet_power_levels,
@@ -57,6 +58,7 @@ class RoomUpgrades:
 
         Raises `Forbidden` for one who may not send tombstones.
         """
+        require_active(requester)
         user_id = requester.user_id
         await self._check(room_id, user_id)
         self._rates.check_creation(user_id)

@@ -9,6 +9,7 @@ from components.clientapi.public_rooms import PageToken, RoomFilter, page_of
 from components.clientapi.requesters import Requesters
 from components.clientapi.routes.answers import R0, V3
 from components.clientapi.sending import EventSender
+from components.clientapi.suspension import require_active
 from internalapi.roomserver import RoomDirectory
 from matrix.errors import BadJson, InvalidParam, NotFound
 from matrix.identifiers import ServerName, parse_room_alias, parse_room_id
@@ -77,6 +78,7 @@ class DirectoryRoutes:
 
     async def _put_visibility(self, request: Request) -> Response:
         requester = await self._requesters.member(request)
+        require_active(requester)
         room_id = parse_room_id(request.path["room_id"])
         body = await request.fields(allow_empty=True)
         visibility = body.optional_string("visibility", "public")

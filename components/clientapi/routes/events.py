@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from base.http import Request, Response, Router
+from components.clientapi.markers import MarkerWriter
 from components.clientapi.rates import Rates
 from components.clientapi.redactions import RedactionService, split_redacts
 from components.clientapi.relations import RelationChecks
@@ -10,6 +11,7 @@ from components.clientapi.requesters import Requesters
 from components.clientapi.routes.answers import R0, V3, event_id_response
 from components.clientapi.sending import Draft, EventSender
 from components.clientapi.state_changes import StateChanges
+from components.clientapi.suspension import require_active
 from components.clientapi.transactions import Transactions
 from internalapi.userapi import Requester
 from logs.records.room_input import Transaction
@@ -17,6 +19,8 @@ from matrix.errors import BadJson, InvalidParam
 from matrix.identifiers import EventID, RoomID, parse_event_id, parse_room_id
 
 _TRANSACTION_ID_CHARACTERS_MAX: Final = 255
+_TYPED: Final = frozenset({"m.room.message", "m.room.encrypted"})
+"""What a user may have typed; reactions and the like do not end typing."""
 
 
 class EventRoutes:
@@ -31,6 +35,7 @@ class EventRoutes:
         redactions: RedactionService,
         relations: RelationChecks,
         state_changes: StateChanges,
+        markers: MarkerWriter,
         rates: Rates,
     ) -> None:
         self._requesters = requesters
@@ -39,6 +44,7 @@ class EventRoutes:
         self._redactions = redactions
         self._relations = relations
         self._state_changes = state_changes
+        self._markers = markers
         self._rates = rates
 
     def add_to(self, router: Router) -> None:
@@ -60,14 +66,22 @@ class EventRoutes:
         if event_type == "m.room.redaction":
             target_id, rest = split_redacts(content)
             return await self._answer_redaction(requester, room_id, target_id, rest, transaction)
+        require_active(requester)
         if "m.relates_to" in content:
             await self._relations.check(content["m.relates_to"])
         draft = Draft(event_type, requester.user_id, content, transaction=transaction)
         return event_id_response(
             await self._transactions.once(
-                (transaction, room_id, event_type), lambda: self._sender.send(room_id, draft)
+                (transaction, room_id, event_type), lambda: self._send_draft(room_id, draft)
             )
         )
+
+    async def _send_draft(self, room_id: RoomID, draft: Draft) -> EventID:
+        """Send, and end the sender's typing, once only: repeats do not come here."""
+        event_id = await self._sender.send(room_id, draft)
+        if draft.type in _TYPED and self._markers.types(room_id, draft.sender):
+            await self._markers.end_typing(room_id, draft.sender)
+        return event_id
 
     async def _redact(self, request: Request) -> Response:
         requester = await self._requesters.member(request)

@@ -65,6 +65,7 @@ class House:
             for one in replicas
         ]
         self.client = self.replicas[0]
+        self.departures = replicas[0].departures
 
     async def user(self, localpart: str, *, is_admin: bool = False) -> "User":
         """Make an account and return its user."""

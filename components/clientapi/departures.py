@@ -1,0 +1,88 @@
+"""Taking users out of all their rooms."""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from typing import Final
+
+from base.database import DatabaseOutage
+from components.clientapi.current_state import membership_of
+from components.clientapi.sending import Draft, EventSender
+from internalapi.roomserver import RoomQueries
+from logs.log import LogOutage
+from matrix.errors import InvalidParam, LimitExceeded, MatrixError, Unavailable
+from matrix.identifiers import RoomID, ServerName, UserID, server_of
+from matrix.state_keys import member_key
+
+_log: Final = logging.getLogger(__name__)
+
+_LEFT: Final = ("join", "invite", "knock")
+_ROOMS_AT_ONCE: Final = 10
+_PASSES: Final = 2
+_LATER: Final = (Unavailable, LimitExceeded, LogOutage, DatabaseOutage)
+"""What says that the same attempt may succeed later."""
+
+
+class DepartureService:
+    """Leaves rooms in the name of local users; what other components reach as `Departures`."""
+
+    def __init__(self, sender: EventSender, rooms: RoomQueries, server_name: ServerName) -> None:
+        self._sender = sender
+        self._rooms = rooms
+        self._server_name = server_name
+
+    async def perform_leave_all(self, *, user_id: UserID) -> None:
+        """Leave all rooms, reject all invites and retract all knocks of a local user.
+
+        A repeat after a part was done does the rest. Raises `Unavailable` when it has to be
+        repeated later, and `InvalidParam` for a user of another server; a room that cannot be
+        left is passed over.
+        """
+        if server_of(user_id) != self._server_name:
+            raise InvalidParam(f"{user_id} is not of this server.")
+        # The second pass finds what the user entered during the first.
+        for _ in range(_PASSES):
+            try:
+                found = await self._rooms.query_rooms_of_user(
+                    user_id=user_id, memberships=list(_LEFT)
+                )
+            except _LATER as outage:
+                raise Unavailable(f"The rooms of {user_id} are not known for now.") from outage
+            if not found:
+                return
+            await self._leave_rooms(user_id, [one.room_id for one in found])
+
+    async def _leave_rooms(self, user_id: UserID, room_ids: list[RoomID]) -> None:
+        remaining = iter(room_ids)
+        outages: list[Exception] = []
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(_ROOMS_AT_ONCE, len(room_ids))):
+                group.create_task(self._leave_some(user_id, remaining, outages))
+        if outages:
+            raise Unavailable(f"{user_id} has not left all rooms.") from outages[0]
+
+    async def _leave_some(
+        self, user_id: UserID, remaining: Iterator[RoomID], outages: list[Exception]
+    ) -> None:
+        """Leave rooms until none remains, or one meets an outage, which others would meet too."""
+        for room_id in remaining:
+            try:
+                await self._leave(user_id, room_id)
+            except _LATER as outage:
+                outages.append(outage)
+            except MatrixError as refusal:
+                _log.warning(
+                    "A user who is gone stays in a room",
+                    extra={"user_id": user_id, "room_id": room_id, "reason": str(refusal)},
+                )
+            if outages:
+                return
+
+    async def _leave(self, user_id: UserID, room_id: RoomID) -> None:
+        own = member_key(user_id)
+        state = await self._sender.state(room_id, [own])
+        if membership_of(state, user_id) in _LEFT:
+            content = {"membership": "leave"}
+            await self._sender.send(
+                room_id, Draft("m.room.member", user_id, content, state_key=user_id)
+            )
