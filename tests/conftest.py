@@ -1,5 +1,7 @@
 """What all tests may use, and what holds for all of them."""
 
+import os
+
 from hypothesis import HealthCheck, settings
 
 from tests.fixtures.kafka_broker import kafka_broker, kafka_process
@@ -16,6 +18,9 @@ __all__ = [
     "pytest_runtest_makereport",
 ]
 
-# A busy machine makes examples slow, which says nothing about the code.
-settings.register_profile("xylem", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("xylem")
+# A busy machine makes examples slow, which says nothing about the code. On CI there is time for
+# more of them.
+settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("dev"), max_examples=100)
+settings.register_profile("dev", settings.get_profile("dev"), max_examples=40)
+settings.load_profile("ci" if os.environ.get("CI") else "dev")
