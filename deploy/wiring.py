@@ -20,12 +20,14 @@ from deploy.observing import Observing
 from deploy.readiness import OUTAGES
 from deploy.settings import Settings
 from deploy.trimming import Trimmer
+from internalapi.clientapi import Departures
 from internalapi.roomserver import RoomDirectory, RoomQueries
 from internalapi.transport import api_router
 from internalapi.userapi import Accounts, Authentication, Filters, Profiles
 from logs.consumer_loop import Consumer
 from logs.log import Log
-from matrix.identifiers import ServerName
+from matrix.errors import Unavailable
+from matrix.identifiers import ServerName, UserID
 from matrix.signing import SigningKey
 
 T = TypeVar("T")
@@ -65,6 +67,19 @@ class Ground(NamedTuple):
     stack: AsyncExitStack
 
 
+class LateDepartures:
+    """Takes users out of their rooms once the client API, which asks the user API, is built."""
+
+    def __init__(self) -> None:
+        self.departures: Departures | None = None
+
+    async def perform_leave_all(self, *, user_id: UserID) -> None:
+        """Leave all rooms of a local user. Raises `Unavailable`, also before it is connected."""
+        if self.departures is None:
+            raise Unavailable("The client API is not built yet.")
+        await self.departures.perform_leave_all(user_id=user_id)
+
+
 class Components(NamedTuple):
     """The components of this process."""
 
@@ -78,16 +93,19 @@ class Components(NamedTuple):
 
 async def build(ground: Ground, names: Collection[str]) -> Components:
     """Put these components together over their databases; nothing runs yet."""
-    users = await _build_users(ground) if "userapi" in names else None
+    late = LateDepartures() if "clientapi" in names else None
+    users = await _build_users(ground, late) if "userapi" in names else None
     rooms = await _build_rooms(ground) if "roomserver" in names else None
     reading = await _build_receipts(ground) if "receipts" in names else None
     typing = await _build_typing(ground) if "eduserver" in names else None
     sync = await _build_sync(ground, users) if "syncapi" in names else None
     clients = _build_clients(ground, users, rooms) if "clientapi" in names else None
+    if late is not None and clients is not None:
+        late.departures = clients.departures
     return Components(users, rooms, reading, typing, sync, clients)
 
 
-async def _build_users(ground: Ground) -> userapi.UserApi:
+async def _build_users(ground: Ground, departures: Departures | None) -> userapi.UserApi:
     users = userapi.build(
         settings=ground.settings.userapi,
         server_name=ServerName(ground.settings.server_name),
@@ -96,6 +114,7 @@ async def _build_users(ground: Ground) -> userapi.UserApi:
         clock=ground.clock,
         random_bytes=secrets.token_bytes,
         default_room_version=ground.settings.default_room_version,
+        departures=departures,
     )
     ground.stack.callback(users.close)
     return users
