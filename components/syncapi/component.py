@@ -16,10 +16,13 @@ from components.syncapi.freshness import Freshness
 from components.syncapi.gate import Gate
 from components.syncapi.position import SyncPosition
 from components.syncapi.projected import Projected
+from components.syncapi.rebuild import CONSUMER as _NAME
+from components.syncapi.rebuild import finished_rebuild
 from components.syncapi.routes.queries import RequestReading
 from components.syncapi.routes.rooms import RoomRoutes
 from components.syncapi.routes.sync import SyncRoutes
 from components.syncapi.settings import SyncApiSettings
+from components.syncapi.store.rebuilds import select_covered
 from components.syncapi.store.tables import SCHEMA
 from components.syncapi.sync.service import SyncService
 from components.syncapi.tokens import Tokens
@@ -31,8 +34,6 @@ from logs.records.room_output import OutputRoomEvent
 from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_ROOM_EVENT
 
 __all__ = ["SCHEMA", "SyncApi", "build"]
-
-_NAME = "syncapi"
 
 WAITING_POLLS: Final = Family(
     "xylem_syncapi_waiting_polls", "gauge", "Requests of /sync that wait for something new."
@@ -68,11 +69,15 @@ async def build(
     """Return client sync over its database, opened with `SCHEMA`; nothing is started."""
     partitions = log.partition_count(OUTPUT_ROOM_EVENT.name)
     client_data_partitions = log.partition_count(OUTPUT_CLIENT_DATA.name)
-    tokens = Tokens(log.generation, partitions, client_data_partitions)
+    number = await finished_rebuild(database)
+    covered = await database.read(select_covered)
+    # Tokens from before a rebuild are void.
+    generation = f"{log.generation}#{number}" if number else log.generation
+    tokens = Tokens(generation, partitions, client_data_partitions)
     room_events = Consumer(
         _NAME,
         OUTPUT_ROOM_EVENT,
-        lambda partition: RoomEventProcessor(partition, projected, rooms_gate),
+        lambda partition: RoomEventProcessor(partition, projected, rooms_gate, covered),
         log,
         database,
         clock=clock,
@@ -122,7 +127,9 @@ async def build(
         router=_router(serving),
         room_events=room_events,
         client_data=client_data,
-        follower=_follower(log, database, projected, settings, rooms=rooms_gate, data=data_gate),
+        follower=_follower(
+            log, database, projected, settings, rooms=rooms_gate, data=data_gate, number=number
+        ),
         end_long_polls=polls.close,
         is_waiting=polls.users.__contains__,
         readings=(projected.recent.readings, waiting, caches),
@@ -137,6 +144,7 @@ def _follower(
     *,
     rooms: Gate,
     data: Gate,
+    number: int,
 ) -> Follower:
     def learn_client_data(partition: int, found: NewestData) -> None:
         projected.learn_client_data(partition, found.newest, found.next_offset)
@@ -157,7 +165,7 @@ def _follower(
         learn=learn_client_data,
         max_bytes=settings.followed_bytes,
     )
-    return Follower(log, database, _NAME, (room_events, client_data))
+    return Follower(log, database, _NAME, (room_events, client_data), rebuilds=number)
 
 
 class _Serving(NamedTuple):

@@ -1,6 +1,6 @@
 """What client sync does with the records of its two topics."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from components.syncapi.changes import AccountDatum
 from components.syncapi.gate import Gate
@@ -17,10 +17,13 @@ from logs.records.room_output import OutputRoomEvent
 class RoomEventProcessor:
     """Projects one partition of OutputRoomEvent."""
 
-    def __init__(self, partition: int, projected: Projected, gate: Gate) -> None:
+    def __init__(
+        self, partition: int, projected: Projected, gate: Gate, covered: Mapping[str, int]
+    ) -> None:
         self._partition = partition
         self._projected = projected
         self._gate = gate
+        self._covered = covered
         self._start = 0
         self._written: Written | None = None
         gate.begin(partition)
@@ -33,7 +36,7 @@ class RoomEventProcessor:
     ) -> None:
         """Write a batch of room records."""
         self._start = self._gate.start_of(self._partition, messages[0].position.offset)
-        self._written = write_batch(connection, project(messages, outbox.reject))
+        self._written = write_batch(connection, project(messages, outbox.reject, self._covered))
 
     def committed(self) -> None:
         """Let memory follow, and wake those who wait for it."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 from base.database import Database, DatabaseOutage
 from components.syncapi.followed_topic import FollowedTopic
 from components.syncapi.store.following import select_positions
+from components.syncapi.store.rebuilds import select_rebuild
 from components.syncapi.store.tables import Connection
 from logs.consumer_backoff import Backoff
 from logs.log import Log, LogOutage, Record, Tail
@@ -16,6 +17,7 @@ _log: Final = logging.getLogger(__name__)
 
 _TICK_S: Final = 0.1
 """How soon it is noticed that a partition has changed hands."""
+_WATCH_S: Final = 1.0
 _MOST_AT_ONCE: Final = 500
 _SOON_S: Final = 0.005
 _LATER_S: Final = 0.02
@@ -24,6 +26,10 @@ _BETWEEN_S: Final = 0.01
 """Pause after a look that was worth it: under load the next one brings more."""
 _LOOKS_SOON: Final = 4
 _LOOKS_LATER: Final = 50
+
+
+class RebuildBegun(Exception):
+    """The tables that this process answers from are being made anew."""
 
 
 class Follower:
@@ -35,24 +41,42 @@ class Follower:
     """
 
     def __init__(
-        self, log: Log, database: Database, consumer: str, topics: Sequence[FollowedTopic[Any]]
+        self,
+        log: Log,
+        database: Database,
+        consumer: str,
+        topics: Sequence[FollowedTopic[Any]],
+        *,
+        rebuilds: int,
     ) -> None:
         self._log: Final = log
         self._database: Final = database
         self._consumer: Final = consumer
         self._topics: Final = topics
+        self._rebuilds: Final = rebuilds
         self._arrived: Final = asyncio.Event()
 
     async def run(self) -> None:
         """Follow until cancelled.
 
-        Raises `RecordsLost` when memory is behind what the log keeps: to start again from the
-        database helps.
+        Raises (in a group) `RecordsLost` when memory is behind what the log keeps, and
+        `RebuildBegun`: in both cases the process has to start again from the database.
         """
         async with asyncio.TaskGroup() as tasks:
             for topic in self._topics:
                 tasks.create_task(self._read(topic), name=f"follower-{topic.name}")
             tasks.create_task(self._look(), name="follower-look")
+            tasks.create_task(self._watch_rebuilds(), name="follower-rebuilds")
+
+    async def _watch_rebuilds(self) -> None:
+        while True:
+            await asyncio.sleep(_WATCH_S)
+            try:
+                newest = await self._database.read(select_rebuild)
+            except DatabaseOutage:
+                continue  # nobody can be answered wrongly now
+            if newest is not None and newest.number != self._rebuilds:
+                raise RebuildBegun("Client sync's tables are rebuilt: start again to wait for it.")
 
     async def _read(self, topic: FollowedTopic[Any]) -> None:
         backoff = Backoff()

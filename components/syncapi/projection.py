@@ -1,7 +1,7 @@
 """What the records of OutputRoomEvent mean to client sync: events, state, memberships to write."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -35,6 +35,7 @@ from matrix.room_versions import room_version
 
 _log: Final = logging.getLogger(__name__)
 
+_NOT_REBUILT: Final[Mapping[str, int]] = {}
 Reject = Callable[[Message[OutputRoomEvent], str], None]
 
 
@@ -77,16 +78,23 @@ class Batch:
         return [change for addition in self.additions for change in addition.memberships]
 
 
-def project(messages: Sequence[Message[OutputRoomEvent]], reject: Reject) -> Batch:
+def project(
+    messages: Sequence[Message[OutputRoomEvent]],
+    reject: Reject,
+    covered: Mapping[str, int] = _NOT_REBUILT,
+) -> Batch:
     """Return what the messages of a partition ask to write.
 
-    What cannot be understood is rejected.
+    What cannot be understood is rejected. `covered` has rooms that were rebuilt from what their
+    records before an offset tell; only invites from afar are nowhere else.
     """
     batch = Batch()
     is_told = _log.isEnabledFor(logging.DEBUG)
     for message in messages:
         position, record = message.position, message.value
         batch.next_offset = position.offset + 1
+        if covered and _is_covered(record, position.offset, covered):
+            continue
         request_id.set(getattr(record, "request_id", ""))
         try:
             _project_one(batch, record, position.offset)
@@ -97,6 +105,12 @@ def project(messages: Sequence[Message[OutputRoomEvent]], reject: Reject) -> Bat
             _log.debug("A record was projected", extra=fields)
     request_id.set("")
     return batch
+
+
+def _is_covered(record: OutputRoomEvent, offset: int, covered: Mapping[str, int]) -> bool:
+    return offset < covered.get(record.room_id, offset) and not isinstance(
+        record, InviteReceived | InviteRetired
+    )
 
 
 def _project_one(batch: Batch, record: OutputRoomEvent, order: int) -> None:

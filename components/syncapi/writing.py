@@ -70,11 +70,18 @@ def _write_memberships(connection: Connection, batch: Batch) -> list[MembershipC
         for change in changes:
             if change.membership is None:
                 change.membership = found.get(change.event_id, "leave")
-    changes += [invite.change for invite in batch.invites]
+    invites = [invite for invite in batch.invites if not _is_joined(connection, invite.change)]
+    changes += [invite.change for invite in invites]
     changes.sort(key=lambda change: change.stream_order)
     upsert_memberships(connection, changes)
-    upsert_invites(connection, [(invite.change, invite.invite_state) for invite in batch.invites])
+    upsert_invites(connection, [(invite.change, invite.invite_state) for invite in invites])
     return changes + _retire_invites(connection, batch.retired)
+
+
+def _is_joined(connection: Connection, invite: MembershipChange) -> bool:
+    # After a rebuild an invite may come after the join that it led to.
+    now = select_membership(connection, invite.user_id, invite.room_id)
+    return now is not None and now.membership == "join"
 
 
 def _retire_invites(

@@ -20,6 +20,8 @@ __all__ = [
     "MEMBERSHIPS",
     "MEMBERSHIP_CHANGES",
     "POSITIONS",
+    "REBUILDS",
+    "REBUILT_ROOMS",
     "SCHEMA",
     "STATE_CHANGES",
     "Connection",
@@ -120,6 +122,26 @@ ACCOUNT_DATA: Final = sa.Table(
     sa.Column("type", sa.Text, primary_key=True),
     sa.Column("stream_order", sa.BigInteger, nullable=False),
     sa.Column("content", sa.LargeBinary, nullable=False),
+)
+
+REBUILDS: Final = sa.Table(
+    "rebuilds",
+    METADATA,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    # Begun, emptied (the tables), done: see `store.rebuilds`.
+    sa.Column("stage", sa.Text, nullable=False),
+    # Rooms up to this one, ordered by ID, are there again.
+    sa.Column("reached", sa.Text, nullable=False),
+    # MessagePack map: by partition the offset at which the consumer goes on.
+    sa.Column("offsets", sa.LargeBinary, nullable=False),
+)
+
+REBUILT_ROOMS: Final = sa.Table(
+    "rebuilt_rooms",
+    METADATA,
+    sa.Column("room_id", sa.Text, primary_key=True),
+    # Records of the topic before this offset are among what the room was rebuilt from.
+    sa.Column("covered_upto", sa.BigInteger, nullable=False),
 )
 
 POSITIONS: Final = add_consumer_tables(METADATA).positions

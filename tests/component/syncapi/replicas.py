@@ -40,6 +40,15 @@ class Replica(House):
     async def stop_follower(self) -> None:
         await _stop(self._following)
 
+    async def follower_end(self) -> BaseExceptionGroup[BaseException]:
+        """Return what the follower fails with, once it does."""
+        [following] = self._following
+        await asyncio.wait([following])
+        self._following.clear()
+        error = following.exception()
+        assert isinstance(error, BaseExceptionGroup)
+        return error
+
     async def stop(self) -> None:
         self.sync_api.end_long_polls()
         await _stop(self._following)

@@ -204,13 +204,7 @@ class House:
 
     async def put(self, *records: OutputRoomEvent, origin: Origin | None = None) -> None:
         """Announce records, all at once."""
-        await self.log.append(
-            OUTPUT_ROOM_EVENT.name,
-            [
-                Outgoing(record.room_id, OUTPUT_ROOM_EVENT.encode(record), origin)
-                for record in records
-            ],
-        )
+        await announce(self.log, *records, origin=origin)
 
     async def put_account_data(
         self, user_id: str, kind: str, content: Any, room_id: str | None = None
@@ -260,6 +254,16 @@ class House:
     async def room(self, token: str, room: Room, path: str, **query: Any) -> Answer:
         """Read something of a room."""
         return await self.get(token, f"rooms/{quote(room.room_id)}/{path}", **query)
+
+
+async def announce(
+    log: EmbeddedLog, *records: OutputRoomEvent, origin: Origin | None = None
+) -> None:
+    """Announce records, all at once, whether anybody reads them or not."""
+    await log.append(
+        OUTPUT_ROOM_EVENT.name,
+        [Outgoing(record.room_id, OUTPUT_ROOM_EVENT.encode(record), origin) for record in records],
+    )
 
 
 @asynccontextmanager
