@@ -32,6 +32,10 @@ $(CONFIG): | .venv/.locked
 run: .venv/.locked $(CONFIG) ## Start a server on 127.0.0.1:8008 to try things out, with data in ./data
 	@$(BIN)/python -m deploy.cli monolith --config $(CONFIG) --welcome
 
+.PHONY: cluster
+cluster: .venv/.locked ## Start every component as a process of its own; CLUSTER="--replicas clientapi=2"
+	@$(BIN)/python -m deploy.cli cluster $(CLUSTER)
+
 .PHONY: test
 test: .venv/.locked ## Run all tests
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
