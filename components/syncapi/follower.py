@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Coroutine, Sequence
+from typing import Any, Final, TypeVar
 
 from base.database import Database, DatabaseOutage
 from components.syncapi.followed_topic import FollowedTopic
@@ -12,6 +12,8 @@ from components.syncapi.store.rebuilds import select_rebuild
 from components.syncapi.store.tables import Connection
 from logs.consumer_backoff import Backoff
 from logs.log import Log, LogOutage, Record, Tail
+
+T = TypeVar("T")
 
 _log: Final = logging.getLogger(__name__)
 
@@ -72,7 +74,7 @@ class Follower:
         while True:
             await asyncio.sleep(_WATCH_S)
             try:
-                newest = await self._database.read(select_rebuild)
+                newest = await _to_its_end(self._database.read(select_rebuild))
             except DatabaseOutage:
                 continue  # nobody can be answered wrongly now
             if newest is not None and newest.number != self._rebuilds:
@@ -143,7 +145,7 @@ class Follower:
             return confirmed
 
         has_moved = False
-        for topic, found in await self._database.read(work):
+        for topic, found in await _to_its_end(self._database.read(work)):
             for partition, one in found.items():
                 topic.learn(partition, one)
                 has_moved = True
@@ -155,6 +157,18 @@ def _delay_s(looks: int) -> float:
     if looks < _LOOKS_SOON:
         return _SOON_S
     return _LATER_S if looks < _LOOKS_LATER else _RARELY_S
+
+
+async def _to_its_end(reading: Coroutine[Any, Any, T]) -> T:
+    """Await a short query; on cancellation after its end: cut off, it would cost a connection."""
+    task = asyncio.ensure_future(reading)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()
+        raise
 
 
 async def _give_up(reading: asyncio.Future[Sequence[Record]]) -> None:
