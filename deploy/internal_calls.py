@@ -11,6 +11,7 @@ from aiohttp import ClientSession
 
 from deploy.errors import StartRefused
 from deploy.settings import InternalSettings
+from internalapi.clientapi import Departures
 from internalapi.process import Process, ProcessStatus
 from internalapi.roomserver import RoomDirectory, RoomQueries
 from internalapi.transport import CallMetrics, Replicas, api_client, open_session
@@ -68,6 +69,10 @@ class InternalCalls:
         return RoomApis(
             self._api("roomserver", RoomQueries), self._api("roomserver", RoomDirectory)
         )
+
+    def departures(self) -> Departures | None:
+        """Return the client API in other processes, as the user API needs it, if it has a URL."""
+        return self._api("clientapi", Departures) if "clientapi" in self._replicas else None
 
     def process(self, url: str) -> Process:
         """Return the process at a URL."""

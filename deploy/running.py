@@ -126,7 +126,7 @@ class Server:
         )
         self._observing.log(log)
         calls: InternalCalls | None = None
-        if asked:
+        if wiring.asked_elsewhere(self._names):
             calls = await self._stack.enter_async_context(
                 internal_calls(settings.internal, self._observing.calls)
             )

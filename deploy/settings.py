@@ -61,7 +61,7 @@ class InternalUrls(msgspec.Struct, frozen=True, kw_only=True):
 
     One base URL such as `http://10.0.0.5:8009`, or a list with one for each replica, which are
     called in turn. A name that stands for several replicas, as of a service in Kubernetes, is one
-    URL. Needed are those of components that are asked, the user API and the room server.
+    URL. Those of components that nobody asks are for `xylem status`.
     """
 
     userapi: Urls = ()
@@ -73,7 +73,7 @@ class InternalUrls(msgspec.Struct, frozen=True, kw_only=True):
     eduserver: Urls = ()
     """The EDU server, for `xylem status`."""
     clientapi: Urls = ()
-    """The client API, for `xylem status`."""
+    """The client API, which the user API calls when an account is deactivated."""
     syncapi: Urls = ()
     """Client sync, for `xylem status`."""
 

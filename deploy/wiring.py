@@ -42,7 +42,9 @@ ASKED: Final[Mapping[str, tuple[str, ...]]] = {
     "syncapi": ("userapi",),
     "clientapi": ("userapi", "roomserver"),
 }
-"""Which components each one asks."""
+"""Which components each one asks, and waits for at its start."""
+ASKED_LATER: Final[Mapping[str, tuple[str, ...]]] = {"userapi": ("clientapi",)}
+"""Which ones it asks besides, that wait for it."""
 
 
 class OpenDatabase(Protocol):
@@ -94,7 +96,8 @@ class Components(NamedTuple):
 async def build(ground: Ground, names: Collection[str]) -> Components:
     """Put these components together over their databases; nothing runs yet."""
     late = LateDepartures() if "clientapi" in names else None
-    users = await _build_users(ground, late) if "userapi" in names else None
+    departures = late if late is not None or ground.calls is None else ground.calls.departures()
+    users = await _build_users(ground, departures) if "userapi" in names else None
     rooms = await _build_rooms(ground) if "roomserver" in names else None
     reading = await _build_receipts(ground) if "receipts" in names else None
     typing = await _build_typing(ground) if "eduserver" in names else None
@@ -270,4 +273,13 @@ def internal_routers(components: Components, secret: str) -> list[Router]:
             api_router(RoomQueries, rooms.queries, secret=secret, outages=OUTAGES),
             api_router(RoomDirectory, rooms.directory, secret=secret, outages=OUTAGES),
         ]
+    if components.clients is not None:
+        departures: Departures = components.clients.departures
+        routers.append(api_router(Departures, departures, secret=secret, outages=OUTAGES))
     return routers
+
+
+def asked_elsewhere(names: Collection[str]) -> set[str]:
+    """Return the components that these ask and that are not among them, whenever they ask."""
+    asked = {one for name in names for one in (*ASKED[name], *ASKED_LATER.get(name, ()))}
+    return asked - set(names)

@@ -15,7 +15,7 @@ from deploy.internal_calls import internal_secret, urls_of
 from deploy.log_lines import configure_logging
 from deploy.running import Server, run_to_the_end
 from deploy.settings import ListenerSettings, Settings
-from deploy.wiring import ASKED, COMPONENTS
+from deploy.wiring import COMPONENTS, asked_elsewhere
 
 _log: Final = logging.getLogger(__name__)
 
@@ -73,17 +73,16 @@ def _require_separable(settings: Settings, names: Collection[str]) -> None:
     internal_secret(settings.internal)
     urls = urls_of(settings.internal)
     for name in names:
-        for asked in ASKED[name]:
-            if asked not in names and not urls[asked]:
+        for asked in sorted(asked_elsewhere([name]) - set(names)):
+            if not urls[asked]:
                 raise StartRefused(
                     f"{name} asks {asked}, which is not in this process and has no URL.",
                     f"Set internal.urls.{asked}, such as http://{asked}.example.org:8009",
                 )
     served = {api for listener in settings.listeners for api in listener.apis}
-    asked_elsewhere = {one for name in COMPONENTS if name not in names for one in ASKED[name]}
-    called = sorted(asked_elsewhere & set(names))
+    called = asked_elsewhere([name for name in COMPONENTS if name not in names])
     if called and "internal" not in served:
         raise StartRefused(
-            f"Others could not call {' and '.join(called)}: no listener serves `internal`.",
+            f"Others could not call {' and '.join(sorted(called))}: no listener serves `internal`.",
             "Add a listener with `apis: [internal]` and a port that only your machines reach.",
         )

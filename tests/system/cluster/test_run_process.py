@@ -17,8 +17,9 @@ import yaml
 from deploy.local.cluster import CHECKOUT, LocalCluster
 from deploy.local.programs import Program, ProgramMissing
 from tests.fixtures.servers import missing
-from tests.system.client import Homeserver
+from tests.system.client import PASSWORD, Homeserver
 from tests.system.cluster.conftest import SETTINGS, RunningCluster
+from tests.system.follower import follower_of, following
 from tests.system.server_process import SHARED_SECRET, environment
 
 
@@ -188,6 +189,25 @@ async def test_a_long_poll_is_answered_when_its_process_stops(
     assert await waiting == 200
     process.program.start()
     await asyncio.to_thread(process.wait_until_ready)
+
+
+async def test_a_deactivated_user_leaves_though_the_components_are_apart(
+    alone: Homeserver,
+) -> None:
+    alice, bob = await alone.register_all("carol", "dave")
+    room_id = await alice.create_room(preset="public_chat")
+    await bob.join(room_id)
+    identifier = {"type": "m.id.user", "user": bob.user_id}
+    auth = {"type": "m.login.password", "identifier": identifier, "password": PASSWORD}
+
+    follower = await follower_of(alice)
+
+    async with following(follower):
+        await bob.call("POST", "/account/deactivate", {"auth": auth})
+        await follower.until(lambda: bool(follower.rooms.get(room_id)))
+
+    [left] = follower.rooms[room_id]
+    assert (left["state_key"], left["content"]["membership"]) == (bob.user_id, "leave")
 
 
 def test_status_shows_processes_topics_and_lag(running_cluster: RunningCluster) -> None:

@@ -3,10 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 
 from deploy.cli import main
+from deploy.settings import InternalUrls
+from deploy.wiring import ASKED, ASKED_LATER, COMPONENTS
 
 KAFKA = {"kafka": {"bootstrap_servers": ["127.0.0.1:1"]}}
 POSTGRES = {"url": "postgresql://xylem@127.0.0.1:1/xylem"}
@@ -16,7 +19,7 @@ SEPARABLE: dict[str, Any] = {
     "listeners": [{"port": 0, "apis": ["internal"]}],
     "internal": {
         "secret": "only for this test",
-        "urls": {"userapi": "http://127.0.0.1:1", "roomserver": "http://127.0.0.1:1"},
+        "urls": dict.fromkeys(("userapi", "roomserver", "clientapi"), "http://127.0.0.1:1"),
     },
 }
 
@@ -43,6 +46,12 @@ SEPARABLE: dict[str, Any] = {
             {"internal": {"secret": "only for this test", "urls": {"userapi": "http://a"}}},
             "clientapi asks roomserver",
             "internal.urls.roomserver",
+        ),
+        (
+            "userapi",
+            {"internal": {"secret": "only for this test"}},
+            "userapi asks clientapi",
+            "internal.urls.clientapi",
         ),
         (
             "userapi",
@@ -112,3 +121,13 @@ def test_replicas_are_a_component_and_a_number(
 ) -> None:
     assert main(["cluster", "--replicas", replicas]) == 1
     assert f"'{replicas}' is not a component and a number." in capsys.readouterr().err
+
+
+def test_the_catalogue_of_components_is_whole() -> None:
+    asked = {one for ones in (*ASKED.values(), *ASKED_LATER.values()) for one in ones}
+
+    assert set(ASKED) == set(COMPONENTS)
+    assert asked <= set(COMPONENTS)
+    assert set(msgspec.structs.asdict(InternalUrls())) == set(COMPONENTS)
+    for number, name in enumerate(COMPONENTS):
+        assert set(ASKED[name]) <= set(COMPONENTS[:number])
