@@ -1,19 +1,23 @@
 """Programs that run beside this process and end with it, however it ends."""
 
+import contextlib
 import ctypes
+import functools
 import os
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from deploy.errors import StartRefused
 
 _SET_PARENT_DEATH_SIGNAL: Final = 1
+_PORTS: Final = (15_000, 32_768)
 _LOOK_AGAIN_S: Final = 0.05
 _SHOWN_CHARACTERS: Final = 4000
 
@@ -35,10 +39,23 @@ def find_program(name: str, advice: str, *folders: str) -> str:
 
 
 def free_port() -> int:
-    """Return a loopback port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """Return a loopback port that nobody uses, another one each time."""
+    for port in _ports():
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
+    raise ProgramFailed("There is no free port.")
+
+
+@functools.cache
+def _ports() -> Iterator[int]:
+    """Return this process's ports in the order in which they are tried.
+
+    The system gives none of these to outgoing connections: one of those could take the port before
+    its program listens, or while it is down.
+    """
+    first = random.randrange(*_PORTS)  # noqa: S311 (nobody has to guess it)
+    return iter([*range(first, _PORTS[1]), *range(_PORTS[0], first)])
 
 
 def is_listening(port: int) -> bool:
