@@ -17,17 +17,18 @@ class Follower:
     sync before.
     """
 
-    def __init__(self, client: Client, since: str) -> None:
+    def __init__(self, client: Client, since: str, *, sync_filter: Any = None) -> None:
         self.client = client
         self.since = since
         """The token up to which `rooms` tells everything."""
+        self._filter = sync_filter
         self.rooms: dict[str, list[Event]] = {}
         self.gaps_filled = 0
         self._grown = asyncio.Condition()
 
     async def step(self, timeout_ms: int = 0) -> bool:
         """Make one /sync and take in what it tells; returns whether there was anything."""
-        answer = await self.client.sync(self.since, timeout_ms=timeout_ms)
+        answer = await self.client.sync(self.since, timeout_ms=timeout_ms, sync_filter=self._filter)
         joined: dict[str, Any] = answer.get("rooms", {}).get("join", {})
         found = {}
         for room_id, room in joined.items():
@@ -69,9 +70,10 @@ class Follower:
         await self.until(lambda: wanted <= set(ids(self.rooms.get(room_id, []))))
 
 
-async def follower_of(client: Client) -> Follower:
+async def follower_of(client: Client, *, sync_filter: Any = None) -> Follower:
     """Return a follower that starts from now."""
-    return Follower(client, (await client.sync())["next_batch"])
+    since = (await client.sync())["next_batch"]
+    return Follower(client, since, sync_filter=sync_filter)
 
 
 @contextlib.asynccontextmanager

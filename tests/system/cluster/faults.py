@@ -64,8 +64,11 @@ def halted(component: str) -> Fault:
 
     async def occur(cluster: LocalCluster, probe: Probe) -> Course:
         program = cluster.processes[f"{component}-1"].program
-        program.send_signal(signal.SIGSTOP)
-        return await _until_taken_over(program, probe)
+        try:
+            program.send_signal(signal.SIGSTOP)
+            return await _until_taken_over(probe)
+        finally:
+            program.send_signal(signal.SIGCONT)
 
     return Fault(f"{component} halted", occur)
 
@@ -86,20 +89,19 @@ def halted_in_a_transaction(component: str) -> Fault:
                 await asyncio.sleep(random.uniform(0, _UNTIL_STILL_S))
             else:
                 raise AssertionError("The process was never seen in a transaction.")
+            return await _until_taken_over(probe)
         finally:
+            program.send_signal(signal.SIGCONT)
             await database.close()
-        return await _until_taken_over(program, probe)
 
     return Fault(f"{component} halted in a transaction", occur)
 
 
-async def _until_taken_over(program: Program, probe: Probe) -> Course:
-    """Let a program that stands still go on when its session is over and others do its work."""
+async def _until_taken_over(probe: Probe) -> Course:
+    """Wait until the session of a program that stands still is over and others do its work."""
     began_s = time.monotonic()
     taken_over_s, _ = await asyncio.gather(probe(), asyncio.sleep(_STANDSTILL_S))
-    over_s = time.monotonic()
-    program.send_signal(signal.SIGCONT)
-    return Course(began_s, taken_over_s, over_s)
+    return Course(began_s, taken_over_s, time.monotonic())
 
 
 async def _has_written(database: "asyncpg.Connection[asyncpg.Record]", program: Program) -> bool:

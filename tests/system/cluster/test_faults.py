@@ -28,7 +28,10 @@ from tests.system.server_process import SHARED_SECRET
 ANSWERS_BEFORE: Final = 30
 ANSWERS_AFTER: Final = 30
 LINES_AT_MOST: Final = 400
-SHORT_SESSIONS: Final = {"log": {"kafka": {"session_timeout_s": SESSION_TIMEOUT_S}}}
+QUICK_TO_NOTICE: Final = {
+    "log": {"kafka": {"session_timeout_s": SESSION_TIMEOUT_S}},
+    "internal": {"attempt_timeout_s": 1.0},
+}
 
 
 class FaultyCluster:
@@ -86,7 +89,7 @@ def faulty() -> Iterator[FaultyCluster]:
     folder.chmod(0o755)
     try:
         try:
-            cluster = LocalCluster(folder, REPLICAS | {"syncapi": 2}, SETTINGS | SHORT_SESSIONS)
+            cluster = LocalCluster(folder, REPLICAS | {"syncapi": 2}, SETTINGS | QUICK_TO_NOTICE)
         except ProgramMissing as absent:
             missing(absent.message)
         faulty = FaultyCluster(cluster)
