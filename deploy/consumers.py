@@ -12,6 +12,7 @@ from logs.topics import (
     INPUT_ROOM_EVENT,
     INPUT_TYPING,
     OUTPUT_CLIENT_DATA,
+    OUTPUT_RECEIPT,
     OUTPUT_ROOM_EVENT,
     Topic,
 )
@@ -31,4 +32,5 @@ CONSUMERS: Final = (
     ConsumerPlace("eduserver", INPUT_TYPING, EDUSERVER),
     ConsumerPlace("syncapi", OUTPUT_ROOM_EVENT, SYNCAPI),
     ConsumerPlace("syncapi", OUTPUT_CLIENT_DATA, SYNCAPI),
+    ConsumerPlace("syncapi", OUTPUT_RECEIPT, SYNCAPI),
 )

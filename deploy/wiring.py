@@ -217,6 +217,8 @@ def start(tasks: Tasks, components: Components, ground: Ground) -> None:
     if sync is not None:
         tasks.start("syncapi, rooms", sync.room_events.run())
         tasks.start("syncapi, client data", sync.client_data.run())
+        tasks.start("syncapi, receipts", sync.receipts.run())
+        tasks.start("syncapi, typing", sync.typing.run())
         tasks.start("syncapi, follower", sync.follower.run())
     if clients is not None:
         tasks.start("clientapi, outcomes", clients.outcomes.run())
@@ -234,7 +236,8 @@ def _consumers(components: Components) -> list[Consumer[Any]]:
         if part is not None
     ]
     if components.sync is not None:
-        found += (components.sync.room_events, components.sync.client_data)
+        sync = components.sync
+        found += (sync.room_events, sync.client_data, sync.receipts)
     return found
 
 

@@ -11,27 +11,37 @@ from base.metrics import Family, Reading, Source, sizes_of
 from components.syncapi.consumer import ClientDataProcessor, RoomEventProcessor
 from components.syncapi.followed_topic import FollowedTopic
 from components.syncapi.follower import Follower
-from components.syncapi.following import NewestData, confirm_client_data, confirm_rooms
+from components.syncapi.following import (
+    NewestData,
+    NewReceipts,
+    confirm_client_data,
+    confirm_receipts,
+    confirm_rooms,
+)
 from components.syncapi.freshness import Freshness
 from components.syncapi.gate import Gate
 from components.syncapi.position import SyncPosition
 from components.syncapi.projected import Projected
 from components.syncapi.rebuild import CONSUMER as _NAME
 from components.syncapi.rebuild import finished_rebuild
+from components.syncapi.receipt_consumer import ReceiptProcessor
 from components.syncapi.routes.queries import RequestReading
 from components.syncapi.routes.rooms import RoomRoutes
 from components.syncapi.routes.sync import SyncRoutes
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.store.rebuilds import select_covered
 from components.syncapi.store.tables import SCHEMA
+from components.syncapi.sync.ephemeral import EphemeralLook
 from components.syncapi.sync.service import SyncService
 from components.syncapi.tokens import Tokens
+from components.syncapi.typing_rooms import TypingReader
 from internalapi.userapi import Authentication, Filters
 from logs.consumer_loop import Consumer
 from logs.log import Log
 from logs.records.client_data import OutputClientData
+from logs.records.receipts import OutputReceipt
 from logs.records.room_output import OutputRoomEvent
-from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_ROOM_EVENT
+from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, OUTPUT_ROOM_EVENT, OUTPUT_TYPING
 
 __all__ = ["SCHEMA", "SyncApi", "build"]
 
@@ -47,6 +57,8 @@ class SyncApi(NamedTuple):
     router: Router
     room_events: Consumer[OutputRoomEvent]
     client_data: Consumer[OutputClientData]
+    receipts: Consumer[OutputReceipt]
+    typing: TypingReader
     follower: Follower
     """Has to run where other processes may project, too."""
     end_long_polls: Callable[[], None]
@@ -73,7 +85,15 @@ async def build(
     covered = await database.read(select_covered)
     # Tokens from before a rebuild are void.
     generation = f"{log.generation}#{number}" if number else log.generation
-    tokens = Tokens(generation, partitions, client_data_partitions)
+    receipt_partitions = log.partition_count(OUTPUT_RECEIPT.name)
+    typing_partitions = log.partition_count(OUTPUT_TYPING.name)
+    tokens = Tokens(
+        generation,
+        partitions,
+        client_data_partitions,
+        receipt_partitions=receipt_partitions,
+        typing_partitions=typing_partitions,
+    )
     room_events = Consumer(
         _NAME,
         OUTPUT_ROOM_EVENT,
@@ -90,10 +110,21 @@ async def build(
         database,
         clock=clock,
     )
+    receipts = Consumer(
+        _NAME,
+        OUTPUT_RECEIPT,
+        lambda partition: ReceiptProcessor(partition, projected, receipts_gate),
+        log,
+        database,
+        clock=clock,
+    )
+    receipts_at = await receipts.positions()
     rooms_at, data_at = await room_events.positions(), await client_data.positions()
     start = SyncPosition(
         tuple(rooms_at.get(number, 0) for number in range(partitions)),
         tuple(data_at.get(number, 0) for number in range(client_data_partitions)),
+        tuple(receipts_at.get(number, 0) for number in range(receipt_partitions)),
+        (0,) * typing_partitions,
     )
     projected = Projected(
         start,
@@ -105,6 +136,7 @@ async def build(
     )
     rooms_gate = Gate(projected.rooms, room_events.position)
     data_gate = Gate(projected.client_data, client_data.position)
+    receipts_gate = Gate(projected.receipts, receipts.position)
     wait_s = settings.read_your_writes_timeout_s
     serving = _Serving(
         log=log,
@@ -127,8 +159,17 @@ async def build(
         router=_router(serving),
         room_events=room_events,
         client_data=client_data,
+        receipts=receipts,
+        typing=TypingReader(log, projected.learn_typing),
         follower=_follower(
-            log, database, projected, settings, rooms=rooms_gate, data=data_gate, number=number
+            log,
+            database,
+            projected,
+            settings,
+            rooms=rooms_gate,
+            data=data_gate,
+            receipts=receipts_gate,
+            number=number,
         ),
         end_long_polls=polls.close,
         is_waiting=polls.users.__contains__,
@@ -145,10 +186,22 @@ def _follower(
     rooms: Gate,
     data: Gate,
     number: int,
+    receipts: Gate,
 ) -> Follower:
     def learn_client_data(partition: int, found: NewestData) -> None:
         projected.learn_client_data(partition, found.newest, found.next_offset)
 
+    def learn_receipts(partition: int, found: NewReceipts) -> None:
+        projected.learn_receipts(partition, found.receipts, found.next_offset)
+
+    moved_receipts = FollowedTopic(
+        OUTPUT_RECEIPT.name,
+        receipts,
+        partitions=log.partition_count(OUTPUT_RECEIPT.name),
+        confirm=confirm_receipts,
+        learn=learn_receipts,
+        max_bytes=settings.followed_bytes,
+    )
     room_events = FollowedTopic(
         OUTPUT_ROOM_EVENT.name,
         rooms,
@@ -165,7 +218,8 @@ def _follower(
         learn=learn_client_data,
         max_bytes=settings.followed_bytes,
     )
-    return Follower(log, database, _NAME, (room_events, client_data), rebuilds=number)
+    topics = (room_events, client_data, moved_receipts)
+    return Follower(log, database, _NAME, topics, rebuilds=number)
 
 
 class _Serving(NamedTuple):
@@ -192,6 +246,13 @@ def _router(serving: _Serving) -> Router:
         now_ms=serving.clock.now_ms,
         room_partition=room_partition,
         user_partition=partial(serving.log.partition_of, OUTPUT_CLIENT_DATA.name),
+        ephemeral=EphemeralLook(
+            serving.projected,
+            tokens=serving.tokens,
+            room_partition=room_partition,
+            receipt_partition=partial(serving.log.partition_of, OUTPUT_RECEIPT.name),
+            typing_partition=partial(serving.log.partition_of, OUTPUT_TYPING.name),
+        ),
     )
     router = Router()
     SyncRoutes(

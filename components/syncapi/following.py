@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from components.syncapi.changes import MembershipChange
+from components.syncapi.receipts import Receipt, receipt_of
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.events import select_replacing
 from components.syncapi.store.following import (
@@ -28,7 +29,7 @@ from logs.records.room_output import (
     OutputRoomEvent,
     RedactionApplied,
 )
-from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_ROOM_EVENT
+from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, OUTPUT_ROOM_EVENT
 
 _NO_EVENT: Final = ""
 
@@ -127,6 +128,30 @@ def _written(
         rewritten = [stored[event_id] for event_id in told.redacted if event_id in stored]
         rewritten += select_replacing(connection, told.redacted)
     return Written(events, changes, rewritten, told.next_offset)
+
+
+class NewReceipts(msgspec.Struct):
+    """Receipts that moved, and up to where that was looked at."""
+
+    receipts: list[Receipt]
+    next_offset: int
+
+
+def confirm_receipts(
+    connection: Connection, followed: Mapping[int, Sequence[Record]]
+) -> dict[int, NewReceipts]:
+    """Return per partition which receipts these records moved."""
+    del connection  # the projection takes every receipt as it is
+    found: dict[int, NewReceipts] = {}
+    for partition, records in followed.items():
+        one = found[partition] = NewReceipts([], records[-1].offset + 1)
+        for record in records:
+            try:
+                value = OUTPUT_RECEIPT.decode(record.value)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                continue  # set aside by whoever projects the partition
+            one.receipts.append(receipt_of(value, record.offset))
+    return found
 
 
 class NewestData(msgspec.Struct):

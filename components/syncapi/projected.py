@@ -1,7 +1,7 @@
 """What is projected so far, as this process knows it: positions, recent changes, who waits."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -11,6 +11,7 @@ from base.database import Database
 from components.syncapi.changes import MembershipChange
 from components.syncapi.memory import CachedUser, CachedUsers, RecentRooms
 from components.syncapi.position import SyncPosition
+from components.syncapi.receipts import PUBLIC, Receipt, RecentReceipts
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.store.account_data import select_newest_account_data_order
 from components.syncapi.store.following import select_positions
@@ -18,6 +19,7 @@ from components.syncapi.store.membership import select_rooms_of_user_before
 from components.syncapi.store.tables import Connection
 from components.syncapi.summary import Summary
 from components.syncapi.tokens import Tokens
+from components.syncapi.typing_rooms import TypingList, TypingRooms
 from components.syncapi.waiting import LongPolls, Progress
 from components.syncapi.writing import Written
 from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_ROOM_EVENT
@@ -54,6 +56,10 @@ class Projected:
         self.rooms: Final = Progress(start.rooms)
         self.client_data: Final = Progress(start.client_data)
         self.recent: Final = RecentRooms(list(start.rooms), settings.recent_events_bytes)
+        self.receipts: Final = Progress(start.receipts)
+        self.typing: Final = Progress(start.typing)
+        self.recent_receipts: Final = RecentReceipts(list(start.receipts), settings.recent_receipts)
+        self.typing_rooms: Final = TypingRooms(len(start.typing), settings.recent_typing_rooms)
         self.polls: Final = LongPolls(settings.max_long_polls, settings.max_long_polls_per_user)
         # Nothing wakes a user who is not in memory: their polls look again, and bring them back.
         self.users: Final = CachedUsers(
@@ -70,11 +76,17 @@ class Projected:
 
     @property
     def position(self) -> SyncPosition:
-        """How far both topics are projected and in memory."""
+        """How far all topics are projected and in memory."""
         rooms, client_data = self.rooms.next_offsets, self.client_data.next_offsets
+        receipts, typing = self.receipts.next_offsets, self.typing.next_offsets
         known = self._position
-        if rooms is not known.rooms or client_data is not known.client_data:
-            self._position = SyncPosition(rooms, client_data)
+        if (
+            rooms is not known.rooms
+            or client_data is not known.client_data
+            or receipts is not known.receipts
+            or typing is not known.typing
+        ):
+            self._position = SyncPosition(rooms, client_data, receipts, typing)
             self._token = None
         return self._position
 
@@ -87,7 +99,10 @@ class Projected:
         return self._token
 
     async def reach(self, position: SyncPosition, timeout_s: float) -> bool:
-        """Wait until memory is at this position; false if that takes longer than this."""
+        """Wait until memory is at this position; false if that takes longer than this.
+
+        Receipts and typing are not waited for: what comes of them comes later.
+        """
         try:
             async with asyncio.timeout(timeout_s):
                 for progress, offsets in (
@@ -174,8 +189,13 @@ class Projected:
         for event in written.rewritten:
             self.recent.rewrite(partition, event)
         self.rooms.advance(partition, written.next_offset)
+        self._wake(touched, woken)
+
+    def _wake(self, room_ids: Iterable[str], user_ids: Iterable[str]) -> None:
+        """Wake who waits in these rooms, and these users."""
+        woken = set(user_ids)
         waiting = self.polls.users
-        for room_id in touched:
+        for room_id in room_ids:
             joined = self.users.joined(room_id)
             # The shorter is gone through: a big room with few who wait, or the other way round.
             if len(joined) <= len(waiting):
@@ -203,6 +223,31 @@ class Projected:
                 user.account_data_order = max(user.account_data_order, order)
         self.client_data.advance(partition, next_offset)
         self.polls.wake(newest.keys())
+
+    def learn_receipts(self, partition: int, receipts: Sequence[Receipt], next_offset: int) -> None:
+        """Take in committed receipts; those that memory knows are passed over."""
+        known = self.receipts.at(partition)
+        rooms: set[str] = set()
+        users: set[str] = set()
+        for receipt in receipts:
+            if receipt.stream_order < known:
+                continue
+            self.recent_receipts.add(partition, receipt)
+            if receipt.receipt_type == PUBLIC:
+                rooms.add(receipt.room_id)
+            else:
+                users.add(receipt.user_id)
+        self.receipts.advance(partition, next_offset)
+        self._wake(rooms, users)
+
+    def learn_typing(self, partition: int, lists: Sequence[TypingList], next_offset: int) -> None:
+        """Take in who types; lists that memory knows are passed over."""
+        known = self.typing.at(partition)
+        fresh = [one for one in lists if one.stream_order >= known]
+        for one in fresh:
+            self.typing_rooms.put(partition, one)
+        self.typing.advance(partition, next_offset)
+        self._wake({one.room_id for one in fresh}, ())
 
 
 def _offsets(

@@ -18,6 +18,10 @@ class SyncApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Events that one /messages reads at most while it looks for those that match a filter."""
     recent_events_bytes: int = 16 * 1024 * 1024
     """Bytes of the newest events kept in memory, from which long polls are answered."""
+    recent_receipts: int = 50_000
+    """Receipts that moved last, kept in memory, from which long polls are answered."""
+    recent_typing_rooms: int = 10_000
+    """Rooms per partition whose list of who types is kept in memory."""
     cached_memberships: int = 100_000
     """Memberships of syncing users kept in memory; those of idle users make room."""
     cached_summaries: int = 20_000

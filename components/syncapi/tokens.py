@@ -1,6 +1,7 @@
 """Tokens of clients: positions of /sync, and places in the timeline of one room."""
 
 import re
+from collections.abc import Mapping
 from typing import Final
 from zlib import crc32
 
@@ -20,17 +21,29 @@ from matrix.errors import InvalidParam
 _PLACE: Final = re.compile(r"t(-?[0-9]{1,18})_([0-9a-f]{8})", re.ASCII)
 _ROOMS: Final = 1
 _CLIENT_DATA: Final = 2
+_RECEIPTS: Final = 3
+_TYPING: Final = 4
 _RECENT_TOKENS: Final = 256
 
 
 class Tokens:
     """Makes and reads the tokens of one generation of the log."""
 
-    def __init__(self, generation: str, partitions: int, client_data_partitions: int) -> None:
+    def __init__(
+        self,
+        generation: str,
+        partitions: int,
+        client_data_partitions: int,
+        *,
+        receipt_partitions: int = 0,
+        typing_partitions: int = 0,
+    ) -> None:
         self._generation: Final = generation
         self._place_mark: Final = f"{crc32(generation.encode()):08x}"
         self._partitions: Final = partitions
         self._client_data_partitions: Final = client_data_partitions
+        self._receipt_partitions: Final = receipt_partitions
+        self._typing_partitions: Final = typing_partitions
         self._recent: Final[LRUCache[str, SyncPosition]] = LRUCache(_RECENT_TOKENS)
 
     def encode(self, position: SyncPosition) -> str:
@@ -38,6 +51,8 @@ class Tokens:
         offsets = {
             _ROOMS: dict(enumerate(position.rooms)),
             _CLIENT_DATA: dict(enumerate(position.client_data)),
+            _RECEIPTS: dict(enumerate(position.receipts)),
+            _TYPING: dict(enumerate(position.typing)),
         }
         token = encode_token(TokenContents(self._generation, offsets))
         self._recent[token] = position
@@ -62,7 +77,12 @@ class Tokens:
             range(self._client_data_partitions)
         ):
             raise _outdated()
-        return SyncPosition(tuple(rooms.values()), tuple(client_data.values()))
+        return SyncPosition(
+            tuple(rooms.values()),
+            tuple(client_data.values()),
+            _whole(offsets.get(_RECEIPTS, {}), self._receipt_partitions),
+            _whole(offsets.get(_TYPING, {}), self._typing_partitions),
+        )
 
     def encode_place(self, order: int) -> str:
         """Return the token of the place before the event with this order in a room."""
@@ -79,6 +99,11 @@ class Tokens:
         if match[2] != self._place_mark:
             raise _outdated()
         return int(match[1])
+
+
+def _whole(offsets: Mapping[int, int], partitions: int) -> tuple[int, ...]:
+    """Return the offsets of a topic that a token may leave out; nothing unless they are all."""
+    return tuple(offsets.values()) if list(offsets) == list(range(partitions)) else ()
 
 
 def _unreadable() -> InvalidParam:

@@ -1,4 +1,7 @@
-"""The part of a joined room in an incremental answer, made from memory alone."""
+"""The part of a joined room in an incremental answer, made from memory alone.
+
+Account data and what is ephemeral come to it later.
+"""
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
@@ -18,7 +21,6 @@ _SHARED_MS: Final = 1000
 """How long readers may be given the same bytes: the events' age is in them."""
 _EMPTY: Final = b""
 _NOBODY: Final[AbstractSet[str]] = frozenset()
-_REST: Final = b'"ephemeral":{"events":[]},"account_data":{"events":[]},' + UNREAD
 
 
 class NotInMemory(Exception):
@@ -101,7 +103,7 @@ class FragmentMaker:
                 b"state_after" if request.use_state_after else b"state",
                 events,
                 self._tokens.encode_place(first).encode(),
-                _REST,
+                UNREAD,
             )
         )
 

@@ -66,12 +66,14 @@ class Section(msgspec.Struct, gc=False):
 
     room_id: str
     json: bytes
+    """Without account data and what is ephemeral, where the user is joined."""
     sent_members: list[str] = msgspec.field(default_factory=list)
     """The users whose member events it carries."""
     summary: Summary | None = None
     """The room's summary, where it was looked up."""
     begins: bool = False
     """Whether the client begins anew with the room."""
+    account_data: list[AccountDatum] = msgspec.field(default_factory=list)
 
 
 class SectionReader:
@@ -122,8 +124,6 @@ class SectionReader:
         account_data = [datum for datum in account_data if wants(room_filter, datum)]
         members = [
             *self._head(state, timeline, viewer),
-            b'"ephemeral":{"events":[]}',
-            render_account_data(account_data),
             UNREAD,
         ]
         if summary is not None:
@@ -133,7 +133,8 @@ class SectionReader:
             for event in [*state, *timeline.events]
             if event.type == "m.room.member" and event.state_key is not None
         ]
-        return Section(task.room_id, b"{" + b",".join(members) + b"}", sent, summary, task.begins)
+        json = b"{" + b",".join(members) + b"}"
+        return Section(task.room_id, json, sent, summary, task.begins, account_data)
 
     def left(self, task: RoomTask) -> Section:
         """Return the part of a room that the user has left, or was banned from."""

@@ -10,12 +10,13 @@ import msgspec
 
 from base.database import Database
 from components.syncapi.changes import AccountDatum, Membership
-from components.syncapi.position import SyncPosition, later
+from components.syncapi.position import SyncPosition, completed, later
 from components.syncapi.projected import Projected
 from components.syncapi.rendering import Reader
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.store.account_data import select_account_data
 from components.syncapi.summary import Summary
+from components.syncapi.sync.ephemeral import EphemeralLook
 from components.syncapi.sync.fragments import FragmentMaker
 from components.syncapi.sync.looking import Found, Look, PartitionOf
 from components.syncapi.sync.members import SentMembers, SentRoom
@@ -56,6 +57,7 @@ class SyncService:
         now_ms: Callable[[], int],
         room_partition: PartitionOf,
         user_partition: PartitionOf,
+        ephemeral: EphemeralLook,
     ) -> None:
         self._projected = projected
         self._database = database
@@ -64,6 +66,7 @@ class SyncService:
         self._now_ms = now_ms
         self._room_partition = room_partition
         self._user_partition = user_partition
+        self._ephemeral: Final = ephemeral
         self._sent_members: Final = SentMembers(settings.cached_lazy_rooms)
         self._fragments: Final = FragmentMaker(tokens, projected.summaries)
 
@@ -72,7 +75,7 @@ class SyncService:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + query.timeout_s
         projected = self._projected
-        since = query.since
+        since = None if query.since is None else completed(query.since, projected.position)
         exchange = _Exchange(query, self._known_members(query), [])
         may_wait = since is not None and query.timeout_s > 0 and not query.full_state
         # Where memory does not get to what another process told, the database is asked.
@@ -118,7 +121,7 @@ class SyncService:
         data = await self._account_data(query, since, client_data_upto)
         user = await self._projected.user(query.user_id)
         # No more waiting from here until the look is over: position and memory belong together.
-        position = SyncPosition(self._projected.position.rooms, client_data_upto)
+        position = msgspec.structs.replace(self._projected.position, client_data=client_data_upto)
         is_recent = since is not None and self._projected.recent.reaches(since.rooms)
         return _View(position, user.rooms, data, self._projected.summaries, is_recent=is_recent)
 
@@ -133,6 +136,8 @@ class SyncService:
                 to_order=position.client_data[self._user_partition(query.user_id)],
             )
         )
+        now = self._projected.position
+        position = SyncPosition(position.rooms, position.client_data, now.receipts, now.typing)
         return _View(position, user.rooms, data, _NO_SUMMARIES, is_recent=False)
 
     def _client_data_since(self, query: Query, since: SyncPosition | None) -> int:
@@ -168,14 +173,25 @@ class SyncService:
             look.in_memory(since.rooms, self._projected.recent, self._fragments)
         else:
             look.everywhere()
+        begun = [
+            task.room_id
+            for task in look.found.tasks
+            if task.begins and task.now.membership == "join"
+        ]
+        ephemeral = self._ephemeral.look(request, view.memberships, begun)
         parts = Parts(join=look.found.ready)
         parts.account_data = [
             datum
             for datum in view.account_data
             if not datum.room_id and wants(query.filter.account_data, datum)
         ]
+        room_data: dict[str, list[AccountDatum]] = {}
         if look.found.tasks or look.found.unsure:
-            await self._read(request, look.found, parts, exchange.sent)
+            room_data = await self._read(request, look.found, parts, exchange.sent)
+        if ephemeral.wanted:
+            read = partial(self._ephemeral.read, request=request, found=ephemeral)
+            await self._database.read(read)
+        parts.join = self._ephemeral.complete(request, parts.join, room_data, ephemeral)
         return position, parts
 
     async def _account_data(
@@ -196,7 +212,9 @@ class SyncService:
 
     async def _read(
         self, request: SyncRequest, found: Found, parts: Parts, sent: list[SentRoom]
-    ) -> None:
+    ) -> dict[str, list[AccountDatum]]:
+        """Add the parts that the database knows; return the account data of joined rooms."""
+        account_data: dict[str, list[AccountDatum]] = {}
         read = partial(
             read_sections,
             request=request,
@@ -211,6 +229,7 @@ class SyncService:
             match task.now.membership:
                 case "join":
                     parts.join.append(entry)
+                    account_data[task.room_id] = section.account_data
                     self._learn(task, section)
                     if request.filter.room.state.lazy_load_members:
                         members = section.sent_members
@@ -221,6 +240,7 @@ class SyncService:
                     parts.knock.append(entry)
                 case _:
                     parts.leave.append(entry)
+        return account_data
 
     def _learn(self, task: RoomTask, section: Section) -> None:
         """Remember the summary that the database was asked for, as far as it still holds."""

@@ -28,8 +28,9 @@ class Replica(House):
         self._following: list[asyncio.Task[None]] = []
 
     def start_consumers(self) -> None:
-        for consumer in (self.sync_api.room_events, self.sync_api.client_data):
-            self._consuming.append(asyncio.create_task(consumer.run()))
+        sync = self.sync_api
+        for part in (sync.room_events, sync.client_data, sync.receipts, sync.typing):
+            self._consuming.append(asyncio.create_task(part.run()))
 
     async def stop_consumers(self) -> None:
         await _stop(self._consuming)

@@ -20,6 +20,7 @@ from internalapi.userapi import Requester
 from logs.embedded import EmbeddedLog
 from logs.log import Origin, Outgoing, Position
 from logs.records.client_data import AccountDataChanged
+from logs.records.receipts import OutputReceipt
 from logs.records.room_input import Transaction
 from logs.records.room_output import (
     EventAdded,
@@ -28,7 +29,14 @@ from logs.records.room_output import (
     RedactionApplied,
     StateChange,
 )
-from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_ROOM_EVENT, TOPICS
+from logs.records.typing import TypingChanged
+from logs.topics import (
+    OUTPUT_CLIENT_DATA,
+    OUTPUT_RECEIPT,
+    OUTPUT_ROOM_EVENT,
+    OUTPUT_TYPING,
+    TOPICS,
+)
 from matrix.building import build_event
 from matrix.errors import NotFound, UnknownToken
 from matrix.events import Event
@@ -215,9 +223,22 @@ class House:
             OUTPUT_CLIENT_DATA.name, [Outgoing(user_id, OUTPUT_CLIENT_DATA.encode(record))]
         )
 
+    async def move_receipts(self, *records: OutputReceipt) -> None:
+        """Announce receipts."""
+        await self.log.append(
+            OUTPUT_RECEIPT.name,
+            [Outgoing(record.room_id, OUTPUT_RECEIPT.encode(record)) for record in records],
+        )
+
+    async def let_type(self, room_id: str, *user_ids: str) -> None:
+        """Announce who types in a room."""
+        record = TypingChanged(room_id, list(user_ids))
+        await self.log.append(OUTPUT_TYPING.name, [Outgoing(room_id, OUTPUT_TYPING.encode(record))])
+
     async def projected(self) -> None:
         """Wait until all that was put is projected."""
-        for consumer in (self.sync_api.room_events, self.sync_api.client_data):
+        sync = self.sync_api
+        for consumer in (sync.room_events, sync.client_data, sync.receipts):
             for partition, (_, end) in (await self.log.bounds(consumer.topic.name)).items():
                 if end:
                     await consumer.wait_for(Position(partition, end - 1), timeout_s=10)
@@ -289,6 +310,8 @@ async def running_house(
         async with Tasks() as tasks:
             tasks.start("room events", sync.room_events.run())
             tasks.start("client data", sync.client_data.run())
+            tasks.start("receipts", sync.receipts.run())
+            tasks.start("typing", sync.typing.run())
             yield House(log, sync, accounts, clock)
             sync.end_long_polls()
     finally:
