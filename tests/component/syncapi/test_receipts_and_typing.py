@@ -1,13 +1,17 @@
 """Receipts, fully-read markers and typing as clients see them."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from components.syncapi.position import SyncPosition
 from components.syncapi.settings import SyncApiSettings
+from components.syncapi.tokens import Tokens
 from logs.positions import TokenContents, decode_token, encode_token
 from logs.records.receipts import FullyReadMoved, ReceiptMoved
+from tests.component.syncapi.replicas import two_replicas
 from tests.component.syncapi.story import ALICE, BOB, CHARLIE, House, Room, running_house
 
 _LONG_MS = 20_000
@@ -275,7 +279,7 @@ async def test_a_token_without_positions_of_receipts_counts_from_now_on(house: H
 
 
 async def test_receipts_that_left_memory_come_from_the_database(
-    tmp_path: Any, database_url: str
+    tmp_path: Path, database_url: str
 ) -> None:
     settings = SyncApiSettings(recent_receipts=1)
     async with running_house(tmp_path, database_url, settings) as house:
@@ -299,3 +303,44 @@ async def test_receipts_that_left_memory_come_from_the_database(
         ]
         part = answer["rooms"]["join"][room.room_id]
         assert [one["type"] for one in part["account_data"]["events"]] == ["m.fully_read"]
+
+
+@pytest.mark.postgres
+async def test_either_replica_tells_of_receipts_and_typing(
+    tmp_path: Path, postgres_url: str
+) -> None:
+    async with two_replicas(tmp_path, postgres_url) as (one, other):
+        room = Room()
+        await one.put(*room.created(BOB))
+        since = (await one.sync(BOB))["next_batch"]
+        for number, replica in enumerate((one, other, one, other)):
+            poll = asyncio.create_task(replica.answer(BOB, since, timeout=_LONG_MS))
+            await replica.until_waiting(BOB)
+            event_id = f"${number}"
+            await one.move_receipts(ReceiptMoved(room.room_id, ALICE, "m.read", event_id, 5))
+            answer = await poll
+            assert receipts(answer, room) == [(event_id, "m.read", ALICE, "")]
+
+            poll = asyncio.create_task(replica.answer(BOB, answer["next_batch"], timeout=_LONG_MS))
+            await replica.until_waiting(BOB)
+            await one.let_type(room.room_id, *[ALICE][: (number + 1) % 2])
+            answer = await poll
+            assert typing(answer, room) == [[ALICE][: (number + 1) % 2]]
+            since = answer["next_batch"]
+
+
+def test_a_token_of_many_partitions_stays_short() -> None:
+    partitions = 16
+    tokens = Tokens(
+        "generation", partitions, partitions, receipt_partitions=16, typing_partitions=16
+    )
+    offsets = tuple(10_000_000 + 34_000 * number for number in range(partitions))
+    position = SyncPosition(offsets, offsets, offsets, offsets)
+
+    token = tokens.encode(position)
+
+    assert len(token) <= 256
+    fresh = Tokens(
+        "generation", partitions, partitions, receipt_partitions=16, typing_partitions=16
+    )
+    assert fresh.decode(token) == position
