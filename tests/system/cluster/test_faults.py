@@ -86,6 +86,7 @@ def faulty() -> Iterator[FaultyCluster]:
     # PostgreSQL could not enter pytest's folder.
     kept = os.environ.get("XYLEM_FAULTS_FOLDER")
     folder = Path(kept or tempfile.mkdtemp(prefix="xylem-faults-"))
+    folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)
     try:
         try:
