@@ -35,7 +35,7 @@ from logs.consumer import Message
 from logs.consumer_tables import ConsumerStore, reset_positions
 from logs.log import Log, Position
 from logs.records.room_output import OutputRoomEvent
-from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_ROOM_EVENT
+from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, OUTPUT_ROOM_EVENT
 from matrix.identifiers import RoomID
 
 _log: Final = logging.getLogger(__name__)
@@ -176,17 +176,18 @@ class _Rebuild:
             place = page.next_place
 
     async def _finish(self, stored: StoredRebuild) -> None:
-        data_bounds = await self._log.bounds(OUTPUT_CLIENT_DATA.name)
+        others = (OUTPUT_CLIENT_DATA.name, OUTPUT_RECEIPT.name)
+        bounds = {topic: await self._log.bounds(topic) for topic in others}
         generation = self._log.generation
 
         def work(connection: Connection) -> None:
             restore_invites(connection)
-            topic = OUTPUT_ROOM_EVENT.name
-            reset_positions(connection, CONSUMER, topic, stored.offsets, generation)
-            topic = OUTPUT_CLIENT_DATA.name
-            data, is_elsewhere = _kept_positions(connection, topic, data_bounds, generation)
-            if is_elsewhere:
-                reset_positions(connection, CONSUMER, topic, data, generation)
+            rooms = OUTPUT_ROOM_EVENT.name
+            reset_positions(connection, CONSUMER, rooms, stored.offsets, generation)
+            for topic in others:
+                kept, is_elsewhere = _kept_positions(connection, topic, bounds[topic], generation)
+                if is_elsewhere:
+                    reset_positions(connection, CONSUMER, topic, kept, generation)
             update_stage(connection, stored.number, DONE)
 
         await self._database.write(work, durable=True)
