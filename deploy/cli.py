@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "topics": "create and check the topics on Kafka",
     "status": "show the processes, the topics, and how far consumers are",
     "cluster": "run a whole cluster on this machine, to try things out",
+    "rebuild": "make the tables of a reader anew",
     "migrate": "bring the databases to this version's schema",
 }
 
