@@ -15,7 +15,7 @@ from internalapi.clientapi import Departures
 from internalapi.process import Process, ProcessStatus
 from internalapi.roomserver import RoomDirectory, RoomQueries
 from internalapi.transport import CallMetrics, Replicas, api_client, open_session
-from internalapi.userapi import Accounts, Authentication, Filters, Profiles
+from internalapi.userapi import Accounts, Authentication, CurrentTokens, Filters, Profiles
 
 P = TypeVar("P")
 
@@ -24,6 +24,7 @@ class UserApis(NamedTuple):
     """What others ask the user API."""
 
     authentication: Authentication
+    current_tokens: CurrentTokens
     accounts: Accounts
     profiles: Profiles
     filters: Filters
@@ -59,6 +60,7 @@ class InternalCalls:
         call = self._api
         return UserApis(
             call("userapi", Authentication),
+            call("userapi", CurrentTokens),
             call("userapi", Accounts),
             call("userapi", Profiles),
             call("userapi", Filters),

@@ -18,12 +18,13 @@ from components.userapi import component as userapi
 from deploy.internal_calls import InternalCalls, RoomApis, UserApis
 from deploy.observing import Observing
 from deploy.readiness import OUTAGES
+from deploy.remembered_tokens import RememberedTokens
 from deploy.settings import Settings
 from deploy.trimming import Trimmer
 from internalapi.clientapi import Departures
 from internalapi.roomserver import RoomDirectory, RoomQueries
 from internalapi.transport import api_router
-from internalapi.userapi import Accounts, Authentication, Filters, Profiles
+from internalapi.userapi import Accounts, Authentication, CurrentTokens, Filters, Profiles
 from logs.consumer_loop import Consumer
 from logs.log import Log
 from matrix.errors import Unavailable
@@ -91,6 +92,8 @@ class Components(NamedTuple):
     typing: eduserver.EduServer | None
     sync: syncapi.SyncApi | None
     clients: clientapi.ClientApi | None
+    tokens: RememberedTokens | None
+    """Where others of these ask a user API that is not."""
 
 
 async def build(ground: Ground, names: Collection[str]) -> Components:
@@ -101,11 +104,14 @@ async def build(ground: Ground, names: Collection[str]) -> Components:
     rooms = await _build_rooms(ground) if "roomserver" in names else None
     reading = await _build_receipts(ground) if "receipts" in names else None
     typing = await _build_typing(ground) if "eduserver" in names else None
-    sync = await _build_sync(ground, users) if "syncapi" in names else None
-    clients = _build_clients(ground, users, rooms) if "clientapi" in names else None
+    asked = _user_apis(users, ground) if {"syncapi", "clientapi"} & set(names) else None
+    sync = await _build_sync(ground, _given(asked)) if "syncapi" in names else None
+    clients = _build_clients(ground, _given(asked), rooms) if "clientapi" in names else None
     if late is not None and clients is not None:
         late.departures = clients.departures
-    return Components(users, rooms, reading, typing, sync, clients)
+    tokens = asked.authentication if asked is not None else None
+    remembered = tokens if isinstance(tokens, RememberedTokens) else None
+    return Components(users, rooms, reading, typing, sync, clients, remembered)
 
 
 async def _build_users(ground: Ground, departures: Departures | None) -> userapi.UserApi:
@@ -149,8 +155,7 @@ async def _build_typing(ground: Ground) -> eduserver.EduServer:
     )
 
 
-async def _build_sync(ground: Ground, users: userapi.UserApi | None) -> syncapi.SyncApi:
-    user_apis = _user_apis(users, ground)
+async def _build_sync(ground: Ground, user_apis: UserApis) -> syncapi.SyncApi:
     return await syncapi.build(
         log=ground.log,
         database=await ground.open_database(syncapi.SCHEMA),
@@ -162,9 +167,9 @@ async def _build_sync(ground: Ground, users: userapi.UserApi | None) -> syncapi.
 
 
 def _build_clients(
-    ground: Ground, users: userapi.UserApi | None, rooms: roomserver.RoomServer | None
+    ground: Ground, user_apis: UserApis, rooms: roomserver.RoomServer | None
 ) -> clientapi.ClientApi:
-    user_apis, room_apis = _user_apis(users, ground), _room_apis(rooms, ground)
+    room_apis = _room_apis(rooms, ground)
     return clientapi.build(
         log=ground.log,
         rooms=room_apis.queries,
@@ -181,11 +186,17 @@ def _build_clients(
 
 
 def _user_apis(users: userapi.UserApi | None, ground: Ground) -> UserApis:
-    return _given(ground.calls).users() if users is None else _apis_of_users(users)
+    if users is not None:
+        return _apis_of_users(users)
+    elsewhere = _given(ground.calls).users()
+    tokens = RememberedTokens(elsewhere.current_tokens, ground.clock, ground.settings.userapi)
+    return elsewhere._replace(authentication=tokens)
 
 
 def _apis_of_users(users: userapi.UserApi) -> UserApis:
-    return UserApis(users.authentication, users.accounts, users.profiles, users.filters)
+    return UserApis(
+        users.authentication, users.current_tokens, users.accounts, users.profiles, users.filters
+    )
 
 
 def _room_apis(rooms: roomserver.RoomServer | None, ground: Ground) -> RoomApis:
@@ -204,7 +215,9 @@ def _given(value: T | None) -> T:
 
 def start(tasks: Tasks, components: Components, ground: Ground) -> None:
     """Run the components; those started last, which stand on the others, are stopped first."""
-    users, rooms, reading, typing, sync, clients = components
+    users, rooms, reading, typing, sync, clients, tokens = components
+    if tokens is not None:
+        tasks.start("tokens", tokens.run(ground.log))
     if users is not None:
         tasks.start("userapi", users.run())
     if rooms is not None:
@@ -223,7 +236,7 @@ def start(tasks: Tasks, components: Components, ground: Ground) -> None:
     if clients is not None:
         tasks.start("clientapi, outcomes", clients.outcomes.run())
     # Kafka drops by age alone; the embedded log is in the process of all its readers.
-    if ground.settings.log.kafka is None and None not in components:
+    if ground.settings.log.kafka is None:
         trimmer = Trimmer(ground.log, _consumers(components), ground.clock)
         tasks.start("trimmer", trimmer.run(ground.settings.log.trim_interval_s))
 
@@ -243,7 +256,7 @@ def _consumers(components: Components) -> list[Consumer[Any]]:
 
 def watch(observing: Observing, components: Components) -> None:
     """Show what the components count, and ask their consumers whether they are ready."""
-    users, rooms, _, _, sync, clients = components
+    users, rooms, _, _, sync, clients, _ = components
     for consumer in _consumers(components):
         observing.consumer(consumer)
     for part in (users, rooms, sync, clients):
@@ -267,6 +280,7 @@ def internal_routers(components: Components, secret: str) -> list[Router]:
     if users is not None:
         routers += [
             api_router(Authentication, users.authentication, secret=secret, outages=OUTAGES),
+            api_router(CurrentTokens, users.current_tokens, secret=secret, outages=OUTAGES),
             api_router(Accounts, users.accounts, secret=secret, outages=OUTAGES),
             api_router(Profiles, users.profiles, secret=secret, outages=OUTAGES),
             api_router(Filters, users.filters, secret=secret, outages=OUTAGES),

@@ -18,6 +18,14 @@ class Requester(msgspec.Struct, frozen=True):
     """Whether all that a suspended account cannot do is refused with `UserSuspended`."""
 
 
+class CurrentToken(msgspec.Struct, frozen=True):
+    """An access token as the database has it."""
+
+    requester: Requester
+    expires_at_ms: int | None = None
+    """When it stops being valid, in milliseconds since the Unix epoch; `None` for never."""
+
+
 class NewAccount(msgspec.Struct, frozen=True):
     """A freshly registered account, with the token of its first device if one was wanted."""
 
@@ -33,6 +41,17 @@ class Authentication(Protocol):
         """Return whose token it is.
 
         Raises `UnknownToken`, with `soft_logout` when it expired, and `UserLocked`.
+        """
+        ...
+
+
+class CurrentTokens(Protocol):
+    """Access tokens for processes that keep them in memory, until OutputClientData says more."""
+
+    async def query_current_token(self, *, access_token: str) -> CurrentToken:
+        """Return whose token it is, from the database: what was revoked before is not known.
+
+        Raises the same as `Authentication.query_token`.
         """
         ...
 

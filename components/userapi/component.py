@@ -56,6 +56,7 @@ from internalapi.userapi import (
     AccountData,
     Accounts,
     Authentication,
+    CurrentTokens,
     Filters,
     OpenIDTokens,
     Profiles,
@@ -75,6 +76,7 @@ class UserApi:
     """The user API: what others call, what clients reach, and what has to run."""
 
     authentication: Authentication
+    current_tokens: CurrentTokens
     accounts: Accounts
     profiles: Profiles
     filters: Filters
@@ -249,6 +251,7 @@ def build(
     ).add_to(router)
     return UserApi(
         authentication=services.tokens,
+        current_tokens=services.tokens,
         accounts=services.accounts,
         profiles=services.profiles,
         filters=services.filters,

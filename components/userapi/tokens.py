@@ -11,7 +11,7 @@ from base.clock import Clock
 from components.userapi.settings import UserApiSettings
 from components.userapi.store.sessions import NewSession, SessionStore, StoredToken, TokenHash
 from components.userapi.token_cache import KnownToken, TokenCache
-from internalapi.userapi import Requester
+from internalapi.userapi import CurrentToken, Requester
 from matrix.errors import UnknownToken, UserLocked
 from matrix.identifiers import DeviceID, UserID
 
@@ -42,6 +42,11 @@ class Login(msgspec.Struct, frozen=True):
     access_token: str
     refresh_token: str | None
     expires_in_ms: int | None
+
+
+def _hash(access_token: str) -> bytes:
+    # The token is opaque and may hold anything that a header can: no error is too odd.
+    return hashlib.sha256(access_token.encode("utf-8", "replace")).digest()
 
 
 def token_hash_of(token: str) -> bytes:
@@ -76,16 +81,26 @@ class Tokens:
             raise UserLocked(soft_logout=True)
         return known.requester
 
+    async def query_current_token(self, *, access_token: str) -> CurrentToken:
+        """Return whose token it is, from the database (`internalapi.userapi.CurrentTokens`)."""
+        known = self._checked(await self._read_token(_hash(access_token)))
+        if known.is_locked:
+            raise UserLocked(soft_logout=True)
+        return CurrentToken(known.requester, known.expires_at_ms)
+
     async def query_token_to_log_out(self, access_token: str) -> Requester:
         """Return whose token it is, also of a locked account. Raises `UnknownToken`."""
         return (await self._find(access_token)).requester
 
     async def _find(self, access_token: str) -> KnownToken:
-        # The token is opaque and may hold anything that a header can: no error is too odd.
-        token_hash = hashlib.sha256(access_token.encode("utf-8", "replace")).digest()
+        token_hash = _hash(access_token)
         known = self.cache.get(token_hash)
         if known is None:
             known = await self._read_token(token_hash)
+        return self._checked(known)
+
+    def _checked(self, known: KnownToken) -> KnownToken:
+        """Return the token, noted as seen, or raise `UnknownToken` if its time is over."""
         now_ms = self._clock.now_ms()
         if known.expires_at_ms is not None and known.expires_at_ms <= now_ms:
             raise UnknownToken("The access token has expired.", soft_logout=True)

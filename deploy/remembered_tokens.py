@@ -1,0 +1,57 @@
+"""Access tokens in the memory of a process in which the user API is not."""
+
+import hashlib
+from typing import Final
+
+from base.clock import Clock
+from components.userapi.revocations import follow_revocations
+from components.userapi.settings import UserApiSettings
+from components.userapi.token_cache import KnownToken, TokenCache
+from internalapi.userapi import CurrentTokens, Requester
+from logs.log import Log
+from matrix.errors import UnknownToken
+
+
+class _RememberedToken(KnownToken):
+    """A token with the time when it was asked for."""
+
+    __slots__ = ("asked_at_s",)
+
+    def __init__(
+        self, requester: Requester, expires_at_ms: int | None, *, asked_at_s: float
+    ) -> None:
+        super().__init__(requester, expires_at_ms, is_locked=False)
+        self.asked_at_s: Final = asked_at_s
+
+
+class RememberedTokens:
+    """`Authentication` that asks the user API once, and then hears of revocations from the log.
+
+    What it asks for is read from the database, and kept only if no revocation was heard of
+    meanwhile: a token that is revoked is forgotten as soon as the log says so.
+    """
+
+    def __init__(self, current: CurrentTokens, clock: Clock, settings: UserApiSettings) -> None:
+        self._current = current
+        self._clock = clock
+        # The user API notes when devices were last seen: it has to hear of them now and then.
+        self._ask_again_s = settings.last_seen_interval_s
+        self._cache = TokenCache(settings.token_cache_size)
+
+    async def run(self, log: Log) -> None:
+        """Follow revocations until cancelled; without it, nothing is remembered."""
+        await follow_revocations(log, self._cache)
+
+    async def query_token(self, *, access_token: str) -> Requester:
+        """Return whose token it is (`internalapi.userapi.Authentication`)."""
+        token_hash = hashlib.sha256(access_token.encode("utf-8", "replace")).digest()
+        known = self._cache.get(token_hash)
+        now_s = self._clock.monotonic_s()
+        if not isinstance(known, _RememberedToken) or known.asked_at_s + self._ask_again_s < now_s:
+            generation = self._cache.generation
+            token = await self._current.query_current_token(access_token=access_token)
+            known = _RememberedToken(token.requester, token.expires_at_ms, asked_at_s=now_s)
+            self._cache.put(token_hash, known, generation)
+        if known.expires_at_ms is not None and known.expires_at_ms <= self._clock.now_ms():
+            raise UnknownToken("The access token has expired.", soft_logout=True)
+        return known.requester
