@@ -24,10 +24,10 @@ _BAR_WIDTH: Final = 30
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.description = (
-        "Xylem: makes the tables of a reader anew from what the room server keeps. With Kafka and "
-        "PostgreSQL the other components go on; the reader's own processes end, and wait when they "
-        "are started again. With the embedded log the server must not run."
+    parser.epilog = (
+        "Everything comes from what the room server keeps. With Kafka and PostgreSQL the other "
+        "components go on; the reader's own processes end, and wait when they are started again. "
+        "With the embedded log the server must not run."
     )
     parser.add_argument("component", metavar="COMPONENT", choices=READERS, help="syncapi")
     parser.add_argument("--config", metavar="FILE", type=Path, help="configuration file")

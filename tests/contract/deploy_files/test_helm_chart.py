@@ -206,6 +206,7 @@ def test_autoscaling_looks_at_what_each_component_asks_for(everything: Chart) ->
     assert [one["metadata"]["topic"] for one in syncapi["spec"]["triggers"]] == [
         "chat.OutputRoomEvent",
         "chat.OutputClientData",
+        "chat.OutputReceipt",
     ]
     # Who is scaled has no number of replicas that an upgrade would set back.
     for component, replicas in (("clientapi", 5), ("userapi", None), ("roomserver", None)):
