@@ -1,0 +1,65 @@
+"""The components of a process put together, beside what is said of them elsewhere."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from base.clock import SystemClock
+from base.database import Database, Schema, open_database
+from deploy import wiring
+from deploy.consumers import CONSUMERS
+from deploy.schemas import SCHEMAS
+from deploy.settings import Settings
+from logs.embedded import EmbeddedLog
+from logs.topics import TOPICS
+from matrix.signing import SigningKey
+
+
+@pytest.fixture
+async def ground(tmp_path: Path) -> AsyncIterator[wiring.Ground]:
+    async with AsyncExitStack() as stack:
+        log = await EmbeddedLog.open(tmp_path / "log", dict.fromkeys(TOPICS, 1))
+        stack.push_async_callback(log.close)
+
+        async def open_one(schema: Schema, *, durable: bool = False) -> Database:
+            database = await open_database(f"sqlite:///{tmp_path}", schema, durable=durable)
+            stack.push_async_callback(database.close)
+            return database
+
+        key = SigningKey.generate("a", bytes(32))
+        yield wiring.Ground(Settings(), log, SystemClock(), open_one, key, None, stack)
+
+
+async def test_all_consumers_are_in_the_catalogue(ground: wiring.Ground) -> None:
+    components = await wiring.build(ground, wiring.COMPONENTS)
+
+    running = {(one.name, one.topic.name) for one in wiring._consumers(components)}
+    assert running == {(place.name, place.topic.name) for place in CONSUMERS}
+    assert {place.schema.name for place in CONSUMERS} <= {schema.name for schema in SCHEMAS}
+
+
+async def test_a_process_has_the_components_that_it_runs_and_no_others(
+    ground: wiring.Ground,
+) -> None:
+    components = await wiring.build(ground, ["roomserver", "receipts"])
+
+    assert components.rooms is not None
+    assert components.reading is not None
+    assert (components.users, components.sync, components.clients) == (None, None, None)
+    assert wiring.client_routers(components) == []
+    served = wiring.internal_routers(components, "secret")
+    paths = {route.template.split("/")[2] for router in served for route in router.routes}
+    assert paths == {"roomserver"}
+
+
+async def test_everything_that_others_ask_is_served(ground: wiring.Ground) -> None:
+    components = await wiring.build(ground, wiring.COMPONENTS)
+
+    served = wiring.internal_routers(components, "secret")
+
+    asked = {*wiring.ASKED.values(), *wiring.ASKED_LATER.values()}
+    assert {route.template.split("/")[2] for router in served for route in router.routes} == {
+        name for names in asked for name in names
+    }
