@@ -115,8 +115,8 @@ async def test_a_killed_consumer_goes_on_and_every_effect_and_output_is_there_on
     async with running(consumer), running(reader), asyncio.timeout(60):
         await catch_up(consumer, log)
         # Output is appended after the commit: on a busy machine a while later.
-        while len(await select_values(reader_database)) < end:
-            await asyncio.sleep(0.01)  # noqa: ASYNC110 — nothing tells when a database has a row
+        while len(await select_values(reader_database)) < end:  # noqa: ASYNC110 (nothing tells)
+            await asyncio.sleep(0.01)
     assert end >= 1
     assert await select_values(database) == list(range(end))
     assert await select_values(reader_database) == list(range(end))
