@@ -40,6 +40,10 @@ cluster: .venv/.locked ## Start every component as a process of its own; CLUSTER
 test: .venv/.locked ## Run all tests
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
+.PHONY: faults
+faults: .venv/.locked ## Break a cluster on this machine, one thing after the other (four minutes)
+	@$(BIN)/python -m pytest -m faults tests/system/cluster/test_faults.py
+
 .PHONY: check
 check: .venv/.locked ## Check format, lint, types, imports and unit tests (under a minute)
 	@$(BIN)/ruff format --check $(CODE) || { echo "Run: make format"; exit 1; }

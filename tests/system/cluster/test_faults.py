@@ -25,6 +25,8 @@ from tests.system.cluster.fault_findings import Findings, find, tokens_of
 from tests.system.cluster.faults import FAULTS, SESSION_TIMEOUT_S, Fault
 from tests.system.server_process import SHARED_SECRET
 
+pytestmark = pytest.mark.faults
+
 ANSWERS_BEFORE: Final = 30
 ANSWERS_AFTER: Final = 30
 LINES_AT_MOST: Final = 400
