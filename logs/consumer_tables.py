@@ -5,14 +5,14 @@ numbers given to each output partition, so that a batch costs one UPDATE, and on
 output. An outbox row holds the whole output of one batch.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from base.database import insert
+from base.database import Statement, insert
 from logs.log import Outgoing
 
 OutboxBatch = list[tuple[str, list[Outgoing]]]
@@ -91,25 +91,6 @@ def add_consumer_tables(metadata: sa.MetaData) -> ConsumerTables:
     return ConsumerTables(positions, outbox)
 
 
-class _Statement:
-    """A statement whose text is made once: it is run for every batch."""
-
-    def __init__(self, statement: sa.Update | sa.Insert | sa.Delete) -> None:
-        self._statement = statement
-        self._dialect: sa.Dialect | None = None
-        self._text = ""
-        self._order: Sequence[str] = ()
-
-    def run(self, connection: Connection, values: Mapping[str, object]) -> int:
-        """Run it and return how many rows it changed."""
-        if connection.dialect is not self._dialect:
-            compiled = self._statement.compile(dialect=connection.dialect)
-            self._text, self._order = compiled.string, compiled.positiontup or ()
-            self._dialect = connection.dialect
-        ordered = tuple([values[name] for name in self._order])
-        return connection.exec_driver_sql(self._text, ordered).rowcount
-
-
 class ConsumerStore:
     """The queries of one consumer on one topic; all run in the caller's transaction."""
 
@@ -117,7 +98,7 @@ class ConsumerStore:
         self._key: Final = {"consumer": consumer, "topic": topic}
         self._positions, self._outbox = add_consumer_tables(sa.MetaData())
         row, sent = self._positions.c, self._outbox.c
-        self._advance: Final = _Statement(
+        self._advance: Final = Statement(
             sa.update(self._positions)
             .where(
                 row.consumer == sa.bindparam("of_consumer"),
@@ -127,7 +108,7 @@ class ConsumerStore:
             )
             .values(next_offset=sa.bindparam("after"), progress=sa.bindparam("state"))
         )
-        self._insert_output: Final = _Statement(
+        self._insert_output: Final = Statement(
             sa.insert(self._outbox).values(
                 consumer=sa.bindparam("of_consumer"),
                 topic=sa.bindparam("of_topic"),
@@ -136,7 +117,7 @@ class ConsumerStore:
                 output=sa.bindparam("sent"),
             )
         )
-        self._delete_output: Final = _Statement(
+        self._delete_output: Final = Statement(
             sa.delete(self._outbox).where(
                 sent.consumer == sa.bindparam("of_consumer"),
                 sent.topic == sa.bindparam("of_topic"),
@@ -155,7 +136,7 @@ class ConsumerStore:
             "after": advance.after,
             "state": _encode(advance.progress),
         }
-        if self._advance.run(connection, values) != 1:
+        if self._advance.run(connection, values).rowcount != 1:
             raise Fenced(f"{self._key} {partition} is no longer at {advance.before}.")
         if advance.output:
             values["sent"] = _encode(advance.output)
