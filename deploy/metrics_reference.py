@@ -8,7 +8,7 @@ from base.database import timed
 from base.metrics import Family, http, readings
 from components.clientapi import outcomes
 from components.syncapi import component as syncapi
-from components.syncapi import memory
+from components.syncapi.memory import recent
 from internalapi.transport import call_metrics
 from logs import append_metrics, consumer_counts
 
@@ -21,7 +21,7 @@ SECTIONS: Final[Sequence[tuple[str, Sequence[Family]]]] = (
     ("Databases", timed.FAMILIES),
     ("Calls between processes", call_metrics.FAMILIES),
     ("Client API", outcomes.FAMILIES),
-    ("Client sync", (*syncapi.FAMILIES, *memory.FAMILIES)),
+    ("Client sync", (*syncapi.FAMILIES, *recent.FAMILIES)),
     ("Caches", readings.FAMILIES),
 )
 

@@ -8,23 +8,24 @@ from base.clock import Clock
 from base.database import Database
 from base.http import Router
 from base.metrics import Family, Reading, Source, sizes_of
-from components.syncapi.consumer import ClientDataProcessor, RoomEventProcessor
-from components.syncapi.followed_topic import FollowedTopic
-from components.syncapi.follower import Follower
-from components.syncapi.following import (
+from components.syncapi.memory.freshness import Freshness
+from components.syncapi.memory.projected import Projected
+from components.syncapi.memory.typing_rooms import TypingReader
+from components.syncapi.position import SyncPosition
+from components.syncapi.projection.consumer import ClientDataProcessor, RoomEventProcessor
+from components.syncapi.projection.followed_topic import FollowedTopic
+from components.syncapi.projection.follower import Follower
+from components.syncapi.projection.following import (
     NewestData,
     NewReceipts,
     confirm_client_data,
     confirm_receipts,
     confirm_rooms,
 )
-from components.syncapi.freshness import Freshness
-from components.syncapi.gate import Gate
-from components.syncapi.position import SyncPosition
-from components.syncapi.projected import Projected
-from components.syncapi.rebuild import CONSUMER as _NAME
-from components.syncapi.rebuild import finished_rebuild
-from components.syncapi.receipt_consumer import ReceiptProcessor
+from components.syncapi.projection.gate import Gate
+from components.syncapi.projection.rebuild import CONSUMER as _NAME
+from components.syncapi.projection.rebuild import finished_rebuild
+from components.syncapi.projection.receipt_consumer import ReceiptProcessor
 from components.syncapi.routes.queries import RequestReading
 from components.syncapi.routes.rooms import RoomRoutes
 from components.syncapi.routes.sync import SyncRoutes
@@ -34,7 +35,6 @@ from components.syncapi.store.tables import SCHEMA
 from components.syncapi.sync.ephemeral import EphemeralLook
 from components.syncapi.sync.service import SyncService
 from components.syncapi.tokens import Tokens
-from components.syncapi.typing_rooms import TypingReader
 from internalapi.userapi import Authentication, Filters
 from logs.consumer_loop import Consumer
 from logs.log import Log

@@ -11,7 +11,7 @@ from base.clock import SystemClock
 from base.tasks import run as run_event_loop
 from components.roomserver import component as roomserver
 from components.syncapi import component as syncapi
-from components.syncapi.rebuild import NOTICE_S, RebuildProgress, rebuild
+from components.syncapi.projection.rebuild import NOTICE_S, RebuildProgress, rebuild
 from deploy import starting
 from deploy.configuration import load_settings
 from deploy.data_directory import DataDirectory

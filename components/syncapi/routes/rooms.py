@@ -8,9 +8,9 @@ import orjson
 
 from base.database import Database
 from base.http import Request, Response, Router, json_response
-from components.syncapi.freshness import Freshness
-from components.syncapi.projected import Projected
-from components.syncapi.reading_rooms import (
+from components.syncapi.memory.freshness import Freshness
+from components.syncapi.memory.projected import Projected
+from components.syncapi.rooms.reading import (
     ContextQuery,
     MembersQuery,
     PageQuery,
@@ -22,7 +22,7 @@ from components.syncapi.reading_rooms import (
     read_state,
     read_state_entry,
 )
-from components.syncapi.rendering import Reader
+from components.syncapi.rooms.rendering import Reader
 from components.syncapi.routes.queries import RequestReading
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.tokens import Tokens

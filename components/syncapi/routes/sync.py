@@ -3,7 +3,7 @@
 from typing import Final
 
 from base.http import Request, Response, Router, json_response
-from components.syncapi.freshness import Freshness
+from components.syncapi.memory.freshness import Freshness
 from components.syncapi.routes.queries import RequestReading
 from components.syncapi.sync.service import Query, SyncService
 from components.syncapi.tokens import Tokens

@@ -7,15 +7,21 @@ import msgspec
 import orjson
 
 from components.syncapi.changes import AccountDatum, Membership
-from components.syncapi.projected import Projected
-from components.syncapi.receipts import FULLY_READ, PUBLIC, Receipt, RoomReceipts, render_receipts
+from components.syncapi.memory.projected import Projected
+from components.syncapi.memory.receipts import (
+    FULLY_READ,
+    PUBLIC,
+    Receipt,
+    RoomReceipts,
+    render_receipts,
+)
+from components.syncapi.memory.typing_rooms import TypingList
 from components.syncapi.store.receipts import select_receipts
 from components.syncapi.store.tables import Connection
 from components.syncapi.sync.looking import PartitionOf
 from components.syncapi.sync.request import SyncRequest
 from components.syncapi.sync.sections import UNREAD, render_account_data, wants
 from components.syncapi.tokens import Tokens
-from components.syncapi.typing_rooms import TypingList
 from matrix.filters import EventFilter
 
 _NO_DATA: Final[Sequence[AccountDatum]] = ()

@@ -8,11 +8,11 @@ from collections.abc import Set as AbstractSet
 from typing import Final
 
 from components.syncapi.changes import Membership
-from components.syncapi.matching import matches
-from components.syncapi.memory import RecentRoom
-from components.syncapi.rendering import render, render_for_all, select_fields
+from components.syncapi.memory.recent import RecentRoom
 from components.syncapi.room_event import NO_EFFECT, RoomEvent
-from components.syncapi.summary import Summary, render_summary
+from components.syncapi.rooms.matching import matches
+from components.syncapi.rooms.rendering import render, render_for_all, select_fields
+from components.syncapi.rooms.summary import Summary, render_summary
 from components.syncapi.sync.request import SyncRequest
 from components.syncapi.sync.sections import UNREAD
 from components.syncapi.tokens import Tokens

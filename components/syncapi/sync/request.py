@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 import msgspec
 
 from components.syncapi.position import SyncPosition
-from components.syncapi.rendering import Reader
+from components.syncapi.rooms.rendering import Reader
 from matrix.filters import Filter
 
 

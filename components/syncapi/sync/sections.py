@@ -7,10 +7,13 @@ import msgspec
 import orjson
 
 from components.syncapi.changes import AccountDatum, Membership
-from components.syncapi.matching import matches
-from components.syncapi.paging import FROM_THE_START, Range, select_page
-from components.syncapi.rendering import render, select_fields
 from components.syncapi.room_event import RoomEvent
+from components.syncapi.rooms.matching import matches
+from components.syncapi.rooms.paging import FROM_THE_START, Range, select_page
+from components.syncapi.rooms.rendering import render, select_fields
+from components.syncapi.rooms.summary import Summary, render_summary, select_summary
+from components.syncapi.rooms.viewing import viewer_of
+from components.syncapi.rooms.visibility import Viewer
 from components.syncapi.store.account_data import select_room_account_data
 from components.syncapi.store.events import select_events
 from components.syncapi.store.state import (
@@ -21,11 +24,8 @@ from components.syncapi.store.state import (
 )
 from components.syncapi.store.state_at import KnownState, select_members_at, select_state_at
 from components.syncapi.store.tables import Connection
-from components.syncapi.summary import Summary, render_summary, select_summary
 from components.syncapi.sync.request import SyncRequest
 from components.syncapi.tokens import Tokens
-from components.syncapi.viewing import viewer_of
-from components.syncapi.visibility import Viewer
 from matrix.filters import EventFilter
 
 UNREAD = b'"unread_notifications":{"highlight_count":0,"notification_count":0}'

@@ -10,12 +10,12 @@ import msgspec
 
 from base.database import Database
 from components.syncapi.changes import AccountDatum, Membership
+from components.syncapi.memory.projected import Projected
 from components.syncapi.position import SyncPosition, completed, later
-from components.syncapi.projected import Projected
-from components.syncapi.rendering import Reader
+from components.syncapi.rooms.rendering import Reader
+from components.syncapi.rooms.summary import Summary
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.store.account_data import select_account_data
-from components.syncapi.summary import Summary
 from components.syncapi.sync.ephemeral import EphemeralLook
 from components.syncapi.sync.fragments import FragmentMaker
 from components.syncapi.sync.looking import Found, Look, PartitionOf

@@ -4,14 +4,14 @@ import pytest
 
 from base.database import open_database
 from components.syncapi.component import SCHEMA
-from components.syncapi.gate import Gate
+from components.syncapi.memory.projected import Projected
+from components.syncapi.memory.waiting import Progress
 from components.syncapi.position import SyncPosition
-from components.syncapi.projected import Projected
+from components.syncapi.projection.gate import Gate
+from components.syncapi.projection.writing import Written
 from components.syncapi.room_event import RoomEvent, room_event
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.tokens import Tokens
-from components.syncapi.waiting import Progress
-from components.syncapi.writing import Written
 from matrix.events import load_event
 from matrix.identifiers import EventID
 from tests.component.syncapi.story import VERSION, Room

@@ -9,8 +9,8 @@ import pytest
 
 from base.database import open_database
 from components.syncapi.component import SCHEMA
-from components.syncapi.follower import RebuildBegun
-from components.syncapi.rebuild import RebuildProgress, rebuild
+from components.syncapi.projection.follower import RebuildBegun
+from components.syncapi.projection.rebuild import RebuildProgress, rebuild
 from internalapi.roomserver import RoomHistoryPage
 from logs.embedded import EmbeddedLog
 from logs.records.room_output import InviteReceived, OutputRoomEvent

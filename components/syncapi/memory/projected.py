@@ -9,19 +9,19 @@ from cachetools import LRUCache
 
 from base.database import Database
 from components.syncapi.changes import MembershipChange
-from components.syncapi.memory import CachedUser, CachedUsers, RecentRooms
+from components.syncapi.memory.receipts import PUBLIC, Receipt, RecentReceipts
+from components.syncapi.memory.recent import CachedUser, CachedUsers, RecentRooms
+from components.syncapi.memory.typing_rooms import TypingList, TypingRooms
+from components.syncapi.memory.waiting import LongPolls, Progress
 from components.syncapi.position import SyncPosition
-from components.syncapi.receipts import PUBLIC, Receipt, RecentReceipts
+from components.syncapi.projection.writing import Written
+from components.syncapi.rooms.summary import Summary
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.store.account_data import select_newest_account_data_order
 from components.syncapi.store.following import select_positions
 from components.syncapi.store.membership import select_rooms_of_user_before
 from components.syncapi.store.tables import Connection
-from components.syncapi.summary import Summary
 from components.syncapi.tokens import Tokens
-from components.syncapi.typing_rooms import TypingList, TypingRooms
-from components.syncapi.waiting import LongPolls, Progress
-from components.syncapi.writing import Written
 from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_ROOM_EVENT
 
 

@@ -2,13 +2,13 @@
 
 import msgspec
 
-from components.syncapi.paging import TO_THE_END
-from components.syncapi.rendering import content_of
+from components.syncapi.rooms.paging import TO_THE_END
+from components.syncapi.rooms.rendering import content_of
+from components.syncapi.rooms.viewing import viewer_of
+from components.syncapi.rooms.visibility import Viewer
 from components.syncapi.store.membership import select_membership
 from components.syncapi.store.state import select_entry_now
 from components.syncapi.store.tables import Connection
-from components.syncapi.viewing import viewer_of
-from components.syncapi.visibility import Viewer
 from matrix.errors import Forbidden
 
 

@@ -13,7 +13,8 @@ from typing import Final
 import msgspec
 
 from base.database import Database
-from components.syncapi.projection import project
+from components.syncapi.projection.records import project
+from components.syncapi.projection.writing import write_batch
 from components.syncapi.store.rebuilds import (
     BEGUN,
     DONE,
@@ -29,7 +30,6 @@ from components.syncapi.store.rebuilds import (
     upsert_covered,
 )
 from components.syncapi.store.tables import Connection
-from components.syncapi.writing import write_batch
 from internalapi.roomserver import RoomHistory, RoomHistoryPage
 from logs.consumer import Message
 from logs.consumer_tables import ConsumerStore, reset_positions

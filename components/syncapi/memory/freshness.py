@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any, Final
 
-from components.syncapi.gate import Gate
+from components.syncapi.projection.gate import Gate
 from logs.consumer_loop import Consumer
 from logs.log import Log, Position
 from matrix.errors import Unavailable

@@ -5,10 +5,16 @@ from collections.abc import Collection
 import msgspec
 import orjson
 
-from components.syncapi.access import Access, require_access
-from components.syncapi.paging import FROM_THE_START, TO_THE_END, Page, Range, select_page
-from components.syncapi.rendering import Reader, content_of, render, render_state, room_id_member
 from components.syncapi.room_event import RoomEvent
+from components.syncapi.rooms.access import Access, require_access
+from components.syncapi.rooms.paging import FROM_THE_START, TO_THE_END, Page, Range, select_page
+from components.syncapi.rooms.rendering import (
+    Reader,
+    content_of,
+    render,
+    render_state,
+    room_id_member,
+)
 from components.syncapi.store.events import select_events
 from components.syncapi.store.state import select_members_now
 from components.syncapi.store.state_at import select_entry_at, select_state_at

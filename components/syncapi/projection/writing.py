@@ -3,7 +3,7 @@
 import msgspec
 
 from components.syncapi.changes import MembershipChange
-from components.syncapi.projection import Batch, Redaction
+from components.syncapi.projection.records import Batch, Redaction
 from components.syncapi.room_event import (
     RoomEvent,
     unsigned_of_redacted,

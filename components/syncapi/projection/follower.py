@@ -6,7 +6,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any, Final, TypeVar
 
 from base.database import Database, DatabaseOutage
-from components.syncapi.followed_topic import FollowedTopic
+from components.syncapi.projection.followed_topic import FollowedTopic
 from components.syncapi.store.following import select_positions
 from components.syncapi.store.rebuilds import select_rebuild
 from components.syncapi.store.tables import Connection

@@ -10,7 +10,8 @@ from typing import Final
 import msgspec
 
 from components.syncapi.changes import MembershipChange
-from components.syncapi.receipts import Receipt, receipt_of
+from components.syncapi.memory.receipts import Receipt, receipt_of
+from components.syncapi.projection.writing import Written
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.events import select_replacing
 from components.syncapi.store.following import (
@@ -19,7 +20,6 @@ from components.syncapi.store.following import (
     select_memberships_by_event,
 )
 from components.syncapi.store.tables import Connection
-from components.syncapi.writing import Written
 from logs.log import Record
 from logs.records.client_data import AccountDataChanged
 from logs.records.room_output import (

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Final, Generic, TypeVar
 
-from components.syncapi.gate import Gate
+from components.syncapi.projection.gate import Gate
 from components.syncapi.store.tables import Connection
 from logs.log import Record
 

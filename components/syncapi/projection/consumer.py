@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 from components.syncapi.changes import AccountDatum
-from components.syncapi.gate import Gate
-from components.syncapi.projected import Projected
-from components.syncapi.projection import project
+from components.syncapi.memory.projected import Projected
+from components.syncapi.projection.gate import Gate
+from components.syncapi.projection.records import project
+from components.syncapi.projection.writing import Written, write_batch
 from components.syncapi.store.account_data import upsert_account_data
 from components.syncapi.store.tables import Connection
-from components.syncapi.writing import Written, write_batch
 from logs.consumer import Message, Outbox
 from logs.records.client_data import AccountDataChanged, OutputClientData
 from logs.records.room_output import OutputRoomEvent

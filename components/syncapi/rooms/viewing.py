@@ -1,9 +1,9 @@
 """How a user sees a room, from what is stored of their memberships."""
 
 from components.syncapi.changes import Membership
+from components.syncapi.rooms.visibility import Viewer
 from components.syncapi.store.membership import select_history
 from components.syncapi.store.tables import Connection
-from components.syncapi.visibility import Viewer
 
 
 def viewer_of(

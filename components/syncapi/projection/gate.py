@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from components.syncapi.waiting import Progress
+from components.syncapi.memory.waiting import Progress
 
 
 class Gate:

@@ -1,0 +1,1 @@
+"""What the projection makes of the records of the topics."""

@@ -1,0 +1,1 @@
+"""What clients may read of a room, and how it is rendered."""
