@@ -27,6 +27,7 @@ _WORDS: Final = {
     "object": "a section",
 }
 _LIST: Final = (types.ListType, types.VarTupleType)
+_TEXT_OR_NONE: Final = (types.StrType, types.LiteralType, types.NoneType)
 # Kubernetes sets these in every container beside a Service that is called "xylem".
 _SERVICE_LINK: Final = re.compile(
     r"XYLEM(_[A-Z0-9]+)*_(SERVICE_(HOST|PORT(_.*)?)|PORT(_\d+_(TCP|UDP)(_(PROTO|PORT|ADDR))?)?)"
@@ -227,9 +228,17 @@ def _put(container: Any, index: str | int, value: Any) -> None:
 
 
 def _parse(text: str, described: types.Type, variable: str) -> Any:
-    """Return text as it is for settings that are text, and parsed as YAML for all others."""
-    if isinstance(described, types.StrType | types.LiteralType):
-        return text
+    """Return text as it is for settings that are text, and parsed as YAML for all others.
+
+    Nothing at all is `null` where a text may be absent; a password may well be the word "null".
+    """
+    match described:
+        case types.Metadata():
+            return _parse(text, described.type, variable)
+        case types.StrType() | types.LiteralType():
+            return text
+        case types.UnionType() if all(isinstance(one, _TEXT_OR_NONE) for one in described.types):
+            return text or None
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:

@@ -97,6 +97,27 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     assert settings.server_name == "1.2.3.4"
 
 
+@pytest.mark.parametrize("password", ["12345", "yes", "a: b", "null", "[", " #x", "'quoted'"])
+def test_text_that_may_be_absent_is_taken_from_the_environment_as_it_is(password: str) -> None:
+    environment = {
+        "XYLEM_LOG__KAFKA__BOOTSTRAP_SERVERS": "[kafka:9092]",
+        "XYLEM_LOG__KAFKA__SASL_PASSWORD": password,
+    }
+
+    kafka = load_settings(None, environment).log.kafka
+
+    assert kafka is not None
+    assert kafka.sasl_password == password
+
+
+def test_an_empty_variable_takes_away_a_text_that_may_be_absent(tmp_path: Path) -> None:
+    path = write(tmp_path, "userapi: {registration_shared_secret: from the file}\n")
+
+    settings = load_settings(path, {"XYLEM_USERAPI__REGISTRATION_SHARED_SECRET": ""})
+
+    assert settings.userapi.registration_shared_secret is None
+
+
 def test_variables_that_kubernetes_sets_for_a_service_are_not_settings() -> None:
     environment = {
         "XYLEM_SERVICE_HOST": "10.0.0.1",
