@@ -94,8 +94,10 @@ class InternalSettings(msgspec.Struct, frozen=True, kw_only=True):
     """PEM file with the certificates that are believed behind `https` URLs. Empty: the system's."""
     timeout_s: Annotated[float, Meta(gt=0)] = 30.0
     """Seconds until a call that is not answered fails."""
-    attempt_timeout_s: Annotated[float, Meta(gt=0)] = 5.0
-    """Seconds until a query that one replica does not answer is asked of another."""
+    attempt_timeout_s: Annotated[float, Meta(gt=0)] = 2.0
+    """Seconds until a query that one replica does not answer is asked of another. A replica that
+    was silent for this long, or for a quarter of it when the caller gave up, is asked last for a
+    while."""
     connect_timeout_s: Annotated[float, Meta(gt=0)] = 2.0
     """Seconds until a replica that cannot be connected to is passed over."""
     max_connections: Count = 200

@@ -42,10 +42,17 @@ class _NotAnswered(Exception):
     """The call was sent, and no answer came."""
 
 
+class _TooLate(Exception):
+    """The time is over in which an answer is of use."""
+
+
 _OK: Final = 200
 _LARGE_BODY_BYTES: Final = 1 << 20
 _TIMEOUT_S: Final = 60.0
-_ATTEMPT_TIMEOUT_S: Final = 5.0
+_ATTEMPT_TIMEOUT_S: Final = 2.0
+_SUSPICIOUS_PART: Final = 0.25
+"""Of the time of an attempt: who gave no answer for so long before the caller gave up has failed,
+as far as the next call is concerned."""
 _CONNECT_TIMEOUT_S: Final = 2.0
 _KEEP_ALIVE_S: Final = 30.0
 """Shorter than the server's, so that a connection is not closed while it is taken again."""
@@ -92,9 +99,9 @@ def api_client(
     `InternalError` for a bug on the other side. Where the caller set no deadline, `timeout_s` is
     one. Several processes are called in turn. One that cannot be reached is passed over; a query
     whose connection broke, or that is not answered within `attempt_timeout_s`, is asked of the
-    next one, or once more of the only one; a change never. `metrics` counts the calls. Raises
-    `NotAnApi` if the Protocol has
-    methods that cannot be carried.
+    next one, or once more of the only one; a change never. One that has let a call wait is asked
+    last for a while. `metrics` counts the calls. Raises `NotAnApi` if the Protocol has methods
+    that cannot be carried.
     """
     definition = protocol_class(protocol)
     replicas = Replicas([address]) if isinstance(address, str) else address
@@ -197,26 +204,47 @@ class _Connection:
         remaining = remaining_s()
         seconds = self._timeout_s if remaining is None else remaining
         until = asyncio.get_running_loop().time() + seconds
-        order = self._replicas.order()
+        order = self._replicas.order(is_query=is_query)
         if is_query and len(order) == 1:
             order *= 2
         while True:
             index = order.pop(0)
+            may_give_up = is_query and len(order) > 0
             try:
-                may_give_up = is_query and len(order) > 0
-                answer = await self._post_once(until, urls[index], body, may_give_up=may_give_up)
+                return await self._ask(index, until, urls[index], body, may_give_up=may_give_up)
             except _NotReached as failure:
-                self._replicas.failed(index)
                 order = [other for other in order if other != index]
                 if not order:
                     raise ApiUnavailable(str(failure)) from failure.__cause__
             except _NotAnswered as failure:
-                self._replicas.failed(index)
                 if not is_query or not order:
                     raise ApiUnavailable(str(failure)) from failure.__cause__
-            else:
-                self._replicas.answered(index)
-                return answer
+            except _TooLate as late:
+                raise DeadlineExceeded from late.__cause__
+
+    async def _ask(
+        self, index: int, until: float, url: URL, body: bytes, *, may_give_up: bool
+    ) -> bytes:
+        """Ask one replica, and note whether it is there."""
+        asked_s = asyncio.get_running_loop().time()
+        try:
+            answer = await self._post_once(until, url, body, may_give_up=may_give_up)
+        except (_NotReached, _NotAnswered):
+            self._replicas.failed(index)
+            raise
+        except (_TooLate, asyncio.CancelledError):
+            waited_s = asyncio.get_running_loop().time() - asked_s
+            if waited_s >= self._attempt_timeout_s * _SUSPICIOUS_PART:
+                self._replicas.failed(index)
+            raise
+        except ApiUnavailable:
+            raise
+        except Exception:
+            # A refusal is an answer.
+            self._replicas.answered(index)
+            raise
+        self._replicas.answered(index)
+        return answer
 
     async def _post_once(self, until: float, url: URL, body: bytes, *, may_give_up: bool) -> bytes:
         """Ask one replica; give up early where another one can be asked."""
@@ -236,7 +264,7 @@ class _Connection:
             raise ApiMismatch(f"{url} is not an internal API: {error}") from error
         except TimeoutError as error:
             if timeout.expired() and attempt_until == until:
-                raise DeadlineExceeded from error
+                raise _TooLate from error
             raise _NotAnswered(f"{url} does not answer: {error}") from error
 
     async def _exchange(self, until: float, url: URL, body: bytes) -> bytes:

@@ -22,16 +22,24 @@ class Replicas:
         self._rests: dict[int, tuple[float, float]] = {}
         """Of those that failed: until when they are asked last, and how long that was."""
 
-    def order(self) -> list[int]:
-        """Return all of them in the order to ask: the next one's turn comes with each call."""
+    def order(self, *, is_query: bool = True) -> list[int]:
+        """Return all of them in the order to ask: the next one's turn comes with each call.
+
+        One that has rested is tried by one query, and rests on until that is answered: the others
+        would wait with it if it still fails, and a change could not be made elsewhere then.
+        """
         count = len(self.base_urls)
         if count == 1:
             return [0]
         self._turn = (self._turn + 1) % count
         order = [(self._turn + step) % count for step in range(count)]
         if self._rests:
+            first = self._rests.get(order[0])
             now_s = self._monotonic_s()
-            order.sort(key=lambda index: self._rests.get(index, (0.0, 0.0))[0] > now_s)
+            if first is not None and is_query and first[0] <= now_s:
+                self._rests[order[0]] = (now_s + first[1], first[1])
+            else:
+                order.sort(key=self._rests.__contains__)
         return order
 
     def failed(self, index: int) -> None:

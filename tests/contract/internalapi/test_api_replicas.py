@@ -9,7 +9,9 @@ import aiohttp
 import pytest
 
 from base.http import Listener, application, serve
+from internalapi.deadlines import DeadlineExceeded, deadline
 from internalapi.transport import ApiUnavailable, Replicas, api_client, api_router, open_session
+from matrix.errors import Forbidden
 
 NOBODY = "http://127.0.0.1:1"
 
@@ -32,14 +34,21 @@ class Replica:
     def __init__(self, name: str) -> None:
         self.name = name
         self.is_stuck = False
+        self.refuses = False
+        self.asked = 0
+        self.is_asked = asyncio.Event()
 
     async def query_name(self) -> str:
+        self.asked += 1
+        self.is_asked.set()
         if self.is_stuck:
             await asyncio.Event().wait()
+        if self.refuses:
+            raise Forbidden
         return self.name
 
     async def perform_name(self) -> str:
-        return self.name
+        return await self.query_name()
 
 
 class Clock:
@@ -153,6 +162,84 @@ async def test_a_query_that_is_stuck_is_asked_of_another(session: aiohttp.Client
         assert [await client.query_name() for _ in range(3)] == ["well"] * 3
 
 
+async def test_one_that_lets_a_change_run_out_of_time_is_felt_once(
+    session: aiohttp.ClientSession,
+) -> None:
+    stuck, well = Replica("stuck"), Replica("well")
+    stuck.is_stuck = True
+    async with serving(well, stuck) as urls:
+        client = client_of(session, *urls, attempt_timeout_s=0.1)
+        with pytest.raises(DeadlineExceeded):
+            async with deadline(0.1):
+                await client.perform_name()
+
+        assert [await client.perform_name() for _ in range(4)] == ["well"] * 4
+        assert stuck.asked == 1
+
+
+async def test_one_whose_caller_gave_up_is_felt_once(session: aiohttp.ClientSession) -> None:
+    stuck, well = Replica("stuck"), Replica("well")
+    stuck.is_stuck = True
+    async with serving(well, stuck) as urls:
+        client = client_of(session, *urls, attempt_timeout_s=0.0001)
+        call = asyncio.create_task(client.perform_name())
+        await stuck.is_asked.wait()
+        call.cancel()
+        await asyncio.wait([call])
+
+        assert [await client.perform_name() for _ in range(4)] == ["well"] * 4
+
+
+async def test_one_whose_caller_gave_up_at_once_has_not_failed(
+    session: aiohttp.ClientSession,
+) -> None:
+    slow, other = Replica("slow"), Replica("other")
+    slow.is_stuck = True
+    async with serving(other, slow) as urls:
+        client = client_of(session, *urls)
+        call = asyncio.create_task(client.perform_name())
+        await slow.is_asked.wait()
+        call.cancel()
+        await asyncio.wait([call])
+        slow.is_stuck = False
+
+        assert {await client.perform_name() for _ in range(2)} == {"slow", "other"}
+
+
+async def test_one_that_failed_is_tried_again_by_one_call_only(
+    session: aiohttp.ClientSession, clock: Clock
+) -> None:
+    stuck, well = Replica("stuck"), Replica("well")
+    stuck.is_stuck = True
+    async with serving(well, stuck) as urls:
+        replicas = Replicas(urls, monotonic_s=clock.monotonic_s)
+        client = api_client(Counting, replicas, secret="s", session=session)
+        replicas.failed(1)
+        clock.now_s += 1
+
+        first = asyncio.create_task(client.query_name())
+        await stuck.is_asked.wait()
+        assert [await client.query_name() for _ in range(4)] == ["well"] * 4
+        assert stuck.asked == 1
+        first.cancel()
+        await asyncio.wait([first])
+
+
+async def test_a_refusal_is_an_answer(session: aiohttp.ClientSession, clock: Clock) -> None:
+    strict, other = Replica("strict"), Replica("other")
+    strict.refuses = True
+    async with serving(other, strict) as urls:
+        replicas = Replicas(urls, monotonic_s=clock.monotonic_s)
+        client = api_client(Counting, replicas, secret="s", session=session)
+        replicas.failed(1)
+        clock.now_s += 1
+        with pytest.raises(Forbidden):
+            await client.query_name()
+
+        strict.refuses = False
+        assert {await client.query_name() for _ in range(2)} == {"strict", "other"}
+
+
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
@@ -166,6 +253,22 @@ def test_one_that_failed_is_asked_last_for_a_while(clock: Clock) -> None:
 
     clock.now_s += 1
     assert {replicas.order()[0] for _ in range(2)} == {0, 1}
+
+
+def test_one_that_failed_is_not_tried_again_by_a_change(clock: Clock) -> None:
+    replicas = Replicas(["x", "y"], monotonic_s=clock.monotonic_s)
+    replicas.failed(0)
+    clock.now_s += 1
+
+    assert [replicas.order(is_query=False)[0] for _ in range(4)] == [1] * 4
+
+
+def test_where_all_have_failed_changes_are_still_sent_in_turn(clock: Clock) -> None:
+    replicas = Replicas(["x", "y"], monotonic_s=clock.monotonic_s)
+    replicas.failed(0)
+    replicas.failed(1)
+
+    assert {replicas.order(is_query=False)[0] for _ in range(2)} == {0, 1}
 
 
 def test_one_that_goes_on_failing_rests_longer(clock: Clock) -> None:
