@@ -70,6 +70,10 @@ bench: .venv/.locked ## Measure this checkout; arguments in BENCH="..."
 bench-compare: .venv/.locked ## Measure this checkout beside another server
 	@$(BIN)/python -m bench compare $(BENCH)
 
+.PHONY: bench-cluster
+bench-cluster: .venv/.locked ## Measure a cluster beside the monolith: times, and the cost of each component
+	@$(BIN)/python -m bench cluster $(BENCH)
+
 .PHONY: lock
 lock: ## Take the newest versions that pyproject.toml allows into requirements.lock
 	@rm -rf build/lock && $(PYTHON) -m venv build/lock

@@ -1,4 +1,4 @@
-"""The command line: `python -m bench`, and `python -m bench compare` beside Synapse."""
+"""The command line: `python -m bench`, `… compare` beside Synapse, `… cluster` beside itself."""
 
 import argparse
 import asyncio
@@ -7,18 +7,21 @@ import os
 import signal
 import sys
 import tempfile
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import uvloop
 
-from bench import report
+from bench import cluster, report
 from bench.measure import filesystem_of
 from bench.runner import Plan, medians, run_plan
 from bench.scenarios import SCENARIOS
 from bench.servers import SERVERS
 from bench.servers.synapse import installed_python, version
 from bench.stage import Outcome
+
+T = TypeVar("T")
 
 QUICK_SCALE = 0.2
 MEMORY_FILESYSTEMS = frozenset({"tmpfs", "ramfs"})
@@ -27,7 +30,7 @@ MEMORY_FILESYSTEMS = frozenset({"tmpfs", "ramfs"})
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     made = argparse.ArgumentParser(prog="python -m bench", description="Load measurements.")
-    made.add_argument("mode", nargs="?", choices=["run", "compare"], default="run")
+    made.add_argument("mode", nargs="?", choices=["run", "compare", "cluster"], default="run")
     made.add_argument(
         "--scenario", action="append", choices=list(SCENARIOS), help="repeatable; default: all"
     )
@@ -63,6 +66,8 @@ def count(text: str) -> int:
 def main() -> int:
     """Run what the command line asks for; 1 when an event was wrong or a scenario failed."""
     arguments = parser().parse_args()
+    if arguments.mode == "cluster":
+        return measure_cluster(arguments)
     comparing = arguments.mode == "compare"
     plan = Plan(
         servers=["xylem", "synapse"] if comparing else [arguments.server],
@@ -85,17 +90,30 @@ def main() -> int:
         installed_python()
         settings["synapse_version"] = version()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        outcomes = runner.run(interruptible(plan))
+        outcomes = runner.run(interruptible(run_plan(plan)))
     path = report.write_json(outcomes, settings)
     return conclude(outcomes, plan, path, strict=comparing and arguments.strict)
 
 
-async def interruptible(plan: Plan) -> list[Outcome]:
-    """Run the plan so that SIGTERM stops the server too, as SIGINT does."""
+def measure_cluster(arguments: argparse.Namespace) -> int:
+    """Measure a cluster beside the monolith; 1 when a request was not answered as it should."""
+    scale = arguments.scale * (QUICK_SCALE if arguments.quick else 1.0)
+    measuring = cluster.run(scale, arguments.rounds, arguments.data_dir)
+    load_average = os.getloadavg()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        figures = runner.run(interruptible(measuring))
+    settings = {"scale": scale, "rounds": arguments.rounds, "load_average": load_average}
+    path = report.write_record("cluster", settings, {"figures": cluster.records(figures)})
+    print(f"\n{cluster.tables(figures)}\n\nWritten to {path}")
+    return 1 if any(one.errors for one in figures) else 0
+
+
+async def interruptible(measuring: Coroutine[Any, Any, T]) -> T:
+    """Measure so that SIGTERM stops the servers too, as SIGINT does."""
     task = asyncio.current_task()
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await run_plan(plan)
+    return await measuring
 
 
 def conclude(outcomes: list[Outcome], plan: Plan, path: Path, *, strict: bool) -> int:

@@ -162,9 +162,17 @@ def write_json(
     outcomes: Sequence[Outcome], settings: Mapping[str, Any], results: Path = RESULTS
 ) -> Path:
     """Write every single outcome with the circumstances and return the file's path."""
+    measured = {"outcomes": [asdict(outcome) for outcome in outcomes]}
+    return write_record("-".join(settings["servers"]), settings, measured, results)
+
+
+def write_record(
+    name: str, settings: Mapping[str, Any], measured: Mapping[str, Any], results: Path = RESULTS
+) -> Path:
+    """Write what was measured with the circumstances and return the file's path."""
     now = datetime.now(UTC)
     results.mkdir(exist_ok=True)
-    path = results / f"{now:%Y%m%dT%H%M%SZ}-{'-'.join(settings['servers'])}.json"
+    path = results / f"{now:%Y%m%dT%H%M%SZ}-{name}.json"
     record = {
         "at": now.isoformat(),
         "commit": commit(),
@@ -174,7 +182,7 @@ def write_json(
             "python": platform.python_version(),
         },
         "settings": dict(settings),
-        "outcomes": [asdict(outcome) for outcome in outcomes],
+        **measured,
     }
     path.write_text(json.dumps(record, indent=1, default=str) + "\n")
     return path

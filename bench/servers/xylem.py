@@ -17,12 +17,10 @@ def command(config_path: Path) -> list[str]:
     return [sys.executable, "-m", "deploy.cli", "monolith", "--config", str(config_path)]
 
 
-def config(directory: Path, address: Address) -> dict[str, Any]:
-    """Return the settings: everything by default, except what would hinder measuring."""
+def without_hindrances() -> dict[str, Any]:
+    """Return the settings that differ from the defaults, because those would hinder measuring."""
     return {
         "server_name": SERVER_NAME,
-        "data_dir": str(directory),
-        "listeners": [{"address": address[0], "port": address[1], "apis": ["client"]}],
         "logging": {"level": "warning"},
         "userapi": {
             "registration": "open",
@@ -40,6 +38,15 @@ def config(directory: Path, address: Address) -> dict[str, Any]:
             "invite_rate_per_user": None,
             "creation_rate_per_user": None,
         },
+    }
+
+
+def config(directory: Path, address: Address) -> dict[str, Any]:
+    """Return the settings of a server with its data in a directory."""
+    return {
+        **without_hindrances(),
+        "data_dir": str(directory),
+        "listeners": [{"address": address[0], "port": address[1], "apis": ["client"]}],
     }
 
 

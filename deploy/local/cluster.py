@@ -75,7 +75,8 @@ class LocalCluster:
         `settings` are put over those that the cluster needs, section by section. Raises
         `ProgramMissing`.
         """
-        self._port = port or free_port()
+        self.port: Final = port or free_port()
+        """Where the proxy listens on loopback."""
         self._config = folder / "xylem.yaml"
         counts = dict.fromkeys(COMPONENTS, 1) | dict(replicas or {})
         self.kafka: Final = KafkaBroker(_made(folder / "kafka"))
@@ -90,10 +91,10 @@ class LocalCluster:
         values = _merged(self._settings(key_path, partitions), settings or {})
         self._config.write_text(yaml.safe_dump(values))
         ports = {name: [one.ports.client for one in self._of(name)] for name in COMPONENTS}
-        self.proxy: Final = nginx_program(folder, self._port, ports) or Program(
+        self.proxy: Final = nginx_program(folder, self.port, ports) or Program(
             "proxy",
             [
-                *(sys.executable, "-m", "deploy.local.proxy", str(self._port)),
+                *(sys.executable, "-m", "deploy.local.proxy", str(self.port)),
                 *(f"{name}={','.join(map(str, ones))}" for name, ones in ports.items() if ones),
             ],
             folder,
@@ -127,7 +128,7 @@ class LocalCluster:
     @property
     def url(self) -> str:
         """Where clients reach the cluster."""
-        return f"http://127.0.0.1:{self._port}"
+        return f"http://127.0.0.1:{self.port}"
 
     @property
     def config_path(self) -> Path:
@@ -152,7 +153,7 @@ class LocalCluster:
         for process in self.processes.values():
             process.wait_until_ready()
         self.proxy.start()
-        self.proxy.wait_until(lambda: is_listening(self._port))
+        self.proxy.wait_until(lambda: is_listening(self.port))
 
     def stop(self) -> dict[str, int | None]:
         """Stop everything, clients' side first, and return the components' exit codes."""
