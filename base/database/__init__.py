@@ -30,6 +30,7 @@ __all__ = [
     "SelectByKeys",
     "Statement",
     "TimedDatabase",
+    "drop_database",
     "insert",
     "insert_for",
     "insert_into",
@@ -55,3 +56,16 @@ async def open_database(
     from base.database.postgres import PostgresDatabase  # noqa: PLC0415
 
     return await PostgresDatabase.open(url, schema, may_migrate=may_migrate)
+
+
+async def drop_database(url: str, schema: Schema) -> None:
+    """Delete a component's tables, of this copy alone; not to find them is no error.
+
+    With SQLite nobody may have them open. Raises `DatabaseOutage`.
+    """
+    if url.startswith("sqlite"):
+        await SqliteDatabase.drop(url, schema)
+        return
+    from base.database.postgres import PostgresDatabase  # noqa: PLC0415 (as above)
+
+    await PostgresDatabase.drop(url, schema)

@@ -39,21 +39,8 @@ class PostgresDatabase:
 
     @classmethod
     async def open(cls, url: str, schema: Schema, *, may_migrate: bool) -> "PostgresDatabase":
-        """Connect, and make or migrate the tables in the schema of this name."""
-        _, _, address = url.partition("://")
-        engine = create_async_engine(
-            f"postgresql+asyncpg://{address}",
-            pool_size=8,
-            max_overflow=8,
-            connect_args={
-                "server_settings": {
-                    "search_path": schema.name,
-                    "idle_in_transaction_session_timeout": f"{_IDLE_IN_TRANSACTION_S}s",
-                }
-            },
-        )
-        _ping_when_idle(engine)
-        database = cls(engine)
+        """Connect, and make or migrate the tables in the schema of this place."""
+        database = cls(_engine(url, schema))
 
         def prepare(connection: Connection) -> None:
             if not may_migrate:
@@ -61,15 +48,28 @@ class PostgresDatabase:
                 return
             # Several processes may start at once: one of them makes the schema, the rest wait.
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7269476)")
-            connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{schema.name}"')
+            connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{schema.place}"')
             migrate(connection, schema)
 
         try:
             await database.write(prepare)
         except BaseException:
-            await engine.dispose()
+            await database.close()
             raise
         return database
+
+    @classmethod
+    async def drop(cls, url: str, schema: Schema) -> None:
+        """Delete the schema of this place with its tables; not to find it is no error."""
+        database = cls(_engine(url, schema))
+        try:
+            await database.write(
+                lambda connection: connection.exec_driver_sql(
+                    f'DROP SCHEMA IF EXISTS "{schema.place}" CASCADE'
+                ).close()
+            )
+        finally:
+            await database.close()
 
     async def write(self, work: Callable[[Connection], T], *, durable: bool = False) -> T:
         """Run `work` in one transaction (`Database.write`)."""
@@ -109,6 +109,23 @@ class PostgresDatabase:
     async def close(self) -> None:
         """Close all connections."""
         await self._engine.dispose()
+
+
+def _engine(url: str, schema: Schema) -> AsyncEngine:
+    _, _, address = url.partition("://")
+    engine = create_async_engine(
+        f"postgresql+asyncpg://{address}",
+        pool_size=8,
+        max_overflow=8,
+        connect_args={
+            "server_settings": {
+                "search_path": schema.place,
+                "idle_in_transaction_session_timeout": f"{_IDLE_IN_TRANSACTION_S}s",
+            }
+        },
+    )
+    _ping_when_idle(engine)
+    return engine
 
 
 def _ping_when_idle(engine: AsyncEngine) -> None:

@@ -1,7 +1,7 @@
 """The tables of a component, and how those of an older version become these."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import sqlalchemy as sa
@@ -29,6 +29,17 @@ class Schema:
     name: str
     metadata: sa.MetaData
     migrations: Sequence[Migration] = field(default=())
+    copy: int = 0
+    """The number of the copy of these tables: copies lie beside each other."""
+
+    def numbered(self, copy: int) -> "Schema":
+        """Return the same tables as the copy of this number."""
+        return replace(self, copy=copy)
+
+    @property
+    def place(self) -> str:
+        """The name under which the database has this copy."""
+        return f"{self.name}_{self.copy}" if self.copy else self.name
 
     @property
     def version(self) -> int:

@@ -50,6 +50,12 @@ def _sqlite_engine(path: str, begin: str) -> Engine:
     return engine
 
 
+def _file(url: str, schema: Schema) -> Path | None:
+    """Return where the schema's file is; none for a database in memory."""
+    folder = url.removeprefix("sqlite://").removeprefix("/")
+    return None if folder in {"", ":memory:"} else Path(folder) / f"{schema.place}.db"
+
+
 class SqliteDatabase:
     """One SQLite file with one writer.
 
@@ -77,11 +83,11 @@ class SqliteDatabase:
         cls, url: str, schema: Schema, *, durable: bool, may_migrate: bool
     ) -> "SqliteDatabase":
         """Open the file of this schema in the folder of the URL, or a database in memory."""
-        folder = url.removeprefix("sqlite://").removeprefix("/")
         path = ":memory:"
-        if folder not in {"", ":memory:"}:
-            await asyncio.to_thread(Path(folder).mkdir, parents=True, exist_ok=True)
-            path = str(Path(folder) / f"{schema.name}.db")
+        file = _file(url, schema)
+        if file is not None:
+            await asyncio.to_thread(file.parent.mkdir, parents=True, exist_ok=True)
+            path = str(file)
         database = cls(path, schema.name, durable=durable)
         prepare = migrate if may_migrate else require_version
         try:
@@ -90,6 +96,16 @@ class SqliteDatabase:
             await database.close()
             raise
         return database
+
+    @classmethod
+    async def drop(cls, url: str, schema: Schema) -> None:
+        """Delete the file of this schema, which nobody has open; not to find it is no error."""
+        file = _file(url, schema)
+        if file is None:
+            return
+        # The file itself last: without it, what is left would be taken for another file's.
+        for one in (Path(f"{file}-wal"), Path(f"{file}-shm"), file):
+            await asyncio.to_thread(one.unlink, missing_ok=True)
 
     async def write(self, work: Callable[[Connection], T], *, durable: bool = False) -> T:
         """Run `work` in one transaction (`Database.write`)."""
