@@ -1,14 +1,19 @@
 """The same receipts have the same outcome, however they are cut into batches and repeated."""
 
 import random
-import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from components.receipts.settings import ReceiptServerSettings
-from logs.log import Origin
-from logs.records.receipts import MarkRead, OutputReceipt
+from logs.records.receipts import MarkRead
+from tests.component.determinism import (
+    Announced,
+    a_database_that_fell_back_announces_the_same_again,
+    a_lost_database_announces_the_same_again,
+    outputs_do_not_depend_on_batches,
+)
 from tests.component.receipts.receipts_house import ALICE, BOB, Type, mark, running_house
 
 RECEIPTS = 300
@@ -35,51 +40,23 @@ def receipts(seed: int) -> list[MarkRead]:
     return records
 
 
-@pytest.mark.parametrize("seed", range(3))
-async def test_outputs_do_not_depend_on_batches(tmp_path: Path, seed: int) -> None:
-    outcomes: list[list[OutputReceipt]] = []
-    for max_batch in (1, 7, 500):
-        folder = tmp_path / str(max_batch)
-        settings = ReceiptServerSettings(max_batch_receipts=max_batch, cached_markers=5)
-        async with running_house(folder, f"sqlite:///{folder}/db", settings) as house:
-            await house.put(*receipts(seed))
-            outcomes.append(await house.outputs())
-
-    assert outcomes[0]
-    assert outcomes[1:] == outcomes[:1] * 2
-
-
-async def announced(
-    folder: Path, records: list[MarkRead], max_batch: int
-) -> list[tuple[Origin | None, bytes]]:
+async def announced(folder: Path, inputs: Sequence[MarkRead], max_batch: int) -> Announced:
     """Put receipts and return all that was ever announced, with its numbers."""
-    settings = ReceiptServerSettings(max_batch_receipts=max_batch)
+    settings = ReceiptServerSettings(max_batch_receipts=max_batch, cached_markers=5)
     async with running_house(folder, f"sqlite:///{folder}/db", settings) as house:
-        if records:
-            await house.put(*records)
+        if inputs:
+            await house.put(*inputs)
         return [(one.origin, one.value) for one in await house.records()]
 
 
+@pytest.mark.parametrize("seed", range(3))
+async def test_outputs_do_not_depend_on_batches(tmp_path: Path, seed: int) -> None:
+    await outputs_do_not_depend_on_batches(tmp_path, announced, receipts(seed))
+
+
 async def test_a_database_that_fell_back_announces_the_same_again(tmp_path: Path) -> None:
-    records = receipts(9)
-    first = await announced(tmp_path, records[:150], 500)
-    shutil.copytree(tmp_path / "db", tmp_path / "kept")
-    both = await announced(tmp_path, records[150:], 500)
-
-    # Power is lost: what the database had not brought to the disk is gone, the log is not.
-    shutil.rmtree(tmp_path / "db")
-    shutil.copytree(tmp_path / "kept", tmp_path / "db")
-    after = await announced(tmp_path, [], 13)
-
-    assert len(both) > len(first) > 0
-    assert after[: len(both)] == both
-    assert after[len(both) :] == both[len(first) :]
+    await a_database_that_fell_back_announces_the_same_again(tmp_path, announced, receipts(9))
 
 
 async def test_a_lost_database_announces_the_same_again(tmp_path: Path) -> None:
-    before = await announced(tmp_path, receipts(10), 500)
-
-    shutil.rmtree(tmp_path / "db")
-    after = await announced(tmp_path, [], 29)
-
-    assert after == before * 2
+    await a_lost_database_announces_the_same_again(tmp_path, announced, receipts(10))

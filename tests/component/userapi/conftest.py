@@ -9,16 +9,6 @@ from logs.log import Log
 from tests.component.userapi.userapi_server import Deployment, User, UserApiServer
 
 
-@pytest.fixture(
-    name="database_url", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
-)
-def fixture_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/database"
-    url: str = request.getfixturevalue("postgres_url")
-    return url
-
-
 @pytest.fixture(name="deployment")
 def fixture_deployment(database_url: str, tmp_path: Path) -> Deployment:
     return Deployment(database_url, tmp_path)
