@@ -1,6 +1,16 @@
-"""Changes of state and of memberships, as the projection writes them and memory learns them."""
+"""Changes of rooms and of users' data, as the projection writes them and memory learns them."""
+
+from collections.abc import Set as AbstractSet
 
 import msgspec
+
+from components.syncapi.ignoring import IGNORED_USER_LIST, ignored_users
+from logs.records.client_data import (
+    AccountDataChanged,
+    AccountStatusChanged,
+    OutputClientData,
+    TokensRevoked,
+)
 
 
 class AppliedChange(msgspec.Struct, gc=False):
@@ -41,3 +51,28 @@ class AccountDatum(msgspec.Struct, gc=False):
     type: str
     stream_order: int
     content: bytes
+
+
+class ClientDataNews(msgspec.Struct):
+    """What memory learns of records of OutputClientData, and up to where they go."""
+
+    next_offset: int
+    newest: dict[str, int] = msgspec.field(default_factory=dict)
+    """By user the order of the last change of their account data."""
+    ignored: dict[str, AbstractSet[str]] = msgspec.field(default_factory=dict)
+    """By user whom they ignore from now on."""
+    signed_out: set[str] = msgspec.field(default_factory=set)
+    """Users some of whose access tokens may be good no longer."""
+
+    def note(self, record: OutputClientData, offset: int) -> None:
+        """Take in one record."""
+        match record:
+            case AccountDataChanged():
+                self.newest[record.user_id] = offset
+                if record.type == IGNORED_USER_LIST and not record.room_id:
+                    ignored = ignored_users(record.user_id, record.content)
+                    self.ignored[record.user_id] = ignored
+            case TokensRevoked() | AccountStatusChanged():
+                self.signed_out.add(record.user_id)
+            case _:
+                pass

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from base.clock import Clock
 from base.database import Database
 from base.http import Router
+from base.limits import limiter_of
 from base.metrics import Family, Reading, Source, sizes_of
 from components.syncapi.memory.freshness import Freshness
 from components.syncapi.memory.projected import Projected
@@ -16,7 +17,6 @@ from components.syncapi.projection.consumer import ClientDataProcessor, RoomEven
 from components.syncapi.projection.followed_topic import FollowedTopic
 from components.syncapi.projection.follower import Follower
 from components.syncapi.projection.following import (
-    NewestData,
     NewReceipts,
     confirm_client_data,
     confirm_receipts,
@@ -26,6 +26,7 @@ from components.syncapi.projection.gate import Gate
 from components.syncapi.projection.rebuild import CONSUMER as _NAME
 from components.syncapi.projection.rebuild import finished_rebuild
 from components.syncapi.projection.receipt_consumer import ReceiptProcessor
+from components.syncapi.routes.discovery import DiscoveryRoutes
 from components.syncapi.routes.queries import RequestReading
 from components.syncapi.routes.rooms import RoomRoutes
 from components.syncapi.routes.sync import SyncRoutes
@@ -35,6 +36,7 @@ from components.syncapi.store.tables import SCHEMA
 from components.syncapi.sync.ephemeral import EphemeralLook
 from components.syncapi.sync.service import SyncService
 from components.syncapi.tokens import Tokens
+from internalapi.roomserver import LocalAliases
 from internalapi.userapi import Authentication, Filters
 from logs.consumer_loop import Consumer
 from logs.log import Log
@@ -77,6 +79,7 @@ async def build(
     clock: Clock,
     authentication: Authentication,
     filters: Filters,
+    aliases: LocalAliases,
 ) -> SyncApi:
     """Return client sync over its database, opened with `SCHEMA`; nothing is started."""
     partitions = log.partition_count(OUTPUT_ROOM_EVENT.name)
@@ -148,6 +151,7 @@ async def build(
         reading=RequestReading(authentication, filters, settings),
         rooms=Freshness(log, room_events, rooms_gate, wait_s),
         client_data=Freshness(log, client_data, data_gate, wait_s),
+        aliases=aliases,
     )
     polls = projected.polls
 
@@ -188,9 +192,6 @@ def _follower(
     number: int,
     receipts: Gate,
 ) -> Follower:
-    def learn_client_data(partition: int, found: NewestData) -> None:
-        projected.learn_client_data(partition, found.newest, found.next_offset)
-
     def learn_receipts(partition: int, found: NewReceipts) -> None:
         projected.learn_receipts(partition, found.receipts, found.next_offset)
 
@@ -215,7 +216,7 @@ def _follower(
         data,
         partitions=log.partition_count(OUTPUT_CLIENT_DATA.name),
         confirm=confirm_client_data,
-        learn=learn_client_data,
+        learn=projected.learn_client_data,
         max_bytes=settings.followed_bytes,
     )
     topics = (room_events, client_data, moved_receipts)
@@ -234,6 +235,7 @@ class _Serving(NamedTuple):
     reading: RequestReading
     rooms: Freshness
     client_data: Freshness
+    aliases: LocalAliases
 
 
 def _router(serving: _Serving) -> Router:
@@ -272,5 +274,13 @@ def _router(serving: _Serving) -> Router:
         settings=serving.settings,
         now_ms=serving.clock.now_ms,
         partition_of=room_partition,
+    ).add_to(router)
+    DiscoveryRoutes(
+        database=serving.database,
+        reading=serving.reading,
+        rooms=serving.rooms,
+        aliases=serving.aliases,
+        unknown_clients=limiter_of(serving.settings.summary_rate_per_address, serving.clock),
+        settings=serving.settings,
     ).add_to(router)
     return router

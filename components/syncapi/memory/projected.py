@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import Final
 
-from cachetools import LRUCache
+from cachetools import LRUCache, TTLCache
 
 from base.database import Database
-from components.syncapi.changes import MembershipChange
+from components.syncapi.changes import ClientDataNews, MembershipChange
 from components.syncapi.memory.receipts import PUBLIC, Receipt, RecentReceipts
 from components.syncapi.memory.recent import CachedUser, CachedUsers, RecentRooms
 from components.syncapi.memory.typing_rooms import TypingList, TypingRooms
@@ -17,21 +18,28 @@ from components.syncapi.position import SyncPosition
 from components.syncapi.projection.writing import Written
 from components.syncapi.rooms.summary import Summary
 from components.syncapi.settings import SyncApiSettings
-from components.syncapi.store.account_data import select_newest_account_data_order
+from components.syncapi.store.account_data import (
+    select_ignored_users,
+    select_newest_account_data_order,
+)
 from components.syncapi.store.following import select_positions
 from components.syncapi.store.membership import select_rooms_of_user_before
 from components.syncapi.store.tables import Connection
 from components.syncapi.tokens import Tokens
 from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_ROOM_EVENT
 
+_MOST_SIGNED_OUT: Final = 10_000
+_SIGNED_OUT_S: Final = 10.0
+
 
 class _Loading:
     """A user who is being read from the database, and what memory learned of them meanwhile."""
 
-    __slots__ = ("missed", "requests")
+    __slots__ = ("ignored", "missed", "requests")
 
     def __init__(self) -> None:
         self.missed: Final[list[MembershipChange]] = []
+        self.ignored: AbstractSet[str] | None = None
         self.requests = 0
 
 
@@ -66,6 +74,8 @@ class Projected:
             settings.cached_memberships, lambda user_id: self.polls.wake([user_id])
         )
         self.summaries: Final[LRUCache[str, Summary]] = LRUCache(settings.cached_summaries)
+        self.signed_out: Final[TTLCache[str, bool]] = TTLCache(_MOST_SIGNED_OUT, _SIGNED_OUT_S)
+        """Users who were signed out somewhere a moment ago: their tokens are asked for again."""
         self._database: Final = database
         self._tokens: Final = tokens
         self._partition_of: Final = partition_of
@@ -142,6 +152,8 @@ class Projected:
             # What was learned while the database was read is missing in what it said.
             for change in loading.missed:
                 self.users.move(change)
+            if loading.ignored is not None:
+                loaded.ignored = loading.ignored
         finally:
             loading.requests -= 1
             if not loading.requests:
@@ -213,16 +225,21 @@ class Projected:
         if loading is not None:
             loading.missed.append(change)
 
-    def learn_client_data(
-        self, partition: int, newest: Mapping[str, int], next_offset: int
-    ) -> None:
-        """Take in committed account data: by user the order of the last change."""
-        for user_id, order in newest.items():
+    def learn_client_data(self, partition: int, news: ClientDataNews) -> None:
+        """Take in what was committed of users' data."""
+        for user_id, order in news.newest.items():
             if user_id in self.users:
                 user = self.users.peek(user_id)
                 user.account_data_order = max(user.account_data_order, order)
-        self.client_data.advance(partition, next_offset)
-        self.polls.wake(newest.keys())
+        for user_id, ignored in news.ignored.items():
+            if user_id in self.users:
+                self.users.peek(user_id).ignored = ignored
+            if user_id in self._loading:
+                self._loading[user_id].ignored = ignored
+        for user_id in news.signed_out:
+            self.signed_out[user_id] = True
+        self.client_data.advance(partition, news.next_offset)
+        self.polls.wake(news.newest.keys() | news.signed_out)
 
     def learn_receipts(self, partition: int, receipts: Sequence[Receipt], next_offset: int) -> None:
         """Take in committed receipts; those that memory knows are passed over."""
@@ -270,4 +287,5 @@ def _load_user(
             connection, user_id, lambda room_id: upto[partition_of(room_id)]
         ),
         select_newest_account_data_order(connection, user_id),
+        select_ignored_users(connection, user_id),
     )

@@ -5,6 +5,7 @@ Everything here is bounded: the newest events by their bytes, the users by their
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from cachetools import Cache, LRUCache
@@ -146,13 +147,16 @@ class RecentRooms:
 
 
 class CachedUser:
-    """The memberships of a user who syncs, and when their account data changed last."""
+    """The memberships of a user who syncs, whom they ignore, when their account data changed."""
 
-    __slots__ = ("account_data_order", "rooms")
+    __slots__ = ("account_data_order", "ignored", "rooms")
 
-    def __init__(self, rooms: dict[str, Membership], account_data_order: int) -> None:
+    def __init__(
+        self, rooms: dict[str, Membership], account_data_order: int, ignored: AbstractSet[str]
+    ) -> None:
         self.rooms: Final = rooms
         self.account_data_order = account_data_order
+        self.ignored = ignored
 
 
 class CachedUsers(LRUCache[str, CachedUser]):

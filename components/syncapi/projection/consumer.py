@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
-from components.syncapi.changes import AccountDatum
+from components.syncapi.changes import AccountDatum, ClientDataNews
 from components.syncapi.memory.projected import Projected
 from components.syncapi.projection.gate import Gate
 from components.syncapi.projection.records import project
 from components.syncapi.projection.writing import Written, write_batch
 from components.syncapi.store.account_data import upsert_account_data
+from components.syncapi.store.erasures import delete_erasure, insert_erasure
 from components.syncapi.store.tables import Connection
 from logs.consumer import Message, Outbox
-from logs.records.client_data import AccountDataChanged, OutputClientData
+from logs.records.client_data import AccountDataChanged, AccountStatusChanged, OutputClientData
 from logs.records.room_output import OutputRoomEvent
 
 
@@ -57,8 +58,7 @@ class ClientDataProcessor:
         self._projected = projected
         self._gate = gate
         self._start = 0
-        self._next_offset = 0
-        self._newest: dict[str, int] = {}
+        self._news = ClientDataNews(0)
         gate.begin(partition)
 
     def process(
@@ -67,30 +67,32 @@ class ClientDataProcessor:
         messages: Sequence[Message[OutputClientData]],
         outbox: Outbox,
     ) -> None:
-        """Write a batch of account data; other kinds are for other readers."""
+        """Write a batch of account data and of erasures; other kinds are for other readers."""
         del outbox  # there is nothing to refuse
         self._start = self._gate.start_of(self._partition, messages[0].position.offset)
-        self._next_offset = messages[-1].position.offset + 1
-        self._newest = {}
+        self._news = ClientDataNews(messages[-1].position.offset + 1)
         data: list[AccountDatum] = []
         for message in messages:
             offset = message.position.offset
             record = message.value
+            self._news.note(record, offset)
             if isinstance(record, AccountDataChanged):
                 data.append(
                     AccountDatum(
                         record.user_id, record.room_id or "", record.type, offset, record.content
                     )
                 )
-                self._newest[record.user_id] = offset
+            elif isinstance(record, AccountStatusChanged):
+                change = insert_erasure if record.is_erased else delete_erasure
+                change(connection, record.user_id)
         upsert_account_data(connection, data)
 
     def committed(self) -> None:
         """Let memory follow, and wake the users whose data changed."""
         if self._gate.admits(self._partition, self._start):
-            self._projected.learn_client_data(self._partition, self._newest, self._next_offset)
+            self._projected.learn_client_data(self._partition, self._news)
         self.aborted()
 
     def aborted(self) -> None:
         """Forget the batch."""
-        self._newest = {}
+        self._news = ClientDataNews(0)

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from components.syncapi.changes import MembershipChange
+from components.syncapi.changes import ClientDataNews, MembershipChange
 from components.syncapi.memory.receipts import Receipt, receipt_of
 from components.syncapi.projection.writing import Written
 from components.syncapi.room_event import RoomEvent
@@ -21,7 +21,6 @@ from components.syncapi.store.following import (
 )
 from components.syncapi.store.tables import Connection
 from logs.log import Record
-from logs.records.client_data import AccountDataChanged
 from logs.records.room_output import (
     EventAdded,
     InviteReceived,
@@ -154,26 +153,18 @@ def confirm_receipts(
     return found
 
 
-class NewestData(msgspec.Struct):
-    """The order of the last change of users' account data, and up to where that was looked at."""
-
-    newest: dict[str, int]
-    next_offset: int
-
-
 def confirm_client_data(
     connection: Connection, followed: Mapping[int, Sequence[Record]]
-) -> dict[int, NewestData]:
-    """Return per partition whose account data these records changed."""
+) -> dict[int, ClientDataNews]:
+    """Return per partition what these records mean to memory."""
     del connection  # nothing depends on what was stored: the answer's data is read from there
-    found: dict[int, NewestData] = {}
+    found: dict[int, ClientDataNews] = {}
     for partition, records in followed.items():
-        one = found[partition] = NewestData({}, records[-1].offset + 1)
+        one = found[partition] = ClientDataNews(records[-1].offset + 1)
         for record in records:
             try:
                 value = OUTPUT_CLIENT_DATA.decode(record.value)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 continue  # set aside by whoever projects the partition
-            if isinstance(value, AccountDataChanged):
-                one.newest[value.user_id] = record.offset
+            one.note(value, record.offset)
     return found

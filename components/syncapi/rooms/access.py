@@ -6,6 +6,7 @@ from components.syncapi.rooms.paging import TO_THE_END
 from components.syncapi.rooms.rendering import content_of
 from components.syncapi.rooms.viewing import viewer_of
 from components.syncapi.rooms.visibility import Viewer
+from components.syncapi.store.account_data import select_ignored_users
 from components.syncapi.store.membership import select_membership
 from components.syncapi.store.state import select_entry_now
 from components.syncapi.store.tables import Connection
@@ -27,7 +28,8 @@ def require_access(connection: Connection, user_id: str, room_id: str) -> Access
     A room that is not known is forbidden too: who may not read it must not learn of it.
     """
     now = select_membership(connection, user_id, room_id)
-    viewer = viewer_of(connection, user_id, room_id, now)
+    ignored = select_ignored_users(connection, user_id)
+    viewer = viewer_of(connection, user_id, room_id, now, ignored=ignored)
     if now is not None and now.membership == "join":
         return Access(viewer, is_joined=True, upto=TO_THE_END)
     if now is not None and viewer.left_at is not None:

@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 
 from components.syncapi.room_event import RoomEvent
+from components.syncapi.rooms.erasure import with_erasures
 from components.syncapi.rooms.matching import matches
 from components.syncapi.rooms.visibility import Viewer
 from components.syncapi.store.events import select_backwards, select_forwards
@@ -47,8 +48,22 @@ def select_page(
 ) -> Page:
     """Return the first events of the range, at most `limit`, that match and are seen.
 
-    After `max_scanned` events it stops with what it has, and says that there may be more.
+    They are as the viewer sees them: those of erased users may be redacted. After `max_scanned`
+    events it stops with what it has, and says that there may be more.
     """
+    page = _scan(connection, place, limit, event_filter, viewer, max_scanned)
+    page.events = with_erasures(connection, place.room_id, page.events, viewer)
+    return page
+
+
+def _scan(  # noqa: PLR0917 (of one caller)
+    connection: Connection,
+    place: Range,
+    limit: int,
+    event_filter: EventFilter,
+    viewer: Viewer,
+    max_scanned: int,
+) -> Page:
     found: list[RoomEvent] = []
     reached = place.to_order if place.backwards else place.from_order
     scanned = 0

@@ -7,6 +7,7 @@ import orjson
 
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.rooms.access import Access, require_access
+from components.syncapi.rooms.erasure import with_erasures
 from components.syncapi.rooms.paging import FROM_THE_START, TO_THE_END, Page, Range, select_page
 from components.syncapi.rooms.rendering import (
     Reader,
@@ -137,7 +138,7 @@ def _visible_event(
             if access.is_joined:
                 return event
         elif access.viewer.sees(event):
-            return event
+            return with_erasures(connection, room_id, [event], access.viewer)[0]
     raise NotFound("There is no such event, or you may not see it.")
 
 

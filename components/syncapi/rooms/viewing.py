@@ -1,6 +1,9 @@
 """How a user sees a room, from what is stored of their memberships."""
 
+from collections.abc import Set as AbstractSet
+
 from components.syncapi.changes import Membership
+from components.syncapi.ignoring import NOBODY
 from components.syncapi.rooms.visibility import Viewer
 from components.syncapi.store.membership import select_history
 from components.syncapi.store.tables import Connection
@@ -12,6 +15,8 @@ def viewer_of(
     room_id: str,
     now: Membership | None,
     upto: int | None = None,
+    *,
+    ignored: AbstractSet[str] = NOBODY,
 ) -> Viewer:
     """Return the viewer of a user whose membership in the room is `now`, before place `upto`.
 
@@ -25,4 +30,4 @@ def viewer_of(
             return history
         return [(order, membership) for order, membership in history if order < upto]
 
-    return Viewer(user_id, joined_from, load)
+    return Viewer(user_id, joined_from, load, ignored=ignored)

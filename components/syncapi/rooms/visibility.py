@@ -2,10 +2,12 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 import orjson
 
+from components.syncapi.ignoring import NOBODY
 from components.syncapi.room_event import RoomEvent
 
 LoadHistory = Callable[[], Sequence[tuple[int, str]]]
@@ -21,10 +23,26 @@ class Viewer:
     The history is loaded when it decides: members see what was sent since they joined without it.
     """
 
-    __slots__ = ("_joined_from", "_last_join", "_load", "_memberships", "_orders", "user_id")
+    __slots__ = (
+        "_ignored",
+        "_joined_from",
+        "_last_join",
+        "_load",
+        "_memberships",
+        "_orders",
+        "user_id",
+    )
 
-    def __init__(self, user_id: str, joined_from: int | None, load: LoadHistory) -> None:
+    def __init__(
+        self,
+        user_id: str,
+        joined_from: int | None,
+        load: LoadHistory,
+        *,
+        ignored: AbstractSet[str] = NOBODY,
+    ) -> None:
         self.user_id: Final = user_id
+        self._ignored: Final = ignored
         self._joined_from: Final = _FAR if joined_from is None else joined_from
         self._load: LoadHistory | None = load
         self._orders: list[int] = []
@@ -79,8 +97,21 @@ class Viewer:
     def _at(self, count: int) -> str:
         return self._memberships[count - 1] if count else "leave"
 
+    def before(self, place: int) -> "Viewer":
+        """Return the user as a viewer before this place, with what came after it undone."""
+        self._require_history()
+        count = bisect_left(self._orders, place)
+        history = list(zip(self._orders[:count], self._memberships[:count], strict=True))
+        return Viewer(self.user_id, None, lambda: history)
+
+    def was_there(self, event: RoomEvent) -> bool:
+        """Whether the user was in the room when an event of its timeline came."""
+        return event.order > self._joined_from or self.membership_before(event.order) == "join"
+
     def sees(self, event: RoomEvent) -> bool:
-        """Whether the user may see an event of the timeline."""
+        """Whether the user may see an event of the timeline, and does not ignore its sender."""
+        if self._ignored and event.state_key is None and event.sender in self._ignored:
+            return False
         if event.order > self._joined_from:
             return True
         if event.type == "m.room.member" and event.state_key == self.user_id:

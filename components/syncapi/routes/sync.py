@@ -1,5 +1,6 @@
 """GET /sync."""
 
+from functools import partial
 from typing import Final
 
 from base.http import Request, Response, Router, json_response
@@ -43,6 +44,7 @@ class SyncRoutes:
             requester.device_id,
             None if not since else self._tokens.decode(since),
             await self._reading.sync_filter(requester.user_id, request.query_str("filter")),
+            partial(self._reading.requester, request),
             request.query_int("timeout", 0, maximum=self._max_timeout_ms) / _MS,
             request.query_bool("full_state"),
             request.query_bool("use_state_after"),

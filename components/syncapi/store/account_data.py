@@ -1,13 +1,15 @@
 """Account data of users and of their rooms."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 import sqlalchemy as sa
 from msgspec.structs import astuple
 
 from components.syncapi.changes import AccountDatum
-from components.syncapi.store.statements import Insert, execute_insert
+from components.syncapi.ignoring import IGNORED_USER_LIST, NOBODY, ignored_users
+from components.syncapi.store.statements import Insert, execute_insert, execute_select
 from components.syncapi.store.tables import ACCOUNT_DATA, Connection
 
 _OF_USER: Final = (
@@ -25,6 +27,12 @@ _OF_ROOM: Final = (
 )
 _NEWEST: Final = sa.select(sa.func.max(ACCOUNT_DATA.c.stream_order)).where(
     ACCOUNT_DATA.c.user_id == sa.bindparam("user_id")
+)
+_OF_TYPE: Final = (
+    sa.select(ACCOUNT_DATA.c.content)
+    .where(ACCOUNT_DATA.c.user_id == sa.bindparam("user_id"))
+    .where(ACCOUNT_DATA.c.room_id == sa.bindparam("room_id"))
+    .where(ACCOUNT_DATA.c.type == sa.bindparam("type"))
 )
 
 
@@ -63,3 +71,11 @@ def select_newest_account_data_order(connection: Connection, user_id: str) -> in
     """Return the order of a user's last change of account data; -1 if there is none."""
     newest: int | None = connection.execute(_NEWEST, {"user_id": user_id}).scalar()
     return -1 if newest is None else newest
+
+
+def select_ignored_users(connection: Connection, user_id: str) -> AbstractSet[str]:
+    """Return whom a user ignores."""
+    rows = execute_select(
+        connection, _OF_TYPE, {"user_id": user_id, "room_id": "", "type": IGNORED_USER_LIST}
+    )
+    return ignored_users(user_id, bytes(rows[0][0])) if rows else NOBODY

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from base.database import insert
 from components.syncapi.changes import MembershipChange
+from components.syncapi.store.erasures import forget_places
 from components.syncapi.store.membership import upsert_memberships
 from components.syncapi.store.tables import (
     CURRENT_STATE,
@@ -86,6 +87,7 @@ def delete_rooms(connection: Connection) -> None:
     connection.execute(sa.delete(INVITES).where(~is_pending))
     for table in (*_OF_ROOMS, REBUILT_ROOMS):
         connection.execute(sa.delete(table))
+    forget_places(connection)
 
 
 def delete_room(connection: Connection, room_id: str) -> None:

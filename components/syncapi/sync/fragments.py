@@ -64,6 +64,7 @@ class FragmentMaker:
             not event_filter.is_pass_all
             or request.filter.event_fields is not None
             or any(map(reader.sent, events))
+            or (request.ignored and any(_is_ignored(request, event) for event in events))
         ):
             return self._own_fragment(request, events)
         first, last = events[0].order, events[-1].order
@@ -80,7 +81,11 @@ class FragmentMaker:
 
     def _own_fragment(self, request: SyncRequest, events: list[RoomEvent]) -> bytes:
         event_filter = request.filter.room.timeline
-        kept = [event for event in events if matches(event_filter, event)]
+        kept = [
+            event
+            for event in events
+            if matches(event_filter, event) and not _is_ignored(request, event)
+        ]
         if len(kept) < len(events) and any(
             event.state_effect != NO_EFFECT for event in events if event not in kept
         ):
@@ -106,6 +111,10 @@ class FragmentMaker:
                 UNREAD,
             )
         )
+
+
+def _is_ignored(request: SyncRequest, event: RoomEvent) -> bool:
+    return event.state_key is None and event.sender in request.ignored
 
 
 def _require_members(request: SyncRequest, room: RecentRoom, events: list[RoomEvent]) -> None:

@@ -7,7 +7,7 @@ from components.syncapi.store.events import select_changed_rooms
 from components.syncapi.store.tables import Connection
 from components.syncapi.sync.request import SyncRequest
 from components.syncapi.sync.sections import RoomTask, Section, SectionReader
-from components.syncapi.sync.stripped import select_stripped_state
+from components.syncapi.sync.stripped import is_ignored_invite, select_stripped_state
 from components.syncapi.tokens import Tokens
 
 _AT_ONCE: Final = 50
@@ -53,6 +53,8 @@ def _section(
             return reader.joined(task)
         case "invite" | "knock" as membership:
             stripped = select_stripped_state(connection, request.user_id, task.room_id, task.now)
+            if membership == "invite" and is_ignored_invite(stripped, request):
+                return None
             name = membership.encode()
             return Section(task.room_id, b'{"%b_state":{"events":%b}}' % (name, stripped))
         case _:

@@ -22,6 +22,8 @@ class SyncRequest(msgspec.Struct, frozen=True, gc=False):
     max_scanned: int
     known_members: Mapping[str, AbstractSet[str]]
     """By room the users whose member events the device has."""
+    ignored: AbstractSet[str]
+    """The users whose messages and invites the reader does not want."""
 
     @property
     def user_id(self) -> str:

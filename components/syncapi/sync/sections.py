@@ -169,7 +169,14 @@ class SectionReader:
 
     def _viewer(self, task: RoomTask) -> Viewer:
         request = self._request
-        return viewer_of(self._connection, request.user_id, task.room_id, task.now, task.upto)
+        return viewer_of(
+            self._connection,
+            request.user_id,
+            task.room_id,
+            task.now,
+            task.upto,
+            ignored=request.ignored,
+        )
 
     def _timeline(self, room_id: str, from_order: int, to_order: int, viewer: Viewer) -> Timeline:
         event_filter = self._request.filter.room.timeline

@@ -24,6 +24,7 @@ from components.syncapi.sync.reading import read_sections
 from components.syncapi.sync.request import SyncRequest
 from components.syncapi.sync.response import Parts, render_answer
 from components.syncapi.sync.sections import RoomTask, Section, wants
+from components.syncapi.sync.waiting import Check, Waiter
 from components.syncapi.tokens import Tokens
 from matrix.filters import Filter
 
@@ -39,6 +40,7 @@ class Query(msgspec.Struct, gc=False):
     device_id: str
     since: SyncPosition | None
     filter: Filter
+    check: Check
     timeout_s: float = 0.0
     full_state: bool = False
     use_state_after: bool = False
@@ -60,6 +62,7 @@ class SyncService:
         ephemeral: EphemeralLook,
     ) -> None:
         self._projected = projected
+        self._waiter: Final = Waiter(projected)
         self._database = database
         self._tokens = tokens
         self._settings = settings
@@ -89,7 +92,7 @@ class SyncService:
             since = position
             is_in_memory = True
             if later(projected.position, since) == since:
-                may_wait = await projected.polls.wait(query.user_id, deadline)
+                may_wait = await self._waiter.wait(query.user_id, query.check, deadline)
 
     def _known_members(self, query: Query) -> Mapping[str, AbstractSet[str]]:
         if not query.filter.room.state.lazy_load_members:
@@ -123,7 +126,14 @@ class SyncService:
         # No more waiting from here until the look is over: position and memory belong together.
         position = msgspec.structs.replace(self._projected.position, client_data=client_data_upto)
         is_recent = since is not None and self._projected.recent.reaches(since.rooms)
-        return _View(position, user.rooms, data, self._projected.summaries, is_recent=is_recent)
+        return _View(
+            position,
+            user.rooms,
+            user.ignored,
+            data,
+            self._projected.summaries,
+            is_recent=is_recent,
+        )
 
     async def _stored_view(self, query: Query) -> "_View":
         """Return what the database knows, where memory is behind."""
@@ -138,7 +148,7 @@ class SyncService:
         )
         now = self._projected.position
         position = SyncPosition(position.rooms, position.client_data, now.receipts, now.typing)
-        return _View(position, user.rooms, data, _NO_SUMMARIES, is_recent=False)
+        return _View(position, user.rooms, user.ignored, data, _NO_SUMMARIES, is_recent=False)
 
     def _client_data_since(self, query: Query, since: SyncPosition | None) -> int:
         return 0 if since is None else since.client_data[self._user_partition(query.user_id)]
@@ -159,6 +169,7 @@ class SyncService:
             query.use_state_after,
             self._settings.max_scanned_events,
             exchange.known_members,
+            view.ignored,
         )
         look = Look(
             request,
@@ -261,6 +272,7 @@ class _View(NamedTuple):
 
     position: SyncPosition
     memberships: Mapping[str, Membership]
+    ignored: AbstractSet[str]
     account_data: list[AccountDatum]
     summaries: Mapping[str, Summary]
     is_recent: bool

@@ -9,6 +9,7 @@ from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.membership import select_invite_state
 from components.syncapi.store.state import select_members_now, select_state_now
 from components.syncapi.store.tables import Connection
+from components.syncapi.sync.request import SyncRequest
 
 _SHOWN: Final = (
     "m.room.avatar",
@@ -31,6 +32,19 @@ def select_stripped_state(
     state = select_state_now(connection, room_id, _SHOWN)
     state += select_members_now(connection, room_id, [user_id])
     return orjson.dumps([_stripped(event) for event in state])
+
+
+def is_ignored_invite(stripped: bytes, request: SyncRequest) -> bool:
+    """Whether the stripped state of an invite says that an ignored user sent it."""
+    if not request.ignored:
+        return False
+    return any(
+        event.get("sender") in request.ignored
+        for event in orjson.loads(stripped)
+        if event.get("type") == "m.room.member"
+        and event.get("state_key") == request.user_id
+        and event["content"].get("membership") == "invite"
+    )
 
 
 def _stripped(event: RoomEvent) -> dict[str, object]:
