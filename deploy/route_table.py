@@ -84,6 +84,8 @@ TABLE: Final = (
     Line("clientapi", f"{_ROOM}/state/**", OTHERS),
     Line("syncapi", f"{_CLIENT}/{{joined_rooms,sync}}"),
     Line("syncapi", f"{_ROOM}/{{context,event,joined_members,members,messages}}/**"),
+    Line("syncapi", f"{_ROOM}/{{hierarchy,report,timestamp_to_event}}/**"),
+    Line("syncapi", f"{_CLIENT}/room_summary/*"),
     Line("syncapi", f"{_ROOM}/state/**", READS),
 )
 

@@ -44,7 +44,10 @@ ASKED: Final[Mapping[str, tuple[str, ...]]] = {
     "clientapi": ("userapi", "roomserver"),
 }
 """Which components each one asks, and waits for at its start."""
-ASKED_LATER: Final[Mapping[str, tuple[str, ...]]] = {"userapi": ("clientapi",)}
+ASKED_LATER: Final[Mapping[str, tuple[str, ...]]] = {
+    "userapi": ("clientapi",),
+    "syncapi": ("roomserver",),
+}
 """Which ones it asks besides, that wait for it."""
 
 
@@ -105,7 +108,7 @@ async def build(ground: Ground, names: Collection[str]) -> Components:
     reading = await _build_receipts(ground) if "receipts" in names else None
     typing = await _build_typing(ground) if "eduserver" in names else None
     asked = _user_apis(users, ground) if {"syncapi", "clientapi"} & set(names) else None
-    sync = await _build_sync(ground, _given(asked)) if "syncapi" in names else None
+    sync = await _build_sync(ground, _given(asked), rooms) if "syncapi" in names else None
     clients = _build_clients(ground, _given(asked), rooms) if "clientapi" in names else None
     if late is not None and clients is not None:
         late.departures = clients.departures
@@ -155,7 +158,9 @@ async def _build_typing(ground: Ground) -> eduserver.EduServer:
     )
 
 
-async def _build_sync(ground: Ground, user_apis: UserApis) -> syncapi.SyncApi:
+async def _build_sync(
+    ground: Ground, user_apis: UserApis, rooms: roomserver.RoomServer | None
+) -> syncapi.SyncApi:
     return await syncapi.build(
         log=ground.log,
         database=await ground.open_database(syncapi.SCHEMA),
@@ -163,6 +168,7 @@ async def _build_sync(ground: Ground, user_apis: UserApis) -> syncapi.SyncApi:
         clock=ground.clock,
         authentication=user_apis.authentication,
         filters=user_apis.filters,
+        aliases=_room_apis(rooms, ground).directory,
     )
 
 

@@ -120,6 +120,14 @@ class RoomQueries(Protocol):
         ...
 
 
+class LocalAliases(Protocol):
+    """The part of the directory that those ask who only look rooms up."""
+
+    async def query_alias(self, *, alias: RoomAlias) -> RoomID | None:
+        """Return the room that a local alias points to."""
+        ...
+
+
 class RoomDirectory(Protocol):
     """Aliases of this server and the rooms that it publishes. Changes are durable on return."""
 

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from base.limits import Rate
+
 
 class SyncApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of time and memory of client sync."""
@@ -14,6 +16,16 @@ class SyncApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Events per room in /sync at most."""
     max_page_limit: int = 1000
     """Events in one answer of /messages or /context at most."""
+    max_hierarchy_page: int = 50
+    """Rooms in one answer of /hierarchy at most."""
+    max_hierarchy_depth: int = 50
+    """How deep /hierarchy goes into a space at most, spaces in spaces."""
+    max_space_children: int = 1000
+    """Children of one space that /hierarchy looks at."""
+    max_hierarchy_children: int = 5000
+    """Children of all spaces together that one answer of /hierarchy looks at."""
+    summary_rate_per_address: Rate | None = Rate(per_second=2, burst=50)
+    """Summaries of rooms for one network address without an access token; `None` for no limit."""
     max_scanned_events: int = 5000
     """Events that one /messages reads at most while it looks for those that match a filter."""
     recent_events_bytes: int = 16 * 1024 * 1024

@@ -9,7 +9,7 @@ from base.http import Request
 from components.syncapi.settings import SyncApiSettings
 from internalapi.userapi import Authentication, Filters, Requester
 from matrix.canonical import decode_json
-from matrix.errors import BadJson, InvalidParam, NotFound
+from matrix.errors import BadJson, GuestAccessForbidden, InvalidParam, NotFound
 from matrix.filters import EventFilter, Filter
 from matrix.identifiers import UserID
 
@@ -29,6 +29,13 @@ class RequestReading:
     async def requester(self, request: Request) -> Requester:
         """Return who sends the request. Raises `MissingToken` and `UnknownToken`."""
         return await self._authentication.query_token(access_token=request.access_token)
+
+    async def member(self, request: Request) -> Requester:
+        """Return who sends the request, unless a guest; for them `GuestAccessForbidden`."""
+        requester = await self.requester(request)
+        if requester.is_guest:
+            raise GuestAccessForbidden("Guests cannot do this.")
+        return requester
 
     async def sync_filter(self, user_id: UserID, text: str | None) -> Filter:
         """Return the filter of a /sync: inline JSON, or the ID of one that the user stored."""

@@ -156,12 +156,13 @@ class RoomRoutes:
         return json_response(await self._database.read(read, heavy=True))
 
     async def _joined_members(self, request: Request) -> Response:
+        await self._reading.member(request)
         reader, room_id = await self._enter(request)
         read = partial(read_joined_members, room_id=room_id, user_id=reader.user_id)
         return json_response(await self._database.read(read, heavy=True))
 
     async def _joined_rooms(self, request: Request) -> Response:
-        requester = await self._reading.requester(request)
+        requester = await self._reading.member(request)
         await self._rooms.reach_all()
         user = await self._projected.user(requester.user_id)
         joined = [room_id for room_id, now in user.rooms.items() if now.membership == "join"]

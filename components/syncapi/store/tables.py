@@ -53,6 +53,7 @@ EVENTS: Final = sa.Table(
     sa.Column("device_id", sa.Text),
     sa.Column("transaction_id", sa.Text),
     sa.Index("events_in_room", "room_id", "stream_order"),
+    sa.Index("events_by_time", "room_id", "origin_server_ts"),
 )
 # Redaction of a state event has to find the events that show it as `prev_content`.
 sa.Index(

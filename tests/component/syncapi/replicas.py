@@ -151,6 +151,7 @@ async def two_replicas(
                 clock=clock,
                 authentication=accounts,
                 filters=accounts,
+                aliases=accounts,
             )
             replica = Replica(log, sync, accounts, clock)
             replicas.append(replica)

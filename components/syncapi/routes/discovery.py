@@ -1,0 +1,105 @@
+"""The endpoints by which users find rooms and events: spaces, summaries, moments."""
+
+from functools import partial
+from typing import Final
+
+from base.database import Database
+from base.http import Request, Response, Router, json_response
+from base.limits import RateLimiter, check
+from components.syncapi.memory.freshness import Freshness
+from components.syncapi.rooms.hierarchy import HierarchyPlace, HierarchyQuery, read_hierarchy
+from components.syncapi.rooms.moments import MomentQuery, read_closest_event
+from components.syncapi.rooms.previews import read_summary
+from components.syncapi.routes.queries import RequestReading
+from components.syncapi.settings import SyncApiSettings
+from internalapi.roomserver import LocalAliases
+from matrix.errors import MissingParam, NotFound
+from matrix.identifiers import RoomID, parse_room_alias, parse_room_id
+
+_V1: Final = "/_matrix/client/v1"
+_LARGEST: Final = 2**53
+_NO_ROOM: Final = "Room not found."
+
+
+class DiscoveryRoutes:
+    """Thin handlers: read the request, wait for what was written, read in one snapshot."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        reading: RequestReading,
+        rooms: Freshness,
+        aliases: LocalAliases,
+        unknown_clients: RateLimiter | None,
+        settings: SyncApiSettings,
+    ) -> None:
+        self._database = database
+        self._reading = reading
+        self._rooms = rooms
+        self._aliases = aliases
+        self._unknown_clients = unknown_clients
+        self._settings = settings
+
+    def add_to(self, router: Router) -> None:
+        """Add the routes."""
+        router.get(f"{_V1}/rooms/{{room_id}}/hierarchy", self._hierarchy)
+        router.get(f"{_V1}/rooms/{{room_id}}/timestamp_to_event", self._timestamp_to_event)
+        router.get(f"{_V1}/room_summary/{{room_id_or_alias}}", self._summary)
+
+    async def _hierarchy(self, request: Request) -> Response:
+        requester = await self._reading.member(request)
+        settings = self._settings
+        room_id = parse_room_id(request.path["room_id"])
+        most = settings.max_hierarchy_page
+        token = request.query_str("from")
+        query = HierarchyQuery(
+            room_id,
+            request.query_int(
+                "max_depth", settings.max_hierarchy_depth, maximum=settings.max_hierarchy_depth
+            ),
+            request.query_bool("suggested_only"),
+            request.query_int("limit", most, minimum=1, maximum=most),
+            settings.max_space_children,
+            settings.max_hierarchy_children,
+            None if token is None else HierarchyPlace.parse(token),
+        )
+        await self._rooms.reach_all()
+        read = partial(read_hierarchy, query=query, user_id=requester.user_id)
+        return json_response(await self._database.read(read, heavy=True))
+
+    async def _summary(self, request: Request) -> Response:
+        user_id = None
+        if request.optional_access_token is None:
+            check(self._unknown_clients, request.client_address)
+        else:
+            user_id = (await self._reading.requester(request)).user_id
+        room_id = await self._room_of(request.path["room_id_or_alias"])
+        await self._rooms.reach(room_id)
+        read = partial(read_summary, room_id=room_id, user_id=user_id)
+        summary = await self._database.read(read)
+        if summary is None:
+            raise NotFound(_NO_ROOM)
+        return json_response(summary)
+
+    async def _room_of(self, room_id_or_alias: str) -> RoomID:
+        if not room_id_or_alias.startswith("#"):
+            return parse_room_id(room_id_or_alias)
+        room_id = await self._aliases.query_alias(alias=parse_room_alias(room_id_or_alias))
+        if room_id is None:
+            raise NotFound(_NO_ROOM)
+        return room_id
+
+    async def _timestamp_to_event(self, request: Request) -> Response:
+        requester = await self._reading.member(request)
+        room_id = parse_room_id(request.path["room_id"])
+        timestamp_ms = request.query_int("ts", minimum=-_LARGEST, maximum=_LARGEST)
+        direction = request.query_choice("dir", ("b", "f"))
+        if timestamp_ms is None or direction is None:
+            raise MissingParam("The query parameters ts and dir say where to look.")
+        query = MomentQuery(
+            room_id, timestamp_ms, direction == "b", self._settings.max_scanned_events
+        )
+        await self._rooms.reach(room_id)
+        read = partial(read_closest_event, query=query, user_id=requester.user_id)
+        return json_response(await self._database.read(read))
