@@ -20,8 +20,11 @@ ERASURES: Final = sa.Table(
 _BEFORE_ALL: Final = -(2**62)
 """The place of an erasure in rooms that were rebuilt: who was there when is not known."""
 
+# In the text: parameters of such a statement have to be named.
+_NEXT: Final = sa.literal_column("1", sa.BigInteger)
+_NO_EVENT: Final = sa.literal_column("-1", sa.BigInteger)
 _END_OF_ROOM: Final = (
-    sa.select(sa.func.coalesce(sa.func.max(EVENTS.c.stream_order) + 1, 0))
+    sa.select(sa.func.coalesce(sa.func.max(EVENTS.c.stream_order), _NO_EVENT) + _NEXT)
     .where(EVENTS.c.room_id == MEMBERSHIPS.c.room_id)
     .scalar_subquery()
 )
