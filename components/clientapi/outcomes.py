@@ -7,8 +7,8 @@ InputRoomEvent waits here for it.
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Iterator
-from typing import Final, NamedTuple
+from collections.abc import Iterator
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -20,6 +20,7 @@ from logs.records.room_output import (
     InputRejected,
     InputRepeated,
     OutputRoomEvent,
+    RedactionApplied,
     RedactionWithheld,
     SoftFailed,
 )
@@ -60,7 +61,16 @@ class Outcome(msgspec.Struct, frozen=True):
     """Why the room server refused it; `None` when it stands."""
 
 
-OnForeign = Callable[[RoomID], None]
+class Follower(Protocol):
+    """Who has to know what becomes of rooms."""
+
+    def added(self, record: EventAdded, *, is_own: bool) -> None:
+        """An event was added, by a request that waits here or by somebody else."""
+        ...
+
+    def spoil(self, room_id: RoomID) -> None:
+        """Something else has changed in a room."""
+        ...
 
 
 class _Expected(NamedTuple):
@@ -90,16 +100,16 @@ class Outcomes:
         """When a verdict came last, or when somebody began to wait where nobody did."""
         self._seconds = Distribution()
         self._overloads = {"many": 0, "late": 0}
-        self._on_foreign: OnForeign | None = None
+        self._follower: Follower | None = None
         self._reading = asyncio.Event()
 
     async def wait_ready(self) -> None:
         """Return once verdicts are read: what is appended from then on is answered."""
         await self._reading.wait()
 
-    def on_foreign(self, hear: OnForeign) -> None:
-        """Let `hear` know of each room where an event was added that is not from this process."""
-        self._on_foreign = hear
+    def tell(self, follower: Follower) -> None:
+        """Let a follower know of all that happens in rooms, before those who wait are told."""
+        self._follower = follower
 
     def expect(self, event_id: EventID) -> asyncio.Future[Outcome]:
         """Return the future outcome of an event that is about to be appended.
@@ -177,24 +187,19 @@ class Outcomes:
             # A newer server may write kinds that this one does not know: they have no outcome.
             return
         match record:
-            case EventAdded():
-                expected = self._waiting.pop(record.event_id, None)
-                if expected is None:
-                    if self._on_foreign is not None:
-                        self._on_foreign(RoomID(record.room_id))
-                    return
-                outcome = Outcome(EventID(record.event_id))
-            case RedactionWithheld():
-                expected = self._waiting.pop(record.event_id, None)
+            case EventAdded() | RedactionWithheld():
                 outcome = Outcome(EventID(record.event_id))
             case InputRepeated():
-                expected = self._waiting.pop(record.event_id, None)
                 outcome = Outcome(EventID(record.first_event_id))
             case InputRejected() | SoftFailed():
-                expected = self._waiting.pop(record.event_id, None)
                 outcome = Outcome(EventID(record.event_id), record.reason)
+            case RedactionApplied():
+                self._tell(record, is_own=False)
+                return
             case _:
                 return
+        expected = self._waiting.pop(record.event_id, None)
+        self._tell(record, is_own=expected is not None)
         if expected is None:
             return
         self._progress_s = self._clock.monotonic_s()
@@ -202,3 +207,14 @@ class Outcomes:
         self._seconds.observe(self._delay_s)
         if not expected.future.done():
             expected.future.set_result(outcome)
+
+    def _tell(self, record: OutputRoomEvent, *, is_own: bool) -> None:
+        if self._follower is None:
+            return
+        if isinstance(record, EventAdded):
+            self._follower.added(record, is_own=is_own)
+        # The redacted event may be state; a redaction that is withheld is one of the latest events.
+        elif isinstance(record, RedactionApplied) or (
+            isinstance(record, RedactionWithheld) and not is_own
+        ):
+            self._follower.spoil(RoomID(record.room_id))

@@ -6,7 +6,7 @@ signature, one append that shares its fsync with others, no database.
 
 import asyncio
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -22,7 +22,7 @@ from logs.records.room_input import AddEvent, Transaction
 from logs.topics import INPUT_ROOM_EVENT
 from matrix.auth_rules import auth_state_keys, check_auth
 from matrix.building import build_event
-from matrix.errors import Forbidden, Unavailable
+from matrix.errors import AuthRejected, Forbidden, Unavailable
 from matrix.events import Event
 from matrix.identifiers import EventID, RoomID, ServerName, UserID
 from matrix.room_versions import DEFAULT_ROOM_VERSION, RoomVersion, room_version
@@ -84,8 +84,8 @@ class EventSender:
         self._clock = clock
         self._settings = settings
         self._last_creation_ms = 0
-        self._chains = Chains(settings.max_chained_events)
-        outcomes.on_foreign(self._chains.spoil)
+        self._chains = Chains(settings.max_chained_events, settings.remembered_state_events)
+        outcomes.tell(self._chains)
 
     async def send(self, room_id: RoomID, draft: Draft) -> EventID:
         """Send one event into a room and return its ID once it stands there.
@@ -101,10 +101,16 @@ class EventSender:
         None is appended unless all are allowed.
         """
         for attempt in range(_TRIES):
-            chain = await self._chain(room_id, drafts)
+            chain = await self._chain(room_id, drafts, may_remember=attempt == 0)
             speculative = chain.in_flight > 0
+            is_fresh = not speculative and not self._chains.is_resting(chain)
             try:
                 return await self._write(chain, drafts)
+            except AuthRejected:
+                # What is known here may lag behind what the sender was told by another process.
+                if is_fresh or attempt > 0:
+                    raise
+                self._chains.discard(chain)
             except _Refused as refused:
                 # Built on events that were refused, or beside somebody else's: another try
                 # begins at what the room server says now. Events that stand already are
@@ -154,27 +160,36 @@ class EventSender:
     def _new_room_id(self) -> RoomID:
         return RoomID(f"!{secrets.token_urlsafe(13)}:{self._server_name}")
 
-    async def _chain(self, room_id: RoomID, drafts: Sequence[Draft]) -> Chain:
-        chain = self._chains.get(room_id)
+    async def _chain(
+        self, room_id: RoomID, drafts: Sequence[Draft], *, may_remember: bool
+    ) -> Chain:
+        # Several events are not tried again, and state follows a look at what it changes.
+        if len(drafts) > 1 or drafts[0].state_key is not None:
+            may_remember = False
+        look = self._chains.remembered if may_remember else self._chains.get
+        chain = look(room_id)
         keys = {
             key
             for draft in drafts
             for key in self._keys(None if chain is None else chain.version, draft)
         }
-        return await self._chain_with(room_id, keys)
+        return await self._chain_with(room_id, list(keys), look)
 
     async def _chain_with(
-        self, room_id: RoomID, wanted: Sequence[StateKey] | set[StateKey]
+        self,
+        room_id: RoomID,
+        keys: Sequence[StateKey],
+        look: Callable[[RoomID], Chain | None] | None = None,
     ) -> Chain:
-        chain = self._chains.get(room_id)
-        keys = list(wanted)
+        look = look or self._chains.get
+        chain = look(room_id)
         while True:
             if chain is None or chain.is_stale:
                 position = None if chain is None else chain.position
                 head = await self._rooms.query_room_head(
-                    room_id=room_id, state_keys=keys, not_before=position
+                    room_id=room_id, state_keys=list(keys), not_before=position
                 )
-                current = self._chains.get(room_id)
+                current = look(room_id)
                 # Another request may have begun a chain while this one asked: build on that.
                 if current is None or current is chain or current.is_stale:
                     return Chain.of_head(head, keys)
@@ -185,7 +200,7 @@ class EventSender:
                 missing = [key for key in keys if key not in chain.state]
                 head = await self._rooms.query_room_head(room_id=room_id, state_keys=missing)
                 chain.learn(head, missing)
-                current = self._chains.get(room_id)
+                current = look(room_id)
                 if current is chain and not chain.is_stale:
                     return chain
                 chain = current
@@ -253,6 +268,7 @@ class EventSender:
             async with asyncio.timeout(self._settings.outcome_timeout_s):
                 outcomes = [await future for future in waiting]
         except TimeoutError as error:
+            chain.is_stale = True
             raise Unavailable(
                 "The event is written, but the room server has not answered: repeat the request."
             ) from error
@@ -265,11 +281,11 @@ class EventSender:
                 self._outcomes.forget(event.event_id)
         for outcome, event in zip(outcomes, events, strict=True):
             if outcome.refusal is not None:
-                chain.is_stale = True
+                self._chains.discard(chain)
                 raise _Refused(outcome)
             if outcome.event_id != event.event_id:
                 # A repeat has no place in the room: nothing can refer to it.
-                chain.is_stale = True
+                self._chains.discard(chain)
         return [outcome.event_id for outcome in outcomes]
 
     def _prepare(
