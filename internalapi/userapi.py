@@ -1,10 +1,10 @@
 """What other components ask the user API: who sends a request, and users' profiles."""
 
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
-from matrix.identifiers import DeviceID, RoomID, UserID
+from matrix.identifiers import DeviceID, EventID, RoomID, UserID
 
 
 class Requester(msgspec.Struct, frozen=True):
@@ -32,6 +32,23 @@ class NewAccount(msgspec.Struct, frozen=True):
     user_id: UserID
     device_id: DeviceID | None = None
     access_token: str | None = None
+
+
+class NewReport(msgspec.Struct, frozen=True):
+    """What a user reports to the administrators as inappropriate."""
+
+    kind: Literal["event", "room", "user"]
+    user_id: UserID
+    """Who reports."""
+    reason: str
+    room_id: RoomID | None = None
+    event_id: EventID | None = None
+    sender: UserID | None = None
+    """Who sent the event, or the user who is reported."""
+    event_json: bytes | None = None
+    """The event as the reporter sees it."""
+    room_name: str | None = None
+    canonical_alias: str | None = None
 
 
 class Authentication(Protocol):
@@ -75,6 +92,10 @@ class Accounts(Protocol):
         """Return whether the user ID belongs to an account of this server, active or not."""
         ...
 
+    async def query_guests(self, *, user_ids: list[UserID]) -> list[UserID]:
+        """Return those of the users who are guests of this server, in the order given."""
+        ...
+
 
 class Profiles(Protocol):
     """Profiles of local users."""
@@ -115,9 +136,44 @@ class AccountData(Protocol):
         ...
 
 
+class Reports(Protocol):
+    """Reports of events, rooms and users."""
+
+    async def perform_add_report(self, *, report: NewReport) -> None:
+        """Keep a report for the administrators, durably.
+
+        Raises `LimitExceeded` for a user who reports too often, and `TooLarge` for a long reason.
+        """
+        ...
+
+
 class OpenIDTokens(Protocol):
     """Tokens with which users prove to others who they are."""
 
     async def query_openid_user(self, *, access_token: str) -> UserID:
         """Return who had the token made. Raises `UnknownToken`, also for an expired one."""
+        ...
+
+
+class UserHistoryPage(msgspec.Struct, frozen=True):
+    """A part of what the user API has announced and that still holds."""
+
+    records: list[bytes]
+    """Records of OutputClientData, encoded."""
+    next_place: list[str] | None
+    """Where the next part begins; `None` at the end."""
+
+
+class UserHistory(Protocol):
+    """What all users keep with the server: readers are rebuilt from it.
+
+    Parts go user by user; all begin after the empty place. Tokens that were revoked are nowhere.
+    """
+
+    async def query_user_data(self, *, after: list[str], limit: int) -> UserHistoryPage:
+        """Return account data, of rooms and of none, and profile fields after a place."""
+        ...
+
+    async def query_account_statuses(self, *, after: list[str], limit: int) -> UserHistoryPage:
+        """Return the accounts that are deactivated, locked or suspended after a place."""
         ...

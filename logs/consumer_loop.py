@@ -12,7 +12,7 @@ from base.database import Database, DatabaseOutage
 from base.metrics import Reading
 from logs.consumer import Processor
 from logs.consumer_backoff import Backoff
-from logs.consumer_counts import LAG, PENDING_OUTPUT, ConsumerCounts
+from logs.consumer_counts import LAG, PENDING_OUTPUT, BatchObserver, ConsumerCounts
 from logs.consumer_outbox import Stream
 from logs.consumer_partition import ConsumerParts, OwnedPartition
 from logs.consumer_tables import ConsumerStore, Fenced, Stored
@@ -30,8 +30,8 @@ class Consumer(Generic[T]):
     """Processes a topic into a component's database, each record's effects once.
 
     The component's `Schema` has the tables of `add_consumer_tables`. Several instances with the
-    same name share the partitions. `name` is part of the origin of every derived record and must
-    never change.
+    same name share the partitions, unless they are of another `group`. `name` is part of the origin
+    of every derived record and must never change.
     """
 
     def __init__(
@@ -44,8 +44,10 @@ class Consumer(Generic[T]):
         *,
         max_batch: int = 500,
         clock: Clock | None = None,
+        group: str | None = None,
     ) -> None:
         self.name: Final = name
+        self._group: Final = group or name
         self.topic: Final = topic
         self.counts: Final = ConsumerCounts()
         self._make_processor = make_processor
@@ -96,7 +98,7 @@ class Consumer(Generic[T]):
     async def _consume(self) -> None:
         self._is_waiting = True
         try:
-            subscription = await self._log.subscribe(self.topic.name, self.name, self)
+            subscription = await self._log.subscribe(self.topic.name, self._group, self)
         finally:
             self._is_waiting = False
         self._is_subscribed = True
@@ -257,6 +259,10 @@ class Consumer(Generic[T]):
             for partition, owned in self._owned.items()
         }
         return self._owned_lag
+
+    def observe_batches(self, observe: BatchObserver) -> None:
+        """Let `observe` hear of each batch that is committed."""
+        self.counts.observe = observe
 
     def readings(self) -> Iterator[Reading]:
         """Give what was counted, and the lag as it was measured last."""

@@ -12,10 +12,10 @@ from base.metrics import Family, Reading, Source, sizes_of
 from components.syncapi.memory.freshness import Freshness
 from components.syncapi.memory.projected import Projected
 from components.syncapi.memory.typing_rooms import TypingReader
-from components.syncapi.position import SyncPosition
-from components.syncapi.projection.consumer import ClientDataProcessor, RoomEventProcessor
+from components.syncapi.projection.consumers import NAME as _NAME
+from components.syncapi.projection.consumers import make_consumers, tokens_of
 from components.syncapi.projection.followed_topic import FollowedTopic
-from components.syncapi.projection.follower import Follower
+from components.syncapi.projection.follower import Follower, Serving, TablesReplaced
 from components.syncapi.projection.following import (
     NewReceipts,
     confirm_client_data,
@@ -23,15 +23,12 @@ from components.syncapi.projection.following import (
     confirm_rooms,
 )
 from components.syncapi.projection.gate import Gate
-from components.syncapi.projection.rebuild import CONSUMER as _NAME
-from components.syncapi.projection.rebuild import finished_rebuild
-from components.syncapi.projection.receipt_consumer import ReceiptProcessor
 from components.syncapi.routes.discovery import DiscoveryRoutes
 from components.syncapi.routes.queries import RequestReading
 from components.syncapi.routes.rooms import RoomRoutes
 from components.syncapi.routes.sync import SyncRoutes
 from components.syncapi.settings import SyncApiSettings
-from components.syncapi.store.rebuilds import select_covered
+from components.syncapi.store.rebuilds import REBUILDS_SCHEMA, select_serving
 from components.syncapi.store.tables import SCHEMA
 from components.syncapi.sync.ephemeral import EphemeralLook
 from components.syncapi.sync.service import SyncService
@@ -45,7 +42,15 @@ from logs.records.receipts import OutputReceipt
 from logs.records.room_output import OutputRoomEvent
 from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, OUTPUT_ROOM_EVENT, OUTPUT_TYPING
 
-__all__ = ["SCHEMA", "SyncApi", "build"]
+__all__ = [
+    "REBUILDS_SCHEMA",
+    "SCHEMA",
+    "Serving",
+    "SyncApi",
+    "TablesReplaced",
+    "build",
+    "query_serving",
+]
 
 WAITING_POLLS: Final = Family(
     "xylem_syncapi_waiting_polls", "gauge", "Requests of /sync that wait for something new."
@@ -71,6 +76,14 @@ class SyncApi(NamedTuple):
     """What was counted, for metrics."""
 
 
+async def query_serving(rebuilds: Database) -> int:
+    """Return the number of the copy of `SCHEMA` that serves.
+
+    `rebuilds` was opened with `REBUILDS_SCHEMA`.
+    """
+    return await rebuilds.read(select_serving)
+
+
 async def build(
     *,
     log: Log,
@@ -80,68 +93,20 @@ async def build(
     authentication: Authentication,
     filters: Filters,
     aliases: LocalAliases,
+    serving: Serving | None = None,
 ) -> SyncApi:
-    """Return client sync over its database, opened with `SCHEMA`; nothing is started."""
-    partitions = log.partition_count(OUTPUT_ROOM_EVENT.name)
-    client_data_partitions = log.partition_count(OUTPUT_CLIENT_DATA.name)
-    number = await finished_rebuild(database)
-    covered = await database.read(select_covered)
-    # Tokens from before a rebuild are void.
-    generation = f"{log.generation}#{number}" if number else log.generation
-    receipt_partitions = log.partition_count(OUTPUT_RECEIPT.name)
-    typing_partitions = log.partition_count(OUTPUT_TYPING.name)
-    tokens = Tokens(
-        generation,
-        partitions,
-        client_data_partitions,
-        receipt_partitions=receipt_partitions,
-        typing_partitions=typing_partitions,
+    """Return client sync over its database, opened with `SCHEMA`; nothing is started.
+
+    `serving` says which copy of the tables this is and where to look whether it still serves;
+    without it, nobody rebuilds them.
+    """
+    tokens = tokens_of(log, 0 if serving is None else serving.copy)
+    made = await make_consumers(
+        log=log, database=database, settings=settings, clock=clock, tokens=tokens
     )
-    room_events = Consumer(
-        _NAME,
-        OUTPUT_ROOM_EVENT,
-        lambda partition: RoomEventProcessor(partition, projected, rooms_gate, covered),
-        log,
-        database,
-        clock=clock,
-    )
-    client_data = Consumer(
-        _NAME,
-        OUTPUT_CLIENT_DATA,
-        lambda partition: ClientDataProcessor(partition, projected, data_gate),
-        log,
-        database,
-        clock=clock,
-    )
-    receipts = Consumer(
-        _NAME,
-        OUTPUT_RECEIPT,
-        lambda partition: ReceiptProcessor(partition, projected, receipts_gate),
-        log,
-        database,
-        clock=clock,
-    )
-    receipts_at = await receipts.positions()
-    rooms_at, data_at = await room_events.positions(), await client_data.positions()
-    start = SyncPosition(
-        tuple(rooms_at.get(number, 0) for number in range(partitions)),
-        tuple(data_at.get(number, 0) for number in range(client_data_partitions)),
-        tuple(receipts_at.get(number, 0) for number in range(receipt_partitions)),
-        (0,) * typing_partitions,
-    )
-    projected = Projected(
-        start,
-        tokens=tokens,
-        database=database,
-        settings=settings,
-        partition_of=partial(log.partition_of, OUTPUT_ROOM_EVENT.name),
-        consumer=_NAME,
-    )
-    rooms_gate = Gate(projected.rooms, room_events.position)
-    data_gate = Gate(projected.client_data, client_data.position)
-    receipts_gate = Gate(projected.receipts, receipts.position)
+    room_events, client_data, receipts, projected, rooms_gate, data_gate, receipts_gate = made
     wait_s = settings.read_your_writes_timeout_s
-    serving = _Serving(
+    shared = _Serving(
         log=log,
         database=database,
         settings=settings,
@@ -160,7 +125,7 @@ async def build(
 
     caches = sizes_of(_NAME, {"users": projected.users, "summaries": projected.summaries})
     return SyncApi(
-        router=_router(serving),
+        router=_router(shared),
         room_events=room_events,
         client_data=client_data,
         receipts=receipts,
@@ -173,7 +138,7 @@ async def build(
             rooms=rooms_gate,
             data=data_gate,
             receipts=receipts_gate,
-            number=number,
+            serving=serving,
         ),
         end_long_polls=polls.close,
         is_waiting=polls.users.__contains__,
@@ -189,8 +154,8 @@ def _follower(
     *,
     rooms: Gate,
     data: Gate,
-    number: int,
     receipts: Gate,
+    serving: Serving | None,
 ) -> Follower:
     def learn_receipts(partition: int, found: NewReceipts) -> None:
         projected.learn_receipts(partition, found.receipts, found.next_offset)
@@ -220,7 +185,7 @@ def _follower(
         max_bytes=settings.followed_bytes,
     )
     topics = (room_events, client_data, moved_receipts)
-    return Follower(log, database, _NAME, topics, rebuilds=number)
+    return Follower(log, database, _NAME, topics, serving=serving)
 
 
 class _Serving(NamedTuple):

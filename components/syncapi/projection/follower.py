@@ -3,12 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Coroutine, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from base.database import Database, DatabaseOutage
 from components.syncapi.projection.followed_topic import FollowedTopic
 from components.syncapi.store.following import select_positions
-from components.syncapi.store.rebuilds import select_rebuild
+from components.syncapi.store.rebuilds import select_serving
 from components.syncapi.store.tables import Connection
 from logs.consumer_backoff import Backoff
 from logs.log import Log, LogOutage, Record, Tail
@@ -30,8 +30,16 @@ _LOOKS_SOON: Final = 4
 _LOOKS_LATER: Final = 50
 
 
-class RebuildBegun(Exception):
-    """The tables that this process answers from are being made anew."""
+class TablesReplaced(Exception):
+    """The tables were made anew: this process has to begin again, with the new ones."""
+
+
+class Serving(NamedTuple):
+    """The copy of the tables that this process answers from."""
+
+    rebuilds: Database
+    """Where it is said which one serves, opened with `REBUILDS_SCHEMA`."""
+    copy: int
 
 
 class Follower:
@@ -49,36 +57,28 @@ class Follower:
         consumer: str,
         topics: Sequence[FollowedTopic[Any]],
         *,
-        rebuilds: int,
+        serving: Serving | None,
     ) -> None:
+        """Take what to follow; where nobody rebuilds the tables, there is no `serving`."""
         self._log: Final = log
         self._database: Final = database
         self._consumer: Final = consumer
         self._topics: Final = topics
-        self._rebuilds: Final = rebuilds
+        self._serving: Final = serving
         self._arrived: Final = asyncio.Event()
 
     async def run(self) -> None:
         """Follow until cancelled.
 
         Raises (in a group) `RecordsLost` when memory is behind what the log keeps, and
-        `RebuildBegun`: in both cases the process has to start again from the database.
+        `TablesReplaced`: in both cases the process has to start again from the database.
         """
         async with asyncio.TaskGroup() as tasks:
             for topic in self._topics:
                 tasks.create_task(self._read(topic), name=f"follower-{topic.name}")
             tasks.create_task(self._look(), name="follower-look")
-            tasks.create_task(self._watch_rebuilds(), name="follower-rebuilds")
-
-    async def _watch_rebuilds(self) -> None:
-        while True:
-            await asyncio.sleep(_WATCH_S)
-            try:
-                newest = await _to_its_end(self._database.read(select_rebuild))
-            except DatabaseOutage:
-                continue  # nobody can be answered wrongly now
-            if newest is not None and newest.number != self._rebuilds:
-                raise RebuildBegun("Client sync's tables are rebuilt: start again to wait for it.")
+            if self._serving is not None:
+                tasks.create_task(_watch(self._serving), name="follower-rebuilds")
 
     async def _read(self, topic: FollowedTopic[Any]) -> None:
         backoff = Backoff()
@@ -157,6 +157,17 @@ def _delay_s(looks: int) -> float:
     if looks < _LOOKS_SOON:
         return _SOON_S
     return _LATER_S if looks < _LOOKS_LATER else _RARELY_S
+
+
+async def _watch(serving: Serving) -> None:
+    while True:
+        await asyncio.sleep(_WATCH_S)
+        try:
+            copy = await _to_its_end(serving.rebuilds.read(select_serving))
+        except DatabaseOutage:
+            continue  # nobody can be answered wrongly now
+        if copy != serving.copy:
+            raise TablesReplaced("Client sync's tables were rebuilt: begin with the new ones.")
 
 
 async def _to_its_end(reading: Coroutine[Any, Any, T]) -> T:

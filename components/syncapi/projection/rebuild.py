@@ -1,253 +1,328 @@
-"""Makes the tables of rooms anew from what the room server keeps for good.
+"""Makes the tables of client sync anew, beside those that serve, and lets them serve then.
 
-The processes of client sync notice that a rebuild has begun and end; started again, they wait
-until it is done. A rebuild that was interrupted goes on where it was. Account data stays as it is.
+A further copy of the tables is filled from what the owners of rooms, accounts and receipts keep
+for good, then from the topics, until it has caught up. One transaction lets it serve. The processes
+of client sync notice and begin again with it; the former copy is dropped. Until then nobody reads
+the new copy, so that a rebuild that is killed harms nothing: it is run again, and goes on.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Final
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from base.database import Database
-from components.syncapi.projection.records import project
-from components.syncapi.projection.writing import write_batch
-from components.syncapi.store.rebuilds import (
-    BEGUN,
-    DONE,
-    EMPTIED,
-    StoredRebuild,
-    delete_room,
-    delete_rooms,
-    insert_rebuild,
-    restore_invites,
-    select_rebuild,
-    update_reached,
-    update_stage,
-    upsert_covered,
+from base.clock import Clock
+from base.database import Database, DatabaseOutage, Schema, SchemaTooOld
+from components.syncapi.projection.consumers import NAME, Consumers, make_consumers, tokens_of
+from components.syncapi.projection.history import STAGES, Histories, HistoryReader
+from components.syncapi.projection.history_writing import HistoryWriter
+from components.syncapi.settings import SyncApiSettings
+from components.syncapi.store.rebuild_progress import (
+    Cursor,
+    PendingInvite,
+    insert_pending_invites,
+    insert_progress,
+    select_covered,
+    select_pending_invites,
+    select_progress,
+    update_run,
 )
-from components.syncapi.store.tables import Connection
-from internalapi.roomserver import RoomHistory, RoomHistoryPage
-from logs.consumer import Message
+from components.syncapi.store.rebuilds import (
+    BUILDING,
+    RETIRED,
+    delete_copy,
+    insert_copy,
+    select_copies,
+    select_serving,
+    update_retired,
+    update_serving,
+)
+from components.syncapi.store.tables import SCHEMA, Connection
+from logs.consumer_backoff import Backoff
+from logs.consumer_loop import Consumer
 from logs.consumer_tables import ConsumerStore, reset_positions
-from logs.log import Log, Position
-from logs.records.room_output import OutputRoomEvent
+from logs.log import Log, LogOutage
 from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, OUTPUT_ROOM_EVENT
-from matrix.identifiers import RoomID
+
+T = TypeVar("T")
 
 _log: Final = logging.getLogger(__name__)
 
-CONSUMER: Final = "syncapi"
-NOTICE_S: Final = 3.0
-"""How long processes that serve have to notice; they look every second."""
+NOTICE_S: Final = 10.0
+"""How long processes have to leave the former copy; they look every second."""
 
-_FIRST_ORDER: Final = -(2**40)
-"""Where the history of each room begins: before every offset, with room for what came later."""
-_EVENTS_AT_ONCE: Final = 500
-_ROOMS_AT_ONCE: Final = 1000
-_NO_LOG: Final = "rebuilding"
-_NOWHERE: Final = -1
+_GROUP: Final = f"{NAME}-rebuild"
+_TOPICS: Final = (OUTPUT_ROOM_EVENT.name, OUTPUT_CLIENT_DATA.name, OUTPUT_RECEIPT.name)
+_SMALL_LAG: Final = 500
+"""Records of all topics that the new copy may be behind when it begins to serve."""
+_LOOK_S: Final = 0.1
 
 
 class RebuildProgress(msgspec.Struct, frozen=True):
     """How far a rebuild is."""
 
+    doing: str
     rooms: int
     """Rooms that are there again."""
     all_rooms: int
     records: int
-    """Records written by this run."""
+    """Records that this run has written."""
+    behind: int | None = None
+    """How many records of the topics are still missing, while it catches up."""
+
+
+class Copies(Protocol):
+    """Opens, makes and drops copies of the tables."""
+
+    async def open(self, schema: Schema, *, may_migrate: bool) -> Database:
+        """Return the database, which the caller closes.
+
+        Raises `SchemaTooOld` where it is not there, or of an older version, and may not be made.
+        """
+        ...
+
+    async def drop(self, schema: Schema) -> None:
+        """Delete the tables; not to find them is no error."""
+        ...
+
+
+class Ground(NamedTuple):
+    """What a rebuild stands on."""
+
+    log: Log
+    rebuilds: Database
+    """Opened with `REBUILDS_SCHEMA`."""
+    copies: Copies
+    histories: Histories
+    settings: SyncApiSettings
+    clock: Clock
 
 
 async def rebuild(
-    *,
-    log: Log,
-    database: Database,
-    history: RoomHistory,
-    progress: Callable[[RebuildProgress], None],
-    notice_s: float = NOTICE_S,
+    ground: Ground, progress: Callable[[RebuildProgress], None], *, notice_s: float = NOTICE_S
 ) -> None:
-    """Rebuild client sync's database, opened with its `SCHEMA`; `progress` hears of each room.
+    """Make client sync's tables anew; `progress` hears how far it is.
 
-    Nobody else may run it at the same time. With `notice_s` of 0 no process serves meanwhile.
+    Returns when the new copy serves and the former one is gone. Waits for outages to end. Raises
+    `RebuildTaken` or `SwitchRefused` where another run goes on with it. With `notice_s` of 0 no
+    process serves.
     """
-    work = _Rebuild(log, database, history, progress)
-    await work.run(notice_s)
+    await _drop_retired(ground)
+    number = await _begin(ground)
+    database = await ground.copies.open(SCHEMA.numbered(number), may_migrate=True)
+    try:
+        work = _Rebuild(ground, database, progress)
+        await work.start()
+        await work.fill()
+        await work.catch_up()
+        await database.make_durable()
+    finally:
+        await database.close()
+    await _patiently(partial(_switch, ground, number))
+    await asyncio.sleep(notice_s)
+    await _drop_retired(ground)
 
 
-async def finished_rebuild(database: Database) -> int:
-    """Return the number of the last rebuild, 0 for none, once none is under way."""
+async def _begin(ground: Ground) -> int:
+    """Return the number of the copy that an earlier run has begun, or of a new one."""
+    copies = await ground.rebuilds.read(select_copies)
+    for number in sorted(number for number, state in copies.items() if state == BUILDING):
+        if await _can_go_on(ground, number):
+            return number
+        await ground.rebuilds.write(partial(update_retired, number=number), durable=True)
+    await _drop_retired(ground)
+    return await ground.rebuilds.write(insert_copy, durable=True)
+
+
+async def _can_go_on(ground: Ground, number: int) -> bool:
+    """Tell whether the topics still have what this copy has yet to read."""
+    database = await ground.copies.open(SCHEMA.numbered(number), may_migrate=True)
+    try:
+        found = await database.read(select_progress)
+        if found is None:
+            return True
+        _, generation = found
+        if generation != ground.log.generation:
+            return False
+        for topic in _TOPICS:
+            positions = await database.read(ConsumerStore(NAME, topic).select_offsets)
+            for partition, (first, end) in (await ground.log.bounds(topic)).items():
+                if not first <= positions.get(partition, 0) <= end:
+                    _log.warning(
+                        "a rebuild begins anew: the log no longer has what it would go on with",
+                        extra={"topic": topic, "partition": partition},
+                    )
+                    return False
+        return True
+    finally:
+        await database.close()
+
+
+async def _switch(ground: Ground, number: int) -> None:
+    def work(connection: Connection) -> None:
+        # A commit whose answer was lost has been made.
+        if select_serving(connection) != number:
+            update_serving(connection, number)
+
+    await ground.rebuilds.write(work, durable=True)
+
+
+async def _drop_retired(ground: Ground) -> None:
+    copies = await ground.rebuilds.read(select_copies)
+    for number, state in copies.items():
+        if state == RETIRED:
+            await _patiently(partial(ground.copies.drop, SCHEMA.numbered(number)))
+            await ground.rebuilds.write(partial(delete_copy, number=number), durable=True)
+
+
+async def _patiently(work: Callable[[], Awaitable[T]]) -> T:
+    backoff = Backoff()
     while True:
-        stored = await database.read(select_rebuild)
-        if stored is None:
-            return 0
-        if stored.stage == DONE:
-            return stored.number
-        _log.warning(
-            "client sync waits for its rebuild to be done: if it was interrupted, run it again",
-            extra={"reached": stored.reached},
-        )
-        await asyncio.sleep(NOTICE_S)
+        try:
+            return await work()
+        except (DatabaseOutage, LogOutage) as outage:
+            _log.warning("the rebuild waits", extra={"outage": str(outage)})
+            await backoff.wait()
 
 
 class _Rebuild:
+    """One run's work on one copy."""
+
     def __init__(
-        self,
-        log: Log,
-        database: Database,
-        history: RoomHistory,
-        progress: Callable[[RebuildProgress], None],
+        self, ground: Ground, database: Database, progress: Callable[[RebuildProgress], None]
     ) -> None:
-        self._log: Final = log
+        self._ground: Final = ground
         self._database: Final = database
-        self._history: Final = history
         self._progress: Final = progress
+        # An older run that still lives can write no more once this one has begun.
+        self._run: Final = secrets.token_hex(8)
+        self._rooms = 0
+        self._all_rooms = 0
         self._records = 0
 
-    async def run(self, notice_s: float) -> None:
-        stored = await self._begin()
-        if stored.stage == BEGUN:
-            await asyncio.sleep(notice_s)
-            await self._database.write(partial(_empty, number=stored.number))
-        done, total = await self._count(stored.reached)
-        self._progress(RebuildProgress(done, total, 0))
-        after = stored.reached
-        while rooms := await self._history.query_rooms(after=after, limit=_ROOMS_AT_ONCE):
-            for room_id in rooms:
-                await self._rebuild_room(stored, room_id)
-                done += 1
-                self._progress(RebuildProgress(done, max(total, done), self._records))
-            after = rooms[-1]
-        await self._finish(stored)
-
-    async def _begin(self) -> StoredRebuild:
-        """Return the rebuild that was interrupted, or begin one."""
-        bounds = await self._log.bounds(OUTPUT_ROOM_EVENT.name)
-        generation = self._log.generation
-
-        def work(connection: Connection) -> StoredRebuild:
-            last = select_rebuild(connection)
-            if last is not None and last.stage != DONE:
-                return last
-            number = 1 if last is None else last.number + 1
-            offsets, _ = _kept_positions(connection, OUTPUT_ROOM_EVENT.name, bounds, generation)
-            insert_rebuild(connection, number, offsets)
-            return StoredRebuild(number, BEGUN, "", offsets)
-
-        return await self._database.write(work, durable=True)
-
-    async def _count(self, reached: str) -> tuple[int, int]:
-        """Return how many rooms are done, and how many there are."""
-        total = await self._count_after("")
-        return total - await self._count_after(reached), total
-
-    async def _count_after(self, after: str) -> int:
-        count = 0
-        while rooms := await self._history.query_rooms(after=after, limit=_ROOMS_AT_ONCE):
-            count += len(rooms)
-            after = rooms[-1]
-        return count
-
-    async def _rebuild_room(self, stored: StoredRebuild, room_id: RoomID) -> None:
-        partition = self._log.partition_of(OUTPUT_ROOM_EVENT.name, room_id)
-        # Announced is only what is stored: records before this end are among the history.
-        _, end = (await self._log.bounds(OUTPUT_ROOM_EVENT.name))[partition]
-        covered = end if end > stored.offsets[partition] else None
-        order = _FIRST_ORDER
-        place: int | None = 0
-        while place is not None:
-            page = await self._history.query_room_history(
-                room_id=room_id, after_place=place, limit=_EVENTS_AT_ONCE
-            )
-            write = partial(
-                _write_page,
-                number=stored.number,
-                room_id=room_id,
-                page=page,
-                first=Position(partition, order),
-                covered=covered,
-            )
-            await self._database.write(write)
-            order += len(page.records)
-            self._records += len(page.records)
-            place = page.next_place
-
-    async def _finish(self, stored: StoredRebuild) -> None:
-        others = (OUTPUT_CLIENT_DATA.name, OUTPUT_RECEIPT.name)
-        bounds = {topic: await self._log.bounds(topic) for topic in others}
-        generation = self._log.generation
+    async def start(self) -> None:
+        """Begin with the copy, or take over what an earlier run has done."""
+        log = self._ground.log
+        bounds = {topic: await log.bounds(topic) for topic in _TOPICS}
+        positions, invites = await self._what_serves(bounds[OUTPUT_ROOM_EVENT.name])
+        starts = {topic: {one: end for one, (_, end) in bounds[topic].items()} for topic in _TOPICS}
+        # From where the serving copy is: invites from afar are told by records alone.
+        starts[OUTPUT_ROOM_EVENT.name] = positions
 
         def work(connection: Connection) -> None:
-            restore_invites(connection)
-            rooms = OUTPUT_ROOM_EVENT.name
-            reset_positions(connection, CONSUMER, rooms, stored.offsets, generation)
-            for topic in others:
-                kept, is_elsewhere = _kept_positions(connection, topic, bounds[topic], generation)
-                if is_elsewhere:
-                    reset_positions(connection, CONSUMER, topic, kept, generation)
-            update_stage(connection, stored.number, DONE)
+            if select_progress(connection) is not None:
+                update_run(connection, self._run)
+                return
+            insert_progress(connection, self._run, log.generation)
+            insert_pending_invites(connection, invites)
+            for topic, offsets in starts.items():
+                reset_positions(connection, NAME, topic, offsets, log.generation)
 
         await self._database.write(work, durable=True)
 
+    async def _what_serves(
+        self, bounds: Mapping[int, tuple[int, int]]
+    ) -> tuple[dict[int, int], list[PendingInvite]]:
+        """Return where the serving copy is in what the log keeps of rooms, and its invites."""
+        generation = self._ground.log.generation
+        topic = OUTPUT_ROOM_EVENT.name
 
-def _kept_positions(
-    connection: Connection, topic: str, bounds: Mapping[int, tuple[int, int]], generation: str
-) -> tuple[dict[int, int], bool]:
-    """Return where the consumer goes on in what the log keeps, and whether that is elsewhere."""
-    found = ConsumerStore(CONSUMER, topic).select(connection, list(bounds), generation)
-    offsets: dict[int, int] = {}
-    is_elsewhere = False
-    for partition, (first, end) in bounds.items():
-        stored = found[partition]
-        is_here = stored.progress.generation == generation
-        offsets[partition] = min(max(stored.offset, first), end) if is_here else first
-        is_elsewhere |= not is_here or offsets[partition] != stored.offset
-    return offsets, is_elsewhere
+        def work(connection: Connection) -> tuple[dict[int, int], list[PendingInvite]]:
+            found = ConsumerStore(NAME, topic).select(connection, list(bounds), generation)
+            offsets: dict[int, int] = {}
+            for partition, (first, end) in bounds.items():
+                is_here = found[partition].progress.generation == generation
+                offset = found[partition].offset if is_here else first
+                offsets[partition] = min(max(offset, first), end)
+            return offsets, select_pending_invites(connection)
 
+        serving = SCHEMA.numbered(await self._ground.rebuilds.read(select_serving))
+        try:
+            # Processes of an older version may work with it.
+            database = await self._ground.copies.open(serving, may_migrate=False)
+        except SchemaTooOld:
+            _log.warning("there are no tables to take invites of other servers from")
+            return {partition: first for partition, (first, _) in bounds.items()}, []
+        try:
+            return await database.write(work)
+        finally:
+            await database.close()
 
-def _empty(connection: Connection, *, number: int) -> None:
-    """Empty the tables, and fence whoever still projects into them."""
-    rebuild_row = select_rebuild(connection)
-    if rebuild_row is None or rebuild_row.number != number:
-        raise RuntimeError("Another rebuild has begun meanwhile.")
-    nowhere = dict.fromkeys(rebuild_row.offsets, _NOWHERE)
-    # First, so that what a consumer commits meanwhile is either fenced or emptied, too.
-    reset_positions(connection, CONSUMER, OUTPUT_ROOM_EVENT.name, nowhere, _NO_LOG)
-    delete_rooms(connection)
-    update_stage(connection, number, EMPTIED)
+    async def fill(self) -> None:
+        """Write the histories, from where they are written up to."""
+        self._all_rooms = await HistoryReader(
+            self._ground.log, self._ground.histories
+        ).count_rooms()
+        await _patiently(self._fill)
 
+    async def _fill(self) -> None:
+        """Go on with what the copy has: after an outage it tells what was committed."""
+        reader = HistoryReader(self._ground.log, self._ground.histories)
+        writer = HistoryWriter(await self._consumers({}), self._run)
+        found = await self._database.read(select_progress)
+        cursor = Cursor() if found is None else found[0]
+        self._tell(cursor)
+        while (part := await reader.read(cursor)) is not None:
+            await self._database.write(partial(writer.write, before=cursor, part=part))
+            cursor = part.after
+            self._records += sum(map(len, part.messages.values()))
+            self._tell(cursor)
 
-def _write_page(
-    connection: Connection,
-    *,
-    number: int,
-    room_id: RoomID,
-    page: RoomHistoryPage,
-    first: Position,
-    covered: int | None,
-) -> None:
-    """Write a part of a room's history; the first one begins the room anew."""
-    if first.offset == _FIRST_ORDER:
-        delete_room(connection, room_id)
-    messages = [
-        Message(
-            Position(first.partition, first.offset + index),
-            room_id,
-            0,
-            OUTPUT_ROOM_EVENT.decode(record),
+    def _tell(self, cursor: Cursor) -> None:
+        self._rooms = cursor.rooms
+        self._all_rooms = max(self._all_rooms, self._rooms)
+        doing = STAGES[cursor.stage] if cursor.stage < len(STAGES) else "the topics"
+        self._progress(RebuildProgress(doing, self._rooms, self._all_rooms, self._records))
+
+    async def _consumers(self, covered: Mapping[str, int]) -> Consumers:
+        ground = self._ground
+        return await make_consumers(
+            log=ground.log,
+            database=self._database,
+            settings=ground.settings,
+            clock=ground.clock,
+            # Nobody gets one.
+            tokens=tokens_of(ground.log, 0),
+            group=_GROUP,
+            covered=covered,
         )
-        for index, record in enumerate(page.records)
-    ]
-    write_batch(connection, project(messages, _leave_out))
-    if page.next_place is None:
-        if covered is not None:
-            upsert_covered(connection, room_id, covered)
-        update_reached(connection, number, room_id)
 
+    async def catch_up(self) -> None:
+        """Read the topics until the copy is as new as the one that serves."""
+        made = await self._consumers(await self._database.read(select_covered))
+        consumers: list[Consumer[Any]] = [made.room_events, made.client_data, made.receipts]
+        # What was covered is behind all of these.
+        ends = [(one, await self._ground.log.bounds(one.topic.name)) for one in consumers]
+        running = [asyncio.create_task(one.run()) for one in consumers]
+        try:
+            while not await self._has_caught_up(ends):
+                done, _ = await asyncio.wait(
+                    running, timeout=_LOOK_S, return_when=asyncio.FIRST_COMPLETED
+                )
+                for ended in done:
+                    ended.result()
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.wait(running)
 
-def _leave_out(message: Message[OutputRoomEvent], reason: str) -> None:
-    # As when it was announced first: it is among the rejected records since then.
-    _log.warning("a record was left out", extra={"room_id": message.key, "reason": reason})
+    async def _has_caught_up(
+        self, ends: list[tuple[Consumer[Any], Mapping[int, tuple[int, int]]]]
+    ) -> bool:
+        behind = 0
+        is_past = True
+        try:
+            for consumer, bounds in ends:
+                positions = await consumer.positions()
+                is_past &= all(positions.get(one, 0) >= end for one, (_, end) in bounds.items())
+                behind += sum((await consumer.lag()).values())
+        except (DatabaseOutage, LogOutage) as outage:
+            _log.warning("the rebuild waits", extra={"outage": str(outage)})
+            return False
+        told = RebuildProgress("the topics", self._rooms, self._all_rooms, self._records, behind)
+        self._progress(told)
+        return is_past and behind <= _SMALL_LAG

@@ -1,130 +1,91 @@
-"""Rebuilds: how far the newest one is, what is emptied for it, and what each room begins with."""
+"""Which copy of client sync's tables serves, and which ones are made or given up.
 
-from collections.abc import Collection, Mapping
+These tables are apart from the copies: whoever serves looks here whether its copy still does.
+"""
+
+from collections.abc import Mapping
 from typing import Final
 
-import msgspec
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
-from base.database import insert
-from components.syncapi.changes import MembershipChange
-from components.syncapi.store.erasures import forget_places
-from components.syncapi.store.membership import upsert_memberships
-from components.syncapi.store.tables import (
-    CURRENT_STATE,
-    EVENTS,
-    INVITES,
-    MEMBERSHIP_CHANGES,
-    MEMBERSHIPS,
-    REBUILDS,
-    REBUILT_ROOMS,
-    STATE_CHANGES,
-    Connection,
+from base.database import Schema, insert
+
+BUILDING: Final = "building"
+SERVING: Final = "serving"
+RETIRED: Final = "retired"
+"""Nobody begins to serve it any more: it is dropped."""
+
+FIRST_COPY: Final = 0
+"""What serves before anything was rebuilt."""
+
+_METADATA: Final = sa.MetaData()
+
+_REBUILDS: Final = sa.Table(
+    "rebuilds",
+    _METADATA,
+    # Of the copy. The number of one that has served is never given again: tokens have it.
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("state", sa.Text, nullable=False),
 )
 
-BEGUN: Final = "begun"
-"""Processes that serve have to notice, and stop."""
-EMPTIED: Final = "emptied"
-"""Rooms come back one after another."""
-DONE: Final = "done"
-
-_OF_ROOMS: Final = (EVENTS, STATE_CHANGES, CURRENT_STATE, MEMBERSHIPS, MEMBERSHIP_CHANGES)
-_AFTER_HISTORY: Final = -1
-"""The order of invites from afar: after all that is rebuilt, before all that comes."""
-
-_encode: Final = msgspec.msgpack.Encoder().encode
-_decode: Final = msgspec.msgpack.Decoder(dict[int, int]).decode
+REBUILDS_SCHEMA: Final = Schema("syncapi_rebuilds", _METADATA)
+"""The one table here."""
 
 
-class StoredRebuild(msgspec.Struct, frozen=True):
-    """A rebuild, under way or done."""
-
-    number: int
-    stage: str
-    reached: str
-    """Rooms up to this one, ordered by ID, are there again."""
-    offsets: dict[int, int]
-    """By partition where the consumer goes on."""
+class SwitchRefused(Exception):
+    """The copy is not one that is being made: another process has finished it, or given it up."""
 
 
-def select_rebuild(connection: Connection) -> StoredRebuild | None:
-    """Return the newest rebuild, if there ever was one."""
-    row = connection.execute(
-        sa.select(*REBUILDS.c).order_by(REBUILDS.c.number.desc()).limit(1)
-    ).first()
-    return None if row is None else StoredRebuild(row[0], row[1], row[2], _decode(row[3]))
+def select_copies(connection: Connection) -> Mapping[int, str]:
+    """Return the states of all copies that there are or may be, without one that always served."""
+    rows = connection.execute(sa.select(_REBUILDS.c.number, _REBUILDS.c.state))
+    return {number: state for number, state in rows}  # noqa: C416 (a row is no pair)
 
 
-def insert_rebuild(connection: Connection, number: int, offsets: Mapping[int, int]) -> None:
-    """Begin a rebuild."""
+def select_serving(connection: Connection) -> int:
+    """Return the number of the copy that serves."""
+    query = sa.select(_REBUILDS.c.number).where(_REBUILDS.c.state == SERVING)
+    number: int | None = connection.execute(query).scalar()
+    return FIRST_COPY if number is None else number
+
+
+def insert_copy(connection: Connection) -> int:
+    """Note that a further copy is being made, and return its number."""
+    last: int | None = connection.execute(sa.select(sa.func.max(_REBUILDS.c.number))).scalar()
+    number = FIRST_COPY + 1 if last is None else last + 1
+    connection.execute(sa.insert(_REBUILDS).values(number=number, state=BUILDING))
+    return number
+
+
+def update_serving(connection: Connection, number: int) -> None:
+    """Let a copy that has been made serve, and no other. Raises `SwitchRefused`."""
+    before = select_serving(connection)
+    moved = connection.execute(
+        sa.update(_REBUILDS)
+        .where(_REBUILDS.c.number == number, _REBUILDS.c.state == BUILDING)
+        .values(state=SERVING)
+    )
+    if moved.rowcount != 1:
+        raise SwitchRefused(f"Copy {number} of client sync's tables is not being made any more.")
     connection.execute(
-        sa.insert(REBUILDS).values(
-            number=number, stage=BEGUN, reached="", offsets=_encode(dict(offsets))
-        )
+        insert(connection, _REBUILDS)
+        .values(number=before, state=RETIRED)
+        .on_conflict_do_update(index_elements=[_REBUILDS.c.number], set_={"state": RETIRED})
     )
 
 
-def update_stage(connection: Connection, number: int, stage: str) -> None:
-    """Let a rebuild enter its next stage."""
-    connection.execute(sa.update(REBUILDS).where(REBUILDS.c.number == number).values(stage=stage))
-
-
-def update_reached(connection: Connection, number: int, room_id: str) -> None:
-    """Note that a room is there again."""
+def update_retired(connection: Connection, number: int) -> None:
+    """Give up a copy that was being made."""
     connection.execute(
-        sa.update(REBUILDS).where(REBUILDS.c.number == number).values(reached=room_id)
+        sa.update(_REBUILDS)
+        .where(_REBUILDS.c.number == number, _REBUILDS.c.state == BUILDING)
+        .values(state=RETIRED)
     )
 
 
-def delete_rooms(connection: Connection) -> None:
-    """Empty the tables of rooms; of invites keep those from afar that still stand."""
-    is_pending = sa.exists().where(
-        MEMBERSHIPS.c.user_id == INVITES.c.user_id,
-        MEMBERSHIPS.c.room_id == INVITES.c.room_id,
-        MEMBERSHIPS.c.event_id == INVITES.c.event_id,
-        MEMBERSHIPS.c.membership == "invite",
-    )
-    connection.execute(sa.delete(INVITES).where(~is_pending))
-    for table in (*_OF_ROOMS, REBUILT_ROOMS):
-        connection.execute(sa.delete(table))
-    forget_places(connection)
-
-
-def delete_room(connection: Connection, room_id: str) -> None:
-    """Delete what was written of a room before its rebuild was interrupted."""
-    for table in _OF_ROOMS:
-        connection.execute(sa.delete(table).where(table.c.room_id == room_id))
-
-
-def upsert_covered(connection: Connection, room_id: str, upto: int) -> None:
-    """Note that a room was rebuilt from what its records before this offset tell."""
+def delete_copy(connection: Connection, number: int) -> None:
+    """Forget a retired copy that has been dropped."""
     connection.execute(
-        insert(connection, REBUILT_ROOMS)
-        .values(room_id=room_id, covered_upto=upto)
-        .on_conflict_do_update(
-            index_elements=[REBUILT_ROOMS.c.room_id], set_={"covered_upto": upto}
-        )
-    )
-
-
-def select_covered(connection: Connection) -> dict[str, int]:
-    """Return by room before which offset its records are covered by its rebuild."""
-    rows = connection.execute(sa.select(REBUILT_ROOMS.c.room_id, REBUILT_ROOMS.c.covered_upto))
-    return {room_id: upto for room_id, upto in rows}  # noqa: C416 (a row is no pair)
-
-
-def restore_invites(connection: Connection) -> None:
-    """Let those be invited again whom rooms of other servers invite."""
-    rows: Collection[tuple[str, str, str]] = [
-        (row[0], row[1], row[2])
-        for row in connection.execute(
-            sa.select(INVITES.c.user_id, INVITES.c.room_id, INVITES.c.event_id)
-        )
-    ]
-    upsert_memberships(
-        connection,
-        [
-            MembershipChange(user_id, room_id, _AFTER_HISTORY, event_id, "invite")
-            for user_id, room_id, event_id in rows
-        ],
+        sa.delete(_REBUILDS).where(_REBUILDS.c.number == number, _REBUILDS.c.state == RETIRED)
     )

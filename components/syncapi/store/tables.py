@@ -20,7 +20,7 @@ __all__ = [
     "MEMBERSHIPS",
     "MEMBERSHIP_CHANGES",
     "POSITIONS",
-    "REBUILDS",
+    "REBUILD_PROGRESS",
     "REBUILT_ROOMS",
     "SCHEMA",
     "STATE_CHANGES",
@@ -125,16 +125,15 @@ ACCOUNT_DATA: Final = sa.Table(
     sa.Column("content", sa.LargeBinary, nullable=False),
 )
 
-REBUILDS: Final = sa.Table(
-    "rebuilds",
+REBUILD_PROGRESS: Final = sa.Table(
+    "rebuild_progress",
     METADATA,
-    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
-    # Begun, emptied (the tables), done: see `store.rebuilds`.
-    sa.Column("stage", sa.Text, nullable=False),
-    # Rooms up to this one, ordered by ID, are there again.
-    sa.Column("reached", sa.Text, nullable=False),
-    # MessagePack map: by partition the offset at which the consumer goes on.
-    sa.Column("offsets", sa.LargeBinary, nullable=False),
+    sa.Column("only", sa.Integer, primary_key=True, autoincrement=False),
+    # The run of the command that may write: an older one that still lives may not.
+    sa.Column("run", sa.Text, nullable=False),
+    # Of the log that the offsets are of.
+    sa.Column("generation", sa.Text, nullable=False),
+    sa.Column("cursor", sa.LargeBinary, nullable=False),
 )
 
 REBUILT_ROOMS: Final = sa.Table(

@@ -16,6 +16,7 @@ from components.syncapi.memory.receipts import (
     render_receipts,
 )
 from components.syncapi.memory.typing_rooms import TypingList
+from components.syncapi.rooms.paging import FROM_THE_START
 from components.syncapi.store.receipts import select_receipts
 from components.syncapi.store.tables import Connection
 from components.syncapi.sync.looking import PartitionOf
@@ -63,7 +64,7 @@ class EphemeralLook:
         begun: Collection[str],
     ) -> Ephemeral:
         """Return what memory knows; `begun` are joined rooms of which the client knows nothing."""
-        found = Ephemeral(wanted=dict.fromkeys(begun, 0))
+        found = Ephemeral(wanted=dict.fromkeys(begun, FROM_THE_START))
         for room_id in begun:
             typing = self._projected.typing_rooms.get(self._typing_partition(room_id), room_id)
             if typing is not None and typing.user_ids:

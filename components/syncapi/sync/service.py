@@ -12,6 +12,7 @@ from base.database import Database
 from components.syncapi.changes import AccountDatum, Membership
 from components.syncapi.memory.projected import Projected
 from components.syncapi.position import SyncPosition, completed, later
+from components.syncapi.rooms.paging import FROM_THE_START
 from components.syncapi.rooms.rendering import Reader
 from components.syncapi.rooms.summary import Summary
 from components.syncapi.settings import SyncApiSettings
@@ -151,7 +152,9 @@ class SyncService:
         return _View(position, user.rooms, user.ignored, data, _NO_SUMMARIES, is_recent=False)
 
     def _client_data_since(self, query: Query, since: SyncPosition | None) -> int:
-        return 0 if since is None else since.client_data[self._user_partition(query.user_id)]
+        if since is None:
+            return FROM_THE_START
+        return since.client_data[self._user_partition(query.user_id)]
 
     async def _answer(
         self, exchange: "_Exchange", since: SyncPosition | None, view: "_View"

@@ -1,0 +1,168 @@
+"""What readers are rebuilt from, cut into parts that are written at once.
+
+Records of the histories get places in the stream before all offsets of the log, so that what is
+read from the topics later on comes after them.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple, TypeAlias
+
+from msgspec.structs import replace
+
+from components.syncapi.store.rebuild_progress import Cursor
+from internalapi.receipts import ReceiptHistory
+from internalapi.roomserver import RoomHistory
+from internalapi.userapi import UserHistory, UserHistoryPage
+from logs.consumer import Message
+from logs.log import Log, Position
+from logs.records.client_data import OutputClientData
+from logs.records.receipts import OutputReceipt, ReceiptMoved
+from logs.records.room_output import OutputRoomEvent
+from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, OUTPUT_ROOM_EVENT
+from matrix.identifiers import RoomID
+
+STAGES: Final = ("account data", "rooms", "accounts", "receipts")
+"""In the order in which what depends on others comes after them: events are judged by push rules
+when they come, erasures are about rooms, receipts about what was unread."""
+
+_FIRST_ORDER: Final = -(2**53)
+"""Where histories begin, before every offset: with room for the time of a receipt."""
+_RECORDS_AT_ONCE: Final = 500
+_ROOMS_AT_ONCE: Final = 1000
+
+AnyRecord: TypeAlias = OutputRoomEvent | OutputClientData | OutputReceipt
+
+
+class Part(NamedTuple):
+    """Records of one topic to write in one transaction, and how far the history is then."""
+
+    topic: str
+    messages: Mapping[int, Sequence[Message[AnyRecord]]]
+    """By partition."""
+    after: Cursor
+    covered: tuple[str, int] | None = None
+    """A room that is whole with this part, and up to which offset its records are covered."""
+
+
+class Histories(NamedTuple):
+    """What the owners of data keep for good."""
+
+    rooms: RoomHistory
+    users: UserHistory
+    receipts: ReceiptHistory
+
+
+class HistoryReader:
+    """Reads the histories from a cursor on."""
+
+    def __init__(self, log: Log, histories: Histories) -> None:
+        self._log: Final = log
+        self._histories: Final = histories
+        self._next_rooms: Final[deque[RoomID]] = deque()
+
+    async def count_rooms(self) -> int:
+        """Return how many rooms there are."""
+        count, after = 0, ""
+        while rooms := await self._histories.rooms.query_rooms(after=after, limit=_ROOMS_AT_ONCE):
+            count += len(rooms)
+            after = rooms[-1]
+        return count
+
+    async def read(self, cursor: Cursor) -> Part | None:
+        """Return the part after a cursor; `None` where all of the history has been read."""
+        if cursor.stage == len(STAGES):
+            return None
+        match STAGES[cursor.stage]:
+            case "account data":
+                users = self._histories.users
+                return self._data(
+                    cursor,
+                    await users.query_user_data(after=cursor.place, limit=_RECORDS_AT_ONCE),
+                )
+            case "accounts":
+                users = self._histories.users
+                return self._data(
+                    cursor,
+                    await users.query_account_statuses(after=cursor.place, limit=_RECORDS_AT_ONCE),
+                )
+            case "receipts":
+                return await self._receipts(cursor)
+            case _:
+                return await self._room(cursor)
+
+    def _data(self, cursor: Cursor, page: UserHistoryPage) -> Part:
+        records = [OUTPUT_CLIENT_DATA.decode(record) for record in page.records]
+        orders = range(_FIRST_ORDER + cursor.order, _FIRST_ORDER + cursor.order + len(records))
+        messages = self._spread(
+            OUTPUT_CLIENT_DATA.name, records, orders, lambda record: record.user_id
+        )
+        after = _next(cursor, page.next_place, len(records))
+        return Part(OUTPUT_CLIENT_DATA.name, messages, after)
+
+    async def _receipts(self, cursor: Cursor) -> Part:
+        page = await self._histories.receipts.query_receipts(
+            after=cursor.place, limit=_RECORDS_AT_ONCE
+        )
+        records = [OUTPUT_RECEIPT.decode(record) for record in page.records]
+        # Of many in a room only the newest are shown.
+        orders = [
+            _FIRST_ORDER + min(record.ts if isinstance(record, ReceiptMoved) else 0, 2**53 - 1)
+            for record in records
+        ]
+        messages = self._spread(OUTPUT_RECEIPT.name, records, orders, lambda one: one.room_id)
+        return Part(OUTPUT_RECEIPT.name, messages, _next(cursor, page.next_place, len(records)))
+
+    async def _room(self, cursor: Cursor) -> Part:
+        topic = OUTPUT_ROOM_EVENT.name
+        if cursor.room_place is None:
+            room_id = await self._room_after(cursor.place[0] if cursor.place else "")
+            if room_id is None:
+                return Part(topic, {}, Cursor(cursor.stage + 1, rooms=cursor.rooms))
+            partition = self._log.partition_of(topic, room_id)
+            # Announced is only what is stored: records before this end are among the history.
+            _, covered = (await self._log.bounds(topic))[partition]
+            cursor = Cursor(cursor.stage, [room_id], 0, covered, 0, cursor.rooms)
+        room_id = RoomID(cursor.place[0])
+        page = await self._histories.rooms.query_room_history(
+            room_id=room_id, after_place=cursor.room_place or 0, limit=_RECORDS_AT_ONCE
+        )
+        records = [OUTPUT_ROOM_EVENT.decode(record) for record in page.records]
+        orders = range(_FIRST_ORDER + cursor.order, _FIRST_ORDER + cursor.order + len(records))
+        is_whole = page.next_place is None
+        after = replace(
+            cursor,
+            room_place=page.next_place,
+            order=cursor.order + len(records),
+            rooms=cursor.rooms + is_whole,
+        )
+        messages = self._spread(topic, records, orders, lambda one: one.room_id)
+        return Part(topic, messages, after, (room_id, cursor.covered) if is_whole else None)
+
+    async def _room_after(self, room_id: str) -> RoomID | None:
+        if not self._next_rooms:
+            rooms = self._histories.rooms
+            self._next_rooms.extend(await rooms.query_rooms(after=room_id, limit=_ROOMS_AT_ONCE))
+        return self._next_rooms.popleft() if self._next_rooms else None
+
+    def _spread(
+        self,
+        topic: str,
+        records: Sequence[AnyRecord],
+        orders: Sequence[int],
+        key_of: Callable[..., str],
+    ) -> dict[int, list[Message[AnyRecord]]]:
+        """Return the records by the partition of their key, at their places."""
+        messages: dict[int, list[Message[AnyRecord]]] = {}
+        for record, order in zip(records, orders, strict=True):
+            key = key_of(record)
+            partition = self._log.partition_of(topic, key)
+            message = Message(Position(partition, order), key, 0, record)
+            messages.setdefault(partition, []).append(message)
+        return messages
+
+
+def _next(cursor: Cursor, place: list[str] | None, count: int) -> Cursor:
+    if place is None:
+        return Cursor(cursor.stage + 1, rooms=cursor.rooms)
+    return Cursor(cursor.stage, place, order=cursor.order + count, rooms=cursor.rooms)

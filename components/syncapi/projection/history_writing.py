@@ -1,0 +1,65 @@
+"""Writes parts of the histories as the records of the topics are written: by their processors."""
+
+import logging
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from components.syncapi.projection.consumers import Consumers
+from components.syncapi.projection.history import STAGES, Part
+from components.syncapi.store.rebuild_progress import (
+    Cursor,
+    settle_history,
+    update_progress,
+    upsert_covered,
+)
+from components.syncapi.store.tables import Connection
+from logs.consumer import Message, Processor
+from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, OUTPUT_ROOM_EVENT, Topic
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+_log: Final = logging.getLogger(__name__)
+
+
+class HistoryWriter:
+    """Writes parts, one after another, each with how far the copy is then."""
+
+    def __init__(self, consumers: Consumers, run: str) -> None:
+        self._makers: Final[dict[str, Callable[[int], Processor[Any]]]] = {
+            OUTPUT_ROOM_EVENT.name: consumers.room_processor,
+            OUTPUT_CLIENT_DATA.name: consumers.data_processor,
+            OUTPUT_RECEIPT.name: consumers.receipt_processor,
+        }
+        self._run: Final = run
+        self._processors: Final[dict[tuple[str, int], Processor[Any]]] = {}
+
+    def write(self, connection: Connection, before: Cursor, part: Part) -> None:
+        """Write a part. Raises `RebuildTaken` if it is not this run's turn."""
+        update_progress(connection, self._run, before, part.after)
+        for partition, messages in part.messages.items():
+            processor = self._processor(part.topic, partition)
+            processor.process(connection, messages, _Nowhere())
+            # Nobody reads from memory what is written here.
+            processor.aborted()
+        if part.covered is not None:
+            upsert_covered(connection, *part.covered)
+        if part.after.stage == len(STAGES):
+            settle_history(connection)
+
+    def _processor(self, topic: str, partition: int) -> Processor[Any]:
+        key = (topic, partition)
+        if key not in self._processors:
+            self._processors[key] = self._makers[topic](partition)
+        return self._processors[key]
+
+
+class _Nowhere:
+    """Where what is derived from histories goes: it was sent when it was announced first."""
+
+    def put(self, topic: Topic[U], key: str, value: U) -> None:
+        """Send nothing."""
+
+    def reject(self, message: Message[T], reason: str) -> None:
+        """Leave the record out, as then: it is among the rejected ones."""
+        _log.warning("a record was left out", extra={"key": message.key, "reason": reason})
