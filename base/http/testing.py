@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import orjson
 from starlette.types import ASGIApp, Message, Scope
@@ -45,9 +45,9 @@ class Client:
         self._access_token = access_token
         self._address = address
 
-    def as_user(self, access_token: str) -> "Client":
+    def as_user(self, access_token: str) -> Self:
         """Return another client of the same application, with this token."""
-        return Client(self._application, access_token, self._address)
+        return type(self)(self._application, access_token, self._address)
 
     async def request(
         self,

@@ -8,6 +8,7 @@ from typing import Any, Final
 import aiohttp
 import pytest
 
+from tests.spec.clients import checked
 from tests.system.client import Homeserver
 from tests.system.server_process import SHARED_SECRET, ServerProcess
 
@@ -34,7 +35,8 @@ def server(tmp_path: Path) -> Iterator[ServerProcess]:
 @pytest.fixture
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
     """An HTTP client."""
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector, trace_configs=[checked()]) as session:
         yield session
 
 

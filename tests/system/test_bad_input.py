@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 import yarl
 
+from tests.spec.clients import checked
 from tests.system import bad_requests
 from tests.system.bad_requests import BadRequest
 from tests.system.client import V3, Client, Homeserver, ids
@@ -69,7 +70,7 @@ class Scene:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def opened_scene(busy_server: ServerProcess) -> AsyncIterator[Scene]:
-    async with aiohttp.ClientSession() as http:
+    async with aiohttp.ClientSession(trace_configs=[checked()]) as http:
         scene = Scene(busy_server, http)
         await scene.open()
         yield scene

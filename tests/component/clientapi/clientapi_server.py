@@ -13,7 +13,7 @@ import msgspec
 from base.clock import Clock, ManualClock, SystemClock
 from base.database import DatabaseOutage, open_database
 from base.http import application
-from base.http.testing import Answer, Client
+from base.http.testing import Answer
 from base.tasks import Tasks
 from components.clientapi.component import ClientApi
 from components.clientapi.component import build as build_clientapi
@@ -32,6 +32,7 @@ from logs.topics import TOPICS
 from matrix.events import Event
 from matrix.identifiers import EventID, RoomID, ServerName, UserID
 from matrix.signing import SigningKey
+from tests.spec.clients import CheckedClient
 
 SERVER_NAME = ServerName("xylem.test")
 V3 = "/_matrix/client/v3"
@@ -61,7 +62,9 @@ class House:
         self.rooms = rooms
         self.log = log
         self.replicas = [
-            Client(application([one.router, users.router], outages=(DatabaseOutage, LogOutage)))
+            CheckedClient(
+                application([one.router, users.router], outages=(DatabaseOutage, LogOutage))
+            )
             for one in replicas
         ]
         self.client = self.replicas[0]

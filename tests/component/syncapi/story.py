@@ -12,7 +12,7 @@ import orjson
 from base.clock import ManualClock
 from base.database import Database, open_database
 from base.http import HttpSettings, application
-from base.http.testing import Answer, Client
+from base.http.testing import Answer
 from base.tasks import Tasks
 from components.syncapi.component import SCHEMA, SyncApi, build
 from components.syncapi.settings import SyncApiSettings
@@ -44,6 +44,7 @@ from matrix.identifiers import DeviceID, EventID, RoomID, UserID
 from matrix.redaction import redact
 from matrix.room_versions import room_version
 from matrix.signing import SigningKey
+from tests.spec.clients import CheckedClient
 
 KEY = SigningKey.generate("a1", b"k" * 32)
 VERSION = room_version("11")
@@ -208,7 +209,7 @@ class House:
         self.sync_api = sync
         self.accounts = accounts
         self.clock = clock
-        self._client = Client(application([sync.router], settings=HttpSettings()))
+        self._client = CheckedClient(application([sync.router], settings=HttpSettings()))
 
     async def put(self, *records: OutputRoomEvent, origin: Origin | None = None) -> None:
         """Announce records, all at once."""

@@ -12,7 +12,7 @@ import msgspec
 from base.clock import ManualClock
 from base.database import open_database
 from base.http import application
-from base.http.testing import Answer, Client
+from base.http.testing import Answer
 from components.userapi.component import SCHEMA, UserApi, build
 from components.userapi.settings import UserApiSettings
 from internalapi.clientapi import Departures
@@ -21,6 +21,7 @@ from logs.log import Log, Record
 from logs.records.client_data import OutputClientData
 from logs.topics import OUTPUT_CLIENT_DATA
 from matrix.identifiers import ServerName
+from tests.spec.clients import CheckedClient
 
 SETTINGS = UserApiSettings(
     registration="open",
@@ -41,7 +42,7 @@ class UserApiServer:
         self.api = api
         self.log = log
         self.clock = clock
-        self.client = Client(application([api.router]))
+        self.client = CheckedClient(application([api.router]))
 
     async def register(self, username: str, **fields: Any) -> Answer:
         """Register in one step."""
