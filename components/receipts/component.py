@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from base.database import Database
+from components.receipts.history import History
 from components.receipts.processor import ReceiptProcessor
 from components.receipts.settings import ReceiptServerSettings
 from components.receipts.store import SCHEMA
@@ -11,18 +12,20 @@ from logs.log import Log
 from logs.records.receipts import InputReceipt
 from logs.topics import INPUT_RECEIPT
 
-__all__ = ["SCHEMA", "ReceiptServer", "build"]
+__all__ = ["SCHEMA", "History", "ReceiptServer", "build"]
 
 
 class ReceiptServer(NamedTuple):
-    """What has to run of the receipt server; it has nothing that others call."""
+    """The parts of the receipt server: what answers, and what has to run."""
 
+    history: History
     consumer: Consumer[InputReceipt]
 
 
 def build(*, log: Log, database: Database, settings: ReceiptServerSettings) -> ReceiptServer:
     """Return a receipt server over its database, opened with `SCHEMA`; nothing is started."""
     return ReceiptServer(
+        History(database),
         Consumer(
             "receipts",
             INPUT_RECEIPT,
@@ -30,5 +33,5 @@ def build(*, log: Log, database: Database, settings: ReceiptServerSettings) -> R
             log,
             database,
             max_batch=settings.max_batch_receipts,
-        )
+        ),
     )

@@ -1,8 +1,14 @@
 """Markers of what users have read, and which of two places is the later one."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from logs.records.receipts import EventPlace, MarkRead
+from logs.records.receipts import (
+    EventPlace,
+    FullyReadMoved,
+    MarkRead,
+    OutputReceipt,
+    ReceiptMoved,
+)
 
 
 class MarkerName(NamedTuple):
@@ -10,7 +16,7 @@ class MarkerName(NamedTuple):
 
     room_id: str
     user_id: str
-    receipt_type: str
+    receipt_type: Literal["m.read", "m.read.private", "m.fully_read"]
     thread_id: str
     """Empty for a marker of the whole room."""
 
@@ -42,3 +48,18 @@ def moves(marker: Marker | None, event_id: str, place: EventPlace) -> bool:
     if before.stream is not None and place.stream is not None:
         return place.stream > before.stream
     return place.depth >= before.depth
+
+
+def announcement(name: MarkerName, marker: Marker) -> OutputReceipt:
+    """Return the record which tells where a marker stands."""
+    if name.receipt_type == "m.fully_read":
+        return FullyReadMoved(name.room_id, name.user_id, marker.event_id)
+    return ReceiptMoved(
+        name.room_id,
+        name.user_id,
+        name.receipt_type,
+        marker.event_id,
+        marker.ts,
+        name.thread_id or None,
+        marker.place,
+    )

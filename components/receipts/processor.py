@@ -9,17 +9,17 @@ from collections.abc import Sequence
 from cachetools import LRUCache
 from sqlalchemy.engine import Connection
 
-from components.receipts.markers import Marker, MarkerName, marker_name, moves
+from components.receipts.markers import (
+    Marker,
+    MarkerName,
+    announcement,
+    marker_name,
+    moves,
+)
 from components.receipts.settings import ReceiptServerSettings
 from components.receipts.store import select_markers, upsert_markers
 from logs.consumer import Message, Outbox
-from logs.records.receipts import (
-    FullyReadMoved,
-    InputReceipt,
-    MarkRead,
-    OutputReceipt,
-    ReceiptMoved,
-)
+from logs.records.receipts import InputReceipt
 from logs.topics import OUTPUT_RECEIPT
 
 
@@ -46,7 +46,7 @@ class ReceiptProcessor:
                 outbox.reject(message, "m.fully_read is not threaded.")
             elif moves(now[name], record.event_id, record.place):
                 now[name] = moved[name] = Marker(record.event_id, record.place, record.ts)
-                outbox.put(OUTPUT_RECEIPT, record.room_id, _announcement(record))
+                outbox.put(OUTPUT_RECEIPT, record.room_id, announcement(name, moved[name]))
         upsert_markers(connection, moved)
         self._moved = moved
 
@@ -73,17 +73,3 @@ class ReceiptProcessor:
         """Forget the batch and all that is known: another process may own the rooms now."""
         self._moved = {}
         self._known.clear()
-
-
-def _announcement(record: MarkRead) -> OutputReceipt:
-    if record.receipt_type == "m.fully_read":
-        return FullyReadMoved(record.room_id, record.user_id, record.event_id)
-    return ReceiptMoved(
-        record.room_id,
-        record.user_id,
-        record.receipt_type,
-        record.event_id,
-        record.ts,
-        record.thread_id,
-        record.place,
-    )

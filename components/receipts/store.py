@@ -1,6 +1,6 @@
 """The table of the receipt server: where each marker stands."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import sqlalchemy as sa
@@ -78,6 +78,21 @@ def select_markers(
         for *name, event_id, depth, stream, ts in _SELECT[size].run(connection, values):
             found[MarkerName(*name)] = Marker(event_id, EventPlace(depth, stream), ts)
     return found
+
+
+def select_markers_after(
+    connection: Connection, key: Sequence[str], limit: int
+) -> list[tuple[MarkerName, Marker]]:
+    """Return markers after a name, or from the first one, ordered by name."""
+    of = MARKERS.c
+    name = (of.room_id, of.user_id, of.receipt_type, of.thread_id)
+    query = sa.select(*of).order_by(*name).limit(limit)
+    if key:
+        query = query.where(sa.tuple_(*name) > sa.tuple_(*[sa.literal(one) for one in key]))
+    return [
+        (MarkerName(*found), Marker(event_id, EventPlace(depth, stream), ts))
+        for *found, event_id, depth, stream, ts in connection.execute(query)
+    ]
 
 
 def upsert_markers(connection: Connection, markers: Mapping[MarkerName, Marker]) -> None:

@@ -1,0 +1,66 @@
+"""What users keep with the server, read from one end to the other."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from components.userapi.store.tables import account_data, accounts, profile_fields
+from logs.records.client_data import AccountDataChanged, AccountStatusChanged, ProfileChanged
+
+_STATUS: Final = (
+    accounts.c.is_deactivated,
+    accounts.c.is_erased,
+    accounts.c.is_locked,
+    accounts.c.is_suspended,
+)
+
+
+def select_account_data_after(
+    connection: Connection, key: Sequence[str], limit: int
+) -> list[AccountDataChanged]:
+    """Return account data after a user, room and type, in this order."""
+    of = account_data.c
+    rows = connection.execute(
+        _after((of.user_id, of.room_id, of.type), (of.content,), account_data, key, limit)
+    )
+    return [
+        AccountDataChanged(user_id, data_type, content, room_id or None)
+        for user_id, room_id, data_type, content in rows
+    ]
+
+
+def select_profile_fields_after(
+    connection: Connection, key: Sequence[str], limit: int
+) -> list[ProfileChanged]:
+    """Return profile fields after a user and field, in this order."""
+    of = profile_fields.c
+    rows = connection.execute(
+        _after((of.user_id, of.field), (of.value,), profile_fields, key, limit)
+    )
+    return [ProfileChanged(user_id, field, value) for user_id, field, value in rows]
+
+
+def select_statuses_after(
+    connection: Connection, key: Sequence[str], limit: int
+) -> list[AccountStatusChanged]:
+    """Return accounts after a user that are not as accounts are at first, ordered by user."""
+    query = _after((accounts.c.user_id,), _STATUS, accounts, key, limit)
+    rows = connection.execute(query.where(sa.or_(*_STATUS)))
+    return [AccountStatusChanged(user_id, *map(bool, flags)) for user_id, *flags in rows]
+
+
+def _after(
+    keys: Sequence[sa.Column[str]],
+    values: Sequence[sa.Column[Any]],
+    table: sa.Table,
+    key: Sequence[str],
+    limit: int,
+) -> sa.Select[Any]:
+    query: sa.Select[Any] = (
+        sa.select(*keys, *values).select_from(table).order_by(*keys).limit(limit)
+    )
+    if not key:
+        return query
+    return query.where(sa.tuple_(*keys) > sa.tuple_(*[sa.literal(one) for one in key]))
