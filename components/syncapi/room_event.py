@@ -13,6 +13,9 @@ NO_EFFECT: Final = 0
 CHANGES_ITSELF: Final = 1
 CHANGES_OTHERS: Final = 2
 
+_REDACTED: Final = b'"redacted_because":'
+"""How the `unsigned` of a redacted event begins."""
+
 
 class RoomEvent(msgspec.Struct, gc=False):
     """One event. `stream_order` is None for state that was never in the timeline."""
@@ -81,9 +84,15 @@ def unsigned_of_replacement(replaces: str, previous: Event | None) -> bytes:
     )
 
 
+def is_redacted(event: RoomEvent) -> bool:
+    """Whether a redaction was applied to the event."""
+    return event.unsigned.startswith(_REDACTED)
+
+
 def unsigned_of_redacted(room_id: str, redaction: Event, replaces: str | None) -> bytes:
     """Return the `unsigned` members of a redacted event."""
-    because = b'"redacted_because":%b,"room_id":%b}' % (
+    because = b'%b%b,"room_id":%b}' % (
+        _REDACTED,
         client_event_json(redaction)[:-1],
         orjson.dumps(room_id),
     )
@@ -99,6 +108,13 @@ def with_redacted_prev_content(unsigned: bytes, redacted: Event) -> bytes:
         return unsigned
     members["prev_content"] = redacted.content
     return _dumps(members)[1:-1]
+
+
+def without_previous(unsigned: bytes) -> bytes:
+    """Return `unsigned` without what the event replaced, but for its ID."""
+    members = decode_json(b"{" + unsigned + b"}")
+    kept = {key: members[key] for key in members if key not in {"prev_content", "prev_sender"}}
+    return _dumps(kept)[1:-1]
 
 
 def _dumps(value: object) -> bytes:

@@ -1,12 +1,13 @@
 """What clients read of one room outside of /sync: events, pages, context, state, members."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import msgspec
 import orjson
 
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.rooms.access import Access, require_access
+from components.syncapi.rooms.bundling import Bundler
 from components.syncapi.rooms.erasure import with_erasures
 from components.syncapi.rooms.paging import FROM_THE_START, TO_THE_END, Page, Range, select_page
 from components.syncapi.rooms.rendering import (
@@ -15,6 +16,7 @@ from components.syncapi.rooms.rendering import (
     render,
     render_state,
     room_id_member,
+    with_known_past,
 )
 from components.syncapi.store.events import select_events
 from components.syncapi.store.state import select_members_now
@@ -75,8 +77,9 @@ def read_messages(
         place.to_order if query.backwards else place.from_order
     )
     room_id = room_id_member(query.room_id)
+    bundles = _bundles(connection, query.room_id, page.events, reader, access)
     members = [
-        b'"chunk":[' + _render_events(page.events, reader, access, room_id) + b"]",
+        b'"chunk":[' + _render_events(page.events, reader, access, room_id, bundles) + b"]",
         b'"start":' + orjson.dumps(start),
     ]
     if page.more:
@@ -101,8 +104,22 @@ def _range_of(query: PageQuery, access: Access) -> Range:
     )
 
 
+def _bundles(
+    connection: Connection,
+    room_id: str,
+    events: Collection[RoomEvent],
+    reader: Reader,
+    access: Access,
+) -> Mapping[str, bytes]:
+    return Bundler(connection, room_id, reader, access.viewer, access.upto).bundles(events)
+
+
 def _render_events(
-    events: Collection[RoomEvent], reader: Reader, access: Access, room_id: bytes
+    events: Collection[RoomEvent],
+    reader: Reader,
+    access: Access,
+    room_id: bytes,
+    bundles: Mapping[str, bytes],
 ) -> bytes:
     viewer = access.viewer
     return b",".join(
@@ -112,6 +129,7 @@ def _render_events(
                 reader,
                 membership=viewer.membership_after(event.order),
                 room_id=room_id,
+                relations=bundles.get(event.event_id, b""),
             )
             for event in events
         ]
@@ -124,13 +142,14 @@ def read_event(connection: Connection, *, room_id: str, event_id: str, reader: R
         access = require_access(connection, reader.user_id, room_id)
     except Forbidden as error:
         raise NotFound("There is no such event, or you may not see it.") from error
-    event = _visible_event(connection, room_id, event_id, access)
-    return render(event, reader, room_id=room_id_member(room_id))
+    event = visible_event(connection, room_id, event_id, access)
+    bundles = _bundles(connection, room_id, [event], reader, access)
+    relations = bundles.get(event_id, b"")
+    return render(event, reader, room_id=room_id_member(room_id), relations=relations)
 
 
-def _visible_event(
-    connection: Connection, room_id: str, event_id: str, access: Access
-) -> RoomEvent:
+def visible_event(connection: Connection, room_id: str, event_id: str, access: Access) -> RoomEvent:
+    """Return an event of a room. Raises `NotFound` for one that the reader may not see, too."""
     event = select_events(connection, [event_id]).get(event_id)
     if event is not None and event.room_id == room_id:
         if event.stream_order is None:
@@ -148,7 +167,7 @@ def read_context(
     """Return the body of /context. Raises `NotFound` for an event that the reader may not see."""
     room_id = query.room_id
     access = require_access(connection, reader.user_id, room_id)
-    event = _visible_event(connection, room_id, query.event_id, access)
+    event = visible_event(connection, room_id, query.event_id, access)
     if event.stream_order is None:
         raise NotFound("Nothing is known of what was around this event.")
     before = _context_page(
@@ -171,14 +190,16 @@ def read_context(
         wanted = {one.sender for one in [event, *before.events, *after.events]}
     state = select_state_at(connection, room_id, last.order + 1, members=wanted)
     member = room_id_member(room_id)
+    events = [event, *before.events, *after.events]
+    bundles = _bundles(connection, room_id, events, reader, access)
     return (
         b'{"start":"%b","end":"%b","event":%b,"events_before":[%b],"events_after":[%b],"state":[%b]}'
         % (
             tokens.encode_place(before.place).encode(),
             tokens.encode_place(after.place).encode(),
-            _render_events([event], reader, access, member),
-            _render_events(before.events, reader, access, member),
-            _render_events(after.events, reader, access, member),
+            _render_events([event], reader, access, member, bundles),
+            _render_events(before.events, reader, access, member, bundles),
+            _render_events(after.events, reader, access, member, bundles),
             render_state(state, member),
         )
     )
@@ -200,7 +221,7 @@ def _context_page(
 def read_state(connection: Connection, *, room_id: str, user_id: str) -> bytes:
     """Return the body of /state: now, or for those who left as they left it."""
     access = require_access(connection, user_id, room_id)
-    state = select_state_at(connection, room_id, access.upto)
+    state = with_known_past(select_state_at(connection, room_id, access.upto), access.viewer)
     return b"[" + render_state(state, room_id_member(room_id)) + b"]"
 
 

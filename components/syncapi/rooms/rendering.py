@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
+import msgspec
 import orjson
 
-from components.syncapi.room_event import RoomEvent
+from components.syncapi.room_event import RoomEvent, without_previous
+from components.syncapi.rooms.visibility import Viewer
 from matrix.filters import Filter
 
 _JOINED: Final = b',"membership":"join"'
@@ -35,20 +37,26 @@ class Reader:
 
 
 def render(
-    event: RoomEvent, reader: Reader, *, membership: str | None = None, room_id: bytes = b""
+    event: RoomEvent,
+    reader: Reader,
+    *,
+    membership: str | None = None,
+    room_id: bytes = b"",
+    relations: bytes = b"",
 ) -> bytes:
     """Return the JSON of an event for a reader.
 
     `membership` is the reader's at the event; `room_id` what `room_id_member` makes, for answers
-    that don't tell the room otherwise.
+    that don't tell the room otherwise; `relations` what `rooms.bundling` makes.
     """
-    return b'%b%b,"unsigned":{"age":%d%b%b%b}}' % (
+    return b'%b%b,"unsigned":{"age":%d%b%b%b%b}}' % (
         event.json[:-1],
         room_id,
         max(reader.now_ms - event.origin_server_ts, 0),
         b"," + event.unsigned if event.unsigned else b"",
         b"" if membership is None else _MEMBERSHIPS.get(membership, b""),
         b',"transaction_id":' + orjson.dumps(event.transaction_id) if reader.sent(event) else b"",
+        relations,
     )
 
 
@@ -78,6 +86,22 @@ def render_state(events: Iterable[RoomEvent], room_id: bytes) -> bytes:
     return b",".join(
         [b'%b%b,"unsigned":{%b}}' % (event.json[:-1], room_id, event.unsigned) for event in events]
     )
+
+
+def with_known_past(events: Iterable[RoomEvent], viewer: Viewer) -> list[RoomEvent]:
+    """Return state events, without what they replaced where the viewer may not see them.
+
+    Who is in a room has all of its state, also what was set before they might look. What was in
+    its place still earlier is not theirs to know.
+    """
+    return [
+        event
+        if b'"prev_content"' not in event.unsigned
+        or event.stream_order is None
+        or viewer.sees(event)
+        else msgspec.structs.replace(event, unsigned=without_previous(event.unsigned))
+        for event in events
+    ]
 
 
 def content_of(event: RoomEvent) -> dict[str, Any]:

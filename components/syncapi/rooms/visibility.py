@@ -112,6 +112,10 @@ class Viewer:
         """Whether the user may see an event of the timeline, and does not ignore its sender."""
         if self._ignored and event.state_key is None and event.sender in self._ignored:
             return False
+        return self.may_see(event)
+
+    def may_see(self, event: RoomEvent) -> bool:
+        """Whether the user may see an event of the timeline, whoever sent it."""
         if event.order > self._joined_from:
             return True
         if event.type == "m.room.member" and event.state_key == self.user_id:
@@ -122,6 +126,18 @@ class Viewer:
         return event.type == "m.room.history_visibility" and self._allows(
             _visibility_after(event), event.order
         )
+
+    @property
+    def ignored(self) -> AbstractSet[str]:
+        """The users whom the viewer ignores."""
+        return self._ignored
+
+    def sees_all_from(self, order: int, *, is_restricted: bool) -> bool:
+        """Whether the user is a member who may see all events from this place on.
+
+        `is_restricted` where some of them may be for those only who were there or invited.
+        """
+        return self._joined_from != _FAR and (order > self._joined_from or not is_restricted)
 
     def _allows(self, history_visibility: str, order: int) -> bool:
         if history_visibility == "world_readable":

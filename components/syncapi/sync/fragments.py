@@ -44,7 +44,8 @@ class FragmentMaker:
         room_filter = request.filter.room
         if len(events) > room_filter.timeline.limit:
             raise NotInMemory
-        if room_filter.state.lazy_load_members:
+        is_lazy = room_filter.state.lazy_load_members
+        if is_lazy:
             _require_members(request, room, events)
         if request.use_state_after and any(event.state_effect != NO_EFFECT for event in events):
             raise NotInMemory
@@ -54,6 +55,8 @@ class FragmentMaker:
         known = self._summaries.get(room.room_id)
         if known is None:
             raise NotInMemory
+        if is_lazy:
+            _require_heroes(request, room, events, known)
         summary = render_summary(known, request.user_id)
         return b"{%b,%b}" % (fragment, summary) if fragment else b"{%b}" % summary
 
@@ -115,6 +118,15 @@ class FragmentMaker:
 
 def _is_ignored(request: SyncRequest, event: RoomEvent) -> bool:
     return event.state_key is None and event.sender in request.ignored
+
+
+def _require_heroes(
+    request: SyncRequest, room: RecentRoom, events: list[RoomEvent], summary: Summary
+) -> None:
+    known = request.known_members.get(room.room_id, _NOBODY)
+    shown = {event.state_key for event in events if event.type == "m.room.member"}
+    if not all(hero in known or hero in shown for hero in summary.heroes(request.user_id)):
+        raise NotInMemory
 
 
 def _require_members(request: SyncRequest, room: RecentRoom, events: list[RoomEvent]) -> None:

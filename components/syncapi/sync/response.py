@@ -8,7 +8,10 @@ import orjson
 from components.syncapi.changes import AccountDatum
 from components.syncapi.sync.sections import render_account_data
 
-_HEAD: Final = b'"presence":{"events":[]},"to_device":{"events":[]},"device_one_time_keys_count":{}'
+_HEAD: Final = (
+    b'"presence":{"events":[]},"to_device":{"events":[]},"device_lists":{"changed":[],"left":[]},'
+    b'"device_one_time_keys_count":{},"device_unused_fallback_key_types":[]'
+)
 
 
 class Parts(msgspec.Struct, gc=False):

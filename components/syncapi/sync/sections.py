@@ -10,7 +10,7 @@ from components.syncapi.changes import AccountDatum, Membership
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.rooms.matching import matches
 from components.syncapi.rooms.paging import FROM_THE_START, Range, select_page
-from components.syncapi.rooms.rendering import render, select_fields
+from components.syncapi.rooms.rendering import render, select_fields, with_known_past
 from components.syncapi.rooms.summary import Summary, render_summary, select_summary
 from components.syncapi.rooms.viewing import viewer_of
 from components.syncapi.rooms.visibility import Viewer
@@ -59,6 +59,8 @@ class Timeline(msgspec.Struct, gc=False):
     events: list[RoomEvent]
     limited: bool
     start: int
+    has_news: bool
+    """Whether there are any, or may be in the gap: a client that wants none hears of none."""
 
 
 class Section(msgspec.Struct, gc=False):
@@ -111,12 +113,12 @@ class SectionReader:
             state = self._full_state(task, timeline, summary, task.upto)
         else:
             changes = self._changes(task.room_id, from_order, task.upto)
-            state = self._delta(task, timeline, changes)
-            has_members = any(change.type == "m.room.member" for change in changes)
-            if has_members:
+            if any(change.type == "m.room.member" for change in changes):
                 summary = self._summary(task)
-        if not (task.begins or request.full_state or timeline.events or state or task.account_data):
-            return None
+            state = self._delta(task, timeline, changes, summary)
+            is_told = timeline.has_news or state or task.account_data or summary is not None
+            if not is_told:
+                return None
         account_data = task.account_data
         if task.begins and task.since is not None:
             account_data = select_room_account_data(self._connection, request.user_id, task.room_id)
@@ -153,7 +155,7 @@ class SectionReader:
         elif since is not None:
             timeline = self._timeline(task.room_id, since, upto, viewer)
             changes = self._changes(task.room_id, since, end) if stayed else []
-            state = self._delta(task, timeline, changes) if stayed else []
+            state = self._delta(task, timeline, changes, None) if stayed else []
         else:
             # A rejected invite or knock: nothing of the room is theirs to see but the end of it.
             timeline = self._timeline(task.room_id, task.now.stream_order, upto, viewer)
@@ -188,7 +190,12 @@ class SectionReader:
             viewer=viewer,
             max_scanned=self._request.max_scanned,
         )
-        return Timeline(page.events[::-1], page.more, page.place)
+        return Timeline(
+            page.events[::-1],
+            page.more,
+            page.place,
+            bool(page.events or page.more) and event_filter.limit > 0,
+        )
 
     def _changes(self, room_id: str, from_order: int, to_order: int) -> list[StoredChange]:
         changes = select_changes(self._connection, room_id, from_order)
@@ -232,7 +239,11 @@ class SectionReader:
         return list(select_events(self._connection, wanted).values()) if wanted else []
 
     def _delta(
-        self, task: RoomTask, timeline: Timeline, changes: Sequence[StoredChange]
+        self,
+        task: RoomTask,
+        timeline: Timeline,
+        changes: Sequence[StoredChange],
+        summary: Summary | None,
     ) -> list[RoomEvent]:
         """Return the state between `since` and the timeline's start, or its end.
 
@@ -254,17 +265,26 @@ class SectionReader:
             ]
             state = self._last_events(changes, shown) + self._last_events(before, ())
         if request.filter.room.state.lazy_load_members:
-            state += self._missing_members(task, timeline, state)
+            state += self._missing_members(task, timeline, state, summary)
         return self._wanted(state)
 
     def _missing_members(
-        self, task: RoomTask, timeline: Timeline, state: Sequence[RoomEvent]
+        self,
+        task: RoomTask,
+        timeline: Timeline,
+        state: Sequence[RoomEvent],
+        summary: Summary | None,
     ) -> list[RoomEvent]:
+        request = self._request
         there = {event.state_key for event in state if event.type == "m.room.member"}
-        senders = {event.sender for event in timeline.events} - task.known_members
-        at = task.upto if self._request.use_state_after else timeline.start
+        wanted = {event.sender for event in timeline.events}
+        if summary is not None:
+            shown = {event.state_key for event in timeline.events if event.type == "m.room.member"}
+            wanted.update(hero for hero in summary.heroes(request.user_id) if hero not in shown)
+        wanted -= task.known_members
+        at = task.upto if request.use_state_after else timeline.start
         return select_members_at(
-            self._connection, task.room_id, at, [user for user in senders if user not in there]
+            self._connection, task.room_id, at, [user for user in wanted if user not in there]
         )
 
     def _wanted(self, state: list[RoomEvent]) -> list[RoomEvent]:
@@ -277,7 +297,10 @@ class SectionReader:
         request = self._request
         name = b'"state_after":' if request.use_state_after else b'"state":'
         state_json = b",".join(
-            [select_fields(render(event, request.reader), request.filter) for event in state]
+            [
+                select_fields(render(event, request.reader), request.filter)
+                for event in with_known_past(state, viewer)
+            ]
         )
         timeline_json = b",".join(
             [
