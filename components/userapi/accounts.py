@@ -8,7 +8,6 @@ import msgspec
 
 from base.clock import Clock
 from components.userapi.passwords import Passwords
-from components.userapi.push_rules import default_push_rules
 from components.userapi.settings import UserApiSettings
 from components.userapi.store.accounts import Account, AccountStore, StoredAccount, TokenUse
 from components.userapi.tokens import Login, LoginRequest, Tokens
@@ -23,6 +22,7 @@ from matrix.errors import (
     WeakPassword,
 )
 from matrix.identifiers import ServerName, UserID, is_valid_new_localpart, parse_user_id
+from matrix.push_rules.predefined import default_push_rules
 
 _GENERATED_BYTES: Final = 10
 
@@ -96,6 +96,11 @@ class AccountService:
     async def query_account_exists(self, *, user_id: UserID) -> bool:
         """Return whether the user ID belongs to an account of this server, active or not."""
         return await self._store.select_account(user_id) is not None
+
+    async def query_guests(self, *, user_ids: list[UserID]) -> list[UserID]:
+        """Return those of the users who are guests of this server, in the order given."""
+        guests = await self._store.select_guests(user_ids)
+        return [user_id for user_id in user_ids if user_id in guests]
 
     async def create(self, request: AccountRequest) -> tuple[UserID, Login | None]:
         """Create an account, durable on return, and log in on its first device if asked."""

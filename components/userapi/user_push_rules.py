@@ -12,10 +12,10 @@ from components.userapi.push_rule_changes import (
     put_rule,
     remove_rule,
 )
-from components.userapi.push_rules import default_push_rules
 from components.userapi.store.user_data import PUSH_RULES
 from matrix.canonical import decode_json
 from matrix.identifiers import UserID
+from matrix.push_rules.predefined import default_push_rules
 
 
 class PushRuleService:

@@ -1,8 +1,12 @@
-"""The push rules that every account begins with (client-server API, "Predefined Rules")."""
+"""The push rules that every account begins with (client-server API, "Predefined Rules").
+
+Those that looked for names in the text of a message are gone since version 1.17 of the
+specification; accounts that were brought along from elsewhere may still have them.
+"""
 
 from typing import Any, Final
 
-from matrix.identifiers import UserID, localpart_of
+from matrix.identifiers import UserID
 
 _HIGHLIGHT: Final[dict[str, Any]] = {"set_tweak": "highlight"}
 
@@ -12,15 +16,7 @@ def default_push_rules(user_id: UserID) -> dict[str, Any]:
     return {
         "global": {
             "override": _override(user_id),
-            "content": [
-                {
-                    "rule_id": ".m.rule.contains_user_name",
-                    "default": True,
-                    "enabled": True,
-                    "pattern": localpart_of(user_id),
-                    "actions": ["notify", _sound("default"), _HIGHLIGHT],
-                }
-            ],
+            "content": [],
             "room": [],
             "sender": [],
             "underride": _underride(),
@@ -54,15 +50,9 @@ def _override(user_id: UserID) -> list[dict[str, Any]]:
             ],
             [*loud, _HIGHLIGHT],
         ),
-        _rule("contains_display_name", [{"kind": "contains_display_name"}], [*loud, _HIGHLIGHT]),
         _rule(
             "is_room_mention",
             [_is("content.m\\.mentions.room", value=True), _sender_may_notify()],
-            ["notify", _HIGHLIGHT],
-        ),
-        _rule(
-            "roomnotif",
-            [_matches("content.body", "@room"), _sender_may_notify()],
             ["notify", _HIGHLIGHT],
         ),
         _rule("tombstone", _state_event("m.room.tombstone"), ["notify", _HIGHLIGHT]),

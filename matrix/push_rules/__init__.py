@@ -1,0 +1,1 @@
+"""Push rules: which events notify a user, and how (client-server API, "Push Notifications")."""

@@ -1,0 +1,57 @@
+"""What an event is to the predefined push rules: found once, when it comes, and kept as a number.
+
+For all events of a class without names the predefined rules say the same to every reader.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+QUIET: Final = 0
+"""The predefined rules notify nobody."""
+MESSAGE: Final = 1
+ENCRYPTED: Final = 2
+CALL: Final = 3
+TOMBSTONE: Final = 4
+NAMES_USERS: Final = 8
+"""Added to one of the others: the event mentions users."""
+NAMES_ROOM: Final = 16
+"""Added to one of the others: the event mentions the room; its sender may be allowed to."""
+PLAIN: Final = range(NAMES_USERS)
+"""Classes without names."""
+
+_NO_MENTIONS: Final[Mapping[str, Any]] = {}
+_TYPES: Final = {
+    "m.room.message": MESSAGE,
+    "m.room.encrypted": ENCRYPTED,
+    "m.call.invite": CALL,
+}
+
+
+def class_of(event_type: str, state_key: str | None, content: Mapping[str, Any]) -> int:
+    """Return the class of an event."""
+    kind = event_type.lower()
+    message_type = content.get("msgtype")
+    if kind == "m.room.member" or (
+        type(message_type) is str and message_type.lower() == "m.notice"
+    ):
+        return QUIET
+    return _plain_class(kind, state_key, content) | _names_in(content.get("m.mentions"))
+
+
+def _names_in(mentions: object) -> int:
+    if type(mentions) is not dict:
+        return 0
+    users = mentions.get("user_ids")
+    names = NAMES_USERS if type(users) is list and users else 0
+    return names | NAMES_ROOM if mentions.get("room") is True else names
+
+
+def _plain_class(kind: str, state_key: str | None, content: Mapping[str, Any]) -> int:
+    if state_key == "" and kind == "m.room.tombstone":
+        return TOMBSTONE
+    found = _TYPES.get(kind, QUIET)
+    if found != QUIET:
+        relation = content.get("m.relates_to")
+        if type(relation) is dict and relation.get("rel_type") == "m.replace":
+            return QUIET
+    return found

@@ -1,0 +1,143 @@
+"""Which of a user's push rules applies to an event, and what it does."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from matrix.push_rules.conditions import (
+    NEVER,
+    WITHOUT_MENTIONS,
+    Circumstances,
+    Condition,
+    compile_condition,
+)
+from matrix.push_rules.properties import PushEvent
+
+KINDS: Final = ("override", "content", "room", "sender", "underride")
+"""The kinds of rules in the order in which they are asked."""
+
+LEGACY_MENTIONS: Final = frozenset(
+    {
+        ".m.rule.contains_display_name",
+        ".m.rule.contains_user_name",
+        ".m.rule.roomnotif",
+    }
+)
+"""Rules that look for names in the text: off where the event tells its mentions itself."""
+
+
+class Verdict(NamedTuple):
+    """What comes of an event for one user."""
+
+    notify: bool
+    highlight: bool
+    tweaks: Mapping[str, Any]
+    """As a push gateway gets them."""
+    actions: Sequence[Any]
+    """Without those of old that mean nothing."""
+    rule_id: str | None = None
+    """The rule that applied, if one did."""
+
+
+NOTHING: Final = Verdict(notify=False, highlight=False, tweaks={}, actions=())
+
+
+class PushRule(NamedTuple):
+    """One rule: it applies where all of its conditions hold."""
+
+    rule_id: str
+    conditions: tuple[Condition, ...]
+    verdict: Verdict
+    is_predefined: bool
+    """Whether the server brought it: its conditions are those of the specification."""
+
+
+class PushRules:
+    """The rules of a user that are switched on, in their order, ready to be asked."""
+
+    __slots__ = ("rules", "user_id")
+
+    def __init__(self, user_id: str, content: Mapping[str, Any]) -> None:
+        """Take the content of `m.push_rules`; what is malformed in it never matches."""
+        self.user_id: Final = user_id
+        ruleset = content.get("global")
+        self.rules: Final = [] if type(ruleset) is not dict else _compiled(ruleset)
+
+    def evaluate(self, event: PushEvent, about: Circumstances) -> Verdict:
+        """Return what comes of an event: nothing of the user's own."""
+        if event.sender == self.user_id:
+            return NOTHING
+        return first_verdict(self.rules, event, about)
+
+
+def first_verdict(rules: Sequence[PushRule], event: PushEvent, about: Circumstances) -> Verdict:
+    """Return the verdict of the first rule that applies."""
+    for rule in rules:
+        for condition in rule.conditions:
+            if not condition.holds(event, about):
+                break
+        else:
+            return rule.verdict
+    return NOTHING
+
+
+def _compiled(ruleset: Mapping[str, Any]) -> list[PushRule]:
+    kinds = [(kind, ruleset.get(kind)) for kind in KINDS]
+    return [
+        _compile_rule(kind, rule)
+        for kind, rules in kinds
+        if type(rules) is list
+        for rule in rules
+        if type(rule) is dict and rule.get("enabled", True) is not False
+    ]
+
+
+def _compile_rule(kind: str, rule: Mapping[str, Any]) -> PushRule:
+    rule_id = rule.get("rule_id")
+    name = rule_id if type(rule_id) is str else ""
+    is_predefined = rule.get("default") is True and name.startswith(".m.rule.")
+    conditions = _conditions(kind, name, rule)
+    if is_predefined and name in LEGACY_MENTIONS:
+        conditions = (WITHOUT_MENTIONS, *conditions)
+    return PushRule(name, conditions, _verdict(name, rule.get("actions")), is_predefined)
+
+
+def _conditions(kind: str, rule_id: str, rule: Mapping[str, Any]) -> tuple[Condition, ...]:
+    match kind:
+        case "room":
+            return (compile_condition(_equals("room_id", rule_id)),)
+        case "sender":
+            return (compile_condition(_equals("sender", rule_id)),)
+        case "content":
+            return (
+                compile_condition(
+                    {"kind": "event_match", "key": "content.body", "pattern": rule.get("pattern")}
+                ),
+            )
+        case _:
+            conditions = rule.get("conditions", [])
+            if type(conditions) is not list:
+                return (NEVER,)
+            return tuple([compile_condition(condition) for condition in conditions])
+
+
+def _equals(key: str, value: str) -> dict[str, str]:
+    return {"kind": "event_property_is", "key": key, "value": value}
+
+
+def _verdict(rule_id: str, actions: Any) -> Verdict:
+    notify = False
+    tweaks: dict[str, Any] = {}
+    kept: list[Any] = []
+    for action in actions if type(actions) is list else ():
+        if action == "notify":
+            notify = True
+        elif type(action) is dict and type(action.get("set_tweak")) is str:
+            name = action["set_tweak"]
+            tweaks[name] = action.get("value", True if name == "highlight" else None)
+        else:
+            continue  # dont_notify and coalesce mean nothing, and so does what is not known
+        kept.append(action)
+    if not notify:
+        return Verdict(notify=False, highlight=False, tweaks={}, actions=kept, rule_id=rule_id)
+    highlight = tweaks.get("highlight", False) is not False
+    return Verdict(notify, highlight, tweaks, kept, rule_id)

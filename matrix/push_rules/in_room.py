@@ -1,0 +1,199 @@
+"""A user's push rules as they count the notifications of one room.
+
+What the rules ask of the room is answered once. Where the predefined rules are what is left, an
+event's class is enough to tell what most events do: nobody looks into them again.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from matrix.push_rules.classes import CALL, ENCRYPTED, MESSAGE, PLAIN, QUIET, TOMBSTONE
+from matrix.push_rules.conditions import Circumstances, Condition, Subject
+from matrix.push_rules.evaluation import NOTHING, PushRule, Verdict, first_verdict
+from matrix.push_rules.properties import PushEvent
+
+_SUPPRESSING: Final = frozenset(
+    {
+        ".m.rule.suppress_notices",
+        ".m.rule.member_event",
+        ".m.rule.reaction",
+        ".m.rule.room.server_acl",
+        ".m.rule.suppress_edits",
+    }
+)
+"""Predefined rules by which events are quiet."""
+_BY_CLASS: Final = _SUPPRESSING | {
+    ".m.rule.master",
+    ".m.rule.invite_for_me",
+    ".m.rule.is_user_mention",
+    ".m.rule.is_room_mention",
+    ".m.rule.tombstone",
+    ".m.rule.call",
+    ".m.rule.encrypted_room_one_to_one",
+    ".m.rule.room_one_to_one",
+    ".m.rule.message",
+    ".m.rule.encrypted",
+}
+"""Predefined rules that say the same of all events of a class without names."""
+
+
+def _example(event_type: str, state_key: str | None = None) -> PushEvent:
+    state = {} if state_key is None else {"state_key": state_key}
+    return PushEvent({"type": event_type, "sender": "", "room_id": "", "content": {}, **state})
+
+
+_EXAMPLES: Final = {
+    MESSAGE: _example("m.room.message"),
+    ENCRYPTED: _example("m.room.encrypted"),
+    CALL: _example("m.call.invite"),
+    TOMBSTONE: _example("m.room.tombstone", ""),
+}
+_MOST_KINDS_OF_ROOMS: Final = 1000
+_NOWHERE: Final = Circumstances("", 0, lambda _: False)
+
+
+class RoomRules:
+    """The rules that are left for the events of one room."""
+
+    __slots__ = (
+        "_about_members",
+        "_all",
+        "_by_class",
+        "_by_members",
+        "is_by_class",
+        "is_silent",
+        "needs_member_count",
+        "rules",
+    )
+
+    def __init__(self, rules: Sequence[PushRule]) -> None:
+        """Take rules without conditions on the room."""
+        self._all: Final = rules
+        self.rules: Final = _without_repeats(rules)
+        self._about_members: Final = [
+            condition
+            for rule in self.rules
+            for condition in rule.conditions
+            if condition.subject is Subject.MEMBER_COUNT
+        ]
+        self._by_members: Final[dict[tuple[bool, ...], RoomRules]] = {}
+        self.needs_member_count: Final = bool(self._about_members)
+        """Whether `with_member_count` has to come first."""
+        self.is_silent: Final = not any(rule.verdict.notify for rule in self.rules)
+        """Whether nothing notifies."""
+        self.is_by_class: Final = self.is_silent or _is_by_class(rules)
+        """Whether quiet events notify nobody, and others without names do by their class."""
+        self._by_class: Final = {
+            one: first_verdict(self.rules, example, _NOWHERE)
+            for one, example in _EXAMPLES.items()
+            if not self.needs_member_count
+        }
+
+    def with_member_count(self, count: int) -> "RoomRules":
+        """Return the rules that are left while the room has so many members."""
+        about = Circumstances(None, count, lambda _: False)
+        event = _EXAMPLES[MESSAGE]
+        answers = tuple([condition.holds(event, about) for condition in self._about_members])
+        found = self._by_members.get(answers)
+        if found is None:
+            left = _settled(self._all, Subject.MEMBER_COUNT, event, about)
+            found = self._by_members[answers] = RoomRules(left)
+        return found
+
+    def plain_verdict(self, event_class: int) -> Verdict | None:
+        """Return what comes of others' events of a class; None where the event has to be seen."""
+        if self.is_silent:
+            return NOTHING
+        if not self.is_by_class or event_class not in PLAIN:
+            return None
+        return NOTHING if event_class == QUIET else self._by_class[event_class]
+
+    def evaluate(self, event: PushEvent, about: Circumstances) -> Verdict:
+        """Return what comes of another's event."""
+        return NOTHING if self.is_silent else first_verdict(self.rules, event, about)
+
+
+class RulesByRoom:
+    """A user's rules as they are in each room; rooms that the rules don't tell apart share them."""
+
+    __slots__ = ("_about_rooms", "_found", "_rules")
+
+    def __init__(self, rules: Sequence[PushRule]) -> None:
+        """Take all rules of a user."""
+        self._rules: Final = rules
+        self._about_rooms: Final = [
+            condition
+            for rule in rules
+            for condition in rule.conditions
+            if condition.subject is Subject.ROOM
+        ]
+        self._found: Final[dict[tuple[bool, ...], RoomRules]] = {}
+
+    def of(self, room_id: str) -> RoomRules:
+        """Return the rules for the events of a room."""
+        event = PushEvent({"type": "", "sender": "", "room_id": room_id})
+        answers = tuple([condition.holds(event, _NOWHERE) for condition in self._about_rooms])
+        found = self._found.get(answers)
+        if found is None:
+            if len(self._found) >= _MOST_KINDS_OF_ROOMS:
+                self._found.clear()
+            left = _settled(self._rules, Subject.ROOM, event, _NOWHERE)
+            found = self._found[answers] = RoomRules(left)
+        return found
+
+
+def _settled(
+    rules: Sequence[PushRule], subject: Subject, event: PushEvent, about: Circumstances
+) -> list[PushRule]:
+    """Return the rules that may still apply once all conditions about a subject are answered."""
+    left: list[PushRule] = []
+    for rule in rules:
+        conditions: list[Condition] = []
+        for condition in rule.conditions:
+            if condition.subject is not subject:
+                conditions.append(condition)
+            elif not condition.holds(event, about):
+                break
+        else:
+            left.append(rule._replace(conditions=tuple(conditions)))
+            if not conditions:
+                break  # it applies always: nothing behind it is asked any more
+    return left
+
+
+def _without_repeats(rules: Sequence[PushRule]) -> list[PushRule]:
+    """Leave out rules that change no count.
+
+    So it is with those for rooms of two, whose other half says the same of all rooms: without
+    them nobody has to know how many members a room has.
+    """
+    return [rule for index, rule in enumerate(rules) if not _is_repeated(rule, rules[index + 1 :])]
+
+
+def _is_repeated(rule: PushRule, behind: Sequence[PushRule]) -> bool:
+    conditions = {condition.source for condition in rule.conditions}
+    for other in behind:
+        if _count(other) != _count(rule):
+            return False
+        if all(condition.source in conditions for condition in other.conditions):
+            return True
+    return False
+
+
+def _count(rule: PushRule) -> tuple[bool, bool]:
+    return rule.verdict.notify, rule.verdict.highlight
+
+
+def _is_by_class(rules: Sequence[PushRule]) -> bool:
+    missing = set(_SUPPRESSING)
+    for rule in rules:
+        if not rule.conditions:
+            if rule.verdict.notify:
+                return False
+            break
+        if not rule.is_predefined or rule.rule_id not in _BY_CLASS:
+            return False
+        if rule.rule_id in _SUPPRESSING and rule.verdict.notify:
+            return False
+        missing.discard(rule.rule_id)
+    return not missing

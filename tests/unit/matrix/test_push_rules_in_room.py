@@ -1,0 +1,203 @@
+"""Properties: what is decided ahead, by class and by room, is what the rules themselves say."""
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from matrix.identifiers import UserID
+from matrix.push_rules.classes import class_of
+from matrix.push_rules.conditions import Circumstances
+from matrix.push_rules.evaluation import PushRules
+from matrix.push_rules.in_room import RoomRules, RulesByRoom
+from matrix.push_rules.patterns import match_whole, match_words
+from matrix.push_rules.predefined import default_push_rules
+from matrix.push_rules.properties import PushEvent
+
+ALICE, BOB = UserID("@alice:xylem.test"), UserID("@bob:xylem.test")
+ROOM, OTHER = "!room:xylem.test", "!other:xylem.test"
+TYPES = (
+    "m.room.message",
+    "m.room.encrypted",
+    "m.call.invite",
+    "m.room.tombstone",
+    "m.room.server_acl",
+    "m.room.member",
+    "m.reaction",
+    "M.Room.Message",
+    "org.example.other",
+)
+
+mentions = st.fixed_dictionaries(
+    {},
+    optional={
+        "user_ids": st.sampled_from([[], [ALICE], [BOB], [ALICE, BOB], "x", [5]]),
+        "room": st.sampled_from([True, False, "true"]),
+    },
+)
+contents = st.fixed_dictionaries(
+    {},
+    optional={
+        "body": st.sampled_from(["hi", "hi alice", "cake", "", 5]),
+        "msgtype": st.sampled_from(["m.text", "m.notice", "M.NOTICE", 5]),
+        "membership": st.sampled_from(["join", "invite"]),
+        "m.mentions": mentions | st.none(),
+        "m.relates_to": st.sampled_from(
+            [{"rel_type": "m.replace"}, {"rel_type": "m.thread"}, {}, "m.replace"]
+        ),
+    },
+)
+events = st.builds(
+    lambda kind, content, key: {
+        "type": kind,
+        "sender": BOB,
+        "room_id": ROOM,
+        "content": content,
+        **({} if key is None else {"state_key": key}),
+    },
+    st.sampled_from(TYPES),
+    contents,
+    st.sampled_from([None, "", BOB]),
+)
+conditions = st.sampled_from(
+    [
+        {"kind": "event_match", "key": "room_id", "pattern": ROOM},
+        {"kind": "event_match", "key": "room_id", "pattern": OTHER},
+        {"kind": "event_match", "key": "content.body", "pattern": "c*e"},
+        {"kind": "event_match", "key": "type", "pattern": "m.room.*"},
+        {"kind": "room_member_count", "is": "2"},
+        {"kind": "room_member_count", "is": ">2"},
+        {"kind": "unknown"},
+    ]
+)
+actions = st.sampled_from([[], ["notify"], ["notify", {"set_tweak": "highlight"}]])
+own_rules = st.lists(
+    st.tuples(st.sampled_from(["override", "underride"]), st.lists(conditions, max_size=2), actions)
+    | st.tuples(st.sampled_from(["room", "sender", "content"]), st.just([]), actions),
+    max_size=2,
+)
+changes = st.lists(st.tuples(st.integers(0, 30), st.none() | st.booleans() | actions), max_size=2)
+
+
+@st.composite
+def rulesets(draw: st.DrawFn) -> PushRules:
+    """Return Alice's rules after she has changed some of the predefined ones and added her own."""
+    ruleset = default_push_rules(ALICE)["global"]
+    predefined = [rule for kind in ("override", "underride") for rule in ruleset[kind]]
+    for index, change in draw(changes):
+        rule = predefined[index % len(predefined)]
+        if isinstance(change, bool):
+            rule["enabled"] = change
+        elif change is not None:
+            rule["actions"] = change
+    for kind, when, what in draw(own_rules):
+        rule_id = {"room": ROOM, "sender": BOB}.get(kind, "mine")
+        rule = {"rule_id": rule_id, "conditions": when, "pattern": "cake", "actions": what}
+        ruleset[kind].insert(1 if kind == "override" else 0, rule)
+    return PushRules(ALICE, {"global": ruleset})
+
+
+def in_room(rules: PushRules, members: int) -> RoomRules:
+    found = RulesByRoom(rules.rules).of(ROOM)
+    return found.with_member_count(members) if found.needs_member_count else found
+
+
+@given(rules=rulesets(), event=events, members=st.integers(1, 4), may_notify=st.booleans())
+def test_rules_of_a_room_count_what_all_rules_count(
+    *, rules: PushRules, event: dict[str, Any], members: int, may_notify: bool
+) -> None:
+    about = Circumstances("alice", members, lambda _: may_notify)
+    seen = PushEvent(event)
+    whole = rules.evaluate(seen, about)
+
+    counted = in_room(rules, members).evaluate(seen, about)
+
+    assert (counted.notify, counted.highlight) == (whole.notify, whole.highlight)
+
+
+@given(rules=rulesets(), event=events, members=st.integers(1, 4), may_notify=st.booleans())
+def test_a_class_tells_what_the_rules_say_of_its_events(
+    *, rules: PushRules, event: dict[str, Any], members: int, may_notify: bool
+) -> None:
+    if event["type"] == "m.room.member":
+        event["state_key"] = BOB  # Alice's invite comes before she is there to count
+    about = Circumstances("alice", members, lambda _: may_notify)
+    room_rules = in_room(rules, members)
+
+    found = room_rules.plain_verdict(
+        class_of(event["type"], event.get("state_key"), event["content"])
+    )
+
+    if found is not None:
+        whole = rules.evaluate(PushEvent(event), about)
+        assert (found.notify, found.highlight) == (whole.notify, whole.highlight)
+
+
+def test_with_the_predefined_rules_messages_are_counted_by_class() -> None:
+    rules = RulesByRoom(PushRules(ALICE, default_push_rules(ALICE)).rules).of(ROOM)
+
+    assert rules.is_by_class
+    assert not rules.needs_member_count
+    message = rules.plain_verdict(class_of("m.room.message", None, {"body": "hi"}))
+    assert message is not None
+    assert message.notify
+
+
+@pytest.mark.parametrize(
+    ("kind", "rule"),
+    [
+        ("room", {"rule_id": ROOM}),
+        (
+            "override",
+            {
+                "rule_id": ROOM,
+                "conditions": [{"kind": "event_match", "key": "room_id", "pattern": ROOM}],
+            },
+        ),
+    ],
+)
+def test_a_muted_room_is_counted_by_class_and_others_as_before(
+    kind: str, rule: dict[str, Any]
+) -> None:
+    ruleset = default_push_rules(ALICE)
+    ruleset["global"][kind].insert(0, {"actions": [], **rule})
+    rules = RulesByRoom(PushRules(ALICE, ruleset).rules)
+    message = class_of("m.room.message", None, {"body": "hi"})
+
+    muted, other = (rules.of(room).plain_verdict(message) for room in (ROOM, OTHER))
+
+    assert muted is not None
+    assert other is not None
+    assert (muted.notify, other.notify) == (False, True)
+
+
+texts = st.text("aA-* b_?", max_size=12)
+
+
+def plain_expression(pattern: str) -> str:
+    return "".join({"*": ".*", "?": "."}.get(one, re.escape(one)) for one in pattern.lower())
+
+
+@given(texts, texts)
+def test_globs_match_as_backtracking_would(pattern: str, text: str) -> None:
+    expected = re.fullmatch(plain_expression(pattern), text.lower(), re.DOTALL) is not None
+
+    assert match_whole(pattern)(text.lower()) is expected
+
+
+@given(texts, texts)
+def test_globs_in_a_text_match_as_backtracking_would(pattern: str, text: str) -> None:
+    edge = "(?:^|(?<=[^A-Za-z0-9_])|(?=[^A-Za-z0-9_])|$)"
+    found = re.search(edge + plain_expression(pattern) + edge, text.lower(), re.DOTALL)
+
+    assert match_words(pattern)(text.lower()) is (found is not None)
+
+
+def test_a_pattern_of_many_stars_is_answered_at_once() -> None:
+    pattern, text = "*a" * 200 + "*b", "a" * 60_000
+
+    assert not match_whole(pattern)(text)
+    assert not match_words(pattern)(text)
+    assert not match_words("x" * 10_000)("x" * 10_000)
