@@ -31,6 +31,7 @@ from matrix.errors import MatrixError
 from matrix.events import Event, load_event
 from matrix.identifiers import EventID
 from matrix.redaction import redact
+from matrix.relations import Relation, relation_of
 from matrix.room_versions import room_version
 
 _log: Final = logging.getLogger(__name__)
@@ -71,7 +72,16 @@ class Batch:
         self.redactions: list[Redaction] = []
         self.invites: list[Invite] = []
         self.retired: list[MembershipChange] = []
+        self.relations: dict[str, Relation] = {}
+        """By event ID, of new and old events."""
         self.next_offset = 0
+
+    def note_relation(self, event: Event) -> None:
+        """Note how an event relates to another, if it does."""
+        if "m.relates_to" in event.content:
+            relation = relation_of(event.content)
+            if relation is not None:
+                self.relations[event.event_id] = relation
 
     def membership_changes(self) -> list[MembershipChange]:
         """Return the changes that events of rooms make, in the order of the stream."""
@@ -116,9 +126,10 @@ def _is_covered(record: OutputRoomEvent, offset: int, covered: Mapping[str, int]
 def _project_one(batch: Batch, record: OutputRoomEvent, order: int) -> None:
     match record:
         case EventAdded():
-            batch.additions.append(_addition(record, order))
+            batch.additions.append(_addition(batch, record, order))
         case OldEventAdded():
             event = _load(record.pdu, record.room_version, record.event_id)
+            batch.note_relation(event)
             batch.old_events.append(
                 room_event(event, stream_order=None, history_visibility=record.history_visibility)
             )
@@ -146,8 +157,9 @@ def _project_one(batch: Batch, record: OutputRoomEvent, order: int) -> None:
             pass
 
 
-def _addition(record: EventAdded, order: int) -> Addition:
+def _addition(batch: Batch, record: EventAdded, order: int) -> Addition:
     event = _load(record.pdu, record.room_version, record.event_id)
+    batch.note_relation(event)
     added = room_event(event, stream_order=order, history_visibility=record.history_visibility)
     if record.transaction is not None:
         added.device_id = record.transaction.device_id

@@ -3,6 +3,7 @@
 import msgspec
 
 from components.syncapi.changes import MembershipChange
+from components.syncapi.event_relation import event_relation
 from components.syncapi.projection.records import Batch, Redaction
 from components.syncapi.room_event import (
     RoomEvent,
@@ -23,6 +24,7 @@ from components.syncapi.store.membership import (
     upsert_invites,
     upsert_memberships,
 )
+from components.syncapi.store.relations import delete_relations, insert_relations
 from components.syncapi.store.state import insert_changes
 from components.syncapi.store.tables import Connection
 from matrix.client_events import client_event_json
@@ -54,7 +56,9 @@ def write_batch(connection: Connection, batch: Batch) -> Written:
         connection, [change for addition in batch.additions for change in addition.changes]
     )
     memberships = _write_memberships(connection, batch)
-    _write_old_events(connection, batch.old_events)
+    fresh = _write_old_events(connection, batch.old_events)
+    if batch.relations:
+        _write_relations(connection, batch, fresh)
     rewritten = _write_redactions(connection, batch.redactions)
     events = [addition.event for addition in batch.additions]
     return Written(events, memberships, rewritten, batch.next_offset)
@@ -98,10 +102,13 @@ def _retire_invites(
     return ended
 
 
-def _write_old_events(connection: Connection, events: list[RoomEvent]) -> None:
-    """Put backfilled events before the room's first event, each before the one before it."""
+def _write_old_events(connection: Connection, events: list[RoomEvent]) -> list[RoomEvent]:
+    """Put backfilled events before the room's first event, each before the one before it.
+
+    Returns those that were not in the timeline yet.
+    """
     if not events:
-        return
+        return []
     stored = select_events(connection, [event.event_id for event in events])
     oldest: dict[str, int] = {}
     fresh: dict[str, RoomEvent] = {}
@@ -115,12 +122,27 @@ def _write_old_events(connection: Connection, events: list[RoomEvent]) -> None:
         event.stream_order = oldest[event.room_id] = before - 1
         fresh[event.event_id] = event
     insert_timeline(connection, list(fresh.values()))
+    return list(fresh.values())
+
+
+def _write_relations(connection: Connection, batch: Batch, old_events: list[RoomEvent]) -> None:
+    """Keep the relations of those events that entered the timeline with this batch."""
+    events = [*(addition.event for addition in batch.additions), *old_events]
+    insert_relations(
+        connection,
+        [
+            event_relation(event, batch.relations[event.event_id])
+            for event in events
+            if event.event_id in batch.relations
+        ],
+    )
 
 
 def _write_redactions(connection: Connection, redactions: list[Redaction]) -> list[RoomEvent]:
     if not redactions:
         return []
     redacted_ids = [redaction.redacted.event_id for redaction in redactions]
+    delete_relations(connection, redacted_ids)
     stored = select_events(connection, redacted_ids)
     replacing = {event.event_id: event for event in select_replacing(connection, redacted_ids)}
     rewritten: dict[str, RoomEvent] = {}

@@ -40,6 +40,11 @@ def with_erasures(
     ]
 
 
+def as_redacted(connection: Connection, event: RoomEvent) -> RoomEvent:
+    """Return an event as a redaction would leave it, for readers who shall see no more of it."""
+    return _redacted(event, _version_of(connection, event.room_id))
+
+
 def _version_of(connection: Connection, room_id: str) -> RoomVersion:
     create = select_entry_now(connection, room_id, "m.room.create", "")
     return room_version("1" if create is None else content_of(create).get("room_version", "1"))

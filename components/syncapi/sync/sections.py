@@ -1,6 +1,6 @@
 """The parts of an answer that tell of one room, read from the database."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 import msgspec
@@ -8,6 +8,7 @@ import orjson
 
 from components.syncapi.changes import AccountDatum, Membership
 from components.syncapi.room_event import RoomEvent
+from components.syncapi.rooms.bundling import NO_BUNDLES, Bundler
 from components.syncapi.rooms.matching import matches
 from components.syncapi.rooms.paging import FROM_THE_START, Range, select_page
 from components.syncapi.rooms.rendering import render, select_fields, with_known_past
@@ -59,6 +60,7 @@ class Timeline(msgspec.Struct, gc=False):
     events: list[RoomEvent]
     limited: bool
     start: int
+    end: int
     has_news: bool
     """Whether there are any, or may be in the gap: a client that wants none hears of none."""
 
@@ -125,7 +127,7 @@ class SectionReader:
         room_filter = request.filter.room.account_data
         account_data = [datum for datum in account_data if wants(room_filter, datum)]
         members = [
-            *self._head(state, timeline, viewer),
+            *self._head(task, state, timeline, viewer),
             UNREAD,
         ]
         if summary is not None:
@@ -161,7 +163,7 @@ class SectionReader:
             timeline = self._timeline(task.room_id, task.now.stream_order, upto, viewer)
             state = []
         members = [
-            *self._head(state, timeline, viewer),
+            *self._head(task, state, timeline, viewer),
             render_account_data(task.account_data),
         ]
         return Section(task.room_id, b"{" + b",".join(members) + b"}")
@@ -194,6 +196,7 @@ class SectionReader:
             page.events[::-1],
             page.more,
             page.place,
+            to_order,
             bool(page.events or page.more) and event_filter.limit > 0,
         )
 
@@ -293,7 +296,18 @@ class SectionReader:
             return state
         return [event for event in state if matches(state_filter, event)]
 
-    def _head(self, state: list[RoomEvent], timeline: Timeline, viewer: Viewer) -> list[bytes]:
+    def _bundles(self, task: RoomTask, timeline: Timeline, viewer: Viewer) -> Mapping[str, bytes]:
+        # Who has all that came since knows how it relates.
+        if not (timeline.limited or task.begins):
+            return NO_BUNDLES
+        bundler = Bundler(
+            self._connection, task.room_id, self._request.reader, viewer, timeline.end
+        )
+        return bundler.bundles(timeline.events)
+
+    def _head(
+        self, task: RoomTask, state: list[RoomEvent], timeline: Timeline, viewer: Viewer
+    ) -> list[bytes]:
         request = self._request
         name = b'"state_after":' if request.use_state_after else b'"state":'
         state_json = b",".join(
@@ -302,6 +316,7 @@ class SectionReader:
                 for event in with_known_past(state, viewer)
             ]
         )
+        bundles = self._bundles(task, timeline, viewer)
         timeline_json = b",".join(
             [
                 select_fields(
@@ -309,6 +324,7 @@ class SectionReader:
                         event,
                         request.reader,
                         membership=viewer.membership_after(event.order),
+                        relations=bundles.get(event.event_id, b""),
                     ),
                     request.filter,
                 )

@@ -1,0 +1,40 @@
+"""Answers what other components ask about relations between events."""
+
+from functools import partial
+
+from base.database import Database
+from components.syncapi.event_relation import annotation_digest
+from components.syncapi.memory.freshness import Freshness
+from components.syncapi.store.related import select_annotations
+from matrix.identifiers import DeviceID, EventID, RoomID, UserID
+
+
+class RelationQueries:
+    """Client sync's `internalapi.syncapi.Relations`."""
+
+    def __init__(self, database: Database, rooms: Freshness) -> None:
+        self._database = database
+        self._rooms = rooms
+
+    async def query_has_annotated(
+        self,
+        *,
+        room_id: RoomID,
+        parent_id: EventID,
+        sender: UserID,
+        event_type: str,
+        key: str,
+        device_id: DeviceID,
+        transaction_id: str,
+    ) -> bool:
+        """Return whether the sender has annotated the event so, in another transaction."""
+        await self._rooms.reach(room_id)
+        select = partial(
+            select_annotations,
+            room_id=room_id,
+            parent_id=parent_id,
+            sender=sender,
+            annotation=annotation_digest(event_type, key),
+        )
+        found = await self._database.read(select)
+        return any(sent != (device_id, transaction_id) for sent in found)

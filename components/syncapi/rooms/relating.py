@@ -1,0 +1,153 @@
+"""Events that relate to another, in pages (client-server API, "Relationships API")."""
+
+from typing import Final
+
+import msgspec
+import orjson
+
+from components.syncapi.room_event import RoomEvent
+from components.syncapi.rooms.access import Access, require_access
+from components.syncapi.rooms.bundling import Bundler
+from components.syncapi.rooms.erasure import with_erasures
+from components.syncapi.rooms.paging import FROM_THE_START, Page
+from components.syncapi.rooms.reading import visible_event
+from components.syncapi.rooms.rendering import Reader, render, room_id_member
+from components.syncapi.store.related import (
+    DEPTH,
+    Child,
+    ChildrenRange,
+    select_children,
+    select_descendants,
+)
+from components.syncapi.store.tables import Connection
+from components.syncapi.tokens import Tokens
+from matrix.errors import Forbidden, NotFound
+
+_LEAST_CHUNK: Final = 20
+
+
+class RelationsQuery(msgspec.Struct, frozen=True, gc=False):
+    """The parameters of /relations, tokens read."""
+
+    room_id: str
+    event_id: str
+    rel_type: str | None
+    event_type: str | None
+    from_token: str | None
+    from_order: int | None
+    to_order: int | None
+    backwards: bool
+    limit: int
+    recurse: bool | None
+    """None where the client does not say."""
+    max_scanned: int
+
+
+def read_relations(
+    connection: Connection, *, query: RelationsQuery, reader: Reader, tokens: Tokens
+) -> bytes:
+    """Return the body of /relations. Raises `NotFound` for a parent the reader may not see."""
+    try:
+        access = require_access(connection, reader.user_id, query.room_id)
+    except Forbidden as error:
+        raise NotFound("There is no such event, or you may not see it.") from error
+    visible_event(connection, query.room_id, query.event_id, access)
+    page = _select_page(connection, query, access)
+    members = [b'"chunk":[' + _render(connection, page.events, reader, query, access) + b"]"]
+    if page.more:
+        members.append(b'"next_batch":"%b"' % tokens.encode_place(page.place).encode())
+    if query.from_token:
+        members.append(b'"prev_batch":' + orjson.dumps(query.from_token))
+    if query.recurse is not None:
+        members.append(b'"recursion_depth":%d' % (DEPTH if query.recurse else 1))
+    return b"{" + b",".join(members) + b"}"
+
+
+def _render(
+    connection: Connection,
+    events: list[RoomEvent],
+    reader: Reader,
+    query: RelationsQuery,
+    access: Access,
+) -> bytes:
+    viewer = access.viewer
+    events = with_erasures(connection, query.room_id, events, viewer)
+    bundles = Bundler(connection, query.room_id, reader, viewer, access.upto).bundles(events)
+    room_id = room_id_member(query.room_id)
+    return b",".join(
+        [
+            render(
+                event,
+                reader,
+                membership=viewer.membership_after(event.order),
+                room_id=room_id,
+                relations=bundles.get(event.event_id, b""),
+            )
+            for event in events
+        ]
+    )
+
+
+def _select_page(connection: Connection, query: RelationsQuery, access: Access) -> Page:
+    """Return the first related events of the range that match and are seen.
+
+    After `max_scanned` events it stops with what it has, and says that there may be more.
+    """
+    place = _range_of(query, access)
+    found: list[RoomEvent] = []
+    scanned = 0
+    chunk = max(query.limit + 1, _LEAST_CHUNK)
+    while True:
+        children = _select(connection, query, place, chunk)
+        for child in children:
+            event = child.event
+            if not (_is_asked(child, query) and access.viewer.sees(event)):
+                continue
+            if len(found) == query.limit:
+                return Page(found, more=True, place=_after(found, place))
+            found.append(event)
+        if len(children) < chunk:
+            return Page(found, more=False, place=_after(found, place))
+        last = children[-1].event.order
+        if place.backwards:
+            place = place._replace(to_order=last)
+        else:
+            place = place._replace(from_order=last + 1)
+        scanned += len(children)
+        if scanned >= query.max_scanned:
+            return Page(found, more=True, place=last if place.backwards else last + 1)
+        chunk = min(chunk * 2, query.max_scanned)
+
+
+def _range_of(query: RelationsQuery, access: Access) -> ChildrenRange:
+    start, end = query.from_order, query.to_order
+    if query.backwards:
+        start, end = end, start
+    return ChildrenRange(
+        query.room_id,
+        query.event_id,
+        FROM_THE_START if start is None else start,
+        access.upto if end is None else min(end, access.upto),
+        query.backwards,
+    )
+
+
+def _select(
+    connection: Connection, query: RelationsQuery, place: ChildrenRange, limit: int
+) -> list[Child]:
+    if query.recurse:
+        return select_descendants(connection, place, limit)
+    return select_children(connection, place, limit, query.rel_type)
+
+
+def _is_asked(child: Child, query: RelationsQuery) -> bool:
+    # Through what others an event relates does not matter.
+    return (query.rel_type is None or child.rel_type == query.rel_type) and (
+        query.event_type is None or child.event.type == query.event_type
+    )
+
+
+def _after(found: list[RoomEvent], place: ChildrenRange) -> int:
+    if place.backwards:
+        return found[-1].order if found else place.to_order
+    return found[-1].order + 1 if found else place.from_order

@@ -1,0 +1,97 @@
+"""The endpoints that read relations between events: children of an event, threads of a room."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from base.database import Database
+from base.http import Request, Response, Router, json_response
+from components.syncapi.memory.freshness import Freshness
+from components.syncapi.rooms.relating import RelationsQuery, read_relations
+from components.syncapi.rooms.rendering import Reader
+from components.syncapi.rooms.threads import ThreadsQuery, read_threads
+from components.syncapi.routes.queries import RequestReading
+from components.syncapi.settings import SyncApiSettings
+from components.syncapi.tokens import Tokens
+from matrix.identifiers import parse_room_id
+
+_ROOM: Final = "/_matrix/client/v1/rooms/{room_id}"
+_DEFAULT_LIMIT: Final = 20
+
+
+class RelationRoutes:
+    """Thin handlers: read the request, wait for one's own writes, read in one snapshot."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        reading: RequestReading,
+        tokens: Tokens,
+        rooms: Freshness,
+        settings: SyncApiSettings,
+        now_ms: Callable[[], int],
+        partition_of: Callable[[str], int],
+    ) -> None:
+        self._database = database
+        self._reading = reading
+        self._tokens = tokens
+        self._rooms = rooms
+        self._settings = settings
+        self._now_ms = now_ms
+        self._partition_of = partition_of
+
+    def add_to(self, router: Router) -> None:
+        """Add the routes."""
+        children = f"{_ROOM}/relations/{{event_id}}"
+        for path in (children, f"{children}/{{rel_type}}", f"{children}/{{rel_type}}/{{type}}"):
+            router.get(path, self._relations)
+        router.get(f"{_ROOM}/threads", self._threads)
+
+    async def _enter(self, request: Request) -> tuple[Reader, str]:
+        """Return who reads which room, once what was written to it so far can be read."""
+        requester = await self._reading.requester(request)
+        room_id = parse_room_id(request.path["room_id"])
+        await self._rooms.reach(room_id)
+        return Reader(requester.user_id, requester.device_id, self._now_ms()), room_id
+
+    def _place(self, request: Request, name: str, room_id: str) -> int | None:
+        token = request.query_str(name)
+        if not token:
+            return None
+        return self._tokens.decode_place(token, self._partition_of(room_id))
+
+    async def _relations(self, request: Request) -> Response:
+        reader, room_id = await self._enter(request)
+        query = RelationsQuery(
+            room_id,
+            request.path["event_id"],
+            request.path.get("rel_type"),
+            request.path.get("type"),
+            request.query_str("from"),
+            self._place(request, "from", room_id),
+            self._place(request, "to", room_id),
+            request.query_choice("dir", ("b", "f"), "b") == "b",
+            self._limit(request),
+            request.query_bool("recurse") if request.query_str("recurse") else None,
+            self._settings.max_scanned_events,
+        )
+        read = partial(read_relations, query=query, reader=reader, tokens=self._tokens)
+        return json_response(await self._database.read(read))
+
+    async def _threads(self, request: Request) -> Response:
+        reader, room_id = await self._enter(request)
+        query = ThreadsQuery(
+            room_id,
+            self._place(request, "from", room_id),
+            self._limit(request),
+            request.query_choice("include", ("all", "participated"), "all") == "participated",
+            self._settings.max_scanned_events,
+        )
+        read = partial(read_threads, query=query, reader=reader, tokens=self._tokens)
+        return json_response(await self._database.read(read, heavy=True))
+
+    def _limit(self, request: Request) -> int:
+        """Return how many events a page has at most. Raises `InvalidParam` for less than one."""
+        maximum = self._settings.max_page_limit
+        return request.query_int("limit", _DEFAULT_LIMIT, minimum=1, maximum=maximum)

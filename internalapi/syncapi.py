@@ -1,0 +1,28 @@
+"""What other components ask client sync, which knows how the events of a room relate."""
+
+from typing import Protocol
+
+from matrix.identifiers import DeviceID, EventID, RoomID, UserID
+
+
+class Relations(Protocol):
+    """Relations between events that stand in rooms."""
+
+    async def query_has_annotated(
+        self,
+        *,
+        room_id: RoomID,
+        parent_id: EventID,
+        sender: UserID,
+        event_type: str,
+        key: str,
+        device_id: DeviceID,
+        transaction_id: str,
+    ) -> bool:
+        """Return whether the sender has annotated the event with this type and key already.
+
+        Redacted annotations do not count, nor does what was sent with this very transaction: that
+        is a repeat of the request. What was written before the call counts. Raises `Unavailable`
+        when that cannot be read yet.
+        """
+        ...
