@@ -7,6 +7,7 @@ from bench.scenarios import (
     big_room_state,
     fanout_latency,
     history,
+    idle_polls,
     initial_sync,
     join_storm,
     register_login,
@@ -26,6 +27,7 @@ SCENARIOS: Mapping[str, Callable[[Stage], Awaitable[None]]] = MappingProxyType(
         "history": history.run,
         "initial-sync": initial_sync.run,
         "big-room-state": big_room_state.run,
+        "idle-polls": idle_polls.run,
         "register-login": register_login.run,
     }
 )
