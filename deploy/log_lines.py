@@ -25,6 +25,8 @@ def configure_logging(settings: LoggingSettings) -> None:
         logging.getLogger(talkative).setLevel(max(logging.WARNING, root.level))
     # It calls each attempt to reach a broker an error; that Kafka is away is said by who waits.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    # It complains of each batch of spans; that the collector is away is said once.
+    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
     logging.captureWarnings(capture=True)
 
 

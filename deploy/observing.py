@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, Protocol
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.platform_collector import PlatformCollector
@@ -23,12 +23,35 @@ from deploy.checks import (
 from deploy.readiness import Readiness
 from deploy.settings import ObservingSettings
 from internalapi.transport import CallMetrics
+from logs.consumer import Message
 from logs.consumer_loop import Consumer
 from logs.log import Log, LogOutage
 
 _access: Final = logging.getLogger("xylem.access")
 _LAG_TIMEOUT_S: Final = 2.0
 _TEXT: Final = b"text/plain; version=0.0.4; charset=utf-8"
+
+
+class TraceObserver(Protocol):
+    """Hears of what happens to each request, to make traces of it (`deploy.traces`)."""
+
+    def observe_answer(self, method: str, template: str, status: int, seconds: float) -> None:
+        """Hear of an answer."""
+        ...
+
+    def observe_call(self, api: str, method: str, outcome: str, seconds: float) -> None:
+        """Hear of a call of another process."""
+        ...
+
+    def observe_append(self, topic: str, records: int, seconds: float, outage: str) -> None:
+        """Hear of an append to the log."""
+        ...
+
+    def observe_batch(
+        self, consumer: str, topic: str, messages: Sequence[Message[Any]], seconds: float
+    ) -> None:
+        """Hear of a batch of records."""
+        ...
 
 
 class Observing:
@@ -39,17 +62,29 @@ class Observing:
     applications. Further dependencies go to `checks.add`.
     """
 
-    def __init__(self, settings: ObservingSettings, readiness: Readiness, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: ObservingSettings,
+        readiness: Readiness,
+        clock: Clock,
+        traces: TraceObserver | None = None,
+    ) -> None:
         self._settings = settings
+        self._traces = traces
         self._readiness = readiness
         self._consumers: list[Consumer[Any]] = []
         self.checks: Final = Checks(clock)
-        self.calls: Final = CallMetrics()
+        self.calls: Final = CallMetrics(None if traces is None else traces.observe_call)
         """Counts the calls of other processes."""
         self._process = _process_registry()
         self._sources = Sources()
         answers = HttpMetrics()
-        self.observe: Final = _with_access_log(answers, is_on=settings.access_log)
+        observers: list[Observer] = [answers]
+        if settings.access_log:
+            observers.append(_tell)
+        if traces is not None:
+            observers.append(traces.observe_answer)
+        self.observe: Final = _all_of(observers)
         """Hears of each answer of the process's applications."""
         self._sources.add(answers.readings)
         self._sources.add(self.calls.readings)
@@ -58,6 +93,8 @@ class Observing:
         """Watch the log."""
         self._sources.add(log.readings)
         self.checks.add("log", check_of_log(log))
+        if self._traces is not None:
+            log.observe_appends(self._traces.observe_append)
 
     def database(self, component: str, database: Database) -> Database:
         """Watch a component's database; return the one that it is to use."""
@@ -70,6 +107,8 @@ class Observing:
         """Watch a consumer."""
         self._consumers.append(consumer)
         self._sources.add(consumer.readings)
+        if self._traces is not None:
+            consumer.observe_batches(self._traces.observe_batch)
         self.checks.add(
             f"{consumer.name} {consumer.topic.name}",
             check_of_reader(consumer, max_lag_records=self._settings.max_lag_records),
@@ -135,20 +174,25 @@ async def _measure_lag(consumer: Consumer[Any]) -> None:
         _access.debug("The lag cannot be measured", extra={"consumer": consumer.name})
 
 
-def _with_access_log(observe: Observer, *, is_on: bool) -> Observer:
-    """Return an observer that writes a line per answer, too, if that is wanted."""
-    if not is_on:
-        return observe
+def _all_of(observers: Sequence[Observer]) -> Observer:
+    """Return an observer that lets all of these hear."""
+    if len(observers) == 1:
+        return observers[0]
 
-    def observe_and_tell(method: str, template: str, status: int, seconds: float) -> None:
-        observe(method, template, status, seconds)
-        fields = {
-            "request": current_request_id(),
-            "method": method,
-            "route": template,
-            "status": status,
-            "ms": round(seconds * 1000, 1),
-        }
-        _access.info("Answered", extra=fields)
+    def observe(method: str, template: str, status: int, seconds: float) -> None:
+        for one in observers:
+            one(method, template, status, seconds)
 
-    return observe_and_tell
+    return observe
+
+
+def _tell(method: str, template: str, status: int, seconds: float) -> None:
+    """Write a line per answer."""
+    fields = {
+        "request": current_request_id(),
+        "method": method,
+        "route": template,
+        "status": status,
+        "ms": round(seconds * 1000, 1),
+    }
+    _access.info("Answered", extra=fields)

@@ -147,6 +147,27 @@ class LoggingSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`console` for eyes, `json` for machines: one object per line."""
 
 
+class TracesSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Traces of requests, for a collector that speaks OpenTelemetry's OTLP over HTTP.
+
+    Headers for the collector come from the environment, as OpenTelemetry says:
+    `OTEL_EXPORTER_OTLP_HEADERS`.
+    """
+
+    endpoint: str
+    """URL that takes spans, such as `http://localhost:4318/v1/traces`."""
+    sample_ratio: Annotated[float, Meta(ge=0, le=1)] = 1.0
+    """Which part of all requests is traced. Every process needs the same, so that all keep the
+    same requests."""
+    service_name: str = ""
+    """What the process is called. Empty: `xylem`, or `xylem-roomserver` and the like where it runs
+    one component."""
+    continue_traces: bool = False
+    """Whether a request with a `traceparent` header (W3C Trace Context) goes on with that trace:
+    for servers whose proxy sets or removes that header, because whoever sends it decides what is
+    kept."""
+
+
 class ObservingSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What the server shows of itself to probes, and of each request."""
 
@@ -156,6 +177,8 @@ class ObservingSettings(msgspec.Struct, frozen=True, kw_only=True):
     access_log: bool = False
     """Whether each answer is written to the log: request ID, method, route, status, milliseconds.
     Never the path itself, which holds identifiers."""
+    traces: TracesSettings | None = None
+    """Where traces are sent; without it there are none."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

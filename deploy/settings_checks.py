@@ -39,6 +39,12 @@ def check(settings: Settings, source: str) -> None:
     _refuse_absurd_numbers(settings, "", source)
     _check_listeners(settings.listeners, source)
     _check_internal(settings, source)
+    traces = settings.observing.traces
+    if traces is not None and not traces.endpoint.startswith(("http://", "https://")):
+        raise SettingsInvalid(
+            f"{source}: observing.traces.endpoint: expected a URL, got '{traces.endpoint}'.",
+            "Such as http://localhost:4318/v1/traces",
+        )
 
 
 def _check_listeners(listeners: Sequence[ListenerSettings], source: str) -> None:

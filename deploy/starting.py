@@ -6,7 +6,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -17,13 +17,16 @@ from deploy.data_directory import DataDirectory
 from deploy.errors import StartRefused
 from deploy.log_elsewhere import LogElsewhere
 from deploy.readiness import Readiness
-from deploy.settings import ListenerSettings, Settings
+from deploy.settings import ListenerSettings, Settings, TracesSettings
 from deploy.signing_key_file import read_signing_key, write_new_signing_key
 from logs.embedded import EmbeddedLog, FolderInUse
 from logs.kafka.settings import KafkaLogSettings
 from logs.log import Log, LogDamaged, LogMismatch
 from logs.topics import TOPICS
 from matrix.signing import SigningKey
+
+if TYPE_CHECKING:
+    from deploy.traces import Traces
 
 _log: Final = logging.getLogger(__name__)
 
@@ -39,6 +42,19 @@ def signing_key(directory: DataDirectory) -> SigningKey:
     key = write_new_signing_key(path)
     _log.info("Made a signing key: keep a backup", extra={"path": str(path), "key": key.key_id})
     return key
+
+
+def traces(settings: TracesSettings, components: Sequence[str]) -> "Traces":
+    """Return the traces of this process, which the caller closes."""
+    try:
+        # OpenTelemetry is optional, and nobody else needs it in memory.
+        from deploy.traces import traces_of  # noqa: PLC0415
+    except ImportError as error:
+        raise StartRefused(
+            f"Traces need OpenTelemetry, which is not installed: {error}.",
+            "Install Xylem with the extra `otel`, or remove observing.traces from the settings.",
+        ) from error
+    return traces_of(settings, components)
 
 
 @contextlib.contextmanager

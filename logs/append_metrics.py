@@ -1,7 +1,7 @@
 """What a log counts of its appends."""
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Final, TypeAlias
 
 from base.metrics import SECONDS, Distribution, Family, Reading
 
@@ -39,6 +39,11 @@ FAMILIES: Final = (
 )
 
 
+AppendObserver: TypeAlias = Callable[[str, int, float, str], None]
+"""Told of each append: topic, records, seconds, and why it was an outage or an empty string; in the
+context of who appends."""
+
+
 class _TopicCounts:
     """The appends to one topic."""
 
@@ -56,6 +61,8 @@ class AppendCounts:
 
     def __init__(self) -> None:
         self._topics: dict[str, _TopicCounts] = {}
+        self.observe: AppendObserver | None = None
+        """Hears of each append."""
 
     def _of(self, topic: str) -> _TopicCounts:
         counts = self._topics.get(topic)
@@ -69,10 +76,14 @@ class AppendCounts:
         counts.records += records
         counts.bytes += size
         counts.seconds.observe(seconds)
+        if self.observe is not None:
+            self.observe(topic, records, seconds, "")
 
-    def failed(self, topic: str) -> None:
+    def failed(self, topic: str, records: int, seconds: float, outage: Exception) -> None:
         """Count an append that was not confirmed."""
         self._of(topic).outages += 1
+        if self.observe is not None:
+            self.observe(topic, records, seconds, str(outage))
 
     def readings(self) -> Iterator[Reading]:
         """Give what was counted."""

@@ -1,11 +1,15 @@
 """What a consumer counts of its work."""
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, TypeAlias
 
 from base.metrics import BATCH_SIZES, SECONDS, SHORT_SECONDS, Distribution, Family, Reading
+from logs.consumer import Message
 
 _LABELS: Final = ("consumer", "topic")
+
+BatchObserver: TypeAlias = Callable[[str, str, Sequence[Message[Any]], float], None]
+"""Told of each batch that is committed: consumer, topic, what was processed, seconds."""
 
 LAG: Final = Family(
     "xylem_consumer_lag_records",
@@ -98,6 +102,8 @@ class ConsumerCounts:
         """Exceptions of the processor that nobody expected."""
         self.outages = 0
         self.fenced = 0
+        self.observe: BatchObserver | None = None
+        """Hears of each batch."""
         self.batch_records: Final = Distribution(BATCH_SIZES)
         self.batch_seconds: Final = Distribution(SHORT_SECONDS)
         self.delay_seconds: Final = Distribution(SECONDS)

@@ -13,10 +13,15 @@ from base.metrics import Reading
 from logs.consumer import Processor
 from logs.consumer_backoff import Backoff
 from logs.consumer_counts import LAG, PENDING_OUTPUT, BatchObserver, ConsumerCounts
+from logs.consumer_lost_records import (
+    require_generation,
+    require_records,
+    skip_lost_records,
+)
 from logs.consumer_outbox import Stream
 from logs.consumer_partition import ConsumerParts, OwnedPartition
 from logs.consumer_tables import ConsumerStore, Fenced, Stored
-from logs.log import Log, LogOutage, Position, Record, RecordsLost, Subscription
+from logs.log import Log, LogOutage, Position, Record, Subscription
 from logs.topics import Topic
 
 logger = logging.getLogger(__name__)
@@ -193,12 +198,7 @@ class Consumer(Generic[T]):
                 await backoff.wait()
             else:
                 break
-        for partition, found in stored.items():
-            if found.progress.generation != generation:
-                raise RecordsLost(
-                    f"{self.name} has a position in {self.topic.name}/{partition} of another log "
-                    f"({found.progress.generation}, this is {generation}). Rebuild it."
-                )
+        require_generation(stored, generation, self.name, self.topic.name)
         return stored
 
     def _make(self, partition: int, stored: Stored) -> OwnedPartition[T]:
@@ -234,6 +234,17 @@ class Consumer(Generic[T]):
         positions = await self.positions()
         await self._database.make_durable()
         return positions
+
+    async def require_records(self) -> None:
+        """Return if the log has all that is not processed yet. Raises `RecordsLost`, and outages.
+
+        Also a consumer that has never run has to find its topic's first record.
+        """
+        await require_records(self._log, self._database, self.name, self.topic.name)
+
+    async def skip_lost_records(self) -> Mapping[int, tuple[int, int]]:
+        """Go on, while it does not run, at what the log still has (`skip_lost_records`)."""
+        return await skip_lost_records(self._log, self._database, self.name, self.topic.name)
 
     async def lag(self) -> Mapping[int, int]:
         """Return how many records of each partition are not processed yet."""

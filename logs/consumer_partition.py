@@ -259,6 +259,8 @@ class OwnedPartition(Generic[T]):
         delay_ms = self._parts.clock.now_ms() - batch.records[0].timestamp_ms
         # Kafka's brokers have clocks of their own.
         counts.delay_seconds.observe(max(delay_ms, 0) / 1000)
+        if counts.observe is not None:
+            counts.observe(self._stream.consumer, self._stream.topic, batch.messages, seconds)
 
     def _deletable(self) -> int | None:
         sent = self._sender.sent_batches

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from base.metrics import Reading
+from logs.append_metrics import AppendObserver
 
 
 class LogOutage(Exception):
@@ -169,6 +170,10 @@ class Log(Protocol):
     async def check(self) -> None:
         """Return if records can be appended and read. Raises `LogOutage`."""
         ...
+
+    def observe_appends(self, observe: AppendObserver) -> None:
+        """Let `observe` hear of each append, confirmed or not."""
+        del observe  # no log is without appends, but what a command is given as one
 
     def readings(self) -> Iterable[Reading]:
         """Return what the log has counted, for metrics."""

@@ -16,6 +16,7 @@ from base.http.request import ClientDisconnected, Request
 from base.http.request_id import request_id
 from base.http.response import Header, Response, StreamingResponse, error_response, json_response
 from base.http.router import Route, RouteIndex, Router
+from base.tracing import continued_request_id
 from matrix.errors import MatrixError, MethodNotAllowed, TooLarge, Unavailable, Unrecognized
 
 _log: Final = logging.getLogger(__name__)
@@ -45,6 +46,8 @@ class HttpSettings:
     """How long a body may take to arrive."""
     cors: bool = True
     """Whether web pages of any origin may read the answers."""
+    continue_traces: bool = False
+    """Whether requests with a `traceparent` header go on with its trace."""
 
 
 def application(
@@ -91,9 +94,7 @@ class Application(FastAPI):
             return
         started = perf_counter()
         method: str = scope["method"]
-        request_id.set(
-            scope.get("request_id") or f"{self._request_prefix}{next(self._request_numbers):x}"
-        )
+        request_id.set(self._identity(scope))
         template = ""
         request: Request | None = None
         try:
@@ -128,6 +129,16 @@ class Application(FastAPI):
         await self._send(request, response, send)
         if self._observe is not None:
             self._observe(method, template, response.status, perf_counter() - started)
+
+    def _identity(self, scope: Scope) -> str:
+        """Return the ID of a request that comes in."""
+        number = next(self._request_numbers)
+        identity: str = scope.get("request_id") or f"{self._request_prefix}{number:x}"
+        if self._settings.continue_traces:
+            for name, value in scope["headers"]:
+                if name == b"traceparent":
+                    return continued_request_id(value, number) or identity
+        return identity
 
     @staticmethod
     def _refusal(method: str, error: MatrixError) -> Response:

@@ -11,8 +11,10 @@ from internalapi.transport.errors import (
 from internalapi.transport.replicas import Replicas
 from internalapi.transport.server import api_router
 from internalapi.transport.signatures import NotAnApi
+from internalapi.transport.wire import PATH_PREFIX
 
 __all__ = [
+    "PATH_PREFIX",
     "ApiMismatch",
     "ApiSecretRefused",
     "ApiUnavailable",

@@ -1,7 +1,7 @@
 """How many calls of other processes there were, and how long they took."""
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Final, TypeAlias
 
 from base.metrics import Distribution, Family, Reading
 
@@ -15,12 +15,16 @@ CALL_SECONDS: Final = Family(
 )
 FAMILIES: Final = (CALL_SECONDS,)
 
+CallObserver: TypeAlias = Callable[[str, str, str, float], None]
+"""Told of each call: API, method, outcome, seconds; in the context of who calls."""
+
 
 class CallMetrics:
     """The calls of all API clients of a process."""
 
-    def __init__(self) -> None:
+    def __init__(self, observe: CallObserver | None = None) -> None:
         self._known: dict[tuple[str, str, str], Distribution] = {}
+        self._observe = observe
 
     def observe(self, api: str, method: str, outcome: str, seconds: float) -> None:
         """Count a call."""
@@ -29,6 +33,8 @@ class CallMetrics:
         if known is None:
             known = self._known[key] = Distribution()
         known.observe(seconds)
+        if self._observe is not None:
+            self._observe(api, method, outcome, seconds)
 
     def readings(self) -> Iterator[Reading]:
         """Give the times by API, method and outcome."""

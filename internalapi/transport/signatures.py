@@ -8,6 +8,7 @@ from typing import Any, Generic, Protocol, get_type_hints
 import msgspec
 
 from internalapi.transport.codec import Decoder
+from internalapi.transport.wire import PATH_PREFIX
 
 
 class NotAnApi(TypeError):
@@ -86,7 +87,7 @@ def methods(protocol: type[Any]) -> dict[str, Method]:
 def path(protocol: type[Any], method: str) -> str:
     """Return the path at which a method is served."""
     module = protocol.__module__.rpartition(".")[2]
-    return f"/internal/{module}/{protocol.__qualname__}/{method}"
+    return f"{PATH_PREFIX}{module}/{protocol.__qualname__}/{method}"
 
 
 def declared_errors(protocol: type[Any]) -> Iterator[type[Exception]]:

@@ -4,6 +4,7 @@ from typing import Final
 
 CONTENT_TYPE: Final = "application/msgpack"
 ERROR_CONTENT_TYPE: Final = "application/x-xylem-error"
+PATH_PREFIX: Final = "/internal/"
 DEADLINE_HEADER: Final = "x-xylem-deadline"
 """Seconds that the caller still waits."""
 REQUEST_ID_HEADER: Final = "x-request-id"

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from base.clock import Clock, SystemClock
 from base.metrics import Reading
-from logs.append_metrics import KEPT_BYTES, QUEUED_BYTES, AppendCounts
+from logs.append_metrics import KEPT_BYTES, QUEUED_BYTES, AppendCounts, AppendObserver
 from logs.embedded.frames import FRAME_BYTES, FrameCodec, SegmentHeader, TopicOffsets, records_of
 from logs.embedded.groups import Group, Member
 from logs.embedded.partitions import EmbeddedTail, Partition, TailMemory, wake_all
@@ -172,8 +172,8 @@ class EmbeddedLog:
             self._submit(append)
         try:
             await append.done
-        except LogOutage:
-            self._counts.failed(topic)
+        except LogOutage as outage:
+            self._counts.failed(topic, len(records), perf_counter() - started, outage)
             raise
         self._counts.appended(topic, len(records), append.size, perf_counter() - started)
         return _positions(append.parts, places)
@@ -181,6 +181,10 @@ class EmbeddedLog:
     async def check(self) -> None:
         """Return if records can be appended. Raises `LogOutage`."""
         self._require_writable()
+
+    def observe_appends(self, observe: AppendObserver) -> None:
+        """Let `observe` hear of each append."""
+        self._counts.observe = observe
 
     def readings(self) -> Iterator[Reading]:
         """Give what the log has counted, for metrics."""

@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from base.metrics import Reading
-from logs.append_metrics import QUEUED_BYTES, AppendCounts
+from logs.append_metrics import QUEUED_BYTES, AppendCounts, AppendObserver
 from logs.kafka.appending import Appender
 from logs.kafka.reading import KafkaMember, KafkaTail, fetch_bounds
 from logs.kafka.settings import KafkaLogSettings
@@ -176,8 +176,8 @@ class KafkaLog:
         size = sum(len(outgoing.key) + len(outgoing.value) for outgoing in records)
         try:
             positions = await self._appender.append(self._full_name(topic), placed, size)
-        except LogOutage:
-            self._counts.failed(topic)
+        except LogOutage as outage:
+            self._counts.failed(topic, len(records), perf_counter() - started, outage)
             raise
         self._counts.appended(topic, len(records), size, perf_counter() - started)
         return positions
@@ -185,6 +185,10 @@ class KafkaLog:
     async def check(self) -> None:
         """Return if the brokers answer. Raises `LogOutage`."""
         await self.bounds(next(iter(self._partitions)))
+
+    def observe_appends(self, observe: AppendObserver) -> None:
+        """Let `observe` hear of each append."""
+        self._counts.observe = observe
 
     def readings(self) -> Iterator[Reading]:
         """Give what the log has counted, for metrics."""

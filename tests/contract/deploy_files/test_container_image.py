@@ -83,7 +83,7 @@ def test_packages_come_in_the_versions_of_the_lock() -> None:
 
     assert "--constraint requirements.lock" in install
     assert "--only-binary :all:" in install
-    assert '".[postgres,kafka]"' in install
+    assert '".[postgres,kafka,otel]"' in install
 
 
 def test_a_container_without_a_configuration_runs_a_monolith_that_can_be_probed(

@@ -203,3 +203,17 @@ async def test_trimming_past_the_end_trims_to_the_end(log: Log) -> None:
 
     assert (await log.bounds("Numbers"))[0][1] == 2
     assert list(await log.append("Numbers", numbered(3))) == [Position(0, 2)]
+
+
+async def test_each_append_is_observed(log: Log) -> None:
+    heard: list[tuple[str, int, str]] = []
+
+    def observe(topic: str, records: int, seconds: float, outage: str) -> None:
+        assert seconds > 0
+        heard.append((topic, records, outage))
+
+    log.observe_appends(observe)
+    await log.append("Numbers", numbered(1, 2))
+    await log.append("Derived", numbered(3))
+
+    assert heard == [("Numbers", 2, ""), ("Derived", 1, "")]

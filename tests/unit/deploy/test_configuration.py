@@ -138,6 +138,7 @@ def test_variables_that_kubernetes_sets_for_a_service_are_not_settings() -> None
         ("XYLEM_LISTENERS__2__PORT", "4", "leaves a gap", "next free number is 0"),
         ("XYLEM_LISTENERS__X__PORT", "4", "'listeners' has no 'x'", ""),
         ("XYLEM_LISTENERS__0__PORT", "[", "is not YAML", ""),
+        ("XYLEM_OBSERVING__TRACES__ENDPOINT", "localhost:4318", "expected a URL", "/v1/traces"),
         ("XYLEM_LISTENERS__0__PORT", "many", "expected a whole number, got text", ""),
     ],
 )
