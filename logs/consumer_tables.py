@@ -127,7 +127,10 @@ class ConsumerStore:
         )
 
     def advance(self, connection: Connection, partition: int, advance: Advance) -> None:
-        """Move the position and keep the output. Raises `Fenced` if the position was not there."""
+        """Move the position and keep the output, by the end of the transaction.
+
+        Raises `Fenced`, then at the latest, if the position was not there.
+        """
         values: dict[str, object] = {
             "of_consumer": self._key["consumer"],
             "of_topic": self._key["topic"],
@@ -136,14 +139,17 @@ class ConsumerStore:
             "after": advance.after,
             "state": _encode(advance.progress),
         }
-        if self._advance.run(connection, values).rowcount != 1:
-            raise Fenced(f"{self._key} {partition} is no longer at {advance.before}.")
+
+        def missed() -> Fenced:
+            return Fenced(f"{self._key} {partition} is no longer at {advance.before}.")
+
+        self._advance.run_at_end(connection, values, missed=missed)
         if advance.output:
             values["sent"] = _encode(advance.output)
-            self._insert_output.run(connection, values)
+            self._insert_output.run_at_end(connection, values)
         if advance.appended is not None:
             values["appended"] = advance.appended
-            self._delete_output.run(connection, values)
+            self._delete_output.run_at_end(connection, values)
 
     def select(
         self, connection: Connection, partitions: Collection[int], generation: str

@@ -11,6 +11,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from base.database import together
 from base.database.interface import DatabaseOutage
 from base.database.schema import Schema, migrate, require_version
 
@@ -74,7 +75,17 @@ class PostgresDatabase:
     async def write(self, work: Callable[[Connection], T], *, durable: bool = False) -> T:
         """Run `work` in one transaction (`Database.write`)."""
         del durable  # every commit is
-        return await self._transact(work)
+
+        def whole(connection: Connection) -> T:
+            together.begin(connection)
+            try:
+                result = work(connection)
+                together.finish(connection)
+            finally:
+                together.abandon(connection)
+            return result
+
+        return await self._transact(whole)
 
     async def read(self, work: Callable[[Connection], T], *, heavy: bool = False) -> T:
         """Run `work` in one read snapshot (`Database.read`)."""

@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, CursorResult
 
+from base.database import together
+
 Insert = sqlite.Insert | postgresql.Insert
 Values = Mapping[str, Any]
 
@@ -41,6 +43,26 @@ class Statement:
         text, order = self._text(connection)
         return connection.exec_driver_sql(text, tuple([values[name] for name in order]))
 
+    def run_at_end(
+        self,
+        connection: Connection,
+        values: Values,
+        *,
+        missed: Callable[[], Exception] | None = None,
+    ) -> None:
+        """Run this write once, by the end of the transaction, together with others like it.
+
+        None of them may need what another one writes. `missed` makes what is raised if it changes
+        no row.
+        """
+        text, order = self._text(connection)
+        given = [values[name] for name in order]
+        if together.put(connection, text, given, missed):
+            return
+        result = connection.exec_driver_sql(text, tuple(given))
+        if missed is not None and not result.rowcount:
+            raise missed()
+
     def run_many(self, connection: Connection, rows: Iterable[Values]) -> None:
         """Run it for each row, in one call of the driver; not at all for none."""
         text, order = self._text(connection)
@@ -64,21 +86,67 @@ class Statement:
         return found
 
 
-def insert_into(table: sa.Table) -> Statement:
+class InsertRows(Statement):
+    """An INSERT of whole rows, whose parameters are the columns of the table."""
+
+    def __init__(
+        self, table: sa.Table, statement: Callable[[str], sa.Executable], on_conflict: str
+    ) -> None:
+        """Take the statement of one row, and how it ends in PostgreSQL's words."""
+        super().__init__(statement)
+        self._table = table
+        self._on_conflict = on_conflict
+        self._columns: Final = [column.name for column in table.columns]
+        self._of_arrays: str | None = None
+
+    def run_many_at_end(self, connection: Connection, rows: Iterable[Values]) -> None:
+        """Insert the rows by the end of the transaction, together with other writes.
+
+        None of them may need what another one writes, and no two rows may have the same key.
+        """
+        if connection.dialect.name != "postgresql":
+            self.run_many(connection, rows)
+            return
+        columns = self._columns
+        arrays = list(zip(*[[row[name] for name in columns] for row in rows], strict=True))
+        if arrays:
+            text = self._of_arrays or self._compose(connection)
+            given = [list(array) for array in arrays]
+            if not together.put(connection, text, given):
+                connection.exec_driver_sql(text, tuple(given))
+
+    def _compose(self, connection: Connection) -> str:
+        """Return the statement that takes an array for each column: one text for any number."""
+        dialect = connection.dialect
+        quote = dialect.identifier_preparer.quote
+        types = [column.type.compile(dialect) for column in self._table.columns]
+        arrays = ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(types, 1))
+        names = ", ".join(map(quote, self._columns))
+        self._of_arrays = (
+            f"INSERT INTO {quote(self._table.name)} ({names}) "  # noqa: S608 (names of our own)
+            f"SELECT * FROM unnest({arrays}) {self._on_conflict}"
+        )
+        return self._of_arrays
+
+
+def insert_into(table: sa.Table) -> InsertRows:
     """Return the INSERT of whole rows; the columns are the parameters."""
-    return Statement(sa.insert(table).values(_parameters(table)))
+    statement = sa.insert(table).values(_parameters(table))
+    return InsertRows(table, lambda _dialect: statement, "")
 
 
-def insert_new_into(table: sa.Table) -> Statement:
+def insert_new_into(table: sa.Table) -> InsertRows:
     """Return the INSERT that leaves rows alone whose key is there already."""
-    return Statement(
+    return InsertRows(
+        table,
         lambda dialect: (
             insert_for(dialect, table).values(_parameters(table)).on_conflict_do_nothing()
-        )
+        ),
+        "ON CONFLICT DO NOTHING",
     )
 
 
-def upsert_into(table: sa.Table, *changed: str) -> Statement:
+def upsert_into(table: sa.Table, *changed: str) -> InsertRows:
     """Return the INSERT that gives the `changed` columns of a row that is there new values."""
 
     def build(dialect: str) -> sa.Executable:
@@ -88,7 +156,9 @@ def upsert_into(table: sa.Table, *changed: str) -> Statement:
             set_={column: getattr(statement.excluded, column) for column in changed},
         )
 
-    return Statement(build)
+    key = ", ".join(f'"{column.name}"' for column in table.primary_key.columns)
+    values = ", ".join(f'"{column}" = excluded."{column}"' for column in changed)
+    return InsertRows(table, build, f"ON CONFLICT ({key}) DO UPDATE SET {values}")
 
 
 def _parameters(table: sa.Table) -> dict[str, Any]:

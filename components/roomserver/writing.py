@@ -40,10 +40,10 @@ class Writer(Reader):
     def prefetch(
         self, event_ids: Collection[EventID], transactions: Collection[Transaction]
     ) -> None:
-        """Look up with two statements which of a batch's events and transactions are known."""
-        unknown = [one for one in event_ids if one not in self._memory.events]
-        self._absent = set(unknown) - self._store.select_events(unknown).keys()
-        self._transactions_before = self._store.select_transactions(transactions)
+        """Look up with one statement which of a batch's events and transactions are known."""
+        unknown = {one for one in event_ids if one not in self._memory.events}
+        found, self._transactions_before = self._store.select_known(unknown, transactions)
+        self._absent = unknown - found
 
     def room(self, room_id: str) -> Room | None:
         """Return the room as this batch has left it."""

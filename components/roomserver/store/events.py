@@ -68,15 +68,24 @@ _SELECT_ANNOUNCED: Final = (
     .where(events.c.room_id == sa.bindparam("room_id"), events.c.place > sa.bindparam("after"))
     .order_by(events.c.place)
 )
-_SELECT_TRANSACTIONS: Final = SelectByKeys(
+_known: Final = sa.union_all(
+    sa.select(
+        events.c.event_id.label("known"),
+        sa.null().label("user_id"),
+        sa.null().label("device_id"),
+        events.c.event_id.label("event_id"),
+    ),
     # One column of the key is enough to find few: the caller looks its own up in the answer.
     sa.select(
+        transactions.c.transaction_id,
         transactions.c.user_id,
         transactions.c.device_id,
-        transactions.c.transaction_id,
         transactions.c.event_id,
     ),
-    transactions.c.transaction_id,
+).subquery("known")
+_SELECT_KNOWN: Final = SelectByKeys(
+    sa.select(_known.c.known, _known.c.user_id, _known.c.device_id, _known.c.event_id),
+    _known.c.known,
 )
 _INSERT_TRANSACTION: Final = insert_into(transactions)
 _SELECT_WAITING: Final = SelectByKeys(
@@ -119,7 +128,7 @@ class EventStore:
 
     def insert_events(self, known: Sequence[KnownEvent]) -> None:
         """Store new events."""
-        _INSERT_EVENT.run_many(self._connection, map(_row, known))
+        _INSERT_EVENT.run_many_at_end(self._connection, map(_row, known))
 
     def update_events(self, known: Sequence[KnownEvent]) -> None:
         """Replace stored events: verdict, snapshots, redaction."""
@@ -127,17 +136,23 @@ class EventStore:
             self._connection, ({**_row(one), "of_event": one.event.event_id} for one in known)
         )
 
-    def select_transactions(self, wanted: Collection[Transaction]) -> Mapping[Transaction, EventID]:
-        """Return the events that these transactions made."""
-        rows = _SELECT_TRANSACTIONS.rows(self._connection, {one.transaction_id for one in wanted})
-        return {
-            Transaction(user_id, device_id, transaction_id): event_id
-            for user_id, device_id, transaction_id, event_id in rows
-        }
+    def select_known(
+        self, event_ids: Collection[EventID], wanted: Collection[Transaction]
+    ) -> tuple[set[EventID], Mapping[Transaction, EventID]]:
+        """Return which events are stored and what these transactions made, in one round trip."""
+        found: set[EventID] = set()
+        made: dict[Transaction, EventID] = {}
+        keys = {*event_ids, *(one.transaction_id for one in wanted)}
+        for key, user_id, device_id, event_id in _SELECT_KNOWN.rows(self._connection, keys):
+            if user_id is None:
+                found.add(event_id)
+            else:
+                made[Transaction(user_id, device_id, key)] = event_id
+        return found, made
 
     def insert_transactions(self, made: Mapping[Transaction, EventID], timestamp_ms: int) -> None:
         """Remember which events the transactions made."""
-        _INSERT_TRANSACTION.run_many(
+        _INSERT_TRANSACTION.run_many_at_end(
             self._connection,
             (
                 {

@@ -65,7 +65,7 @@ class RoomStore:
 
     def upsert_rooms(self, changed: Iterable[Room]) -> None:
         """Store rooms as they are now."""
-        _UPSERT_ROOM.run_many(
+        _UPSERT_ROOM.run_many_at_end(
             self._connection,
             (
                 {
@@ -98,7 +98,7 @@ class RoomStore:
 
     def insert_nodes(self, encoded: Mapping[NodeName, bytes]) -> None:
         """Store nodes; those that are there already stay."""
-        _INSERT_NODE.run_many(
+        _INSERT_NODE.run_many_at_end(
             self._connection,
             ({"name": name, "node": node} for name, node in encoded.items()),
         )
@@ -116,7 +116,7 @@ class RoomStore:
 
     def upsert_memberships(self, changed: Iterable[RoomMembership]) -> None:
         """Store where users stand now."""
-        _UPSERT_MEMBERSHIP.run_many(
+        _UPSERT_MEMBERSHIP.run_many_at_end(
             self._connection,
             (
                 {
