@@ -10,6 +10,7 @@ from bench.scenarios import (
     idle_polls,
     initial_sync,
     join_storm,
+    many_rooms_incremental,
     register_login,
     send_live,
     send_many_rooms,
@@ -28,6 +29,7 @@ SCENARIOS: Mapping[str, Callable[[Stage], Awaitable[None]]] = MappingProxyType(
         "initial-sync": initial_sync.run,
         "big-room-state": big_room_state.run,
         "idle-polls": idle_polls.run,
+        "many-rooms-incremental": many_rooms_incremental.run,
         "register-login": register_login.run,
     }
 )
