@@ -19,7 +19,9 @@ class Access(msgspec.Struct, gc=False):
     viewer: Viewer
     is_joined: bool
     upto: int
-    """Where the room ends for them: for those who left, after their leaving."""
+    """Where the room's state ends for them: for those who left, after their leaving."""
+    end: int
+    """Where the timeline ends for them: also who left reads on where all may."""
 
 
 def require_access(connection: Connection, user_id: str, room_id: str) -> Access:
@@ -31,14 +33,17 @@ def require_access(connection: Connection, user_id: str, room_id: str) -> Access
     ignored = select_ignored_users(connection, user_id)
     viewer = viewer_of(connection, user_id, room_id, now, ignored=ignored)
     if now is not None and now.membership == "join":
-        return Access(viewer, is_joined=True, upto=TO_THE_END)
+        return Access(viewer, is_joined=True, upto=TO_THE_END, end=TO_THE_END)
+    is_open = is_world_readable(connection, room_id)
     if now is not None and viewer.left_at is not None:
-        return Access(viewer, is_joined=False, upto=viewer.left_at + 1)
-    if _is_world_readable(connection, room_id):
-        return Access(viewer, is_joined=False, upto=TO_THE_END)
+        left = viewer.left_at + 1
+        return Access(viewer, is_joined=False, upto=left, end=TO_THE_END if is_open else left)
+    if is_open:
+        return Access(viewer, is_joined=False, upto=TO_THE_END, end=TO_THE_END)
     raise Forbidden("You are not in this room and never were.")
 
 
-def _is_world_readable(connection: Connection, room_id: str) -> bool:
+def is_world_readable(connection: Connection, room_id: str) -> bool:
+    """Whether anybody may read what is sent to the room now."""
     event = select_entry_now(connection, room_id, "m.room.history_visibility", "")
     return event is not None and content_of(event).get("history_visibility") == "world_readable"

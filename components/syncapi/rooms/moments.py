@@ -37,7 +37,7 @@ def read_closest_event(
             limit=_CHUNK,
         )
         for event in events:
-            if event.order < access.upto and access.viewer.sees(event):
+            if event.order < access.end and access.viewer.sees(event):
                 return {"event_id": event.event_id, "origin_server_ts": event.origin_server_ts}
         if len(events) < _CHUNK:
             break

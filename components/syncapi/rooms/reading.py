@@ -94,12 +94,12 @@ def read_messages(
 def _range_of(query: PageQuery, access: Access) -> Range:
     start, end = query.from_order, query.to_order
     if query.backwards:
-        upto = access.upto if start is None else min(start, access.upto)
+        upto = access.end if start is None else min(start, access.end)
         return Range(query.room_id, FROM_THE_START if end is None else end, upto, backwards=True)
     return Range(
         query.room_id,
         FROM_THE_START if start is None else start,
-        access.upto if end is None else min(end, access.upto),
+        access.end if end is None else min(end, access.end),
         backwards=False,
     )
 
@@ -179,7 +179,7 @@ def read_context(
     )
     after = _context_page(
         connection,
-        Range(room_id, event.order + 1, access.upto, backwards=False),
+        Range(room_id, event.order + 1, access.end, backwards=False),
         query,
         access,
         query.limit - query.limit // 2,

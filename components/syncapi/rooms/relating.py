@@ -127,7 +127,7 @@ def _range_of(query: RelationsQuery, access: Access) -> ChildrenRange:
         query.room_id,
         query.event_id,
         FROM_THE_START if start is None else start,
-        access.upto if end is None else min(end, access.upto),
+        access.end if end is None else min(end, access.end),
         query.backwards,
     )
 
