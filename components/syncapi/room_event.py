@@ -1,6 +1,7 @@
 """An event as client sync keeps it: its client JSON as bytes, and what readers ask of it."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import msgspec
 import orjson
@@ -8,6 +9,8 @@ import orjson
 from matrix.canonical import decode_json, encode_canonical
 from matrix.client_events import client_event_json
 from matrix.events import Event
+from matrix.push_rules.classes import class_of
+from matrix.relations import THREAD, relation_of
 
 NO_EFFECT: Final = 0
 CHANGES_ITSELF: Final = 1
@@ -42,6 +45,10 @@ class RoomEvent(msgspec.Struct, gc=False):
     device_id: str | None
     """The sender's device, where the event was sent with a transaction ID."""
     transaction_id: str | None
+    push_class: int
+    """What it is to the predefined push rules; the opposite number once it is redacted."""
+    thread_root: str | None
+    """Of the thread that it is in, directly or by what it relates to."""
 
     @property
     def order(self) -> int:
@@ -69,7 +76,14 @@ def room_event(event: Event, *, stream_order: int | None, history_visibility: st
         NO_EFFECT,
         None,
         None,
+        class_of(event.type, event.state_key, event.content),
+        None if event.state_key is not None else _thread_of(event.content),
     )
+
+
+def _thread_of(content: Mapping[str, Any]) -> str | None:
+    relation = relation_of(content) if "m.relates_to" in content else None
+    return None if relation is None or relation.rel_type != THREAD else relation.parent_id
 
 
 def unsigned_of_replacement(replaces: str, previous: Event | None) -> bytes:

@@ -199,7 +199,8 @@ class Projected:
         woken = {change.user_id for change in changes}
         touched = {event.room_id for event in added.values()}
         for event in written.rewritten:
-            self.recent.rewrite(partition, event)
+            self.recent.rewrite(partition, event, written.next_offset - 1)
+            touched.add(event.room_id)
         self.rooms.advance(partition, written.next_offset)
         self._wake(touched, woken)
 

@@ -32,6 +32,7 @@ class RecentRoom:
         "last_order",
         "members_changed",
         "partition",
+        "rewritten",
         "room_id",
         "state_changed_aside",
     )
@@ -45,6 +46,8 @@ class RecentRoom:
         """The order of the last change of a membership."""
         self.state_changed_aside = _NEVER
         """The order of the last change of state by other events than the timeline's own."""
+        self.rewritten = _NEVER
+        """The order of the last change of events that were there before."""
         self.fragment: tuple[int, int, bool, int, bytes] | None = None
         """The room's part of an answer, as it is for everybody who needs the same events: their
         first and last order, whether for `state_after`, when it was made (ms), and its bytes."""
@@ -133,15 +136,15 @@ class RecentRooms:
         if room.last_order == order:
             del self._rooms[room.partition][room.room_id]
 
-    def rewrite(self, partition: int, event: RoomEvent) -> None:
-        """Replace the JSON of an event, if it is here."""
-        room = self._rooms[partition].get(event.room_id)
-        if room is None:
-            return
+    def rewrite(self, partition: int, event: RoomEvent, order: int) -> None:
+        """Note that an event changed at this order, and replace its JSON if it is here."""
+        room = self.touch(partition, event.room_id, order)
+        room.rewritten = order
         for known in room.events:
             if known.event_id == event.event_id:
                 known.json = event.json
                 known.unsigned = event.unsigned
+                known.push_class = event.push_class
                 room.fragment = None
                 return
 

@@ -16,6 +16,7 @@ from components.syncapi.store.events import (
     select_events,
     select_oldest_order,
     select_replacing,
+    select_thread_roots,
     update_json,
 )
 from components.syncapi.store.membership import (
@@ -44,6 +45,8 @@ class Written(msgspec.Struct):
 
 def write_batch(connection: Connection, batch: Batch) -> Written:
     """Write a batch of one partition. What was written before is left as it is."""
+    if batch.relations:
+        _find_threads(connection, batch)
     repeated = insert_timeline(connection, [addition.event for addition in batch.additions])
     if repeated:
         batch.additions = [
@@ -62,6 +65,32 @@ def write_batch(connection: Connection, batch: Batch) -> Written:
     rewritten = _write_redactions(connection, batch.redactions)
     events = [addition.event for addition in batch.additions]
     return Written(events, memberships, rewritten, batch.next_offset)
+
+
+def _find_threads(connection: Connection, batch: Batch) -> None:
+    """Put events into the threads of what they relate to (client-server API, "Threading").
+
+    What they relate to has its own thread already, so that one step is enough.
+    """
+    relations = batch.relations
+    related = [
+        addition.event
+        for addition in batch.additions
+        if addition.event.event_id in relations
+        and addition.event.thread_root is None
+        and addition.event.state_key is None
+    ]
+    if not related:
+        return
+    roots = select_thread_roots(
+        connection, {relations[event.event_id].parent_id for event in related}
+    )
+    for addition in batch.additions:
+        event = addition.event
+        if event.thread_root is None and event.event_id in relations and event.state_key is None:
+            event.thread_root = roots.get(relations[event.event_id].parent_id)
+        if event.thread_root is not None:
+            roots[event.event_id] = event.thread_root
 
 
 def _write_memberships(connection: Connection, batch: Batch) -> list[MembershipChange]:
@@ -151,6 +180,7 @@ def _write_redactions(connection: Connection, redactions: list[Redaction]) -> li
         event = stored.get(redacted.event_id)
         if event is not None:
             event.json = client_event_json(redacted)
+            event.push_class = -abs(event.push_class)
             event.unsigned = unsigned_of_redacted(
                 event.room_id, redaction.redaction, event.replaces
             )

@@ -6,6 +6,7 @@ from typing import Final
 import sqlalchemy as sa
 from msgspec.structs import astuple
 
+from base.database import SelectByKeys
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.statements import (
     Insert,
@@ -45,7 +46,17 @@ _CHANGED_ROOMS: Final = (
 _REPLACE_JSON: Final = (
     sa.update(EVENTS)
     .where(EVENTS.c.event_id == sa.bindparam("redacted_id"))
-    .values(json=sa.bindparam("new_json"), unsigned=sa.bindparam("new_unsigned"))
+    .values(
+        json=sa.bindparam("new_json"),
+        unsigned=sa.bindparam("new_unsigned"),
+        push_class=sa.bindparam("new_push_class"),
+    )
+)
+
+
+_THREAD_ROOTS: Final = SelectByKeys(
+    sa.select(EVENTS.c.event_id, EVENTS.c.thread_root).where(EVENTS.c.thread_root.isnot(None)),
+    EVENTS.c.event_id,
 )
 
 
@@ -62,6 +73,7 @@ def _enter_timeline(insert: Insert) -> sa.Insert:
             "unsigned": new.unsigned,
             "device_id": new.device_id,
             "transaction_id": new.transaction_id,
+            "thread_root": new.thread_root,
         },
         where=EVENTS.c.stream_order.is_(None),
     )
@@ -93,6 +105,12 @@ def select_events(connection: Connection, event_ids: Collection[str]) -> dict[st
         rows = connection.execute(_BY_ID, {"event_ids": wanted[start : start + _CHUNK]})
         found.update((row[0], RoomEvent(*row)) for row in rows)
     return found
+
+
+def select_thread_roots(connection: Connection, event_ids: Collection[str]) -> dict[str, str]:
+    """Return the roots of the threads that these events are in, by event ID."""
+    rows = _THREAD_ROOTS.rows(connection, event_ids)
+    return {event_id: root for event_id, root in rows}  # noqa: C416 (a row is no pair)
 
 
 def select_replacing(connection: Connection, event_ids: Collection[str]) -> list[RoomEvent]:
@@ -150,7 +168,7 @@ def select_changed_rooms(
 
 
 def update_json(connection: Connection, events: Sequence[RoomEvent]) -> None:
-    """Replace the JSON and `unsigned` of stored events."""
+    """Replace the JSON, `unsigned` and the class of stored events."""
     if events:
         connection.execute(
             _REPLACE_JSON,
@@ -159,6 +177,7 @@ def update_json(connection: Connection, events: Sequence[RoomEvent]) -> None:
                     "redacted_id": event.event_id,
                     "new_json": event.json,
                     "new_unsigned": event.unsigned,
+                    "new_push_class": event.push_class,
                 }
                 for event in events
             ],

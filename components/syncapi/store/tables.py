@@ -52,8 +52,21 @@ EVENTS: Final = sa.Table(
     sa.Column("state_effect", sa.SmallInteger, nullable=False),
     sa.Column("device_id", sa.Text),
     sa.Column("transaction_id", sa.Text),
+    # What it is to the predefined push rules (`matrix.push_rules.classes`): 0 notifies nobody; the
+    # opposite number once it is redacted.
+    sa.Column("push_class", sa.SmallInteger, nullable=False),
+    # Of the thread that it is in, directly or by what it relates to.
+    sa.Column("thread_root", sa.Text),
     sa.Index("events_in_room", "room_id", "stream_order"),
     sa.Index("events_by_time", "room_id", "origin_server_ts"),
+)
+# Counting what is unread passes over what notifies nobody.
+sa.Index(
+    "events_that_notify",
+    EVENTS.c.room_id,
+    EVENTS.c.stream_order,
+    sqlite_where=EVENTS.c.push_class != sa.literal_column("0"),
+    postgresql_where=EVENTS.c.push_class != sa.literal_column("0"),
 )
 # Redaction of a state event has to find the events that show it as `prev_content`.
 sa.Index(
