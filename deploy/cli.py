@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "status": "show the processes, the topics, and how far consumers are",
     "cluster": "run a whole cluster on this machine, to try things out",
     "rebuild": "make the tables of a reader anew",
+    "skip-lost": "let a component go on behind records that are lost",
     "migrate": "bring the databases to this version's schema",
 }
 

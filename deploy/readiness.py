@@ -20,6 +20,14 @@ _log: Final = logging.getLogger(__name__)
 _TRIES_BETWEEN_LINES: Final = 12
 
 
+class ActionNeeded(Exception):
+    """The process cannot go on before somebody has done something: `advice` says what."""
+
+    def __init__(self, message: str, advice: str) -> None:
+        super().__init__(message)
+        self.advice = advice
+
+
 class Readiness:
     """What a process still waits for, by name, with the reason."""
 
@@ -61,9 +69,13 @@ class Readiness:
         while True:
             try:
                 found = await attempt()
-            except (*OUTAGES, ApiUnavailable, Unavailable) as outage:
+            except (*OUTAGES, ApiUnavailable, Unavailable, ActionNeeded) as outage:
                 reason = str(outage) or type(outage).__name__
-                if not self._is_patient:
+                if isinstance(outage, ActionNeeded):
+                    if not self._is_patient:
+                        raise StartRefused(reason, outage.advice) from outage
+                    reason = f"{reason} {outage.advice}"
+                elif not self._is_patient:
                     raise StartRefused(
                         f"{what} cannot be opened: {reason}",
                         "Check that it runs, that the address and password are right, and that "

@@ -17,6 +17,7 @@ from deploy import starting, wiring
 from deploy.data_directory import DataDirectory
 from deploy.errors import StartRefused
 from deploy.internal_calls import InternalCalls, internal_calls, internal_secret
+from deploy.lost_records import require_records
 from deploy.observing import Observing
 from deploy.process import stop_or_failure, stop_signals, tune
 from deploy.readiness import OUTAGES, Readiness
@@ -29,6 +30,10 @@ _log: Final = logging.getLogger(__name__)
 
 Announce = Callable[[ListenerSettings, str], None]
 _OBSERVING: Final[frozenset[Api]] = frozenset({"health", "metrics"})
+
+
+class BeginAnew(Exception):
+    """Tables that this process answers from were made anew: it has to open the new ones."""
 
 
 class Server:
@@ -53,23 +58,31 @@ class Server:
         self._announce = announce
         self._is_patient = is_patient
         self._readiness = Readiness(is_patient=is_patient)
-        self._observing = Observing(settings.observing, self._readiness, SystemClock())
+        traces = settings.observing.traces
+        self._traces = None if traces is None else starting.traces(traces, [*names])
+        self._observing = Observing(
+            settings.observing, self._readiness, SystemClock(), traces=self._traces
+        )
         self._ready_at_s = time.monotonic()
         self._stack = contextlib.AsyncExitStack()
+        self._replaced = asyncio.Event()
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT.
 
-        Raises `StartRefused`, and `TaskEnded` when a part fails that the process cannot do without.
+        Raises `StartRefused`, `BeginAnew`, and `TaskEnded` when a part fails that the process
+        cannot do without.
         """
         async with self._stack:
+            if self._traces is not None:
+                self._stack.push_async_callback(asyncio.to_thread, self._traces.close)
             stop = self._stack.enter_context(stop_signals())
             start = asyncio.create_task(self._start())
             stopped = asyncio.create_task(stop.wait())
             try:
                 await asyncio.wait([start, stopped], return_when=asyncio.FIRST_COMPLETED)
                 if start.done():
-                    await stop_or_failure(stop, await start)
+                    await self._run_on(stop, await start)
                 _log.info("The server stops")
             finally:
                 self._readiness.stopping()
@@ -77,6 +90,20 @@ class Server:
                 stopped.cancel()
                 await asyncio.gather(start, stopped, return_exceptions=True)
         _log.info("The server has stopped")
+
+    async def _run_on(self, stop: asyncio.Event, tasks: Tasks) -> None:
+        """Return when the process is told to stop. Raises `BeginAnew` and `TaskEnded`."""
+        ended = asyncio.create_task(stop_or_failure(stop, tasks))
+        replaced = asyncio.create_task(self._replaced.wait())
+        try:
+            await asyncio.wait([ended, replaced], return_when=asyncio.FIRST_COMPLETED)
+            if not ended.done():
+                raise BeginAnew
+            ended.result()
+        finally:
+            ended.cancel()
+            replaced.cancel()
+            await asyncio.wait([ended, replaced])
 
     async def _start(self) -> Tasks:
         """Return the running tasks once all is served."""
@@ -93,6 +120,11 @@ class Server:
 
         ground = await self._ground()
         components = await wiring.build(ground, self._names)
+        await require_records(
+            readiness, components.consumers(), partial(_require_tables, components)
+        )
+        if components.sync is not None:
+            self._replaced = components.sync.follower.replaced
         wiring.watch(self._observing, components)
         tasks = await stack.enter_async_context(Tasks())
         wiring.start(tasks, components, ground)
@@ -152,8 +184,11 @@ class Server:
     ) -> None:
         """Serve these listeners until the process ends."""
         http = self._settings.http
+        traces = self._settings.observing.traces
         answering = HttpSettings(
-            max_body_bytes=http.max_body_bytes, body_timeout_s=http.body_timeout_s
+            max_body_bytes=http.max_body_bytes,
+            body_timeout_s=http.body_timeout_s,
+            continue_traces=traces is not None and traces.continue_traces,
         )
         applications = [
             application(
@@ -180,15 +215,27 @@ class Server:
         )
 
 
+async def _require_tables(components: wiring.Components) -> None:
+    """Raise `BeginAnew` if tables that these components answer from were made anew."""
+    if components.sync is not None and await components.sync.follower.query_replaced():
+        raise BeginAnew
+
+
 def _url(listener: ListenerSettings, port: int) -> str:
     host = f"[{listener.address}]" if ":" in listener.address else listener.address
     return f"{'https' if listener.tls else 'http'}://{host}:{port}"
 
 
-def run_to_the_end(server: Server) -> None:
-    """Run a server until the process is told to stop. Raises `StartRefused`."""
+def run_to_the_end(make_server: Callable[[], Server]) -> None:
+    """Run servers, one after another, until the process is told to stop. Raises `StartRefused`."""
     try:
-        run_event_loop(server.run())
+        while True:
+            try:
+                run_event_loop(make_server().run())
+            except BeginAnew:
+                _log.info("Tables were made anew: the server begins again with them")
+            else:
+                return
     except TaskEnded as ended:
         raise StartRefused(
             f"The server has ended, because its part '{ended}' failed: {ended.__cause__}",

@@ -18,6 +18,7 @@ from base.database import (
     open_database,
 )
 from deploy.consumers import CONSUMERS, ConsumerPlace
+from deploy.copies import serving_schema
 from deploy.data_directory import DataDirectory
 from deploy.internal_calls import InternalCalls, internal_calls, urls_of
 from deploy.settings import ListenerSettings, Settings
@@ -187,7 +188,8 @@ async def _consumers(
         return
     for place in CONSUMERS:
         try:
-            async with _database(url, place.schema) as database:
+            schema = await serving_schema(place.schema, url)
+            async with _database(url, schema) as database:
                 store = ConsumerStore(place.name, place.topic.name)
                 positions = await database.read(store.select_offsets)
         except (DatabaseOutage, SchemaTooNew, SchemaTooOld) as error:

@@ -24,7 +24,15 @@ from deploy.trimming import Trimmer
 from internalapi.clientapi import Departures
 from internalapi.roomserver import RoomDirectory, RoomQueries
 from internalapi.transport import api_router
-from internalapi.userapi import Accounts, Authentication, CurrentTokens, Filters, Profiles
+from internalapi.userapi import (
+    AccountData,
+    Accounts,
+    Authentication,
+    CurrentTokens,
+    Filters,
+    Profiles,
+    Reports,
+)
 from logs.consumer_loop import Consumer
 from logs.log import Log
 from matrix.errors import Unavailable
@@ -98,6 +106,15 @@ class Components(NamedTuple):
     tokens: RememberedTokens | None
     """Where others of these ask a user API that is not."""
 
+    def consumers(self) -> list[Consumer[Any]]:
+        """Return the consumers of these components, all of them."""
+        found: list[Consumer[Any]] = [
+            part.consumer for part in (self.rooms, self.reading, self.typing) if part is not None
+        ]
+        if self.sync is not None:
+            found += (self.sync.room_events, self.sync.client_data, self.sync.receipts)
+        return found
+
 
 async def build(ground: Ground, names: Collection[str]) -> Components:
     """Put these components together over their databases; nothing runs yet."""
@@ -126,6 +143,7 @@ async def _build_users(ground: Ground, departures: Departures | None) -> userapi
         clock=ground.clock,
         random_bytes=secrets.token_bytes,
         default_room_version=ground.settings.default_room_version,
+        forget_when_leaving=ground.settings.clientapi.forget_when_leaving,
         departures=departures,
     )
     ground.stack.callback(users.close)
@@ -161,14 +179,18 @@ async def _build_typing(ground: Ground) -> eduserver.EduServer:
 async def _build_sync(
     ground: Ground, user_apis: UserApis, rooms: roomserver.RoomServer | None
 ) -> syncapi.SyncApi:
+    rebuilds = await ground.open_database(syncapi.REBUILDS_SCHEMA)
+    copy = await syncapi.query_serving(rebuilds)
     return await syncapi.build(
         log=ground.log,
-        database=await ground.open_database(syncapi.SCHEMA),
+        database=await ground.open_database(syncapi.SCHEMA.numbered(copy)),
+        serving=syncapi.Serving(rebuilds, copy),
         settings=ground.settings.syncapi,
         clock=ground.clock,
         authentication=user_apis.authentication,
         filters=user_apis.filters,
         aliases=_room_apis(rooms, ground).directory,
+        reports=user_apis.reports,
     )
 
 
@@ -183,6 +205,7 @@ def _build_clients(
         authentication=user_apis.authentication,
         profiles=user_apis.profiles,
         accounts=user_apis.accounts,
+        account_data=user_apis.account_data,
         server_name=ServerName(ground.settings.server_name),
         key=_given(ground.key),
         clock=ground.clock,
@@ -201,7 +224,13 @@ def _user_apis(users: userapi.UserApi | None, ground: Ground) -> UserApis:
 
 def _apis_of_users(users: userapi.UserApi) -> UserApis:
     return UserApis(
-        users.authentication, users.current_tokens, users.accounts, users.profiles, users.filters
+        users.authentication,
+        users.current_tokens,
+        users.accounts,
+        users.profiles,
+        users.filters,
+        users.account_data,
+        users.reports,
     )
 
 
@@ -243,27 +272,14 @@ def start(tasks: Tasks, components: Components, ground: Ground) -> None:
         tasks.start("clientapi, outcomes", clients.outcomes.run())
     # Kafka drops by age alone; the embedded log is in the process of all its readers.
     if ground.settings.log.kafka is None:
-        trimmer = Trimmer(ground.log, _consumers(components), ground.clock)
+        trimmer = Trimmer(ground.log, components.consumers(), ground.clock)
         tasks.start("trimmer", trimmer.run(ground.settings.log.trim_interval_s))
-
-
-def _consumers(components: Components) -> list[Consumer[Any]]:
-    """Return the consumers of these components, all of them."""
-    found: list[Consumer[Any]] = [
-        part.consumer
-        for part in (components.rooms, components.reading, components.typing)
-        if part is not None
-    ]
-    if components.sync is not None:
-        sync = components.sync
-        found += (sync.room_events, sync.client_data, sync.receipts)
-    return found
 
 
 def watch(observing: Observing, components: Components) -> None:
     """Show what the components count, and ask their consumers whether they are ready."""
     users, rooms, _, _, sync, clients, _ = components
-    for consumer in _consumers(components):
+    for consumer in components.consumers():
         observing.consumer(consumer)
     for part in (users, rooms, sync, clients):
         if part is not None:
@@ -290,6 +306,8 @@ def internal_routers(components: Components, secret: str) -> list[Router]:
             api_router(Accounts, users.accounts, secret=secret, outages=OUTAGES),
             api_router(Profiles, users.profiles, secret=secret, outages=OUTAGES),
             api_router(Filters, users.filters, secret=secret, outages=OUTAGES),
+            api_router(AccountData, users.account_data, secret=secret, outages=OUTAGES),
+            api_router(Reports, users.reports, secret=secret, outages=OUTAGES),
         ]
     if rooms is not None:
         routers += [

@@ -20,7 +20,7 @@ from logs.records.room_input import InputRoomEvent
 from logs.topics import INPUT_ROOM_EVENT
 from matrix.identifiers import RoomID
 
-__all__ = ["SCHEMA", "RoomServer", "build"]
+__all__ = ["SCHEMA", "History", "RoomServer", "build"]
 
 
 class RoomServer(NamedTuple):

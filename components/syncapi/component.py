@@ -15,7 +15,7 @@ from components.syncapi.memory.typing_rooms import TypingReader
 from components.syncapi.projection.consumers import NAME as _NAME
 from components.syncapi.projection.consumers import make_consumers, tokens_of
 from components.syncapi.projection.followed_topic import FollowedTopic
-from components.syncapi.projection.follower import Follower, Serving, TablesReplaced
+from components.syncapi.projection.follower import Follower, Serving
 from components.syncapi.projection.following import (
     NewReceipts,
     confirm_client_data,
@@ -23,8 +23,11 @@ from components.syncapi.projection.following import (
     confirm_rooms,
 )
 from components.syncapi.projection.gate import Gate
+from components.syncapi.relation_queries import RelationQueries
 from components.syncapi.routes.discovery import DiscoveryRoutes
 from components.syncapi.routes.queries import RequestReading
+from components.syncapi.routes.relations import RelationRoutes
+from components.syncapi.routes.reports import ReportRoutes
 from components.syncapi.routes.rooms import RoomRoutes
 from components.syncapi.routes.sync import SyncRoutes
 from components.syncapi.settings import SyncApiSettings
@@ -34,7 +37,8 @@ from components.syncapi.sync.ephemeral import EphemeralLook
 from components.syncapi.sync.service import SyncService
 from components.syncapi.tokens import Tokens
 from internalapi.roomserver import LocalAliases
-from internalapi.userapi import Authentication, Filters
+from internalapi.syncapi import Relations
+from internalapi.userapi import Authentication, Filters, Reports
 from logs.consumer_loop import Consumer
 from logs.log import Log
 from logs.records.client_data import OutputClientData
@@ -47,7 +51,6 @@ __all__ = [
     "SCHEMA",
     "Serving",
     "SyncApi",
-    "TablesReplaced",
     "build",
     "query_serving",
 ]
@@ -72,6 +75,8 @@ class SyncApi(NamedTuple):
     """Answers all requests that wait, and lets none wait any more: for stopping."""
     is_waiting: Callable[[str], bool]
     """Tells whether a request of this user waits for something new."""
+    relations: Relations
+    """Asked by the component that lets users send events."""
     readings: Sequence[Source]
     """What was counted, for metrics."""
 
@@ -93,6 +98,7 @@ async def build(
     authentication: Authentication,
     filters: Filters,
     aliases: LocalAliases,
+    reports: Reports,
     serving: Serving | None = None,
 ) -> SyncApi:
     """Return client sync over its database, opened with `SCHEMA`; nothing is started.
@@ -117,6 +123,7 @@ async def build(
         rooms=Freshness(log, room_events, rooms_gate, wait_s),
         client_data=Freshness(log, client_data, data_gate, wait_s),
         aliases=aliases,
+        reports=reports,
     )
     polls = projected.polls
 
@@ -142,6 +149,7 @@ async def build(
         ),
         end_long_polls=polls.close,
         is_waiting=polls.users.__contains__,
+        relations=RelationQueries(database, shared.rooms),
         readings=(projected.recent.readings, waiting, caches),
     )
 
@@ -201,6 +209,7 @@ class _Serving(NamedTuple):
     rooms: Freshness
     client_data: Freshness
     aliases: LocalAliases
+    reports: Reports
 
 
 def _router(serving: _Serving) -> Router:
@@ -239,6 +248,22 @@ def _router(serving: _Serving) -> Router:
         settings=serving.settings,
         now_ms=serving.clock.now_ms,
         partition_of=room_partition,
+    ).add_to(router)
+    RelationRoutes(
+        database=serving.database,
+        reading=serving.reading,
+        tokens=serving.tokens,
+        rooms=serving.rooms,
+        settings=serving.settings,
+        now_ms=serving.clock.now_ms,
+        partition_of=room_partition,
+    ).add_to(router)
+    ReportRoutes(
+        database=serving.database,
+        reading=serving.reading,
+        rooms=serving.rooms,
+        reports=serving.reports,
+        now_ms=serving.clock.now_ms,
     ).add_to(router)
     DiscoveryRoutes(
         database=serving.database,

@@ -16,6 +16,7 @@ from components.userapi.administration import AdministrationService
 from components.userapi.announcer import Announcer
 from components.userapi.deactivation import DeactivationService
 from components.userapi.filters import FilterService
+from components.userapi.history import History
 from components.userapi.interactive_auth import InteractiveAuth
 from components.userapi.logins import LoginService
 from components.userapi.passwords import Passwords
@@ -23,6 +24,7 @@ from components.userapi.profiles import ProfileService
 from components.userapi.proofs import Proofs
 from components.userapi.rates import Rates
 from components.userapi.registration import RegistrationService
+from components.userapi.reports import ReportService
 from components.userapi.requesters import Requesters
 from components.userapi.revocations import follow_revocations
 from components.userapi.routes.account import AccountRoutes
@@ -32,6 +34,7 @@ from components.userapi.routes.directory import DirectoryRoutes
 from components.userapi.routes.fallback import FallbackRoutes
 from components.userapi.routes.push_rules import PushRuleRoutes
 from components.userapi.routes.registration import RegistrationRoutes
+from components.userapi.routes.reports import ReportRoutes
 from components.userapi.routes.server import ServerRoutes
 from components.userapi.routes.sessions import SessionRoutes
 from components.userapi.routes.third_party_ids import ThirdPartyIdRoutes
@@ -44,6 +47,7 @@ from components.userapi.store.devices import DeviceStore
 from components.userapi.store.directory import DirectoryStore
 from components.userapi.store.interactive import InteractiveStore
 from components.userapi.store.outgoing import OutgoingStore
+from components.userapi.store.reports import ReportStore
 from components.userapi.store.sessions import SessionStore
 from components.userapi.store.special_tokens import SpecialTokenStore
 from components.userapi.store.tables import SCHEMA
@@ -60,13 +64,14 @@ from internalapi.userapi import (
     Filters,
     OpenIDTokens,
     Profiles,
+    Reports,
 )
 from logs.log import Log, LogOutage
 from logs.topics import OUTPUT_CLIENT_DATA
 from matrix.identifiers import ServerName
 from matrix.room_versions import DEFAULT_ROOM_VERSION
 
-__all__ = ["SCHEMA", "UserApi", "build"]
+__all__ = ["SCHEMA", "History", "UserApi", "build"]
 
 _log: Final = logging.getLogger(__name__)
 
@@ -82,6 +87,7 @@ class UserApi:
     filters: Filters
     account_data: AccountData
     openid_tokens: OpenIDTokens
+    reports: Reports
     router: Router
     _log: Log
     _tokens: Tokens
@@ -150,6 +156,7 @@ class _Stores:
         )
         self.filters = FilterStore(database, filters_max=settings.filters_max)
         self.directory = DirectoryStore(database)
+        self.reports = ReportStore(database, reports_max=settings.reports_max)
         self.special_tokens = SpecialTokenStore(database)
         self.interactive = InteractiveStore(
             database, sessions_max=settings.interactive_sessions_max
@@ -210,6 +217,7 @@ class _Services:
         self.administration = AdministrationService(
             stores.status, stores.devices, self.tokens.cache, server_name
         )
+        self.reports = ReportService(stores.reports, self.rates, clock, settings)
         self.profiles = ProfileService(stores.profiles)
         self.filters = FilterService(stores.filters, clock, settings)
         self.account_data = AccountDataService(stores.account_data, settings)
@@ -224,12 +232,14 @@ def build(
     clock: Clock,
     random_bytes: Callable[[int], bytes],
     default_room_version: str = DEFAULT_ROOM_VERSION,
+    forget_when_leaving: bool = False,
     departures: Departures | None = None,
 ) -> UserApi:
     """Put the component together; nothing runs until `run`.
 
     `database` was opened with `SCHEMA`, and durable. `random_bytes` gives as many bytes as asked
-    that nobody can guess: `secrets.token_bytes`. `default_room_version` is what clients are told.
+    that nobody can guess: `secrets.token_bytes`. `default_room_version` and
+    `forget_when_leaving`, whether who leaves a room forgets it, are what clients are told.
     Without `departures`, deactivated users stay in their rooms until there are any.
     """
     stores = _Stores(database, log, settings)
@@ -248,6 +258,7 @@ def build(
         requesters=services.requesters,
         settings=settings,
         default_room_version=default_room_version,
+        forget_when_leaving=forget_when_leaving,
     ).add_to(router)
     return UserApi(
         authentication=services.tokens,
@@ -257,6 +268,7 @@ def build(
         filters=services.filters,
         account_data=services.account_data,
         openid_tokens=services.special_tokens,
+        reports=services.reports,
         router=router,
         _log=log,
         _tokens=services.tokens,
@@ -317,6 +329,7 @@ def _add_user_routes(router: Router, services: _Services) -> None:
         rules=PushRuleService(services.account_data),
         rates=services.rates,
     ).add_to(router)
+    ReportRoutes(requesters=services.requesters, reports=services.reports).add_to(router)
     ThirdPartyIdRoutes(requesters=services.requesters, rates=services.rates).add_to(router)
     DirectoryRoutes(
         requesters=services.requesters,

@@ -9,6 +9,8 @@ from typing import Final
 
 from base.database import Schema
 from base.tasks import run as run_event_loop
+from components.syncapi.component import REBUILDS_SCHEMA, query_serving
+from components.syncapi.component import SCHEMA as SYNCAPI
 from deploy import starting
 from deploy.configuration import load_settings
 from deploy.data_directory import DataDirectory
@@ -48,5 +50,9 @@ def run(arguments: argparse.Namespace) -> int:
 async def _migrate(directory: DataDirectory, schemas: Sequence[Schema]) -> None:
     readiness = Readiness(is_patient=False)
     for schema in schemas:
-        async with starting.database(directory, schema, readiness, durable=True):
+        serving = schema
+        if schema.name == SYNCAPI.name:
+            async with starting.database(directory, REBUILDS_SCHEMA, readiness) as rebuilds:
+                serving = schema.numbered(await query_serving(rebuilds))
+        async with starting.database(directory, serving, readiness, durable=True):
             print(f"{schema.name}: schema version {schema.version}")

@@ -4,6 +4,7 @@ import argparse
 import logging
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -44,6 +45,5 @@ def run(arguments: argparse.Namespace) -> int:
             sys.stdout.flush()
 
     with DataDirectory(settings) as directory:
-        server = Server(settings, directory, COMPONENTS, announce, is_patient=False)
-        run_to_the_end(server)
+        run_to_the_end(partial(Server, settings, directory, COMPONENTS, announce, is_patient=False))
     return 0

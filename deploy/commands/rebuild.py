@@ -1,4 +1,4 @@
-"""`xylem rebuild`: makes the tables of a reader anew from what the room server keeps for good."""
+"""`xylem rebuild`: makes the tables of a reader anew from what others keep for good."""
 
 import argparse
 import contextlib
@@ -8,33 +8,62 @@ from pathlib import Path
 from typing import Final
 
 from base.clock import SystemClock
+from base.database import DatabaseOutage, SchemaTooNew
 from base.tasks import run as run_event_loop
+from components.receipts import component as receipts
 from components.roomserver import component as roomserver
 from components.syncapi import component as syncapi
-from components.syncapi.projection.rebuild import NOTICE_S, RebuildProgress, rebuild
+from components.syncapi.projection.history import Histories
+from components.syncapi.projection.rebuild import NOTICE_S, Ground, RebuildProgress, rebuild
+from components.syncapi.store.rebuild_progress import RebuildTaken
+from components.syncapi.store.rebuilds import SwitchRefused
+from components.userapi import component as userapi
 from deploy import starting
 from deploy.configuration import load_settings
+from deploy.copies import StoredCopies
 from deploy.data_directory import DataDirectory
+from deploy.errors import StartRefused
 from deploy.readiness import Readiness
 from deploy.settings import Settings
+from deploy.wiring import COMPONENTS
+from logs.log import LogOutage, RecordsLost
 
-READERS: Final = ("syncapi",)
+READERS: Final = (syncapi.SCHEMA.name,)
+_NOTHING_TO_REBUILD: Final = {
+    "userapi": "Nothing to rebuild: accounts and what users keep are in no log, and the user API's "
+    "database is where they are kept for good: restore it from its backup.",
+    "roomserver": "Nothing to rebuild: the room server's database is the long-term record that "
+    "readers are rebuilt from: restore it from its backup.",
+    "receipts": "Nothing to rebuild: where receipts stand is kept for good in the receipt server's "
+    "own table alone, and topics keep receipts for a few days: restore it from its backup.",
+    "eduserver": "Nothing to rebuild: who types is true for half a minute, and then all is as if "
+    "it had been rebuilt.",
+    "clientapi": "Nothing to rebuild: the client API keeps nothing, and fills its memory when it "
+    "starts.",
+}
 _BAR_WIDTH: Final = 30
+_LINE_WIDTH: Final = 100
+_BETWEEN_LINES_S: Final = 10.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.epilog = (
-        "Everything comes from what the room server keeps. With Kafka and PostgreSQL the other "
-        "components go on; the reader's own processes end, and wait when they are started again. "
-        "With the embedded log the server must not run."
+        "Everything comes from what the room server, the user API and the receipt server keep. "
+        "With Kafka and PostgreSQL all components go on, and the reader's processes begin again "
+        "at the end. With the embedded log the server must not run."
     )
-    parser.add_argument("component", metavar="COMPONENT", choices=READERS, help="syncapi")
+    parser.add_argument(
+        "component", metavar="COMPONENT", choices=COMPONENTS, help=", ".join(READERS)
+    )
     parser.add_argument("--config", metavar="FILE", type=Path, help="configuration file")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Rebuild, with a progress bar; an interrupted rebuild goes on where it was."""
+    if arguments.component not in READERS:
+        sys.stderr.write(f"xylem rebuild: {_NOTHING_TO_REBUILD[arguments.component]}\n")
+        return 2
     settings = load_settings(arguments.config, os.environ)
     directory = DataDirectory(settings)
     is_alone = settings.log.kafka is None or directory.database_url.startswith("sqlite")
@@ -42,28 +71,71 @@ def run(arguments: argparse.Namespace) -> int:
         if is_alone:
             stack.enter_context(directory)
         run_event_loop(_rebuild(settings, directory, notice_s=0 if is_alone else NOTICE_S))
-    print(file=sys.stderr)
     return 0
 
 
 async def _rebuild(settings: Settings, directory: DataDirectory, *, notice_s: float) -> None:
     clock, readiness = SystemClock(), Readiness(is_patient=False)
+    bar = _Bar(is_terminal=sys.stderr.isatty())
     async with (
         starting.log(directory, settings, clock, readiness) as log,
-        starting.database(directory, roomserver.SCHEMA, readiness) as kept,
-        starting.database(directory, syncapi.SCHEMA, readiness) as derived,
+        starting.database(directory, roomserver.SCHEMA, readiness) as rooms,
+        starting.database(directory, userapi.SCHEMA, readiness, durable=True) as users,
+        starting.database(directory, receipts.SCHEMA, readiness) as reading,
+        starting.database(directory, syncapi.REBUILDS_SCHEMA, readiness) as rebuilds,
     ):
-        rooms = roomserver.build(log=log, database=kept, settings=settings.roomserver, clock=clock)
-        await rebuild(
-            log=log, database=derived, history=rooms.history, progress=_show, notice_s=notice_s
+        histories = Histories(
+            roomserver.History(rooms, settings.roomserver),
+            userapi.History(users),
+            receipts.History(reading),
         )
+        copies = StoredCopies(directory.database_url)
+        ground = Ground(log, rebuilds, copies, histories, settings.syncapi, clock)
+        try:
+            await rebuild(ground, bar.show, notice_s=notice_s)
+        except (DatabaseOutage, LogOutage, RecordsLost) as interruption:
+            raise StartRefused(
+                f"The rebuild was interrupted: {interruption}", "Run the command again."
+            ) from interruption
+        except (RebuildTaken, SwitchRefused, SchemaTooNew) as refused:
+            raise StartRefused(str(refused)) from refused
+        finally:
+            bar.end()
+    sys.stderr.write("The rebuilt tables serve.\n")
 
 
-def _show(progress: RebuildProgress) -> None:
+class _Bar:
+    """A line that shows how far the rebuild is; where nobody looks, now and then a new one."""
+
+    def __init__(self, *, is_terminal: bool) -> None:
+        self._is_terminal = is_terminal
+        self._clock = SystemClock()
+        self._shown_s = float("-inf")
+        self._doing = ""
+
+    def show(self, progress: RebuildProgress) -> None:
+        """Show this."""
+        now_s = self._clock.monotonic_s()
+        is_due = progress.doing != self._doing or now_s - self._shown_s >= _BETWEEN_LINES_S
+        if self._is_terminal or is_due:
+            self._shown_s, self._doing = now_s, progress.doing
+            line = _line(progress)
+            sys.stderr.write(f"\r{line:<{_LINE_WIDTH}}" if self._is_terminal else f"{line}\n")
+            sys.stderr.flush()
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self._is_terminal:
+            sys.stderr.write("\n")
+
+
+def _line(progress: RebuildProgress) -> str:
     share = progress.rooms / progress.all_rooms if progress.all_rooms else 1.0
     bar = "#" * round(share * _BAR_WIDTH)
-    sys.stderr.write(
-        f"\r[{bar:<{_BAR_WIDTH}}] {progress.rooms} of {progress.all_rooms} rooms, "
-        f"{progress.records} records"
+    doing = progress.doing
+    if progress.behind is not None:
+        doing = f"{doing}, {progress.behind} behind"
+    return (
+        f"[{bar:<{_BAR_WIDTH}}] {progress.rooms} of {progress.all_rooms} rooms, "
+        f"{progress.records} records, now {doing}"
     )
-    sys.stderr.flush()

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import os
 from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -48,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         if is_whole and keeps_data_here(settings):
             stack.enter_context(directory)
-        run_to_the_end(Server(settings, directory, names, announce, is_patient=True))
+        run_to_the_end(partial(Server, settings, directory, names, announce, is_patient=True))
     return 0
 
 

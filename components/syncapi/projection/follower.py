@@ -30,10 +30,6 @@ _LOOKS_SOON: Final = 4
 _LOOKS_LATER: Final = 50
 
 
-class TablesReplaced(Exception):
-    """The tables were made anew: this process has to begin again, with the new ones."""
-
-
 class Serving(NamedTuple):
     """The copy of the tables that this process answers from."""
 
@@ -66,19 +62,37 @@ class Follower:
         self._topics: Final = topics
         self._serving: Final = serving
         self._arrived: Final = asyncio.Event()
+        self.replaced: Final = asyncio.Event()
+        """Set when the tables were made anew: this process has to begin again, with the new ones.
+        """
 
     async def run(self) -> None:
         """Follow until cancelled.
 
-        Raises (in a group) `RecordsLost` when memory is behind what the log keeps, and
-        `TablesReplaced`: in both cases the process has to start again from the database.
+        Raises (in a group) `RecordsLost` when memory is behind what the log keeps: the process has
+        to start again from the database.
         """
         async with asyncio.TaskGroup() as tasks:
             for topic in self._topics:
                 tasks.create_task(self._read(topic), name=f"follower-{topic.name}")
             tasks.create_task(self._look(), name="follower-look")
             if self._serving is not None:
-                tasks.create_task(_watch(self._serving), name="follower-rebuilds")
+                tasks.create_task(self._watch(), name="follower-rebuilds")
+
+    async def query_replaced(self) -> bool:
+        """Return whether the tables were made anew, from the database."""
+        serving = self._serving
+        return serving is not None and serving.copy != await serving.rebuilds.read(select_serving)
+
+    async def _watch(self) -> None:
+        while not self.replaced.is_set():
+            await asyncio.sleep(_WATCH_S)
+            try:
+                is_replaced = await _to_its_end(self.query_replaced())
+            except DatabaseOutage:
+                continue  # nobody can be answered wrongly now
+            if is_replaced:
+                self.replaced.set()
 
     async def _read(self, topic: FollowedTopic[Any]) -> None:
         backoff = Backoff()
@@ -157,17 +171,6 @@ def _delay_s(looks: int) -> float:
     if looks < _LOOKS_SOON:
         return _SOON_S
     return _LATER_S if looks < _LOOKS_LATER else _RARELY_S
-
-
-async def _watch(serving: Serving) -> None:
-    while True:
-        await asyncio.sleep(_WATCH_S)
-        try:
-            copy = await _to_its_end(serving.rebuilds.read(select_serving))
-        except DatabaseOutage:
-            continue  # nobody can be answered wrongly now
-        if copy != serving.copy:
-            raise TablesReplaced("Client sync's tables were rebuilt: begin with the new ones.")
 
 
 async def _to_its_end(reading: Coroutine[Any, Any, T]) -> T:

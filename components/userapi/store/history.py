@@ -58,9 +58,8 @@ def _after(
     key: Sequence[str],
     limit: int,
 ) -> sa.Select[Any]:
-    query: sa.Select[Any] = (
-        sa.select(*keys, *values).select_from(table).order_by(*keys).limit(limit)
-    )
+    columns: list[Any] = [*keys, *values]
+    query = sa.select(*columns).select_from(table).order_by(*keys).limit(limit)
     if not key:
         return query
     return query.where(sa.tuple_(*keys) > sa.tuple_(*[sa.literal(one) for one in key]))

@@ -35,7 +35,7 @@ async def ground(tmp_path: Path) -> AsyncIterator[wiring.Ground]:
 async def test_all_consumers_are_in_the_catalogue(ground: wiring.Ground) -> None:
     components = await wiring.build(ground, wiring.COMPONENTS)
 
-    running = {(one.name, one.topic.name) for one in wiring._consumers(components)}
+    running = {(one.name, one.topic.name) for one in components.consumers()}
     assert running == {(place.name, place.topic.name) for place in CONSUMERS}
     assert {place.schema.name for place in CONSUMERS} <= {schema.name for schema in SCHEMAS}
 

@@ -1,0 +1,61 @@
+"""`xylem skip-lost`: lets a consumer go on behind records that were dropped unprocessed."""
+
+import argparse
+import contextlib
+import os
+from pathlib import Path
+
+from base.clock import SystemClock
+from base.tasks import run as run_event_loop
+from deploy import starting
+from deploy.commands.rebuild import READERS
+from deploy.configuration import load_settings
+from deploy.consumers import CONSUMERS
+from deploy.data_directory import DataDirectory
+from deploy.errors import StartRefused
+from deploy.readiness import Readiness
+from deploy.settings import Settings
+from logs.consumer_lost_records import skip_lost_records
+from logs.log import RecordsLost
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    names = sorted({place.name for place in CONSUMERS} - set(READERS))
+    parser.epilog = (
+        "What was dropped from a topic before a component has processed it is lost; this command "
+        "says how much that is. A component without missing records is left as it is."
+    )
+    parser.add_argument("component", metavar="COMPONENT", choices=names, help=", ".join(names))
+    parser.add_argument("--config", metavar="FILE", type=Path, help="configuration file")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Move the component's positions to the first records that its topics have."""
+    settings = load_settings(arguments.config, os.environ)
+    directory = DataDirectory(settings)
+    with contextlib.ExitStack() as stack:
+        if settings.log.kafka is None or directory.database_url.startswith("sqlite"):
+            stack.enter_context(directory)
+        run_event_loop(_skip(arguments.component, settings, directory))
+    return 0
+
+
+async def _skip(name: str, settings: Settings, directory: DataDirectory) -> None:
+    readiness = Readiness(is_patient=False)
+    async with starting.log(directory, settings, SystemClock(), readiness) as log:
+        for place in CONSUMERS:
+            if place.name != name:
+                continue
+            topic = place.topic.name
+            async with starting.database(directory, place.schema, readiness) as database:
+                try:
+                    skipped = await skip_lost_records(log, database, name, topic)
+                except RecordsLost as lost:
+                    raise StartRefused(
+                        str(lost), "Restore the database and the log from backups of one time."
+                    ) from lost
+            for partition, (first, end) in sorted(skipped.items()):
+                print(f"{topic}/{partition}: {end - first} records are lost, from {first} on")
+            if not skipped:
+                print(f"{topic}: nothing is missing")

@@ -1,0 +1,66 @@
+"""A process does not begin where records were dropped that a consumer has not processed."""
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from typing import Any, Final
+
+from components.eduserver.component import SCHEMA as EDUSERVER
+from components.syncapi.component import SCHEMA as SYNCAPI
+from deploy.readiness import ActionNeeded, Readiness
+from logs.consumer_loop import Consumer
+from logs.log import RecordsLost
+
+_log: Final = logging.getLogger(__name__)
+
+_OF_THE_MOMENT: Final = frozenset({EDUSERVER.name})
+"""Consumers of what is true for half a minute: what was dropped would change nothing."""
+_REBUILT: Final = frozenset({SYNCAPI.name})
+
+
+async def require_records(
+    readiness: Readiness,
+    consumers: Iterable[Consumer[Any]],
+    begin_anew: Callable[[], Awaitable[None]],
+) -> None:
+    """Return once the log has what these consumers have yet to process.
+
+    A process that is not patient refuses the start. Any other says in its log and in
+    `/health/ready` what is to be done, and goes on when it has been done. `begin_anew` raises where
+    the process has to open its tables again.
+    """
+    for consumer in consumers:
+        command = command_for(consumer.name)
+        what = f"{consumer.name} has missed records: {command}"
+        await readiness.wait_for(what, partial(_attempt, consumer, command, begin_anew))
+
+
+def command_for(consumer: str) -> str:
+    """Return the command that lets a consumer go on which has missed records."""
+    return f"xylem {'rebuild' if consumer in _REBUILT else 'skip-lost'} {consumer}"
+
+
+async def _attempt(
+    consumer: Consumer[Any], command: str, begin_anew: Callable[[], Awaitable[None]]
+) -> None:
+    await begin_anew()
+    try:
+        if consumer.name in _OF_THE_MOMENT:
+            await _skip(consumer)
+        await consumer.require_records()
+    except RecordsLost as lost:
+        raise ActionNeeded(str(lost), f"Run `{command}`.") from lost
+
+
+async def _skip(consumer: Consumer[Any]) -> None:
+    for partition, (first, end) in (await consumer.skip_lost_records()).items():
+        _log.error(
+            "Records were dropped before they were processed: they are too old to matter",
+            extra={
+                "consumer": consumer.name,
+                "topic": consumer.topic.name,
+                "partition": partition,
+                "first": first,
+                "end": end,
+            },
+        )
