@@ -4,6 +4,8 @@ Server-server API, "Checks performed on receipt of a PDU"; signatures and hashes
 by whoever wrote the input.
 """
 
+from typing import Final
+
 import msgspec
 
 from components.roomserver import graph, redactions
@@ -14,9 +16,11 @@ from components.roomserver.state.snapshots import EMPTY
 from components.roomserver.stored import Flags, KnownEvent, Room
 from components.roomserver.writing import Writer
 from logs.consumer import Outbox
-from logs.records.room_input import AddState
+from logs.records.room_input import AddState, ForgetRoom
 from matrix.events import Event, redacts_of
-from matrix.identifiers import EventID
+from matrix.identifiers import EventID, RoomID, UserID
+
+_FORGETTABLE: Final = frozenset({"leave", "ban"})
 
 
 class Adder:
@@ -49,6 +53,19 @@ class Adder:
                 key = found.event.state_tuple
                 snapshot = writer.states.assign(snapshot, key, found.event.event_id)
         writer.set_given_state(event_id, snapshot, is_complete=record.is_last)
+
+    def forget_room(self, record: ForgetRoom) -> None:
+        """Let a user forget a room, unless they are in it, or about to be."""
+        writer = self._writer
+        room_id, user_id = RoomID(record.room_id), UserID(record.user_id)
+        room = writer.room(room_id)
+        if room is None or writer.membership(room_id, user_id) not in _FORGETTABLE:
+            self._announcer.not_forgotten(record, f"User {user_id} is in room {room_id}.")
+            return
+        place = room.last_place + 1
+        writer.set_room(msgspec.structs.replace(room, last_place=place))
+        writer.set_forgotten(room_id, user_id, place)
+        self._announcer.forgotten(record)
 
     def _first_of(self, given: EventInput) -> KnownEvent | None:
         """Return the stored event that this input repeats."""

@@ -11,7 +11,7 @@ from components.roomserver.stored import Flags, KnownEvent, Room
 from components.roomserver.writing import Writer
 from internalapi.roomserver import RoomMembership
 from logs.consumer import Outbox
-from logs.records.room_input import Transaction
+from logs.records.room_input import ForgetRoom, Transaction
 from logs.records.room_output import (
     EventAdded,
     InputRejected,
@@ -20,11 +20,12 @@ from logs.records.room_output import (
     OutputRoomEvent,
     RedactionApplied,
     RedactionWithheld,
+    RoomForgotten,
     SoftFailed,
     StateChange,
 )
 from logs.topics import OUTPUT_ROOM_EVENT
-from matrix.errors import Forbidden
+from matrix.errors import Forbidden, MatrixError
 from matrix.events import Event
 from matrix.identifiers import EventID, UserID
 from matrix.state_keys import StateKey, member_key
@@ -175,6 +176,24 @@ class Announcer:
             event,
             InputRejected(
                 event.room_id, event.event_id, Forbidden.errcode, reason, current_request_id()
+            ),
+        )
+
+    def forgotten(self, record: ForgetRoom) -> None:
+        """A user has forgotten the room."""
+        self._outbox.put(
+            OUTPUT_ROOM_EVENT,
+            record.room_id,
+            RoomForgotten(record.room_id, record.user_id, record.input_id, record.request_id),
+        )
+
+    def not_forgotten(self, record: ForgetRoom, reason: str) -> None:
+        """A user is in the room, and cannot forget it."""
+        self._outbox.put(
+            OUTPUT_ROOM_EVENT,
+            record.room_id,
+            InputRejected(
+                record.room_id, record.input_id, MatrixError.errcode, reason, record.request_id
             ),
         )
 

@@ -1,7 +1,8 @@
 """What was announced of rooms, made again from what is stored, for readers that are rebuilt."""
 
-from collections.abc import Sequence
 from typing import Final
+
+from sqlalchemy.engine import Connection
 
 from base.database import Database
 from components.roomserver.announcing import decode_changes, sender_membership, visibility_before
@@ -17,6 +18,7 @@ from logs.records.room_output import (
     OldEventAdded,
     OutputRoomEvent,
     RedactionApplied,
+    RoomForgotten,
     StateChange,
 )
 from logs.topics import OUTPUT_ROOM_EVENT
@@ -49,22 +51,19 @@ class History:
         # Old snapshots would only push out of memory what the rooms in use need.
         memory = Memory(self._settings)
 
-        def read(reader: Reader, announced: Sequence[KnownEvent]) -> RoomHistoryPage:
-            records = [
-                OUTPUT_ROOM_EVENT.encode(record)
-                for known in announced
-                for record in _records(reader, known)
+        def read(connection: Connection) -> RoomHistoryPage:
+            reader = Reader(memory, connection)
+            announced = EventStore(connection).select_announced(room_id, after_place, most)
+            forgotten = RoomStore(connection).select_forgotten(room_id, after_place, most)
+            placed = [(one.place or 0, _records(reader, one)) for one in announced] + [
+                (place, [RoomForgotten(room_id, user_id, "")]) for place, user_id in forgotten
             ]
-            last = announced[-1].place if len(announced) == most else None
-            return RoomHistoryPage(records, last)
+            placed.sort(key=lambda one: one[0])
+            page = placed[:most]
+            records = [OUTPUT_ROOM_EVENT.encode(record) for _, made in page for record in made]
+            return RoomHistoryPage(records, page[-1][0] if len(page) == most else None)
 
-        return await self._database.read(
-            lambda connection: read(
-                Reader(memory, connection),
-                EventStore(connection).select_announced(room_id, after_place, most),
-            ),
-            heavy=True,
-        )
+        return await self._database.read(read, heavy=True)
 
 
 def _records(reader: Reader, known: KnownEvent) -> list[OutputRoomEvent]:

@@ -3,7 +3,7 @@
 from typing import Final, Literal, NamedTuple
 
 from logs.consumer import Message, Outbox
-from logs.records.room_input import AddState, InputRoomEvent, Transaction
+from logs.records.room_input import AddState, ForgetRoom, InputRoomEvent, Transaction
 from matrix.errors import MatrixError
 from matrix.events import Event, load_event, redacts_of
 from matrix.identifiers import EventID
@@ -25,10 +25,13 @@ class EventInput(NamedTuple):
     request_id: str
 
 
-def read_input(message: Message[InputRoomEvent], outbox: Outbox) -> EventInput | AddState | None:
+Input = EventInput | AddState | ForgetRoom
+
+
+def read_input(message: Message[InputRoomEvent], outbox: Outbox) -> Input | None:
     """Return the input of a record; one that holds no event is rejected."""
     record = message.value
-    if isinstance(record, AddState):
+    if isinstance(record, AddState | ForgetRoom):
         return record
     try:
         version = room_version(record.room_version)

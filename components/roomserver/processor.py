@@ -8,11 +8,11 @@ from sqlalchemy.engine import Connection
 
 from base.tracing import request_id
 from components.roomserver.adding import Adder
-from components.roomserver.inputs import EventInput, read_input
+from components.roomserver.inputs import EventInput, Input, read_input
 from components.roomserver.memory import Memory
 from components.roomserver.writing import Writer
 from logs.consumer import Message, Outbox
-from logs.records.room_input import AddState, InputRoomEvent
+from logs.records.room_input import ForgetRoom, InputRoomEvent
 
 _log: Final = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class RoomProcessor:
         self._memory.clear()
 
 
-def _add_all(adder: Adder, inputs: Sequence[EventInput | AddState | None]) -> None:
+def _add_all(adder: Adder, inputs: Sequence[Input | None]) -> None:
     is_told = _log.isEnabledFor(logging.DEBUG)
     try:
         for one in inputs:
@@ -77,6 +77,9 @@ def _add_all(adder: Adder, inputs: Sequence[EventInput | AddState | None]) -> No
                     event = one.event
                     fields = {"event_id": event.event_id, "room_id": event.room_id}
                     _log.debug("An input was processed", extra=fields)
+            elif isinstance(one, ForgetRoom):
+                request_id.set(one.request_id)
+                adder.forget_room(one)
             elif one is not None:
                 request_id.set("")
                 adder.add_state(one)

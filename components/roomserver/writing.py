@@ -16,7 +16,7 @@ from components.roomserver.store.rooms import RoomStore
 from components.roomserver.stored import KnownEvent, Room
 from internalapi.roomserver import RoomMembership
 from logs.records.room_input import Transaction
-from matrix.identifiers import EventID
+from matrix.identifiers import EventID, RoomID, UserID
 
 
 class Writer(Reader):
@@ -92,6 +92,16 @@ class Writer(Reader):
     def set_membership(self, membership: RoomMembership) -> None:
         """Store where a user stands now."""
         self._memberships[membership.room_id, membership.user_id] = membership
+
+    def membership(self, room_id: RoomID, user_id: UserID) -> str | None:
+        """Return where a user stands in a room; `None` for one who never was in it."""
+        changed = self._memberships.get((room_id, user_id))
+        found = changed or self._rooms_store.select_membership(room_id, user_id)
+        return None if found is None else found.membership
+
+    def set_forgotten(self, room_id: RoomID, user_id: UserID, place: int) -> None:
+        """Note at which place of a room a user forgot it."""
+        self._rooms_store.upsert_forgotten(room_id, user_id, place)
 
     def given_state(self, event_id: EventID) -> tuple[NodeName, bool] | None:
         """Return the state that was given for an event, and whether it is complete."""

@@ -47,4 +47,15 @@ class AddState(msgspec.Struct, frozen=True, tag_field="record", tag="state", omi
     is_last: bool = True
 
 
-InputRoomEvent = AddEvent | AddState
+class ForgetRoom(msgspec.Struct, frozen=True, tag_field="record", tag="forget"):
+    """A local user forgets a room that they have left."""
+
+    room_id: str
+    user_id: str
+    input_id: str
+    """Names this input in the answer to it."""
+    request_id: str = ""
+    """The request that it comes from."""
+
+
+InputRoomEvent = AddEvent | AddState | ForgetRoom

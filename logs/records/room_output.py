@@ -141,6 +141,20 @@ class InviteRetired(msgspec.Struct, frozen=True, tag_field="record", tag="invite
     membership: str
 
 
+class RoomForgotten(msgspec.Struct, frozen=True, tag_field="record", tag="forgotten"):
+    """A local user has forgotten the room: it is as if they had never been in it.
+
+    That ends when they join, knock or are invited again.
+    """
+
+    room_id: str
+    user_id: str
+    event_id: str
+    """The ID of the input that asked for it; it stands where others name their event."""
+    request_id: str = ""
+    """The request that caused this, if one did: for log lines and traces."""
+
+
 OutputRoomEvent = (
     EventAdded
     | OldEventAdded
@@ -151,4 +165,5 @@ OutputRoomEvent = (
     | RedactionWithheld
     | InviteReceived
     | InviteRetired
+    | RoomForgotten
 )

@@ -9,7 +9,13 @@ from sqlalchemy.engine import Connection
 
 from base.database import SelectByKeys, Statement, insert_new_into, upsert_into
 from components.roomserver.state.snapshots import Node, NodeName, decode_node
-from components.roomserver.store.tables import given_states, memberships, rooms, state_nodes
+from components.roomserver.store.tables import (
+    forgotten,
+    given_states,
+    memberships,
+    rooms,
+    state_nodes,
+)
 from components.roomserver.stored import LatestEvent, Room
 from internalapi.roomserver import RoomMembership
 from matrix.identifiers import EventID, RoomID, UserID
@@ -36,6 +42,7 @@ _SELECT_GIVEN: Final = SelectByKeys(
 )
 _UPSERT_GIVEN: Final = upsert_into(given_states, "state", "is_complete")
 _UPSERT_MEMBERSHIP: Final = upsert_into(memberships, "membership", "event_id")
+_UPSERT_FORGOTTEN: Final = upsert_into(forgotten, "place")
 _SELECT_MEMBERSHIP: Final = Statement(
     sa.select(memberships.c.membership, memberships.c.event_id).where(
         memberships.c.room_id == sa.bindparam("room"),
@@ -128,6 +135,21 @@ class RoomStore:
                 for one in changed
             ),
         )
+
+    def upsert_forgotten(self, room_id: str, user_id: str, place: int) -> None:
+        """Note at which place of a room a user forgot it."""
+        values = {"room_id": room_id, "user_id": user_id, "place": place}
+        _UPSERT_FORGOTTEN.run(self._connection, values)
+
+    def select_forgotten(self, room_id: str, after: int, limit: int) -> list[tuple[int, str]]:
+        """Return the first places after this one where users forgot the room, with them."""
+        query = (
+            sa.select(forgotten.c.place, forgotten.c.user_id)
+            .where(forgotten.c.room_id == room_id, forgotten.c.place > after)
+            .order_by(forgotten.c.place)
+            .limit(limit)
+        )
+        return [(row.place, row.user_id) for row in self._connection.execute(query)]
 
     def select_membership(self, room_id: RoomID, user_id: UserID) -> RoomMembership | None:
         """Return where a user stands in a room."""

@@ -88,6 +88,16 @@ memberships: Final = sa.Table(
     sa.Index("memberships_by_user", "user_id", "membership"),
     sqlite_with_rowid=False,
 )
+forgotten: Final = sa.Table(
+    "forgotten",
+    metadata,
+    sa.Column("room_id", sa.Text, primary_key=True),
+    sa.Column("user_id", sa.Text, primary_key=True),
+    # The place among what was announced of the room: what comes after it may end it.
+    sa.Column("place", sa.BigInteger, nullable=False),
+    sa.Index("forgotten_in_order", "room_id", "place"),
+    sqlite_with_rowid=False,
+)
 aliases: Final = sa.Table(
     "aliases",
     metadata,
