@@ -31,6 +31,7 @@ def without_hindrances() -> dict[str, Any]:
             "registration_rate_per_address": None,
             "request_rate_per_user": None,
             "login_token_rate_per_user": None,
+            "report_rate_per_user": None,
         },
         "clientapi": {
             "send_rate_per_user": None,

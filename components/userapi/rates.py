@@ -13,6 +13,7 @@ class Rates:
         self._login_account = limiter_of(settings.login_rate_per_account, clock)
         self._login_tokens = limiter_of(settings.login_token_rate_per_user, clock)
         self._requests = limiter_of(settings.request_rate_per_user, clock)
+        self._reports = limiter_of(settings.report_rate_per_user, clock)
         self._registration_address = limiter_of(settings.registration_rate_per_address, clock)
 
     def check_login(self, address: str) -> None:
@@ -30,6 +31,10 @@ class Rates:
     def check_login_token(self, user_id: str) -> None:
         """Count a token that a user asks for to let another device in."""
         check(self._login_tokens, user_id)
+
+    def check_report(self, user_id: str) -> None:
+        """Count a report of a user."""
+        check(self._reports, user_id)
 
     def check_request(self, key: str) -> None:
         """Count a request of a user, or of an address where no user is known yet."""

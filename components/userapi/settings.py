@@ -124,6 +124,12 @@ class UserApiSettings(msgspec.Struct, frozen=True):
     """Registrations, and questions whether a name or token is valid, from one address."""
     login_token_rate_per_user: Rate | None = Rate(per_second=0.02, burst=5)
     """Tokens for further devices that one user asks for."""
+    report_rate_per_user: Rate | None = Rate(per_second=0.1, burst=20)
+    """Reports of one user."""
+    report_reason_characters_max: int = 10_000
+    """Characters of the reason of a report."""
+    reports_max: int = 100_000
+    """Reports that are kept for the administrators; the oldest ones make room."""
     request_rate_per_user: Rate | None = Rate(per_second=10, burst=100)
     """Searches in the directory, changes of push rules, OpenID tokens and the like by one user,
     and refreshed access tokens for one address."""

@@ -24,9 +24,11 @@ class ServerRoutes:
         requesters: Requesters,
         settings: UserApiSettings,
         default_room_version: str,
+        forget_when_leaving: bool,
     ) -> None:
         self._requesters = requesters
         self._default_room_version = default_room_version
+        self._forget_when_leaving = forget_when_leaving
         self._well_known = settings.well_known
         self._support = settings.support
         self._is_issuing = settings.login_tokens
@@ -74,7 +76,7 @@ class ServerRoutes:
             "m.profile_fields": {"enabled": True},
             "m.3pid_changes": {"enabled": False},
             "m.get_login_token": {"enabled": self._is_issuing and not requester.is_guest},
-            "m.forget_forced_upon_leave": {"enabled": False},
+            "m.forget_forced_upon_leave": {"enabled": self._forget_when_leaving},
         }
         if requester.is_admin:
             capabilities["m.account_moderation"] = {"suspend": True, "lock": True}

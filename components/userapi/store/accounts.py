@@ -7,7 +7,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from base.database import Database, Statement, insert, insert_for, insert_into
+from base.database import Database, SelectByKeys, Statement, insert, insert_for, insert_into
 from components.userapi.store.directory import index_user
 from components.userapi.store.interactive import delete_session
 from components.userapi.store.outgoing import OutgoingStore
@@ -38,6 +38,9 @@ _SELECT_ACCOUNT: Final = Statement(
         accounts.c.is_locked,
         accounts.c.is_suspended,
     ).where(accounts.c.user_id == sa.bindparam("of_user"))
+)
+_SELECT_GUESTS: Final = SelectByKeys(
+    sa.select(accounts.c.user_id).where(accounts.c.is_guest), accounts.c.user_id
 )
 _INSERT_ACCOUNT: Final = Statement(
     lambda dialect: (
@@ -133,6 +136,14 @@ class AccountStore:
             for password_hash, *flags in _SELECT_ACCOUNT.run(connection, {"of_user": user_id}):
                 return Account(password_hash, *map(bool, flags))
             return None
+
+        return await self._database.read(select)
+
+    async def select_guests(self, user_ids: Collection[UserID]) -> set[UserID]:
+        """Return those of the users who are guests."""
+
+        def select(connection: Connection) -> set[UserID]:
+            return {row[0] for row in _SELECT_GUESTS.rows(connection, user_ids)}
 
         return await self._database.read(select)
 

@@ -134,6 +134,31 @@ interactive_sessions: Final = sa.Table(
     sa.Column("expires_at_ms", sa.BigInteger, nullable=False, index=True),
 )
 
+# What users have reported: `kind` is event, room or user.
+reports: Final = sa.Table(
+    "reports",
+    _metadata,
+    sa.Column(
+        "report_id",
+        # Only an INTEGER counts by itself in SQLite.
+        sa.BigInteger().with_variant(sa.Integer, "sqlite"),
+        primary_key=True,
+    ),
+    sa.Column("received_ms", sa.BigInteger, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("user_id", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("room_id", sa.Text),
+    sa.Column("event_id", sa.Text),
+    # Who sent the event, or the user who is reported.
+    sa.Column("sender", sa.Text),
+    sa.Column("event_json", sa.LargeBinary),
+    sa.Column("room_name", sa.Text),
+    sa.Column("canonical_alias", sa.Text),
+    sa.Index("reports_by_kind", "kind", "report_id"),
+    sqlite_autoincrement=True,
+)
+
 # What OutputClientData has yet to be told. Numbers count per partition without holes; a number
 # is taken inside the transaction, so their order is the order of the commits.
 outgoing: Final = sa.Table(
