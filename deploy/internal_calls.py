@@ -15,7 +15,15 @@ from internalapi.clientapi import Departures
 from internalapi.process import Process, ProcessStatus
 from internalapi.roomserver import RoomDirectory, RoomQueries
 from internalapi.transport import CallMetrics, Replicas, api_client, open_session
-from internalapi.userapi import Accounts, Authentication, CurrentTokens, Filters, Profiles
+from internalapi.userapi import (
+    AccountData,
+    Accounts,
+    Authentication,
+    CurrentTokens,
+    Filters,
+    Profiles,
+    Reports,
+)
 
 P = TypeVar("P")
 
@@ -28,6 +36,8 @@ class UserApis(NamedTuple):
     accounts: Accounts
     profiles: Profiles
     filters: Filters
+    account_data: AccountData
+    reports: Reports
 
 
 class RoomApis(NamedTuple):
@@ -64,6 +74,8 @@ class InternalCalls:
             call("userapi", Accounts),
             call("userapi", Profiles),
             call("userapi", Filters),
+            call("userapi", AccountData),
+            call("userapi", Reports),
         )
 
     def rooms(self) -> RoomApis:

@@ -75,10 +75,12 @@ TABLE: Final = (
     Line("userapi", f"{_CLIENT}/{{login,logout,pushrules,refresh,register,thirdparty}}/**"),
     Line("userapi", f"{_CLIENT}/{{user,user_directory,voip}}/**"),
     Line("userapi", f"{_CLIENT}/profile/**", READS),
+    Line("userapi", f"{_CLIENT}/users/*/report"),
     Line("userapi", "/_synapse/admin/**"),
     # The names of members are part of the state of their rooms.
     Line("clientapi", f"{_CLIENT}/profile/**", OTHERS),
     Line("clientapi", f"{_CLIENT}/{{createRoom,directory,join,knock,publicRooms}}/**"),
+    Line("clientapi", f"{_CLIENT}/mutual_rooms"),
     Line("clientapi", f"{_ROOM}/{{ban,forget,invite,join,kick,leave,unban,upgrade}}"),
     Line("clientapi", f"{_ROOM}/{{aliases,read_markers,receipt,redact,send,typing}}/**"),
     Line("clientapi", f"{_ROOM}/state/**", OTHERS),
@@ -86,6 +88,7 @@ TABLE: Final = (
     Line("syncapi", f"{_ROOM}/{{context,event,joined_members,members,messages}}/**"),
     Line("syncapi", f"{_ROOM}/{{hierarchy,report,timestamp_to_event}}/**"),
     Line("syncapi", f"{_CLIENT}/room_summary/*"),
+    Line("syncapi", f"{_ROOM}/{{relations,threads}}/**"),
     Line("syncapi", f"{_ROOM}/state/**", READS),
 )
 

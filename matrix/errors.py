@@ -174,6 +174,12 @@ class GuestAccessForbidden(Forbidden):
     errcode = "M_GUEST_ACCESS_FORBIDDEN"
 
 
+class InviteBlocked(Forbidden):
+    """The user does not want to be invited."""
+
+    errcode = "M_INVITE_BLOCKED"
+
+
 class UserDeactivated(Forbidden):
     """The account has been deactivated."""
 

@@ -9,9 +9,12 @@ from base.metrics import Source, sizes_of
 from components.clientapi.aliases import AliasService
 from components.clientapi.creation_request import CreationParser
 from components.clientapi.departures import DepartureService
+from components.clientapi.forgetting import RoomForgetting
+from components.clientapi.guests import GuestRemoval
 from components.clientapi.markers import MarkerWriter
 from components.clientapi.member_profiles import MemberProfiles
 from components.clientapi.memberships import MembershipService
+from components.clientapi.mutual_rooms import MutualRooms
 from components.clientapi.outcomes import Outcomes
 from components.clientapi.profile_changes import ProfileChanges
 from components.clientapi.rates import Rates
@@ -24,6 +27,7 @@ from components.clientapi.routes.directory import DirectoryRoutes
 from components.clientapi.routes.events import EventRoutes
 from components.clientapi.routes.markers import MarkerRoutes
 from components.clientapi.routes.memberships import MembershipRoutes
+from components.clientapi.routes.mutual_rooms import MutualRoomRoutes
 from components.clientapi.routes.profiles import ProfileRoutes
 from components.clientapi.routes.rooms import RoomRoutes
 from components.clientapi.sending import EventSender
@@ -33,7 +37,7 @@ from components.clientapi.transactions import Transactions
 from components.clientapi.upgrades import RoomUpgrades
 from internalapi.clientapi import Departures
 from internalapi.roomserver import RoomDirectory, RoomQueries
-from internalapi.userapi import Accounts, Authentication, Profiles
+from internalapi.userapi import AccountData, Accounts, Authentication, Profiles
 from logs.log import Log
 from matrix.identifiers import ServerName
 from matrix.room_versions import room_version
@@ -63,6 +67,7 @@ def build(
     authentication: Authentication,
     profiles: Profiles,
     accounts: Accounts,
+    account_data: AccountData,
     server_name: ServerName,
     key: SigningKey,
     clock: Clock,
@@ -95,12 +100,14 @@ def build(
         sender=sender,
         requesters=Requesters(authentication),
         rates=Rates(settings, clock),
-        member_profiles=MemberProfiles(profiles, accounts, server_name),
+        member_profiles=MemberProfiles(profiles, accounts, account_data, server_name),
         aliases=AliasService(sender, directory, server_name),
         server_name=server_name,
         settings=settings,
         transactions=Transactions(settings.remembered_transactions),
         markers=MarkerWriter(rooms=rooms, log=log, clock=clock),
+        forgetting=RoomForgetting(log, outcomes, settings),
+        guests=GuestRemoval(sender, rooms, accounts, server_name, settings.guests_removed_at_once),
     )
     router = Router()
     _add_events_and_memberships(parts, router)
@@ -133,6 +140,8 @@ class _Parts(NamedTuple):
     settings: ClientApiSettings
     transactions: Transactions
     markers: MarkerWriter
+    forgetting: RoomForgetting
+    guests: GuestRemoval
 
 
 def _add_events_and_memberships(parts: _Parts, router: Router) -> None:
@@ -140,24 +149,33 @@ def _add_events_and_memberships(parts: _Parts, router: Router) -> None:
         sender=parts.sender,
         profiles=parts.member_profiles,
         restricted_joins=RestrictedJoins(parts.sender, parts.rooms, parts.server_name),
+        forgetting=parts.forgetting,
+        guests=parts.guests,
         rates=parts.rates,
     )
     MembershipRoutes(
-        requesters=parts.requesters, memberships=memberships, aliases=parts.aliases
+        requesters=parts.requesters,
+        memberships=memberships,
+        aliases=parts.aliases,
+        forget_when_leaving=parts.settings.forget_when_leaving,
     ).add_to(router)
     EventRoutes(
         requesters=parts.requesters,
         sender=parts.sender,
         transactions=parts.transactions,
-        redactions=RedactionService(parts.sender, parts.rooms, parts.server_name),
+        redactions=RedactionService(parts.sender, parts.rooms, parts.server_name, parts.guests),
         relations=RelationChecks(parts.rooms),
-        state_changes=StateChanges(parts.sender, memberships, parts.aliases),
+        state_changes=StateChanges(parts.sender, memberships, parts.aliases, parts.guests),
         markers=parts.markers,
         rates=parts.rates,
     ).add_to(router)
 
 
 def _add_rooms_and_directory(parts: _Parts, default_room_version: str, router: Router) -> None:
+    MutualRoomRoutes(
+        requesters=parts.requesters,
+        mutual_rooms=MutualRooms(parts.rooms, parts.settings.max_mutual_rooms_page),
+    ).add_to(router)
     RoomRoutes(
         requesters=parts.requesters,
         parser=CreationParser(parts.server_name, default_room_version, parts.settings),

@@ -2,14 +2,15 @@
 
 from typing import Any, Final
 
-from internalapi.userapi import Accounts, Profiles
-from matrix.errors import BadJson, Forbidden, InvalidParam, NotFound
+from internalapi.userapi import AccountData, Accounts, Profiles
+from matrix.errors import BadJson, Forbidden, InvalidParam, InviteBlocked, NotFound
 from matrix.identifiers import ServerName, UserID, server_of
 
 DISPLAYNAME_CHARACTERS_MAX: Final = 256
 AVATAR_URL_CHARACTERS_MAX: Final = 1000
 MEMBER_FIELDS: Final = ("displayname", "avatar_url")
 """The profile fields that member events repeat."""
+_INVITE_PERMISSION: Final = "m.invite_permission_config"
 
 
 def checked_member_field(name: str, value: Any) -> str | None:
@@ -35,9 +36,16 @@ def checked_member_field(name: str, value: Any) -> str | None:
 class MemberProfiles:
     """The profiles of local users, as far as member events tell of them."""
 
-    def __init__(self, profiles: Profiles, accounts: Accounts, server_name: ServerName) -> None:
+    def __init__(
+        self,
+        profiles: Profiles,
+        accounts: Accounts,
+        account_data: AccountData,
+        server_name: ServerName,
+    ) -> None:
         self._profiles = profiles
         self._accounts = accounts
+        self._account_data = account_data
         self._server_name = server_name
 
     def is_local(self, user_id: UserID) -> bool:
@@ -55,8 +63,16 @@ class MemberProfiles:
         return {name: value for name in MEMBER_FIELDS if (value := profile.get(name))}
 
     async def require_invitable(self, user_id: UserID) -> None:
-        """Raise `NotFound` for a local user who does not exist, `Forbidden` for a remote one."""
+        """Raise `NotFound` for a local user who does not exist, `Forbidden` for a remote one.
+
+        Raises `InviteBlocked` for one who blocks invites ("Invite permission").
+        """
         if not self.is_local(user_id):
             raise Forbidden(f"{user_id} cannot be invited: this server does not federate.")
         if not await self._accounts.query_account_exists(user_id=user_id):
             raise NotFound(f"There is no user {user_id}.")
+        config = await self._account_data.query_account_data(
+            user_id=user_id, room_id=None, data_type=_INVITE_PERMISSION
+        )
+        if config is not None and config.get("default_action") == "block":
+            raise InviteBlocked(f"{user_id} does not want to be invited.")

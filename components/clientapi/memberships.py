@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from components.clientapi.current_state import GUEST_ACCESS, State, field_of, membership_of
+from components.clientapi.forgetting import RoomForgetting, UserStillInRoom
+from components.clientapi.guests import GuestRemoval
 from components.clientapi.member_profiles import (
     MEMBER_FIELDS,
     MemberProfiles,
@@ -18,16 +20,12 @@ from components.clientapi.restricted_joins import RestrictedJoins, is_restricted
 from components.clientapi.sending import Draft, EventSender
 from components.clientapi.suspension import require_active
 from internalapi.userapi import Requester
-from matrix.errors import BadJson, Forbidden, GuestAccessForbidden, MatrixError, NotFound
+from matrix.errors import BadJson, Forbidden, GuestAccessForbidden, NotFound
 from matrix.identifiers import EventID, RoomID, UserID
 from matrix.state_keys import CREATE, JOIN_RULES, POWER_LEVELS, member_key
 
 _SET_BY_SERVERS: Final = frozenset({"membership", "join_authorised_via_users_server"})
 _IN_ROOM: Final = frozenset({"join", "invite", "knock"})
-
-
-class UserStillInRoom(MatrixError):
-    """The user has not left the room."""
 
 
 class MembershipService:
@@ -44,11 +42,15 @@ class MembershipService:
         sender: EventSender,
         profiles: MemberProfiles,
         restricted_joins: RestrictedJoins,
+        forgetting: RoomForgetting,
+        guests: GuestRemoval,
         rates: Rates,
     ) -> None:
         self._sender = sender
         self._profiles = profiles
         self._restricted_joins = restricted_joins
+        self._forgetting = forgetting
+        self._guests = guests
         self._rates = rates
 
     async def join(
@@ -77,7 +79,10 @@ class MembershipService:
         granted: dict[str, Any] = {}
         if membership not in ("join", "invite"):
             granted = await self._grant(room_id, state, user_id)
-        return await self._send_own(requester, room_id, "join", {**_given(content), **granted})
+        event_id = await self._send_own(requester, room_id, "join", {**_given(content), **granted})
+        if requester.is_guest:
+            await self._guests.remove_if_closed(room_id, user_id)
+        return event_id
 
     async def _grant(self, room_id: RoomID, state: State, user_id: UserID) -> dict[str, Any]:
         """Return what the join of one who is not invited needs in its event."""
@@ -195,14 +200,18 @@ class MembershipService:
                 raise Forbidden("Nobody invites or bans themselves.")
         raise _unknown_membership()
 
-    async def check_forgettable(self, requester: Requester, room_id: RoomID) -> None:
-        """Raise `UserStillInRoom` unless the requester has left, `NotFound` if never in it."""
+    async def forget(self, requester: Requester, room_id: RoomID) -> None:
+        """Let the requester forget a room that they have left.
+
+        Raises `UserStillInRoom`, and `NotFound` where they have never been.
+        """
         state = await self._sender.state(room_id, [member_key(requester.user_id)])
         membership = membership_of(state, requester.user_id)
         if membership is None:
             raise NotFound("You have never been in this room.")
         if membership in _IN_ROOM:
             raise UserStillInRoom(f"User {requester.user_id} is in room {room_id}.")
+        await self._forgetting.forget(room_id, requester.user_id)
 
     async def _state_of_both(self, requester: Requester, room_id: RoomID, target: UserID) -> State:
         """Return the memberships that decide what one user does to another."""

@@ -22,6 +22,7 @@ from logs.records.room_output import (
     OutputRoomEvent,
     RedactionApplied,
     RedactionWithheld,
+    RoomForgotten,
     SoftFailed,
 )
 from logs.topics import OUTPUT_ROOM_EVENT
@@ -111,8 +112,8 @@ class Outcomes:
         """Let a follower know of all that happens in rooms, before those who wait are told."""
         self._follower = follower
 
-    def expect(self, event_id: EventID) -> asyncio.Future[Outcome]:
-        """Return the future outcome of an event that is about to be appended.
+    def expect(self, event_id: str) -> asyncio.Future[Outcome]:
+        """Return the future outcome of an event, or another input, that is about to be appended.
 
         Raises `LimitExceeded` when too many are under way, or more than a few and verdicts take
         too long: the room server lags behind; and `Unavailable` as long as verdicts are not read.
@@ -150,7 +151,7 @@ class Outcomes:
         for reason, count in self._overloads.items():
             yield Reading(OVERLOADS, (reason,), count)
 
-    def forget(self, event_id: EventID) -> None:
+    def forget(self, event_id: str) -> None:
         """Nobody waits for this event any more."""
         self._waiting.pop(event_id, None)
 
@@ -187,7 +188,7 @@ class Outcomes:
             # A newer server may write kinds that this one does not know: they have no outcome.
             return
         match record:
-            case EventAdded() | RedactionWithheld():
+            case EventAdded() | RedactionWithheld() | RoomForgotten():
                 outcome = Outcome(EventID(record.event_id))
             case InputRepeated():
                 outcome = Outcome(EventID(record.first_event_id))

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from components.clientapi.current_state import levels_of, membership_of
+from components.clientapi.current_state import GUEST_ACCESS, levels_of, membership_of
+from components.clientapi.guests import GuestRemoval
 from components.clientapi.sending import Draft, EventSender
 from components.clientapi.suspension import require_active
 from internalapi.roomserver import RoomQueries
@@ -22,7 +23,14 @@ class RedactionService:
     each redacts only their own is the duty of the client-server API (`/redact`).
     """
 
-    def __init__(self, sender: EventSender, rooms: RoomQueries, server_name: ServerName) -> None:
+    def __init__(
+        self,
+        sender: EventSender,
+        rooms: RoomQueries,
+        server_name: ServerName,
+        guests: GuestRemoval,
+    ) -> None:
+        self._guests = guests
         self._sender = sender
         self._rooms = rooms
         self._server_name = server_name
@@ -40,8 +48,8 @@ class RedactionService:
         Raises `NotFound` for an event that is not known in the room, `Forbidden`, and
         `UserSuspended` for what others sent.
         """
-        await self._check(requester, room_id, target_id)
-        return await self._sender.send(
+        target = await self._check(requester, room_id, target_id)
+        event_id = await self._sender.send(
             room_id,
             Draft(
                 "m.room.redaction",
@@ -51,8 +59,18 @@ class RedactionService:
                 transaction=transaction,
             ),
         )
+        if target.state_key is not None and target.state_tuple == GUEST_ACCESS:
+            await self._remove_guests(room_id, target_id)
+        return event_id
 
-    async def _check(self, requester: Requester, room_id: RoomID, target_id: EventID) -> None:
+    async def _remove_guests(self, room_id: RoomID, redacted: EventID) -> None:
+        """Let all guests leave if the room was open to them by the event without its content."""
+        state = await self._sender.state(room_id, [GUEST_ACCESS])
+        held = state.get(GUEST_ACCESS)
+        if held is not None and held.event_id == redacted:
+            await self._guests.remove_all(room_id)
+
+    async def _check(self, requester: Requester, room_id: RoomID, target_id: EventID) -> Event:
         user_id = requester.user_id
         state = await self._sender.state(room_id, [CREATE, POWER_LEVELS, member_key(user_id)])
         # First, so that nobody outside learns which events there are.
@@ -65,13 +83,14 @@ class RedactionService:
         if target.type == "m.room.create":
             raise Forbidden("The create event of a room cannot be redacted.")
         if target.sender == user_id:
-            return
+            return target
         require_active(requester)
         if self._is_administered(requester, target):
-            return
+            return target
         levels = levels_of(state)
         if levels.user(user_id) < levels.redact:
             raise Forbidden(f"Redacting what others sent needs the power level {levels.redact}.")
+        return target
 
     def _is_administered(self, requester: Requester, target: Event) -> bool:
         return requester.is_admin and server_of(target.sender) == self._server_name

@@ -26,6 +26,12 @@ class ClientApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     """Most state events that the creation of a room may bring along."""
     rooms_updated_at_once: int = 10
     """Rooms in which a new display name or avatar is announced at the same time."""
+    forget_when_leaving: bool = False
+    """Whether who leaves a room forgets it, as if they had asked for that, too."""
+    max_mutual_rooms_page: int = 1000
+    """Most rooms that one page of the rooms shared with another user shows."""
+    guests_removed_at_once: int = 10
+    """Guests who leave a room at the same time when it is closed to them."""
     max_public_rooms_page: int = 500
     """Most rooms that one page of the directory of public rooms shows."""
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.clientapi.aliases import AliasService
-from components.clientapi.current_state import membership_of
+from components.clientapi.current_state import GUEST_ACCESS, membership_of
+from components.clientapi.guests import GuestRemoval
 from components.clientapi.memberships import MembershipService
 from components.clientapi.sending import Draft, EventSender
 from components.clientapi.suspension import require_active
@@ -19,11 +20,16 @@ class StateChanges:
     """Sets state, through the checks that the type of the event asks for."""
 
     def __init__(
-        self, sender: EventSender, memberships: MembershipService, aliases: AliasService
+        self,
+        sender: EventSender,
+        memberships: MembershipService,
+        aliases: AliasService,
+        guests: GuestRemoval,
     ) -> None:
         self._sender = sender
         self._memberships = memberships
         self._aliases = aliases
+        self._guests = guests
 
     async def put(
         self,
@@ -43,7 +49,17 @@ class StateChanges:
             target = parse_user_id(state_key)
             return await self._memberships.set_membership(requester, room_id, target, content)
         require_active(requester)
-        present = await self._present(requester, room_id, (event_type, state_key), content)
+        event_id = await self._set(requester, room_id, (event_type, state_key), content)
+        if (event_type, state_key) == GUEST_ACCESS:
+            # Also where nothing changed: an earlier request may have come only so far.
+            await self._guests.remove_where_closed(room_id)
+        return event_id
+
+    async def _set(
+        self, requester: Requester, room_id: RoomID, key: StateKey, content: Mapping[str, Any]
+    ) -> EventID:
+        event_type, state_key = key
+        present = await self._present(requester, room_id, key, content)
         if present is not None:
             return present
         if event_type == "m.room.canonical_alias" and not state_key:

@@ -19,11 +19,17 @@ class MembershipRoutes:
     """The endpoints that change memberships."""
 
     def __init__(
-        self, *, requesters: Requesters, memberships: MembershipService, aliases: AliasService
+        self,
+        *,
+        requesters: Requesters,
+        memberships: MembershipService,
+        aliases: AliasService,
+        forget_when_leaving: bool,
     ) -> None:
         self._requesters = requesters
         self._memberships = memberships
         self._aliases = aliases
+        self._forget_when_leaving = forget_when_leaving
 
     def add_to(self, router: Router) -> None:
         """Add the routes."""
@@ -64,12 +70,14 @@ class MembershipRoutes:
         room_id = parse_room_id(request.path["room_id"])
         content = _reason(await request.fields(allow_empty=True))
         await self._memberships.leave(requester, room_id, content)
+        if self._forget_when_leaving:
+            await self._memberships.forget(requester, room_id)
         return empty_response()
 
     async def _forget(self, request: Request) -> Response:
         requester = await self._requesters.member(request)
         room_id = parse_room_id(request.path["room_id"])
-        await self._memberships.check_forgettable(requester, room_id)
+        await self._memberships.forget(requester, room_id)
         return empty_response()
 
     async def _invite(self, request: Request) -> Response:

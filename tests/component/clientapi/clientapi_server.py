@@ -248,6 +248,7 @@ def _build_replica(log: Log, rooms: RoomServer, users: UserApi, options: Options
         authentication=users.authentication,
         profiles=users.profiles,
         accounts=users.accounts,
+        account_data=users.account_data,
         server_name=SERVER_NAME,
         key=KEY,
         clock=options.clock,

@@ -152,6 +152,7 @@ async def two_replicas(
                 authentication=accounts,
                 filters=accounts,
                 aliases=accounts,
+                reports=accounts,
             )
             replica = Replica(log, sync, accounts, clock)
             replicas.append(replica)

@@ -16,10 +16,10 @@ from base.http.testing import Answer
 from base.tasks import Tasks
 from components.syncapi.component import SCHEMA, SyncApi, build
 from components.syncapi.settings import SyncApiSettings
-from internalapi.userapi import Requester
+from internalapi.userapi import NewReport, Requester
 from logs.embedded import EmbeddedLog
 from logs.log import Origin, Outgoing, Position
-from logs.records.client_data import AccountDataChanged
+from logs.records.client_data import AccountDataChanged, OutputClientData
 from logs.records.receipts import OutputReceipt
 from logs.records.room_input import Transaction
 from logs.records.room_output import (
@@ -38,9 +38,9 @@ from logs.topics import (
     TOPICS,
 )
 from matrix.building import build_event
-from matrix.errors import NotFound, UnknownToken
+from matrix.errors import MatrixError, NotFound, UnknownToken
 from matrix.events import Event
-from matrix.identifiers import DeviceID, EventID, RoomID, UserID
+from matrix.identifiers import DeviceID, EventID, RoomAlias, RoomID, UserID
 from matrix.redaction import redact
 from matrix.room_versions import room_version
 from matrix.signing import SigningKey
@@ -59,12 +59,26 @@ class Accounts:
 
     def __init__(self) -> None:
         self.filters: dict[str, dict[str, Any]] = {}
+        self.refused: dict[str, MatrixError] = {}
+        """By access token why it is good no longer."""
+        self.guests: set[str] = set()
+        self.aliases: dict[str, RoomID] = {}
+        self.reports: list[NewReport] = []
 
     async def query_token(self, *, access_token: str) -> Requester:
         user_id, _, device_id = access_token.partition("/")
         if not user_id.startswith("@"):
             raise UnknownToken
-        return Requester(UserID(user_id), DeviceID(device_id or "PHONE"))
+        if access_token in self.refused:
+            raise self.refused[access_token]
+        is_guest = user_id in self.guests
+        return Requester(UserID(user_id), DeviceID(device_id or "PHONE"), is_guest=is_guest)
+
+    async def perform_add_report(self, *, report: NewReport) -> None:
+        self.reports.append(report)
+
+    async def query_alias(self, *, alias: RoomAlias) -> RoomID | None:
+        return self.aliases.get(alias)
 
     async def query_filter(self, *, user_id: UserID, filter_id: str) -> dict[str, Any]:
         del user_id
@@ -82,6 +96,10 @@ class Room:
         self.latest: Event | None = None
         self.visibility = "shared"
         self._now = NOW_MS - 50_000
+
+    def rewind(self, milliseconds: int) -> None:
+        """Let what comes next be sent earlier than it would be; by a negative number, later."""
+        self._now -= milliseconds
 
     def build(
         self,
@@ -219,9 +237,14 @@ class House:
         self, user_id: str, kind: str, content: Any, room_id: str | None = None
     ) -> None:
         """Announce account data."""
-        record = AccountDataChanged(user_id, kind, orjson.dumps(content), room_id)
+        await self.put_client_data(
+            AccountDataChanged(user_id, kind, orjson.dumps(content), room_id)
+        )
+
+    async def put_client_data(self, record: OutputClientData) -> None:
+        """Announce what concerns a user."""
         await self.log.append(
-            OUTPUT_CLIENT_DATA.name, [Outgoing(user_id, OUTPUT_CLIENT_DATA.encode(record))]
+            OUTPUT_CLIENT_DATA.name, [Outgoing(record.user_id, OUTPUT_CLIENT_DATA.encode(record))]
         )
 
     async def move_receipts(self, *records: OutputReceipt) -> None:
@@ -250,8 +273,11 @@ class House:
             while not self.sync_api.is_waiting(user_id):  # noqa: ASYNC110 (nothing announces it)
                 await asyncio.sleep(0)
 
-    async def get(self, token: str, path: str, **query: Any) -> Answer:
-        """Ask as a user, with a query of strings, numbers, booleans, and filters as objects."""
+    async def get(self, token: str, path: str, *, version: str = "v3", **query: Any) -> Answer:
+        """Ask as a user, with a query of strings, numbers, booleans, and filters as objects.
+
+        Without a token as nobody.
+        """
         texts = {
             name.rstrip("_"): orjson.dumps(value).decode()
             if isinstance(value, dict)
@@ -261,8 +287,13 @@ class House:
             for name, value in query.items()
             if value is not None
         }
-        target = f"/_matrix/client/v3/{path}" + (f"?{urlencode(texts)}" if texts else "")
-        return await self._client.as_user(token).request("GET", target)
+        target = f"/_matrix/client/{version}/{path}" + (f"?{urlencode(texts)}" if texts else "")
+        client = self._client.as_user(token) if token else self._client
+        return await client.request("GET", target)
+
+    async def post(self, token: str, path: str, body: Any) -> Answer:
+        """Send something as a user."""
+        return await self._client.as_user(token).post(f"/_matrix/client/v3/{path}", body)
 
     async def sync(self, token: str, since: str | None = None, **query: Any) -> dict[str, Any]:
         """Return the answer of /sync."""
@@ -306,6 +337,8 @@ async def running_house(
         clock=clock,
         authentication=accounts,
         filters=accounts,
+        aliases=accounts,
+        reports=accounts,
     )
     try:
         async with Tasks() as tasks:

@@ -1,0 +1,95 @@
+"""Guests leave rooms that are no longer open to them (client-server API, "Guest Access")."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Final
+
+from components.clientapi.current_state import GUEST_ACCESS, field_of, membership_of
+from components.clientapi.sending import Draft, EventSender
+from internalapi.roomserver import RoomQueries
+from internalapi.userapi import Accounts
+from logs.log import LogOutage
+from matrix.errors import Forbidden, LimitExceeded, Unavailable
+from matrix.identifiers import RoomID, ServerName, UserID, server_of
+from matrix.state_keys import member_key
+
+_ASKED_AT_ONCE: Final = 500
+_ROOM_CLOSED: Final = "Guests can no longer be in this room."
+
+
+class GuestRemoval:
+    """Takes this server's guests out of rooms."""
+
+    def __init__(
+        self,
+        sender: EventSender,
+        rooms: RoomQueries,
+        accounts: Accounts,
+        server_name: ServerName,
+        at_once: int,
+    ) -> None:
+        self._sender = sender
+        self._rooms = rooms
+        self._accounts = accounts
+        self._server_name = server_name
+        self._at_once = at_once
+
+    async def remove_where_closed(self, room_id: RoomID) -> None:
+        """Let all guests leave a room unless they can join it; again is without harm.
+
+        Raises what sending raises: then it has to be done again.
+        """
+        if not await self._is_open(room_id):
+            await self.remove_all(room_id)
+
+    async def remove_all(self, room_id: RoomID) -> None:
+        """Let all guests leave a room. Raises what sending raises."""
+        guests = iter(await self._guests_in(room_id))
+        outages: list[Exception] = []
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._at_once):
+                group.create_task(self._remove_some(room_id, guests, outages))
+        if outages:
+            raise outages[0]
+
+    async def remove_if_closed(self, room_id: RoomID, guest: UserID) -> None:
+        """Let one guest leave a room that was closed while they joined it."""
+        if not await self._is_open(room_id):
+            await self._remove(room_id, guest)
+
+    async def _is_open(self, room_id: RoomID) -> bool:
+        state = await self._sender.state(room_id, [GUEST_ACCESS])
+        return bool(field_of(state, GUEST_ACCESS, "guest_access") == "can_join")
+
+    async def _guests_in(self, room_id: RoomID) -> list[UserID]:
+        joined = await self._rooms.query_members(room_id=room_id, membership="join")
+        local = [one for one in joined if server_of(one) == self._server_name]
+        guests: list[UserID] = []
+        for start in range(0, len(local), _ASKED_AT_ONCE):
+            asked = local[start : start + _ASKED_AT_ONCE]
+            guests += await self._accounts.query_guests(user_ids=asked)
+        return guests
+
+    async def _remove_some(
+        self, room_id: RoomID, guests: Iterator[UserID], outages: list[Exception]
+    ) -> None:
+        """Remove guests until none remains, or one meets an outage, which others would meet."""
+        for guest in guests:
+            try:
+                await self._remove(room_id, guest)
+            except (Unavailable, LimitExceeded, LogOutage) as outage:
+                outages.append(outage)
+            if outages:
+                return
+
+    async def _remove(self, room_id: RoomID, guest: UserID) -> None:
+        state = await self._sender.state(room_id, [member_key(guest)])
+        if membership_of(state, guest) != "join":
+            return
+        content = {"membership": "leave", "reason": _ROOM_CLOSED}
+        draft = Draft("m.room.member", guest, content, state_key=guest)
+        try:
+            await self._sender.send(room_id, draft)
+        except Forbidden:
+            # They have left meanwhile, or were banned: otherwise they would be let out.
+            return

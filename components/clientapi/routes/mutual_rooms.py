@@ -1,0 +1,32 @@
+"""The rooms that one shares with another user."""
+
+from typing import Any, Final
+
+from base.http import Request, Response, Router, json_response
+from components.clientapi.mutual_rooms import MutualRooms
+from components.clientapi.requesters import Requesters
+from matrix.identifiers import parse_user_id
+
+_V1: Final = "/_matrix/client/v1"
+
+
+class MutualRoomRoutes:
+    """The endpoint of shared rooms."""
+
+    def __init__(self, *, requesters: Requesters, mutual_rooms: MutualRooms) -> None:
+        self._requesters = requesters
+        self._mutual_rooms = mutual_rooms
+
+    def add_to(self, router: Router) -> None:
+        """Add the route."""
+        router.get(f"{_V1}/mutual_rooms", self._get)
+
+    async def _get(self, request: Request) -> Response:
+        requester = await self._requesters.member(request)
+        other = parse_user_id(request.query_required("user_id"))
+        token = request.query_str("from")
+        page = await self._mutual_rooms.query(requester.user_id, other, token)
+        answer: dict[str, Any] = {"joined": page.joined, "count": page.count}
+        if page.next_batch is not None:
+            answer["next_batch"] = page.next_batch
+        return json_response(answer)

@@ -1,0 +1,66 @@
+"""The endpoints that report events and rooms."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from base.database import Database
+from base.http import Request, Response, Router, empty_response
+from components.syncapi.memory.freshness import Freshness
+from components.syncapi.rooms.rendering import Reader
+from components.syncapi.rooms.reporting import read_event_report, read_room_report
+from components.syncapi.routes.queries import RequestReading
+from internalapi.userapi import Reports
+from matrix.identifiers import EventID, parse_room_id
+
+_ROOM: Final = "/_matrix/client/v3/rooms/{room_id}"
+_R0: Final = ("r0",)
+
+
+class ReportRoutes:
+    """Looks up what is reported, and hands the report to the user API, which keeps it."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        reading: RequestReading,
+        rooms: Freshness,
+        reports: Reports,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._database = database
+        self._reading = reading
+        self._rooms = rooms
+        self._reports = reports
+        self._now_ms = now_ms
+
+    def add_to(self, router: Router) -> None:
+        """Add the routes."""
+        router.post(f"{_ROOM}/report", self._report_room)
+        router.post(f"{_ROOM}/report/{{event_id}}", self._report_event, versions=_R0)
+
+    async def _report_room(self, request: Request) -> Response:
+        requester = await self._reading.member(request)
+        room_id = parse_room_id(request.path["room_id"])
+        reason = (await request.fields()).string("reason")
+        await self._rooms.reach(room_id)
+        read = partial(read_room_report, room_id=room_id, user_id=requester.user_id, reason=reason)
+        await self._reports.perform_add_report(report=await self._database.read(read))
+        return empty_response()
+
+    async def _report_event(self, request: Request) -> Response:
+        requester = await self._reading.member(request)
+        room_id = parse_room_id(request.path["room_id"])
+        # Only since v1.18 there is nothing else that a client can say.
+        reason = (await request.fields()).optional_string("reason", "")
+        await self._rooms.reach(room_id)
+        read = partial(
+            read_event_report,
+            room_id=room_id,
+            event_id=EventID(request.path["event_id"]),
+            reader=Reader(requester.user_id, requester.device_id, self._now_ms()),
+            reason=reason,
+        )
+        await self._reports.perform_add_report(report=await self._database.read(read))
+        return empty_response()
