@@ -61,6 +61,7 @@ format: .venv/.locked ## Format the code and mend what the lint can mend
 docs: .venv/.locked ## Renew the pages that are made from code
 	@$(BIN)/python -m deploy.reference
 	@$(BIN)/python -m deploy.metrics_reference
+	@$(BIN)/python -m tests.spec.endpoints
 
 .PHONY: bench
 bench: .venv/.locked ## Measure this checkout; arguments in BENCH="..."

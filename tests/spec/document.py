@@ -1,6 +1,5 @@
 """The facts of the specification that answers are held to, as they lie in tests/vectors."""
 
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -33,10 +32,12 @@ class Operation(NamedTuple):
         return f"{self.method} {self.path}"
 
     @property
-    def needs_token(self) -> bool:
-        """Whether it is answered only to who is logged in."""
-        schemes = self.facts["security"]
-        return bool(schemes) and {} not in schemes
+    def spellings(self) -> tuple[str, ...]:
+        """The path, and how it may be written besides."""
+        if self.path.endswith(_STATE_KEY):
+            return self.path, self.path.removesuffix(_STATE_KEY)
+        # Clients call /pushrules/ without the slash as well.
+        return (self.path, self.path.removesuffix("/")) if self.path.endswith("/") else (self.path,)
 
 
 class Document:
@@ -44,6 +45,7 @@ class Document:
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = document
+        self.version: str = document["info"]["version"]
         self.operations: Final = [
             Operation(method.upper(), path, facts)
             for path, item in document["paths"].items()
@@ -51,7 +53,7 @@ class Document:
         ]
         self._root = _Node()
         for operation in self.operations:
-            for path in _spellings(operation.path):
+            for path in operation.spellings:
                 self._root.insert(path.split("/"), operation)
         self._validators: dict[tuple[str, str, str], jsonschema_rs.Validator] = {}
 
@@ -104,14 +106,6 @@ class _Node:
         if not found and self._parameter is not None:
             found = self._parameter.find(segments[1:])
         return found
-
-
-def _spellings(path: str) -> Iterator[str]:
-    yield path
-    if path.endswith(_STATE_KEY):
-        yield path.removesuffix(_STATE_KEY)
-    if path.endswith("/"):  # /pushrules/, which clients call without the slash as well
-        yield path.removesuffix("/")
 
 
 @cache

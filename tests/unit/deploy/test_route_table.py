@@ -2,50 +2,24 @@
 
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import pytest
 
-from base.clock import SystemClock
-from base.database import Database, Schema, open_database
 from base.http import Router
 from deploy.proxy_files import MACHINE_NUMBERS, files
 from deploy.route_table import FALLBACK, TABLE, Line, component_for, served_components
-from deploy.settings import Settings
-from deploy.wiring import COMPONENTS, Ground, build, client_routers
-from logs.embedded import EmbeddedLog
-from logs.topics import TOPICS
-from matrix.signing import SigningKey
+from deploy.wiring import COMPONENTS
+from tests.spec.routes import server_routers
 
 Routers: TypeAlias = Mapping[str, Router]
 
 
 @pytest.fixture(name="routers")
-async def fixture_routers(tmp_path: Path) -> AsyncIterator[Routers]:
-    """Give the routers of all components that clients reach, as a server has them."""
-    async with AsyncExitStack() as stack:
-        clock = SystemClock()
-        log = await EmbeddedLog.open(tmp_path / "log", dict.fromkeys(TOPICS, 1), clock=clock)
-        stack.push_async_callback(log.close)
-
-        async def open_in_folder(schema: Schema, *, durable: bool = False) -> Database:
-            database = await open_database(f"sqlite:///{tmp_path}", schema, durable=durable)
-            stack.push_async_callback(database.close)
-            return database
-
-        key = SigningKey.generate("1", bytes(32))
-        ground = Ground(Settings(), log, clock, open_in_folder, key, None, stack)
-        components = await build(ground, COMPONENTS)
-        found = {
-            # The module that a part comes from is components.<its name>.component.
-            type(part).__module__.split(".")[1]: router
-            for part in components
-            if isinstance(router := getattr(part, "router", None), Router)
-        }
-        assert len(found) == len(client_routers(components))
-        yield found
+async def fixture_routers() -> AsyncIterator[Routers]:
+    async with server_routers() as routers:
+        yield routers
 
 
 class Sample(NamedTuple):

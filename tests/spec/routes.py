@@ -1,0 +1,42 @@
+"""The routes of a whole server, without running it."""
+
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from base.clock import SystemClock
+from base.database import Database, Schema, open_database
+from base.http import Router
+from deploy.settings import Settings
+from deploy.wiring import COMPONENTS, Ground, build, client_routers
+from logs.embedded import EmbeddedLog
+from logs.topics import TOPICS
+from matrix.signing import SigningKey
+
+
+@asynccontextmanager
+async def server_routers() -> AsyncIterator[Mapping[str, Router]]:
+    """Hold the routers of all components that clients reach, as a server has them, by name."""
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        clock = SystemClock()
+        log = await EmbeddedLog.open(folder / "log", dict.fromkeys(TOPICS, 1), clock=clock)
+        stack.push_async_callback(log.close)
+
+        async def open_in_folder(schema: Schema, *, durable: bool = False) -> Database:
+            database = await open_database(f"sqlite:///{folder}", schema, durable=durable)
+            stack.push_async_callback(database.close)
+            return database
+
+        key = SigningKey.generate("1", bytes(32))
+        ground = Ground(Settings(), log, clock, open_in_folder, key, None, stack)
+        components = await build(ground, COMPONENTS)
+        found = {
+            # The module that a part comes from is components.<its name>.component.
+            type(part).__module__.split(".")[1]: router
+            for part in components
+            if isinstance(router := getattr(part, "router", None), Router)
+        }
+        assert len(found) == len(client_routers(components))
+        yield found
