@@ -19,6 +19,9 @@ from matrix.relations import REFERENCE, THREAD
 _C: Final = RELATIONS.c
 _G: Final = RELATION_GROUPS.c
 _S: Final = THREAD_SENDERS.c
+_ONE: Final[sa.ColumnElement[int]] = sa.literal_column("1")
+_ZERO: Final[sa.ColumnElement[int]] = sa.literal_column("0")
+"""Of a value of its own SQLAlchemy would make a parameter."""
 
 _GROUPS: Final = SelectByKeys(
     sa.select(
@@ -64,10 +67,12 @@ def _edits_of(parents: sa.FromClause) -> sa.Select[Any]:
 
 _PARENT: Final = EVENTS.alias("parent")
 _LATEST_EDITS: Final = SelectByKeys(
-    sa.select(_PARENT.c.event_id, *EVENTS.c).join(
+    sa.select(_PARENT.c.event_id, *EVENTS.c)
+    .select_from(_PARENT)
+    .join(
         EVENTS,
         EVENTS.c.event_id
-        == _edits_of(_PARENT).limit(sa.literal_column("1")).correlate(_PARENT).scalar_subquery(),
+        == _edits_of(_PARENT).limit(_ONE).offset(_ZERO).correlate(_PARENT).scalar_subquery(),
     ),
     _PARENT.c.event_id,
 )
@@ -196,7 +201,7 @@ _FIRST_SHOWN: Final = (
     .where(_OTHER.c.rel_type == sa.bindparam("rel_type"))
     .where(_OTHER.c.stream_order < sa.bindparam("to_order"))
     .order_by(_OTHER.c.stream_order.desc())
-    .limit(sa.literal_column("1"))
+    .limit(_ONE)
     .offset(sa.bindparam("skipped"))
     .correlate(RELATION_GROUPS)
     .scalar_subquery()
