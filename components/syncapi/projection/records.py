@@ -23,6 +23,7 @@ from logs.records.room_output import (
     OldEventAdded,
     OutputRoomEvent,
     RedactionApplied,
+    RoomForgotten,
     StateChange,
 )
 from matrix.canonical import decode_json
@@ -72,6 +73,8 @@ class Batch:
         self.redactions: list[Redaction] = []
         self.invites: list[Invite] = []
         self.retired: list[MembershipChange] = []
+        self.forgotten: list[tuple[str, str, int]] = []
+        """Users, the rooms that they forgot, and where in the stream."""
         self.relations: dict[str, Relation] = {}
         """By event ID, of new and old events."""
         self.next_offset = 0
@@ -140,6 +143,8 @@ def _project_one(batch: Batch, record: OutputRoomEvent, order: int) -> None:
                     _load(record.redaction_pdu, record.room_version, record.redaction_event_id),
                 )
             )
+        case RoomForgotten():
+            batch.forgotten.append((record.user_id, record.room_id, order))
         case InviteReceived():
             batch.invites.append(_invite(record, order))
         case InviteRetired():

@@ -19,6 +19,7 @@ from components.syncapi.store.events import (
     select_thread_roots,
     update_json,
 )
+from components.syncapi.store.forgotten import upsert_forgotten
 from components.syncapi.store.membership import (
     select_membership,
     select_memberships_of_events,
@@ -29,6 +30,7 @@ from components.syncapi.store.relations import delete_relations, insert_relation
 from components.syncapi.store.state import insert_changes
 from components.syncapi.store.tables import Connection
 from matrix.client_events import client_event_json
+from matrix.push_rules.classes import redacted_class
 
 
 class Written(msgspec.Struct):
@@ -59,6 +61,7 @@ def write_batch(connection: Connection, batch: Batch) -> Written:
         connection, [change for addition in batch.additions for change in addition.changes]
     )
     memberships = _write_memberships(connection, batch)
+    upsert_forgotten(connection, batch.forgotten)
     fresh = _write_old_events(connection, batch.old_events)
     if batch.relations:
         _write_relations(connection, batch, fresh)
@@ -180,7 +183,7 @@ def _write_redactions(connection: Connection, redactions: list[Redaction]) -> li
         event = stored.get(redacted.event_id)
         if event is not None:
             event.json = client_event_json(redacted)
-            event.push_class = -abs(event.push_class)
+            event.push_class = redacted_class(event.push_class)
             event.unsigned = unsigned_of_redacted(
                 event.room_id, redaction.redaction, event.replaces
             )

@@ -2,11 +2,12 @@
 
 import msgspec
 
-from components.syncapi.rooms.paging import TO_THE_END
+from components.syncapi.rooms.paging import FROM_THE_START, TO_THE_END
 from components.syncapi.rooms.rendering import content_of
 from components.syncapi.rooms.viewing import viewer_of
 from components.syncapi.rooms.visibility import Viewer
 from components.syncapi.store.account_data import select_ignored_users
+from components.syncapi.store.forgotten import is_forgotten
 from components.syncapi.store.membership import select_membership
 from components.syncapi.store.state import select_entry_now
 from components.syncapi.store.tables import Connection
@@ -31,7 +32,11 @@ def require_access(connection: Connection, user_id: str, room_id: str) -> Access
     """
     now = select_membership(connection, user_id, room_id)
     ignored = select_ignored_users(connection, user_id)
-    viewer = viewer_of(connection, user_id, room_id, now, ignored=ignored)
+    upto: int | None = None
+    if now is not None and now.membership != "join" and is_forgotten(connection, user_id, room_id):
+        # From then on they are as one who never was there.
+        now, upto = None, FROM_THE_START
+    viewer = viewer_of(connection, user_id, room_id, now, upto, ignored=ignored)
     if now is not None and now.membership == "join":
         return Access(viewer, is_joined=True, upto=TO_THE_END, end=TO_THE_END)
     is_open = is_world_readable(connection, room_id)

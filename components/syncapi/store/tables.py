@@ -16,6 +16,7 @@ __all__ = [
     "ACCOUNT_DATA",
     "CURRENT_STATE",
     "EVENTS",
+    "FORGOTTEN_ROOMS",
     "INVITES",
     "MEMBERSHIPS",
     "MEMBERSHIP_CHANGES",
@@ -52,8 +53,8 @@ EVENTS: Final = sa.Table(
     sa.Column("state_effect", sa.SmallInteger, nullable=False),
     sa.Column("device_id", sa.Text),
     sa.Column("transaction_id", sa.Text),
-    # What it is to the predefined push rules (`matrix.push_rules.classes`): 0 notifies nobody; the
-    # opposite number once it is redacted.
+    # What it is to the predefined push rules (`matrix.push_rules.classes`): 0 notifies nobody, and
+    # what was redacted has a negative one.
     sa.Column("push_class", sa.SmallInteger, nullable=False),
     # Of the thread that it is in, directly or by what it relates to.
     sa.Column("thread_root", sa.Text),
@@ -115,6 +116,15 @@ MEMBERSHIP_CHANGES: Final = sa.Table(
     sa.Column("room_id", sa.Text, primary_key=True),
     sa.Column("stream_order", sa.BigInteger, primary_key=True),
     sa.Column("membership", sa.Text, nullable=False),
+)
+
+FORGOTTEN_ROOMS: Final = sa.Table(
+    "forgotten_rooms",
+    METADATA,
+    sa.Column("user_id", sa.Text, primary_key=True),
+    sa.Column("room_id", sa.Text, primary_key=True),
+    # Whoever joined, knocked or was invited after this place has the room again.
+    sa.Column("stream_order", sa.BigInteger, nullable=False),
 )
 
 INVITES: Final = sa.Table(
