@@ -25,6 +25,7 @@ from components.syncapi.projection.following import (
 from components.syncapi.projection.gate import Gate
 from components.syncapi.relation_queries import RelationQueries
 from components.syncapi.routes.discovery import DiscoveryRoutes
+from components.syncapi.routes.old_sync import OldSyncRoutes
 from components.syncapi.routes.queries import RequestReading
 from components.syncapi.routes.relations import RelationRoutes
 from components.syncapi.routes.reports import ReportRoutes
@@ -35,6 +36,7 @@ from components.syncapi.store.rebuilds import REBUILDS_SCHEMA, select_serving
 from components.syncapi.store.tables import SCHEMA
 from components.syncapi.sync.ephemeral import EphemeralLook
 from components.syncapi.sync.service import SyncService
+from components.syncapi.sync.streaming import EventStreams
 from components.syncapi.tokens import Tokens
 from internalapi.roomserver import LocalAliases
 from internalapi.syncapi import Relations
@@ -245,6 +247,25 @@ def _router(serving: _Serving) -> Router:
         reading=serving.reading,
         tokens=serving.tokens,
         rooms=serving.rooms,
+        settings=serving.settings,
+        now_ms=serving.clock.now_ms,
+        partition_of=room_partition,
+    ).add_to(router)
+    OldSyncRoutes(
+        database=serving.database,
+        projected=serving.projected,
+        streams=EventStreams(
+            projected=serving.projected,
+            database=serving.database,
+            tokens=serving.tokens,
+            settings=serving.settings,
+            now_ms=serving.clock.now_ms,
+            room_partition=room_partition,
+        ),
+        reading=serving.reading,
+        tokens=serving.tokens,
+        rooms=serving.rooms,
+        client_data=serving.client_data,
         settings=serving.settings,
         now_ms=serving.clock.now_ms,
         partition_of=room_partition,

@@ -1,8 +1,10 @@
 """What is projected so far, as this process knows it: positions, recent changes, who waits."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from functools import partial
 from typing import Final
 
@@ -81,6 +83,8 @@ class Projected:
         self._partition_of: Final = partition_of
         self._consumer: Final = consumer
         self._loading: Final[dict[str, _Loading]] = {}
+        self._looking: Final[dict[str, Counter[str]]] = {}
+        """By room who looks into it, how many times."""
         self._position = start
         self._token: str | None = None
 
@@ -204,9 +208,25 @@ class Projected:
         self.rooms.advance(partition, written.next_offset)
         self._wake(touched, woken)
 
-    def _wake(self, room_ids: Iterable[str], user_ids: Iterable[str]) -> None:
+    @contextmanager
+    def looking(self, user_id: str, room_id: str) -> Iterator[None]:
+        """Let what comes in a room wake a user who looks into it without being a member."""
+        users = self._looking.setdefault(room_id, Counter())
+        users[user_id] += 1
+        try:
+            yield
+        finally:
+            users[user_id] -= 1
+            if not users[user_id]:
+                del users[user_id]
+            if not users:
+                del self._looking[room_id]
+
+    def _wake(self, room_ids: Collection[str], user_ids: Iterable[str]) -> None:
         """Wake who waits in these rooms, and these users."""
         woken = set(user_ids)
+        if self._looking:
+            woken.update(*[self._looking.get(room_id, ()) for room_id in room_ids])
         waiting = self.polls.users
         for room_id in room_ids:
             joined = self.users.joined(room_id)

@@ -148,6 +148,14 @@ def read_event(connection: Connection, *, room_id: str, event_id: str, reader: R
     return render(event, reader, room_id=room_id_member(room_id), relations=relations)
 
 
+def read_event_by_id(connection: Connection, *, event_id: str, reader: Reader) -> bytes:
+    """Return the JSON of one event of any room, as `read_event` does."""
+    event = select_events(connection, [event_id]).get(event_id)
+    if event is None:
+        raise NotFound("There is no such event, or you may not see it.")
+    return read_event(connection, room_id=event.room_id, event_id=event_id, reader=reader)
+
+
 def visible_event(connection: Connection, room_id: str, event_id: str, access: Access) -> RoomEvent:
     """Return an event of a room. Raises `NotFound` for one that the reader may not see, too."""
     event = select_events(connection, [event_id]).get(event_id)

@@ -1,0 +1,124 @@
+"""The endpoints from before /sync, which still serve previews of rooms: events, initialSync."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from base.database import Database
+from base.http import Request, Response, Router, json_response
+from components.syncapi.memory.freshness import Freshness
+from components.syncapi.memory.projected import Projected
+from components.syncapi.rooms.overview import OverviewQuery, read_overview
+from components.syncapi.rooms.reading import read_event_by_id
+from components.syncapi.rooms.rendering import Reader
+from components.syncapi.rooms.snapshot import SnapshotQuery, read_snapshot
+from components.syncapi.routes.queries import RequestReading
+from components.syncapi.settings import SyncApiSettings
+from components.syncapi.sync.streaming import EventStreams, StreamQuery
+from components.syncapi.tokens import Tokens
+from matrix.identifiers import parse_room_id
+
+_V3: Final = "/_matrix/client/v3"
+_VERSIONS: Final = ("r0",)
+_MS: Final = 1000
+
+
+class OldSyncRoutes:
+    """Thin handlers over event streams and snapshots of rooms."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        projected: Projected,
+        streams: EventStreams,
+        reading: RequestReading,
+        tokens: Tokens,
+        rooms: Freshness,
+        client_data: Freshness,
+        settings: SyncApiSettings,
+        now_ms: Callable[[], int],
+        partition_of: Callable[[str], int],
+    ) -> None:
+        self._database: Final = database
+        self._projected: Final = projected
+        self._streams: Final = streams
+        self._reading: Final = reading
+        self._tokens: Final = tokens
+        self._rooms: Final = rooms
+        self._client_data: Final = client_data
+        self._settings: Final = settings
+        self._now_ms: Final = now_ms
+        self._partition_of: Final = partition_of
+
+    def add_to(self, router: Router) -> None:
+        """Add the routes."""
+        router.get(f"{_V3}/events", self._events, versions=_VERSIONS, long_poll=True)
+        router.get(f"{_V3}/events/{{event_id}}", self._event, versions=_VERSIONS)
+        router.get(f"{_V3}/initialSync", self._initial_sync, versions=_VERSIONS)
+        path = f"{_V3}/rooms/{{room_id}}/initialSync"
+        router.get(path, self._room_initial_sync, versions=_VERSIONS)
+
+    async def _events(self, request: Request) -> Response:
+        room_id = request.query_str("room_id")
+        # Guests may look into rooms, but have no stream of their own.
+        allowed = self._reading.member if room_id is None else self._reading.requester
+        requester = await allowed(request)
+        since = request.query_str("from")
+        maximum = self._settings.max_timeout_s * _MS
+        query = StreamQuery(
+            requester.user_id,
+            requester.device_id,
+            None if not since else self._tokens.decode(since),
+            None if room_id is None else parse_room_id(room_id),
+            request.query_int("timeout", 0, maximum=maximum) / _MS,
+            partial(allowed, request),
+        )
+        return json_response(await self._streams.follow(query))
+
+    async def _event(self, request: Request) -> Response:
+        requester = await self._reading.member(request)
+        await self._rooms.reach_all()
+        reader = Reader(requester.user_id, requester.device_id, self._now_ms())
+        event_id = request.path["event_id"]
+        read = partial(read_event_by_id, event_id=event_id, reader=reader)
+        return json_response(await self._database.read(read))
+
+    async def _initial_sync(self, request: Request) -> Response:
+        requester = await self._reading.member(request)
+        await self._rooms.reach_all()
+        await self._client_data.reach(requester.user_id)
+        query = OverviewQuery(
+            self._projected.position,
+            self._snapshot_query(request),
+            request.query_bool("archived"),
+            self._partition_of,
+        )
+        reader = Reader(requester.user_id, requester.device_id, self._now_ms())
+        read = partial(read_overview, query=query, reader=reader, tokens=self._tokens)
+        return json_response(await self._database.read(read, heavy=True))
+
+    async def _room_initial_sync(self, request: Request) -> Response:
+        requester = await self._reading.requester(request)
+        room_id = parse_room_id(request.path["room_id"])
+        await self._rooms.reach(room_id)
+        position = self._projected.position
+        read = partial(
+            read_snapshot,
+            room_id=room_id,
+            upto=position.rooms[self._partition_of(room_id)],
+            reader=Reader(requester.user_id, requester.device_id, self._now_ms()),
+            query=self._snapshot_query(request),
+            tokens=self._tokens,
+        )
+        return json_response(await self._database.read(read, heavy=True))
+
+    def _snapshot_query(self, request: Request) -> SnapshotQuery:
+        settings = self._settings
+        return SnapshotQuery(
+            request.query_int(
+                "limit", settings.default_timeline_limit, maximum=settings.max_timeline_limit
+            ),
+            self._projected.token,
+            settings.max_scanned_events,
+        )

@@ -1,0 +1,99 @@
+"""GET /events: what comes in a user's rooms, or in one that they look into, as a stream."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
+from typing import Final
+
+import msgspec
+
+from base.database import Database
+from components.syncapi.memory.projected import Projected
+from components.syncapi.position import SyncPosition, completed, later
+from components.syncapi.rooms.following import Followed, FollowQuery, follow_room, follow_rooms
+from components.syncapi.rooms.rendering import Reader
+from components.syncapi.settings import SyncApiSettings
+from components.syncapi.sync.looking import PartitionOf
+from components.syncapi.sync.waiting import Check, Waiter
+from components.syncapi.tokens import Tokens
+
+
+class StreamQuery(msgspec.Struct, gc=False):
+    """The parameters of one GET /events."""
+
+    user_id: str
+    device_id: str
+    since: SyncPosition | None
+    """None for what comes from now on."""
+    room_id: str | None
+    """The room to look into; None for all rooms of the user."""
+    timeout_s: float
+    check: Check
+
+
+class EventStreams:
+    """Answers GET /events; rooms end where memory is."""
+
+    def __init__(
+        self,
+        *,
+        projected: Projected,
+        database: Database,
+        tokens: Tokens,
+        settings: SyncApiSettings,
+        now_ms: Callable[[], int],
+        room_partition: PartitionOf,
+    ) -> None:
+        self._projected: Final = projected
+        self._database: Final = database
+        self._tokens: Final = tokens
+        self._settings: Final = settings
+        self._now_ms: Final = now_ms
+        self._room_partition: Final = room_partition
+        self._waiter: Final = Waiter(projected)
+
+    async def follow(self, query: StreamQuery) -> bytes:
+        """Return the answer's body, after waiting for something to tell. Raises `Forbidden`."""
+        deadline = asyncio.get_running_loop().time() + query.timeout_s
+        projected = self._projected
+        start = projected.position
+        if query.since is not None:
+            start = completed(query.since, start)
+            await projected.reach(start, self._settings.token_timeout_s)
+        since = start
+        user_id, room_id = query.user_id, query.room_id
+        looking = nullcontext() if room_id is None else projected.looking(user_id, room_id)
+        with looking:
+            while True:
+                upto = later(projected.position, since)
+                followed = await self._read(query, since, upto)
+                since = followed.position
+                if followed.events:
+                    break
+                if later(projected.position, since) == since and not await self._waiter.wait(
+                    user_id, query.check, deadline
+                ):
+                    break
+        return b'{"start":"%b","end":"%b","chunk":[%b]}' % (
+            self._tokens.encode(start).encode(),
+            self._tokens.encode(since).encode(),
+            b",".join(followed.events),
+        )
+
+    async def _read(self, query: StreamQuery, since: SyncPosition, upto: SyncPosition) -> Followed:
+        follow = FollowQuery(
+            Reader(query.user_id, query.device_id, self._now_ms()),
+            since,
+            upto,
+            self._room_partition,
+            self._settings.max_timeline_limit,
+            self._settings.max_scanned_events,
+        )
+        if query.room_id is not None:
+            read = partial(follow_room, query=follow, room_id=query.room_id)
+        else:
+            user = await self._projected.user(query.user_id)
+            memberships = dict(user.rooms)
+            read = partial(follow_rooms, query=follow, memberships=memberships)
+        return await self._database.read(read)
