@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from base.clock import ManualClock
-from base.database import open_database
-from components.syncapi.component import SCHEMA, SyncApi, build
+from components.syncapi.component import SyncApi, build
 from components.syncapi.settings import SyncApiSettings
 from logs.embedded import EmbeddedLog
 from logs.topics import OUTPUT_ROOM_EVENT, TOPICS
-from tests.component.syncapi.story import NOW_MS, Accounts, House, Room, bodies
+from tests.component.syncapi.story import NOW_MS, Accounts, House, Room, bodies, open_tables
 
 PARTITIONS = 4
 
@@ -141,7 +140,8 @@ async def two_replicas(
         stack.push_async_callback(log.close)
         replicas: list[Replica] = []
         for _ in range(2):
-            database = await open_database(database_url, SCHEMA)
+            database, serving = await open_tables(database_url)
+            stack.push_async_callback(serving.rebuilds.close)
             stack.push_async_callback(database.close)
             accounts, clock = Accounts(), ManualClock(NOW_MS)
             sync = await build(
@@ -151,6 +151,7 @@ async def two_replicas(
                 clock=clock,
                 authentication=accounts,
                 filters=accounts,
+                serving=serving,
                 aliases=accounts,
                 reports=accounts,
             )

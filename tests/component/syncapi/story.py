@@ -14,7 +14,14 @@ from base.database import Database, open_database
 from base.http import HttpSettings, application
 from base.http.testing import Answer
 from base.tasks import Tasks
-from components.syncapi.component import SCHEMA, SyncApi, build
+from components.syncapi.component import (
+    REBUILDS_SCHEMA,
+    SCHEMA,
+    Serving,
+    SyncApi,
+    build,
+    query_serving,
+)
 from components.syncapi.settings import SyncApiSettings
 from internalapi.userapi import NewReport, Requester
 from logs.embedded import EmbeddedLog
@@ -319,6 +326,13 @@ async def announce(
     )
 
 
+async def open_tables(database_url: str) -> tuple[Database, Serving]:
+    """Open the copy of the tables that serves."""
+    rebuilds = await open_database(database_url, REBUILDS_SCHEMA)
+    copy = await query_serving(rebuilds)
+    return await open_database(database_url, SCHEMA.numbered(copy)), Serving(rebuilds, copy)
+
+
 @asynccontextmanager
 async def running_house(
     folder: Path,
@@ -328,7 +342,7 @@ async def running_house(
 ) -> AsyncIterator[House]:
     """Start client sync over the log in this folder."""
     log = await EmbeddedLog.open(folder / "log", dict.fromkeys(TOPICS, partitions))
-    database: Database = await open_database(database_url, SCHEMA)
+    database, serving = await open_tables(database_url)
     accounts, clock = Accounts(), ManualClock(NOW_MS)
     sync = await build(
         log=log,
@@ -337,6 +351,7 @@ async def running_house(
         clock=clock,
         authentication=accounts,
         filters=accounts,
+        serving=serving,
         aliases=accounts,
         reports=accounts,
     )
@@ -351,6 +366,7 @@ async def running_house(
     finally:
         await log.close()
         await database.close()
+        await serving.rebuilds.close()
 
 
 def bodies(events: list[dict[str, Any]]) -> list[str]:

@@ -1,20 +1,33 @@
-"""The tables of rooms can be made anew from what the room server keeps."""
+"""The tables can be made anew, beside those that serve, from what others keep for good."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from base.database import open_database
-from components.syncapi.component import SCHEMA
-from components.syncapi.projection.follower import RebuildBegun
-from components.syncapi.projection.rebuild import RebuildProgress, rebuild
+from base.clock import SystemClock
+from base.database import Database, Schema, SchemaTooOld, drop_database, open_database
+from components.syncapi.component import REBUILDS_SCHEMA, SCHEMA
+from components.syncapi.projection.history import Histories
+from components.syncapi.projection.rebuild import Ground, RebuildProgress, rebuild
+from components.syncapi.settings import SyncApiSettings
+from components.syncapi.store.rebuild_progress import RebuildTaken
+from internalapi.receipts import ReceiptHistoryPage
 from internalapi.roomserver import RoomHistoryPage
+from internalapi.userapi import UserHistoryPage
 from logs.embedded import EmbeddedLog
+from logs.log import Log, Outgoing
+from logs.records.client_data import (
+    AccountDataChanged,
+    AccountStatusChanged,
+    OutputClientData,
+    ProfileChanged,
+)
+from logs.records.receipts import FullyReadMoved, OutputReceipt, ReceiptMoved
 from logs.records.room_output import InviteReceived, OutputRoomEvent
-from logs.topics import OUTPUT_ROOM_EVENT, TOPICS
+from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, OUTPUT_ROOM_EVENT, REJECTED, TOPICS
 from matrix.identifiers import RoomID
 from tests.component.syncapi.replicas import two_replicas
 from tests.component.syncapi.story import (
@@ -28,17 +41,25 @@ from tests.component.syncapi.story import (
     running_house,
 )
 
-_NO_WAIT_S = 0.0
+_SEGMENT_BYTES = 65_536
+_FOREVER_S = 600.0
 
 
 class Announced:
-    """The room server's history, as a test announced it; places are numbers of records."""
+    """What others keep of what a test announced; places are numbers of records."""
 
     def __init__(self, *records: OutputRoomEvent) -> None:
         self.rooms: dict[str, list[OutputRoomEvent]] = {}
+        self.data: list[OutputClientData] = []
+        self.statuses: list[OutputClientData] = []
+        self.receipts: list[OutputReceipt] = []
+        self.fails_at: str | None = None
+        self.waits_for: asyncio.Event | None = None
+        self.keep(*records)
+
+    def keep(self, *records: OutputRoomEvent) -> None:
         for record in records:
             self.rooms.setdefault(record.room_id, []).append(record)
-        self.fails_at: str | None = None
 
     async def query_rooms(self, *, after: str, limit: int) -> list[RoomID]:
         return [RoomID(room_id) for room_id in sorted(self.rooms) if room_id > after][:limit]
@@ -47,6 +68,8 @@ class Announced:
         self, *, room_id: RoomID, after_place: int, limit: int
     ) -> RoomHistoryPage:
         assert limit
+        if self.waits_for is not None:
+            await self.waits_for.wait()
         if room_id == self.fails_at:
             raise ConnectionError(room_id)
         page = self.rooms[room_id][after_place : after_place + 3]
@@ -56,20 +79,107 @@ class Announced:
             last if last < len(self.rooms[room_id]) else None,
         )
 
+    async def query_user_data(self, *, after: list[str], limit: int) -> UserHistoryPage:
+        return _users(self.data, after, limit)
 
-async def rebuilt(folder: Path, database_url: str, history: Announced) -> list[RebuildProgress]:
-    """Rebuild while nothing serves, and return the progress that was told."""
-    log = await EmbeddedLog.open(folder / "log", dict.fromkeys(TOPICS, 1))
-    database = await open_database(database_url, SCHEMA)
-    told: list[RebuildProgress] = []
-    try:
-        await rebuild(
-            log=log, database=database, history=history, progress=told.append, notice_s=_NO_WAIT_S
+    async def query_account_statuses(self, *, after: list[str], limit: int) -> UserHistoryPage:
+        return _users(self.statuses, after, limit)
+
+    async def query_receipts(self, *, after: list[str], limit: int) -> ReceiptHistoryPage:
+        assert limit
+        place = int(after[0]) if after else 0
+        page = self.receipts[place : place + 2]
+        end = place + len(page)
+        return ReceiptHistoryPage(
+            [OUTPUT_RECEIPT.encode(record) for record in page],
+            [str(end)] if end < len(self.receipts) else None,
         )
+
+
+def _users(records: list[OutputClientData], after: list[str], limit: int) -> UserHistoryPage:
+    assert limit
+    place = int(after[0]) if after else 0
+    page = records[place : place + 2]
+    end = place + len(page)
+    return UserHistoryPage(
+        [OUTPUT_CLIENT_DATA.encode(record) for record in page],
+        [str(end)] if end < len(records) else None,
+    )
+
+
+class Copies:
+    """Copies of the tables at the address of a test."""
+
+    def __init__(self, database_url: str) -> None:
+        self._url = database_url
+
+    async def open(self, schema: Schema, *, may_migrate: bool) -> Database:
+        return await open_database(self._url, schema, may_migrate=may_migrate)
+
+    async def drop(self, schema: Schema) -> None:
+        await drop_database(self._url, schema)
+
+
+class Killed(Exception):
+    """Stands for the end of the process at this place."""
+
+
+async def rebuilt_beside(
+    log: Log,
+    database_url: str,
+    kept: Announced,
+    progress: Callable[[RebuildProgress], None] = lambda _: None,
+    *,
+    notice_s: float = 0,
+) -> None:
+    """Rebuild; who serves meanwhile has so long to leave the former copy."""
+    rebuilds = await open_database(database_url, REBUILDS_SCHEMA)
+    ground = Ground(
+        log,
+        rebuilds,
+        Copies(database_url),
+        Histories(kept, kept, kept),
+        SyncApiSettings(),
+        SystemClock(),
+    )
+    try:
+        await rebuild(ground, progress, notice_s=notice_s)
     finally:
-        await database.close()
+        await rebuilds.close()
+
+
+async def rebuilt(
+    folder: Path, database_url: str, kept: Announced, *, dies_after: int | None = None
+) -> list[RebuildProgress]:
+    """Rebuild while nothing serves, and return the progress that was told."""
+    told: list[RebuildProgress] = []
+
+    def progress(one: RebuildProgress) -> None:
+        told.append(one)
+        if len(told) == dies_after:
+            raise Killed
+
+    log = await EmbeddedLog.open(folder / "log", dict.fromkeys(TOPICS, 1))
+    try:
+        await rebuilt_beside(log, database_url, kept, progress)
+    finally:
         await log.close()
     return told
+
+
+async def empty_topics(folder: Path) -> None:
+    """Let the log drop all that there is."""
+    log = await EmbeddedLog.open(
+        folder / "log", dict.fromkeys(TOPICS, 1), segment_bytes=_SEGMENT_BYTES
+    )
+    for _ in range(4):
+        await log.append(REJECTED.name, [Outgoing("", bytes(_SEGMENT_BYTES // 2))])
+    for topic in TOPICS:
+        bounds = await log.bounds(topic)
+        await log.trim(topic, {partition: end for partition, (_, end) in bounds.items()})
+    [(first, end)] = (await log.bounds(OUTPUT_ROOM_EVENT.name)).values()
+    assert first == end
+    await log.close()
 
 
 async def what_clients_see(house: House, rooms: Sequence[Room]) -> list[Any]:
@@ -113,25 +223,111 @@ def a_long_story() -> tuple[list[Room], list[OutputRoomEvent]]:
     return [room, other], records
 
 
-async def test_a_rebuilt_database_answers_as_before(tmp_path: Path, database_url: str) -> None:
+def a_whole_story() -> tuple[list[Room], list[OutputRoomEvent], Announced]:
+    """Return rooms, what was announced of them, and what is kept of that and of users."""
     rooms, records = a_long_story()
-    async with running_house(tmp_path, database_url) as house:
-        await house.put(*records)
-        await house.put_account_data(ALICE, "test.data", {"kept": True})
-        await house.projected()
-        before = await what_clients_see(house, rooms)
+    room_id = rooms[0].room_id
+    kept = Announced(*records)
+    read = [record.event_id for record in kept.rooms[room_id]]
+    kept.data = [
+        AccountDataChanged(ALICE, "test.data", b'{"kept":true}'),
+        AccountDataChanged(ALICE, "m.tag", b'{"tags":{"u.tea":{}}}', room_id),
+        AccountDataChanged(BOB, "m.push_rules", b'{"global":{}}'),
+        ProfileChanged(BOB, "displayname", b'"Bob"'),
+    ]
+    kept.statuses = [AccountStatusChanged(CHARLIE, False, False, False, True)]  # noqa: FBT003 (in order)
+    kept.receipts = [
+        ReceiptMoved(room_id, ALICE, "m.read", read[-1], 1_700_000_000_002),
+        ReceiptMoved(room_id, BOB, "m.read", read[0], 1_700_000_000_001),
+        ReceiptMoved(room_id, BOB, "m.read", read[1], 1_700_000_000_003, "main"),
+        ReceiptMoved(room_id, BOB, "m.read.private", read[2], 1_700_000_000_004),
+        FullyReadMoved(room_id, BOB, read[1]),
+    ]
+    return rooms, records, kept
 
-    told = await rebuilt(tmp_path, database_url, Announced(*records))
+
+async def announced_all(house: House, records: Sequence[OutputRoomEvent], kept: Announced) -> None:
+    await house.put(*records)
+    await house.log.append(
+        OUTPUT_CLIENT_DATA.name,
+        [Outgoing(one.user_id, OUTPUT_CLIENT_DATA.encode(one)) for one in kept.data],
+    )
+    await house.move_receipts(*kept.receipts)
+    await house.projected()
+
+
+async def test_tables_made_anew_without_the_topics_answer_as_before(
+    tmp_path: Path, database_url: str
+) -> None:
+    rooms, records, kept = a_whole_story()
+    async with running_house(tmp_path, database_url) as house:
+        await announced_all(house, records, kept)
+        before = await what_clients_see(house, rooms)
+        data = (await house.sync(ALICE))["account_data"]["events"]
+    await empty_topics(tmp_path)
+
+    told = await rebuilt(tmp_path, database_url, kept)
 
     async with running_house(tmp_path, database_url) as house:
         assert await what_clients_see(house, rooms) == before
-        answer = await house.sync(ALICE)
-        assert [event["content"] for event in answer["account_data"]["events"]] == [{"kept": True}]
-    assert told == [
-        RebuildProgress(0, 2, 0),
-        RebuildProgress(1, 2, len(Announced(*records).rooms[rooms[0].room_id])),
-        RebuildProgress(2, 2, len(records)),
-    ]
+        assert (await house.sync(ALICE))["account_data"]["events"] == data
+    assert told[0] == RebuildProgress("account data", 0, 2, 0)
+    assert (told[-1].rooms, told[-1].behind) == (2, 0)
+
+
+async def test_receipts_and_account_data_go_on_after_a_rebuild(
+    tmp_path: Path, database_url: str
+) -> None:
+    rooms, records, kept = a_whole_story()
+    room_id = rooms[0].room_id
+    async with running_house(tmp_path, database_url) as house:
+        await announced_all(house, records, kept)
+
+    await rebuilt(tmp_path, database_url, kept)
+
+    async with running_house(tmp_path, database_url) as house:
+        first = await house.sync(BOB)
+        quiet = await house.sync(BOB, first["next_batch"])
+        await house.put_account_data(BOB, "test.new", {})
+        await house.move_receipts(ReceiptMoved(room_id, ALICE, "m.read", "$new", 5))
+        news = await house.sync(BOB, first["next_batch"])
+    assert not quiet["account_data"]["events"]
+    assert "rooms" not in quiet or not quiet["rooms"]
+    assert [event["type"] for event in news["account_data"]["events"]] == ["test.new"]
+    [receipt] = news["rooms"]["join"][room_id]["ephemeral"]["events"]
+    assert list(receipt["content"]) == ["$new"]
+
+
+async def test_client_sync_serves_while_it_is_rebuilt(tmp_path: Path, database_url: str) -> None:
+    rooms, records, kept = a_whole_story()
+    room = rooms[0]
+    sent: list[str] = []
+
+    async with running_house(tmp_path, database_url) as house:
+        await announced_all(house, records, kept)
+        rebuilding = asyncio.create_task(
+            rebuilt_beside(house.log, database_url, kept, notice_s=_FOREVER_S)
+        )
+        since = (await house.sync(BOB))["next_batch"]
+        seen: list[str] = []
+        while not await house.sync_api.follower.query_replaced():
+            sent.append(f"meanwhile {len(sent)}")
+            message = room.message(sent[-1])
+            kept.keep(message)
+            await house.put(message)
+            answer = await house.sync(BOB, since)
+            since = answer["next_batch"]
+            seen += bodies(answer["rooms"]["join"][room.room_id]["timeline"]["events"])
+        rebuilding.cancel()
+        await asyncio.wait([rebuilding])
+
+    async with running_house(tmp_path, database_url) as house:
+        await house.projected()
+        page = await house.room(BOB, room, "messages", dir="b", limit=1000)
+    assert seen == sent
+    messages = [body for body in bodies(page.json["chunk"]) if body.startswith("meanwhile")]
+    assert messages == sent[::-1]
+    assert len(sent) > 1
 
 
 async def test_clients_go_on_after_a_rebuild_with_a_new_token(
@@ -202,29 +398,93 @@ async def test_invites_from_afar_outlive_a_rebuild(tmp_path: Path, database_url:
     assert "invite" not in answer["rooms"]
 
 
-async def test_an_interrupted_rebuild_goes_on_where_it_was(
+async def test_a_rebuild_that_is_killed_again_and_again_harms_nothing(
     tmp_path: Path, database_url: str
 ) -> None:
-    rooms, records = a_long_story()
+    rooms, records, kept = a_whole_story()
     async with running_house(tmp_path, database_url) as house:
-        await house.put(*records)
-        await house.projected()
+        await announced_all(house, records, kept)
         before = await what_clients_see(house, rooms)
-    history = Announced(*records)
-    history.fails_at = rooms[1].room_id
-    with pytest.raises(ConnectionError):
-        await rebuilt(tmp_path, database_url, history)
-    history.fails_at = None
-
-    told = await rebuilt(tmp_path, database_url, history)
+    deaths = 0
+    while True:
+        try:
+            await rebuilt(tmp_path, database_url, kept, dies_after=3)
+        except Killed:
+            deaths += 1
+        else:
+            break
+        if deaths % 4 == 0:
+            async with running_house(tmp_path, database_url) as house:
+                assert await what_clients_see(house, rooms) == before
 
     async with running_house(tmp_path, database_url) as house:
         assert await what_clients_see(house, rooms) == before
-    assert [(one.rooms, one.all_rooms) for one in told] == [(1, 2), (2, 2)]
+    assert deaths > 1
+
+
+async def test_a_rebuild_begins_anew_where_the_log_no_longer_has_what_it_needs(
+    tmp_path: Path, database_url: str
+) -> None:
+    rooms, records, kept = a_whole_story()
+    kept.fails_at = max(kept.rooms)
+    async with running_house(tmp_path, database_url) as house:
+        await announced_all(house, records, kept)
+    with pytest.raises(ConnectionError):
+        await rebuilt(tmp_path, database_url, kept)
+    kept.fails_at = None
+    late = rooms[0].message("late")
+    kept.keep(late)
+    async with running_house(tmp_path, database_url) as house:
+        await house.put(late)
+        await house.projected()
+        before = await what_clients_see(house, rooms)
+    await empty_topics(tmp_path)
+
+    told = await rebuilt(tmp_path, database_url, kept)
+
+    assert told[0].rooms == 0
+    async with running_house(tmp_path, database_url) as house:
+        assert await what_clients_see(house, rooms) == before
 
 
 @pytest.mark.postgres
-async def test_processes_that_serve_end_when_a_rebuild_begins(
+async def test_an_older_run_that_still_lives_can_write_no_more(
+    tmp_path: Path, postgres_url: str
+) -> None:
+    rooms, records, kept = a_whole_story()
+    async with running_house(tmp_path, postgres_url) as house:
+        await announced_all(house, records, kept)
+        before = await what_clients_see(house, rooms)
+    kept.waits_for = asyncio.Event()
+    slow = Announced(*records)
+    slow.data, slow.statuses, slow.receipts = kept.data, kept.statuses, kept.receipts
+    log = await EmbeddedLog.open(tmp_path / "log", dict.fromkeys(TOPICS, 1))
+    waiting = asyncio.Event()
+
+    def note(progress: RebuildProgress) -> None:
+        if progress.doing == "rooms":
+            waiting.set()
+
+    older = asyncio.create_task(rebuilt_beside(log, postgres_url, kept, note))
+    await waiting.wait()
+    slow.waits_for = asyncio.Event()
+    newer = asyncio.create_task(rebuilt_beside(log, postgres_url, slow, note))
+    waiting.clear()
+    await waiting.wait()
+
+    kept.waits_for.set()
+    with pytest.raises(RebuildTaken):
+        await older
+    slow.waits_for.set()
+    await newer
+
+    await log.close()
+    async with running_house(tmp_path, postgres_url) as house:
+        assert await what_clients_see(house, rooms) == before
+
+
+@pytest.mark.postgres
+async def test_processes_notice_that_their_tables_were_replaced(
     tmp_path: Path, postgres_url: str
 ) -> None:
     async with two_replicas(tmp_path, postgres_url) as (one, other):
@@ -232,17 +492,28 @@ async def test_processes_that_serve_end_when_a_rebuild_begins(
         records = room.created(BOB)
         await one.put(*records)
         await one.projected()
-        database = await open_database(postgres_url, SCHEMA)
 
-        await rebuild(
-            log=one.log,
-            database=database,
-            history=Announced(*records),
-            progress=lambda _: None,
-            notice_s=_NO_WAIT_S,
+        kept = Announced(*records)
+        rebuilding = asyncio.create_task(
+            rebuilt_beside(one.log, postgres_url, kept, notice_s=_FOREVER_S)
         )
-        ends = await asyncio.gather(one.follower_end(), other.follower_end())
-        await database.close()
 
-    for end in ends:
-        assert end.subgroup(RebuildBegun) is not None
+        async with asyncio.timeout(20):
+            await one.sync_api.follower.replaced.wait()
+            await other.sync_api.follower.replaced.wait()
+        rebuilding.cancel()
+        await asyncio.wait([rebuilding])
+
+
+async def test_copies_that_no_longer_serve_are_gone(tmp_path: Path, database_url: str) -> None:
+    _, records, kept = a_whole_story()
+    async with running_house(tmp_path, database_url) as house:
+        await announced_all(house, records, kept)
+
+    await rebuilt(tmp_path, database_url, kept)
+    await rebuilt(tmp_path, database_url, kept)
+
+    for copy in (0, 1):
+        with pytest.raises(SchemaTooOld):
+            await open_database(database_url, SCHEMA.numbered(copy), may_migrate=False)
+    await (await open_database(database_url, SCHEMA.numbered(2), may_migrate=False)).close()
