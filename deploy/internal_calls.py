@@ -14,7 +14,7 @@ from deploy.settings import InternalSettings
 from internalapi.clientapi import Departures
 from internalapi.process import Process, ProcessStatus
 from internalapi.roomserver import RoomDirectory, RoomQueries
-from internalapi.transport import CallMetrics, Replicas, api_client, open_session
+from internalapi.transport import CallMetrics, Replicas, Shares, api_client, open_session
 from internalapi.userapi import (
     AccountData,
     Accounts,
@@ -78,10 +78,12 @@ class InternalCalls:
             call("userapi", Reports),
         )
 
-    def rooms(self) -> RoomApis:
-        """Return the room server in other processes."""
+    def rooms(self, partition_of: Callable[[str], int]) -> RoomApis:
+        """Return the room server in other processes; a room is asked for where its partition is."""
+        shares = Shares("room_id", partition_of)
         return RoomApis(
-            self._api("roomserver", RoomQueries), self._api("roomserver", RoomDirectory)
+            self._client(RoomQueries, self._replicas["roomserver"], shares),
+            self._api("roomserver", RoomDirectory),
         )
 
     def departures(self) -> Departures | None:
@@ -99,7 +101,9 @@ class InternalCalls:
     def _api(self, component: str, protocol: Callable[..., P]) -> P:
         return self._client(protocol, self._replicas[component])
 
-    def _client(self, protocol: Callable[..., P], replicas: Replicas) -> P:
+    def _client(
+        self, protocol: Callable[..., P], replicas: Replicas, shares: Shares | None = None
+    ) -> P:
         return api_client(
             protocol,
             replicas,
@@ -108,6 +112,7 @@ class InternalCalls:
             timeout_s=self._settings.timeout_s,
             attempt_timeout_s=self._settings.attempt_timeout_s,
             metrics=self._metrics,
+            shares=shares,
         )
 
 

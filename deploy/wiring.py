@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from base.clock import Clock
@@ -35,6 +36,7 @@ from internalapi.userapi import (
 )
 from logs.consumer_loop import Consumer
 from logs.log import Log
+from logs.topics import INPUT_ROOM_EVENT
 from matrix.errors import Unavailable
 from matrix.identifiers import ServerName, UserID
 from matrix.signing import SigningKey
@@ -235,7 +237,10 @@ def _apis_of_users(users: userapi.UserApi) -> UserApis:
 
 
 def _room_apis(rooms: roomserver.RoomServer | None, ground: Ground) -> RoomApis:
-    return _given(ground.calls).rooms() if rooms is None else _apis_of_rooms(rooms)
+    if rooms is not None:
+        return _apis_of_rooms(rooms)
+    partition_of = partial(ground.log.partition_of, INPUT_ROOM_EVENT.name)
+    return _given(ground.calls).rooms(partition_of)
 
 
 def _apis_of_rooms(rooms: roomserver.RoomServer) -> RoomApis:
@@ -297,7 +302,6 @@ def client_routers(components: Components) -> list[Router]:
 def internal_routers(components: Components, secret: str) -> list[Router]:
     """Return what other components reach of these."""
     users = None if components.users is None else _apis_of_users(components.users)
-    rooms = None if components.rooms is None else _apis_of_rooms(components.rooms)
     routers = []
     if users is not None:
         routers += [
@@ -309,9 +313,16 @@ def internal_routers(components: Components, secret: str) -> list[Router]:
             api_router(AccountData, users.account_data, secret=secret, outages=OUTAGES),
             api_router(Reports, users.reports, secret=secret, outages=OUTAGES),
         ]
-    if rooms is not None:
+    if components.rooms is not None:
+        rooms = _apis_of_rooms(components.rooms)
         routers += [
-            api_router(RoomQueries, rooms.queries, secret=secret, outages=OUTAGES),
+            api_router(
+                RoomQueries,
+                rooms.queries,
+                secret=secret,
+                outages=OUTAGES,
+                shares=components.rooms.held,
+            ),
             api_router(RoomDirectory, rooms.directory, secret=secret, outages=OUTAGES),
         ]
     if components.clients is not None:

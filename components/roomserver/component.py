@@ -1,6 +1,6 @@
 """Puts the room server together."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from base.clock import Clock
@@ -30,6 +30,8 @@ class RoomServer(NamedTuple):
     directory: Directory
     history: History
     consumer: Consumer[InputRoomEvent]
+    held: Callable[[], Sequence[int]]
+    """The partitions whose rooms are in this process's memory."""
     readings: Sequence[Source]
     """What was counted, for metrics."""
 
@@ -61,6 +63,10 @@ def build(
         clock=clock,
     )
 
+    def held() -> list[int]:
+        partitions = range(log.partition_count(INPUT_ROOM_EVENT.name))
+        return [one for one in partitions if consumer.position(one) is not None]
+
     async def wait_for(position: InputPosition) -> None:
         await consumer.wait_for(Position(position.partition, position.offset), timeout_s=10)
 
@@ -74,5 +80,6 @@ def build(
         Directory(database, settings),
         History(database, settings),
         consumer,
+        held,
         (cached,),
     )

@@ -10,6 +10,7 @@ from internalapi.transport.errors import (
 )
 from internalapi.transport.replicas import Replicas
 from internalapi.transport.server import api_router
+from internalapi.transport.shares import Shares
 from internalapi.transport.signatures import NotAnApi
 from internalapi.transport.wire import PATH_PREFIX
 
@@ -22,6 +23,7 @@ __all__ = [
     "InternalError",
     "NotAnApi",
     "Replicas",
+    "Shares",
     "api_client",
     "api_router",
     "open_session",

@@ -3,7 +3,7 @@
 import asyncio
 import io
 import ssl
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from time import perf_counter
 from typing import Any, Final, TypeVar, cast
@@ -23,12 +23,14 @@ from internalapi.transport.errors import (
     InternalError,
 )
 from internalapi.transport.replicas import Replicas
+from internalapi.transport.shares import Shares
 from internalapi.transport.signatures import Method, methods, path, protocol_class
 from internalapi.transport.wire import (
     CONTENT_TYPE,
     DEADLINE_HEADER,
     ERROR_CONTENT_TYPE,
     REQUEST_ID_HEADER,
+    SHARES_HEADER,
 )
 
 P = TypeVar("P")
@@ -92,6 +94,7 @@ def api_client(
     timeout_s: float = _TIMEOUT_S,
     attempt_timeout_s: float = _ATTEMPT_TIMEOUT_S,
     metrics: CallMetrics | None = None,
+    shares: Shares | None = None,
 ) -> P:
     """Return an object with the Protocol's methods, each of which calls the process at a URL.
 
@@ -100,8 +103,8 @@ def api_client(
     one. Several processes are called in turn. One that cannot be reached is passed over; a query
     whose connection broke, or that is not answered within `attempt_timeout_s`, is asked of the
     next one, or once more of the only one; a change never. One that has let a call wait is asked
-    last for a while. `metrics` counts the calls. Raises `NotAnApi` if the Protocol has methods
-    that cannot be carried.
+    last for a while. `shares` learns who has what in memory: that one is asked first. `metrics`
+    counts the calls. Raises `NotAnApi` if the Protocol has methods that cannot be carried.
     """
     definition = protocol_class(protocol)
     replicas = Replicas([address]) if isinstance(address, str) else address
@@ -112,6 +115,7 @@ def api_client(
         ErrorTypes(definition),
         timeout_s=timeout_s,
         attempt_timeout_s=attempt_timeout_s,
+        shares=shares,
     )
     calls = {}
     for name, method in methods(definition).items():
@@ -131,7 +135,8 @@ def _call(
 
     async def call(**arguments: Any) -> Any:
         body = encode(make_arguments(**arguments))
-        answer = await connection.post(urls, body, is_query=is_query)
+        preferred = connection.holder(arguments) if is_query else None
+        answer = await connection.post(urls, body, is_query=is_query, preferred=preferred)
         try:
             return decode_result(answer)
         except Undecodable as error:
@@ -175,6 +180,7 @@ class _Connection:
         "_errors",
         "_replicas",
         "_session",
+        "_shares",
         "_timeout_s",
     )
 
@@ -187,6 +193,7 @@ class _Connection:
         *,
         timeout_s: float,
         attempt_timeout_s: float,
+        shares: Shares | None,
     ) -> None:
         self._session = session
         self._replicas = replicas
@@ -194,17 +201,24 @@ class _Connection:
         self._errors = errors
         self._timeout_s = timeout_s
         self._attempt_timeout_s = attempt_timeout_s
+        self._shares = shares
 
     def urls(self, path_of_method: str) -> list[URL]:
         """Return where each replica serves a method."""
         return [URL(base + path_of_method) for base in self._replicas.base_urls]
 
-    async def post(self, urls: list[URL], body: bytes, *, is_query: bool) -> bytes:
+    def holder(self, arguments: Mapping[str, Any]) -> int | None:
+        """Return the replica that has what a call is about in memory, if that is known."""
+        return None if self._shares is None else self._shares.holder(arguments)
+
+    async def post(
+        self, urls: list[URL], body: bytes, *, is_query: bool, preferred: int | None = None
+    ) -> bytes:
         """Return the bytes of the result, or raise the error."""
         remaining = remaining_s()
         seconds = self._timeout_s if remaining is None else remaining
         until = asyncio.get_running_loop().time() + seconds
-        order = self._replicas.order(is_query=is_query)
+        order = self._replicas.order(is_query=is_query, preferred=preferred)
         if is_query and len(order) == 1:
             order *= 2
         while True:
@@ -228,7 +242,7 @@ class _Connection:
         """Ask one replica, and note whether it is there."""
         asked_s = asyncio.get_running_loop().time()
         try:
-            answer = await self._post_once(until, url, body, may_give_up=may_give_up)
+            answer = await self._post_once(index, until, url, body, may_give_up=may_give_up)
         except (_NotReached, _NotAnswered):
             self._replicas.failed(index)
             raise
@@ -246,7 +260,9 @@ class _Connection:
         self._replicas.answered(index)
         return answer
 
-    async def _post_once(self, until: float, url: URL, body: bytes, *, may_give_up: bool) -> bytes:
+    async def _post_once(
+        self, index: int, until: float, url: URL, body: bytes, *, may_give_up: bool
+    ) -> bytes:
         """Ask one replica; give up early where another one can be asked."""
         attempt_until = until
         if may_give_up and len(self._replicas.base_urls) > 1:
@@ -255,7 +271,7 @@ class _Connection:
         timeout = asyncio.timeout_at(attempt_until)
         try:
             async with timeout:
-                return await self._exchange(attempt_until, url, body)
+                return await self._exchange(index, attempt_until, url, body)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise _NotReached(f"{url} cannot be reached: {error}") from error
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
@@ -267,7 +283,7 @@ class _Connection:
                 raise _TooLate from error
             raise _NotAnswered(f"{url} does not answer: {error}") from error
 
-    async def _exchange(self, until: float, url: URL, body: bytes) -> bytes:
+    async def _exchange(self, index: int, until: float, url: URL, body: bytes) -> bytes:
         seconds = until - asyncio.get_running_loop().time()
         headers = {
             "Authorization": self._authorization,
@@ -281,6 +297,8 @@ class _Connection:
             url, data=data, headers=headers, allow_redirects=False
         ) as answer:
             result = await answer.read()
+            if self._shares is not None:
+                self._shares.note(index, answer.headers.get(SHARES_HEADER))
             if answer.status == _OK:
                 return result
             raise self._error(url, answer.status, answer.content_type, result)

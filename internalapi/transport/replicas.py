@@ -22,8 +22,10 @@ class Replicas:
         self._rests: dict[int, tuple[float, float]] = {}
         """Of those that failed: until when they are asked last, and how long that was."""
 
-    def order(self, *, is_query: bool = True) -> list[int]:
+    def order(self, *, is_query: bool = True, preferred: int | None = None) -> list[int]:
         """Return all of them in the order to ask: the next one's turn comes with each call.
+
+        The `preferred` one comes first, unless it has failed lately.
 
         One that has rested is tried by one query, and rests on until that is answered: the others
         would wait with it if it still fails, and a change could not be made elsewhere then.
@@ -33,6 +35,10 @@ class Replicas:
             return [0]
         self._turn = (self._turn + 1) % count
         order = [(self._turn + step) % count for step in range(count)]
+        if preferred is not None and preferred not in self._rests:
+            order.sort(key=self._rests.__contains__)
+            order.remove(preferred)
+            return [preferred, *order]
         if self._rests:
             first = self._rests.get(order[0])
             now_s = self._monotonic_s()

@@ -3,7 +3,7 @@
 import hmac
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 
 from base.http import Guard, Handler, Request, Response, Router, request_id
@@ -17,6 +17,7 @@ from internalapi.transport.errors import (
     InternalError,
     status_of,
 )
+from internalapi.transport.shares import tell
 from internalapi.transport.signatures import Method, methods, path, protocol_class
 from internalapi.transport.wire import (
     CONTENT_TYPE,
@@ -24,12 +25,14 @@ from internalapi.transport.wire import (
     ERROR_CONTENT_TYPE,
     MAX_BODY_BYTES,
     REQUEST_ID_HEADER,
+    SHARES_HEADER,
 )
 
 P = TypeVar("P")
 
 _log: Final = logging.getLogger(__name__)
 _MAX_REQUEST_ID: Final = 64
+_SHARES: Final = SHARES_HEADER.encode()
 
 
 def api_router(
@@ -39,11 +42,13 @@ def api_router(
     secret: str,
     outages: tuple[type[Exception], ...] = (),
     max_body_bytes: int = MAX_BODY_BYTES,
+    shares: Callable[[], Iterable[int]] | None = None,
 ) -> Router:
     """Return the routes at which other processes call this implementation.
 
     `outages` are the exceptions that say that a dependency is away: callers get
-    `ApiUnavailable`. Raises `NotAnApi` if the Protocol has methods that cannot be carried.
+    `ApiUnavailable`. `shares` says what this process has in memory, for callers who prefer the one
+    that has it. Raises `NotAnApi` if the Protocol has methods that cannot be carried.
     """
     definition = protocol_class(protocol)
     errors = ErrorTypes(definition)
@@ -51,7 +56,7 @@ def api_router(
     for method in methods(definition).values():
         router.post(
             path(definition, method.name),
-            _handler(method, implementation, errors, outages),
+            _handler(method, implementation, errors, outages, shares),
             max_body_bytes=max_body_bytes,
             long_poll=True,
         )
@@ -79,7 +84,11 @@ def _guard(secret: str) -> Guard:
 
 
 def _handler(
-    method: Method, implementation: Any, errors: ErrorTypes, outages: tuple[type[Exception], ...]
+    method: Method,
+    implementation: Any,
+    errors: ErrorTypes,
+    outages: tuple[type[Exception], ...],
+    shares: Callable[[], Iterable[int]] | None,
 ) -> Handler:
     perform = getattr(implementation, method.name)
     parameters = method.parameters
@@ -99,9 +108,13 @@ def _handler(
         async with deadline(seconds):
             return encode(await perform(**arguments))
 
+    def headers() -> list[tuple[bytes, bytes]]:
+        return [] if shares is None else [(_SHARES, tell(shares()).encode())]
+
     async def handle(request: Request) -> Response:
         try:
-            return Response(await call(request), content_type=content_type)
+            answer = await call(request)
+            return Response(answer, content_type=content_type, headers=headers())
         except Exception as error:  # noqa: BLE001 (the edge of the process: each error crosses)
             return _error_answer(method, errors, outages, error)
 
