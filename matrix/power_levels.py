@@ -84,18 +84,22 @@ def creators_of(create_event: Event) -> frozenset[UserID]:
     Up to version 10 that is `creator` of the create event, in 11 its sender, and from 12 on its
     sender and the `additional_creators`. Entries that are no strings are left out.
     """
-    version = create_event.room_version
+    return creators_by(create_event.sender, create_event.content, create_event.room_version)
+
+
+def creators_by(
+    sender: UserID, content: Mapping[str, Any], version: RoomVersion
+) -> frozenset[UserID]:
+    """Return the creators of a room by the sender and content of its create event."""
     if not version.creator_is_sender:
-        creator = create_event.content.get("creator")
+        creator = content.get("creator")
         return frozenset((UserID(creator),)) if isinstance(creator, str) else frozenset()
     if not version.privileged_creators:
-        return frozenset((create_event.sender,))
-    additional = create_event.content.get("additional_creators")
+        return frozenset((sender,))
+    additional = content.get("additional_creators")
     if not isinstance(additional, list):
-        return frozenset((create_event.sender,))
-    return frozenset(
-        (create_event.sender, *(UserID(user) for user in additional if isinstance(user, str)))
-    )
+        return frozenset((sender,))
+    return frozenset((sender, *(UserID(user) for user in additional if isinstance(user, str))))
 
 
 class PowerLevels:

@@ -46,7 +46,7 @@ class RoomEvent(msgspec.Struct, gc=False):
     """The sender's device, where the event was sent with a transaction ID."""
     transaction_id: str | None
     push_class: int
-    """What it is to the predefined push rules; the opposite number once it is redacted."""
+    """What it is to the predefined push rules; negative once it is redacted."""
     thread_root: str | None
     """Of the thread that it is in, directly or by what it relates to."""
 

@@ -38,6 +38,10 @@ class SyncApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Memberships of syncing users kept in memory; those of idle users make room."""
     cached_summaries: int = 20_000
     """Rooms whose numbers of members and heroes are kept in memory."""
+    cached_tallies: int = 200_000
+    """Unread notifications that are kept counted in memory; a user's room without any counts 1."""
+    cached_push_rules: int = 10_000
+    """Users whose push rules are kept compiled in memory."""
     cached_filters: int = 10_000
     """Parsed filters kept in memory."""
     cached_lazy_rooms: int = 20_000

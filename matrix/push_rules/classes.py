@@ -16,6 +16,8 @@ NAMES_USERS: Final = 8
 """Added to one of the others: the event mentions users."""
 NAMES_ROOM: Final = 16
 """Added to one of the others: the event mentions the room; its sender may be allowed to."""
+REDACTED: Final = 128
+"""Added to any of the others in the negative class of an event that was redacted."""
 PLAIN: Final = range(NAMES_USERS)
 """Classes without names."""
 
@@ -25,6 +27,16 @@ _TYPES: Final = {
     "m.room.encrypted": ENCRYPTED,
     "m.call.invite": CALL,
 }
+
+
+def redacted_class(event_class: int) -> int:
+    """Return the class of an event once it is redacted: it notifies nobody any more."""
+    return -(abs(event_class) | REDACTED)
+
+
+def is_quiet(event_class: int) -> bool:
+    """Whether the predefined rules never notified anybody of an event, redacted since or not."""
+    return not abs(event_class) & ~REDACTED
 
 
 def class_of(event_type: str, state_key: str | None, content: Mapping[str, Any]) -> int:

@@ -13,7 +13,8 @@ from cachetools import LRUCache, TTLCache
 from base.database import Database
 from components.syncapi.changes import ClientDataNews, MembershipChange
 from components.syncapi.memory.receipts import PUBLIC, Receipt, RecentReceipts
-from components.syncapi.memory.recent import CachedUser, CachedUsers, RecentRooms
+from components.syncapi.memory.recent import CachedUser, CachedUsers, RecentRoom, RecentRooms
+from components.syncapi.memory.tallies import Tallies
 from components.syncapi.memory.typing_rooms import TypingList, TypingRooms
 from components.syncapi.memory.waiting import LongPolls, Progress
 from components.syncapi.position import SyncPosition
@@ -75,6 +76,7 @@ class Projected:
         self.users: Final = CachedUsers(
             settings.cached_memberships, lambda user_id: self.polls.wake([user_id])
         )
+        self.tallies: Final = Tallies(settings.cached_tallies)
         self.summaries: Final[LRUCache[str, Summary]] = LRUCache(settings.cached_summaries)
         self.signed_out: Final[TTLCache[str, bool]] = TTLCache(_MOST_SIGNED_OUT, _SIGNED_OUT_S)
         """Users who were signed out somewhere a moment ago: their tokens are asked for again."""
@@ -271,12 +273,16 @@ class Projected:
             if receipt.stream_order < known:
                 continue
             self.recent_receipts.add(partition, receipt)
+            self.tallies.move_receipt(receipt, self._recent_room)
             if receipt.receipt_type == PUBLIC:
                 rooms.add(receipt.room_id)
             else:
                 users.add(receipt.user_id)
         self.receipts.advance(partition, next_offset)
         self._wake(rooms, users)
+
+    def _recent_room(self, room_id: str) -> RecentRoom | None:
+        return self.recent.get(self._partition_of(room_id), room_id)
 
     def learn_typing(self, partition: int, lists: Sequence[TypingList], next_offset: int) -> None:
         """Take in who types; lists that memory knows are passed over."""

@@ -1,0 +1,81 @@
+"""The tallies of users who sync, kept in memory and moved on by the log."""
+
+from collections.abc import Callable
+from itertools import islice
+from typing import Final
+
+from cachetools import LRUCache
+
+from components.syncapi.memory.receipts import FULLY_READ, Receipt
+from components.syncapi.memory.recent import RecentRoom
+from components.syncapi.notifications.tally import Tally
+
+_MOST_SOUGHT: Final = 50
+"""Newest events of a room among which a receipt's event is looked for in memory."""
+
+
+class Reading:
+    """Tallies of one user that are being counted, and the rooms where a receipt moved meanwhile."""
+
+    __slots__ = ("moved", "user_id")
+
+    def __init__(self, user_id: str) -> None:
+        """Begin, before the database is read."""
+        self.user_id: Final = user_id
+        self.moved: Final[set[str]] = set()
+
+
+class Tallies:
+    """By user and room what was counted; what has not been asked for the longest makes room."""
+
+    def __init__(self, most: int) -> None:
+        """Keep so many tallies and counted notifications, together."""
+        self._known: Final[LRUCache[tuple[str, str], Tally]] = LRUCache(most, _size)
+        self._readings: Final[set[Reading]] = set()
+
+    def get(self, user_id: str, room_id: str) -> Tally | None:
+        """Return what was counted for a user in a room."""
+        return self._known.get((user_id, room_id))
+
+    def begin(self, user_id: str) -> Reading:
+        """Note that a user's events are being counted."""
+        reading = Reading(user_id)
+        self._readings.add(reading)
+        return reading
+
+    def end(self, reading: Reading) -> None:
+        """Note that counting is over."""
+        self._readings.discard(reading)
+
+    def put(self, user_id: str, room_id: str, tally: Tally) -> None:
+        """Keep a tally, or note that one has grown."""
+        self._known[user_id, room_id] = tally
+
+    def move_receipt(self, receipt: Receipt, recent: Callable[[str], RecentRoom | None]) -> None:
+        """Let a receipt count at once; `recent` finds the newest events of a room."""
+        if receipt.receipt_type == FULLY_READ:
+            return
+        for reading in self._readings:
+            if reading.user_id == receipt.user_id:
+                reading.moved.add(receipt.room_id)
+        key = receipt.user_id, receipt.room_id
+        tally = self._known.get(key)
+        if tally is None:
+            return
+        room = recent(receipt.room_id)
+        order = None if room is None else _order_of(receipt.event_id, room)
+        if order is None:
+            del self._known[key]
+        else:
+            tally.mark_read(receipt.thread_id, order)
+
+
+def _order_of(event_id: str, room: RecentRoom) -> int | None:
+    for event in islice(reversed(room.events), _MOST_SOUGHT):
+        if event.event_id == event_id:
+            return event.stream_order
+    return None
+
+
+def _size(tally: Tally) -> int:
+    return 1 + len(tally)

@@ -1,0 +1,209 @@
+"""Counts a user's unread notifications when they sync, mostly from memory.
+
+Nobody pays for a user who does not sync. What is counted depends on the room's events, the user's
+receipts, push rules, ignored users and member event, and on nothing else: every process counts
+alike, and a change of one of them is what makes it count anew.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from collections.abc import Set as AbstractSet
+from functools import partial
+from typing import Final, NamedTuple
+
+from cachetools import LRUCache
+
+from base.database import Database
+from components.syncapi.changes import Membership
+from components.syncapi.memory.recent import RecentRooms
+from components.syncapi.memory.tallies import Tallies
+from components.syncapi.notifications.first_count import CountedRooms, RoomToCount, count_rooms
+from components.syncapi.notifications.looking import Seen, look_at, push_event
+from components.syncapi.notifications.tally import Tally
+from components.syncapi.notifications.user_rules import PUSH_RULES, KnownRules, UserRules
+from components.syncapi.room_event import RoomEvent
+from components.syncapi.store.unread import select_content
+from matrix.push_rules.in_room import RoomRules
+from matrix.push_rules.properties import PushEvent
+
+_MOST_PARSED: Final = 2000
+_MOST_ANSWERS: Final = 10_000
+_HEAVY_ROOMS: Final = 10
+
+
+class Reader(NamedTuple):
+    """For whom is counted, and as of when."""
+
+    user_id: str
+    memberships: Mapping[str, Membership]
+    ignored: AbstractSet[str]
+    upto: tuple[int, ...]
+    """The position in OutputRoomEvent."""
+    account_data_order: int | None
+    """Of their last change; None where memory is behind, so that nothing is remembered."""
+
+
+class Counts(NamedTuple):
+    """The tallies of rooms as far as they are asked for."""
+
+    tallies: Mapping[str, Tally]
+    unread: AbstractSet[str]
+    """Rooms that had to be counted anew and have something unread, whether it notifies or not."""
+
+
+class _Unknown(Exception):
+    """What is in memory does not tell."""
+
+
+class UnreadCounts:
+    """Keeps tallies up with what memory knows, and counts anew where that is not enough."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        tallies: Tallies,
+        recent: RecentRooms,
+        room_partition: Callable[[str], int],
+        most_users: int,
+    ) -> None:
+        self._database: Final = database
+        self._tallies: Final = tallies
+        self._recent: Final = recent
+        self._partition: Final = room_partition
+        self._rules: Final = KnownRules(most_users)
+        self._parsed: Final[LRUCache[str, PushEvent]] = LRUCache(_MOST_PARSED)
+        self._joined: Final[LRUCache[str, tuple[int, int]]] = LRUCache(_MOST_ANSWERS)
+        """How many members rooms have, as of some order."""
+        self._may_notify: Final[LRUCache[tuple[str, str], bool]] = LRUCache(_MOST_ANSWERS)
+
+    async def count(self, reader: Reader, room_ids: Collection[str]) -> Counts:
+        """Return the tallies of rooms that the user is joined to."""
+        tallies: dict[str, Tally] = {}
+        anew: list[RoomToCount] = []
+        rules = await self._rules_of(reader)
+        for room_id in room_ids:
+            try:
+                tallies[room_id] = self._brought_up(reader, rules, room_id)
+            except _Unknown:
+                anew.append(self._to_count(reader, rules, room_id))
+        if not anew:
+            return Counts(tallies, frozenset())
+        return await self._count_anew(reader, tallies, anew)
+
+    async def _rules_of(self, reader: Reader) -> UserRules:
+        order = reader.account_data_order
+        if order is not None:
+            known = self._rules.get(reader.user_id, order)
+            if known is not None:
+                return known
+        content = await self._database.read(
+            partial(select_content, user_id=reader.user_id, kind=PUSH_RULES)
+        )
+        if order is None:
+            return UserRules(reader.user_id, content)
+        return self._rules.learn(reader.user_id, order, content)
+
+    def _brought_up(self, reader: Reader, rules: UserRules, room_id: str) -> Tally:
+        """Return a tally with all events of memory. Raises `_Unknown`."""
+        tally = self._tallies.get(reader.user_id, room_id)
+        if tally is None or reader.account_data_order is None:
+            raise _Unknown
+        partition = self._partition(room_id)
+        basis, now = tally.basis, reader.memberships[room_id]
+        if (
+            basis.rules is not self._room_rules(rules, room_id)
+            or basis.joined_at != now.stream_order
+            or basis.member_event_id != now.event_id
+            or basis.ignored != reader.ignored
+            or not self._recent.covers(partition, tally.upto)
+        ):
+            raise _Unknown
+        room = self._recent.get(partition, room_id)
+        if room is not None:
+            if room.rewritten >= tally.upto:
+                raise _Unknown
+            before = len(tally)
+            for event in room.since(tally.upto):
+                if event.order >= reader.upto[partition]:
+                    break
+                self._take(tally, reader.user_id, event)
+                tally.upto = event.order + 1
+            if len(tally) != before:
+                self._tallies.put(reader.user_id, room_id, tally)
+        tally.upto = max(tally.upto, reader.upto[partition])
+        return tally
+
+    def _take(self, tally: Tally, user_id: str, event: RoomEvent) -> None:
+        seen = Seen(
+            event.room_id,
+            event.order,
+            event.event_id,
+            event.sender,
+            event.push_class,
+            event.thread_root,
+        )
+
+        def parse(_: Seen) -> PushEvent:
+            known = self._parsed.get(event.event_id)
+            if known is None:
+                known = self._parsed[event.event_id] = push_event(event.room_id, event.json)
+            return known
+
+        look_at(tally, user_id, seen, parse=parse, may_notify=self._known_answer)
+
+    def _known_answer(self, event: Seen, kind: str) -> bool:
+        known = self._may_notify.get((event.event_id, kind))
+        if known is None:
+            raise _Unknown
+        return known
+
+    def _room_rules(self, rules: UserRules, room_id: str) -> RoomRules | None:
+        """Return what holds in a room; None where it is not known how many members it has."""
+        found = rules.by_room.of(room_id)
+        if not found.needs_member_count:
+            return found
+        joined = self._joined.get(room_id)
+        if joined is None:
+            return None
+        count, upto = joined
+        partition = self._partition(room_id)
+        room = self._recent.get(partition, room_id)
+        if not self._recent.covers(partition, upto) or (
+            room is not None and room.members_changed >= upto
+        ):
+            return None
+        return found.with_member_count(count)
+
+    def _to_count(self, reader: Reader, rules: UserRules, room_id: str) -> RoomToCount:
+        now = reader.memberships[room_id]
+        return RoomToCount(
+            room_id,
+            rules.by_room.of(room_id),
+            now.stream_order,
+            now.event_id,
+            reader.upto[self._partition(room_id)],
+        )
+
+    async def _count_anew(
+        self, reader: Reader, tallies: dict[str, Tally], anew: list[RoomToCount]
+    ) -> Counts:
+        reading = self._tallies.begin(reader.user_id)
+        try:
+            read = partial(count_rooms, user_id=reader.user_id, ignored=reader.ignored, rooms=anew)
+            counted: CountedRooms = await self._database.read(read, heavy=len(anew) >= _HEAVY_ROOMS)
+        finally:
+            self._tallies.end(reading)
+        self._may_notify.update(counted.may_notify)
+        for room in anew:
+            if room.room_id in counted.joined:
+                self._joined[room.room_id] = counted.joined[room.room_id], room.upto
+        for room_id, tally in counted.tallies.items():
+            tallies[room_id] = tally
+            # What a receipt changed meanwhile may be missing.
+            if (
+                reader.account_data_order is not None
+                and room_id not in counted.unsettled
+                and room_id not in reading.moved
+            ):
+                self._tallies.put(reader.user_id, room_id, tally)
+        return Counts(tallies, counted.unread)

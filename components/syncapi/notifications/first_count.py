@@ -1,0 +1,150 @@
+"""Counting from the stored rows: all rooms of a user with a few statements."""
+
+from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from functools import partial
+from typing import Final, NamedTuple
+
+import msgspec
+import orjson
+
+from components.syncapi.notifications.looking import (
+    Seen,
+    look_at,
+    push_event,
+    sender_might_notify,
+)
+from components.syncapi.notifications.tally import WINDOW, Basis, Tally
+from components.syncapi.store.tables import Connection
+from components.syncapi.store.unread import (
+    Span,
+    Unread,
+    select_joined_counts,
+    select_json,
+    select_markers,
+    select_unread,
+)
+from matrix.push_rules.in_room import RoomRules
+from matrix.push_rules.properties import PushEvent
+
+_NONE: Final[Sequence[Unread]] = ()
+
+
+class RoomToCount(NamedTuple):
+    """A room that a user is joined to."""
+
+    room_id: str
+    rules: RoomRules
+    joined_at: int
+    member_event_id: str
+    upto: int
+
+
+class CountedRooms(msgspec.Struct):
+    """What came of it."""
+
+    tallies: dict[str, Tally]
+    unread: AbstractSet[str]
+    """Rooms with something unread, whether it notifies or not."""
+    unsettled: AbstractSet[str]
+    """Rooms with a receipt for an event that is not here: it may be on its way."""
+    joined: Mapping[str, int]
+    """How many members rooms have whose rules ask for it."""
+    may_notify: Mapping[tuple[str, str], bool]
+    """By event ID and kind whether its sender might notify so: the same for every reader."""
+
+
+def count_rooms(
+    connection: Connection,
+    *,
+    user_id: str,
+    ignored: AbstractSet[str],
+    rooms: Sequence[RoomToCount],
+) -> CountedRooms:
+    """Count what a user has not read in these rooms."""
+    read_upto, unsettled = _read_upto(connection, user_id, [room.room_id for room in rooms])
+    asked = [room.room_id for room in rooms if room.rules.needs_member_count]
+    joined = select_joined_counts(connection, asked) if asked else {}
+    rooms = [_with_member_count(room, joined) for room in rooms]
+    names = _display_names(connection, rooms)
+    tallies: dict[str, Tally] = {}
+    for room in rooms:
+        basis = Basis(room.rules, ignored, room.joined_at, room.member_event_id)
+        tallies[room.room_id] = Tally(basis, names.get(room.room_id), read_upto[room.room_id])
+    answers: dict[tuple[str, str], bool] = {}
+
+    def may_notify(event: Seen, kind: str) -> bool:
+        key = event.event_id, kind
+        known = answers.get(key)
+        if known is None:
+            known = answers[key] = sender_might_notify(connection, event, kind)
+        return known
+
+    unread: set[str] = set()
+    events = _unread_events(connection, rooms, read_upto)
+    for room in rooms:
+        tally = tallies[room.room_id]
+        for event in events.get(room.room_id, _NONE):
+            look_at(
+                tally,
+                user_id,
+                Seen(*event[:6]),
+                parse=partial(_parse, event),
+                may_notify=may_notify,
+            )
+        tally.upto = max(tally.upto, room.upto)
+        if tally.looked_at or room.rules.is_silent:
+            unread.add(room.room_id)
+    return CountedRooms(tallies, unread, unsettled, joined, answers)
+
+
+def _parse(event: Unread, _: Seen) -> PushEvent:
+    return push_event(event.room_id, event.json or b"{}")
+
+
+def _read_upto(
+    connection: Connection, user_id: str, room_ids: Collection[str]
+) -> tuple[dict[str, dict[str, int]], set[str]]:
+    """Return up to where each thread of each room was read, and where that is not sure."""
+    found: dict[str, dict[str, int]] = {room_id: {} for room_id in room_ids}
+    unsettled: set[str] = set()
+    for room_id, thread, order in select_markers(connection, user_id, room_ids):
+        if order is None:
+            unsettled.add(room_id)
+        else:
+            # The public and the private receipt: the one that is further counts.
+            found[room_id][thread] = max(found[room_id].get(thread, order), order)
+    return found, unsettled
+
+
+def _with_member_count(room: RoomToCount, joined: Mapping[str, int]) -> RoomToCount:
+    if not room.rules.needs_member_count:
+        return room
+    return room._replace(rules=room.rules.with_member_count(joined.get(room.room_id, 0)))
+
+
+def _display_names(connection: Connection, rooms: Sequence[RoomToCount]) -> dict[str, str]:
+    asked = {room.member_event_id: room.room_id for room in rooms if not room.rules.is_by_class}
+    if not asked:
+        return {}
+    names: dict[str, str] = {}
+    for event_id, json in select_json(connection, asked).items():
+        name = orjson.loads(json)["content"].get("displayname")
+        if isinstance(name, str):
+            names[asked[event_id]] = name
+    return names
+
+
+def _unread_events(
+    connection: Connection,
+    rooms: Sequence[RoomToCount],
+    read_upto: Mapping[str, Mapping[str, int]],
+) -> Mapping[str, Sequence[Unread]]:
+    spans: dict[bool, list[Span]] = {True: [], False: []}
+    for room in rooms:
+        if not room.rules.is_silent:
+            after = max(room.joined_at, read_upto[room.room_id].get("", room.joined_at))
+            spans[not room.rules.is_by_class].append(Span(room.room_id, after, room.upto))
+    found = select_unread(connection, spans[False], most=WINDOW, is_all=False)
+    found.update(select_unread(connection, spans[True], most=WINDOW, is_all=True))
+    return found
