@@ -32,7 +32,9 @@ def begin(connection: Connection) -> None:
 
 def abandon(connection: Connection) -> None:
     """Make none of the writes that were collected."""
-    connection.info.pop(_WRITES, None)
+    # A connection that was lost has forgotten them, and would not say so but raise.
+    if not connection.invalidated:
+        connection.info.pop(_WRITES, None)
 
 
 def finish(connection: Connection) -> None:
