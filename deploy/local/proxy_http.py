@@ -1,6 +1,7 @@
 """HTTP as the small proxy speaks it: whole requests in, answers passed on as they come."""
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple, cast
@@ -14,6 +15,7 @@ _FORWARDED_FOR: Final = b"x-forwarded-for"
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _BAD_REQUEST: Final = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _TOO_LARGE: Final = b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_TIMEOUT: Final = re.compile(rb"(?:^|&)timeout=(\d{1,9})(?:&|$)")
 _MAX_BODY_BYTES: Final = 64 << 20
 
 
@@ -23,6 +25,8 @@ class Forward(NamedTuple):
     method: bytes
     path: bytes
     """Without the query."""
+    wait_s: float
+    """How long the answer may be held back, because the client asked for that."""
     data: bytes
     """Head and body."""
 
@@ -30,8 +34,10 @@ class Forward(NamedTuple):
 class UpstreamLost(Exception):
     """The connection to a component broke before the answer was complete."""
 
-    def __init__(self, *, has_answered: bool, was_idle: bool) -> None:
+    def __init__(self, *, has_answered: bool, was_idle: bool, is_late: bool = False) -> None:
         super().__init__()
+        self.is_late = is_late
+        """Whether nothing came for too long."""
         self.has_answered = has_answered
         """Whether a part of the answer has been passed on."""
         self.was_idle = was_idle
@@ -112,7 +118,10 @@ class ClientConnection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """Forward the request."""
         method: bytes = self._parser.get_method()
-        self._requests.append(Forward(method, self._url.partition(b"?")[0], self._whole(method)))
+        path, _, query = self._url.partition(b"?")
+        asked_ms = _TIMEOUT.search(query)
+        wait_s = 0 if asked_ms is None else int(asked_ms[1]) / 1000
+        self._requests.append(Forward(method, path, wait_s, self._whole(method)))
         if self._worker is None or self._worker.done():
             self._worker = asyncio.get_running_loop().create_task(self._work())
         elif self._transport is not None:
@@ -162,7 +171,8 @@ class Upstream(asyncio.Protocol):
         self._client: ClientConnection | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._done: asyncio.Future[None] | None = None
-        self._has_answered = False
+        self.has_answered = False
+        """Whether a part of the answer has come."""
         self._has_been_used = False
         self._is_head = False
 
@@ -170,40 +180,50 @@ class Upstream(asyncio.Protocol):
         """Begin."""
         self._transport = cast(asyncio.Transport, transport)
 
-    async def exchange(self, request: Forward, client: ClientConnection) -> bool:
+    async def exchange(self, request: Forward, client: ClientConnection, patience_s: float) -> bool:
         """Pass a request on and its answer back; return whether the connection can be used again.
 
-        Raises `UpstreamLost`.
+        Raises `UpstreamLost`, also when no answer has begun after `patience_s`.
         """
         was_idle, self._has_been_used = self._has_been_used, True
         if self._transport is None or self.is_closed:
             raise UpstreamLost(has_answered=False, was_idle=was_idle)
         self._client, client.upstream = client, self
         self._is_head = request.method == b"HEAD"
-        self._has_answered = False
+        self.has_answered = False
         self._parser = httptools.HttpResponseParser(self)
-        self._done = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self._done = loop.create_future()
+        timer = loop.call_later(patience_s, self._give_up)
         try:
             self._transport.write(request.data)
             await self._done
+        except TimeoutError as error:
+            self.close()
+            raise UpstreamLost(has_answered=False, was_idle=was_idle, is_late=True) from error
         except ConnectionError as error:
-            raise UpstreamLost(has_answered=self._has_answered, was_idle=was_idle) from error
+            raise UpstreamLost(has_answered=self.has_answered, was_idle=was_idle) from error
         except BaseException:
             self.close()
             raise
         finally:
+            timer.cancel()
             self._client = client.upstream = None
         may_go_on = not self._is_head and bool(self._parser.should_keep_alive())
         if not may_go_on:
             self.close()
         return may_go_on
 
+    def _give_up(self) -> None:
+        if not self.has_answered and self._done is not None and not self._done.done():
+            self._done.set_exception(TimeoutError())
+
     def data_received(self, data: bytes) -> None:
         """Pass a part of the answer on."""
         if self._client is None:
             self.close()
             return
-        self._has_answered = True
+        self.has_answered = True
         self._client.write(data)
         try:
             self._parser.feed_data(data)

@@ -66,9 +66,9 @@ async def serving(component: Component) -> AsyncIterator[int]:
 
 
 @asynccontextmanager
-async def proxying(**ports: list[int]) -> AsyncIterator[str]:
+async def proxying(patience_s: float = 30, **ports: list[int]) -> AsyncIterator[str]:
     port = free_port()
-    running = asyncio.create_task(proxy.serve(port, ports))
+    running = asyncio.create_task(proxy.serve(port, ports, patience_s=patience_s))
     try:
         async with asyncio.timeout(10):
             while True:
@@ -150,6 +150,67 @@ async def test_replicas_take_turns_and_one_that_is_away_is_passed_over(
                 names.append((await answer.json())["name"])
 
     assert set(names) == {"a", "b"}
+
+
+@asynccontextmanager
+async def standing_still() -> AsyncIterator[tuple[int, list[bytes]]]:
+    """Take requests and answer none."""
+    asked: list[bytes] = []
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            asked.append(await reader.readuntil(b"\r\n\r\n"))
+            await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(take, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1], asked
+
+
+async def test_a_replica_that_stands_still_is_passed_over_for_a_while(
+    http: aiohttp.ClientSession,
+) -> None:
+    async with (
+        serving(Component("clients")) as port,
+        standing_still() as (still, asked),
+        proxying(patience_s=0.2, clientapi=[port, still]) as url,
+    ):
+        for _ in range(6):
+            async with http.put(url + SEND, data=b"{}") as answer:
+                assert (await answer.json())["name"] == "clients"
+
+    assert len(asked) == 1
+
+
+async def test_what_may_not_be_repeated_is_answered_once_it_takes_too_long(
+    http: aiohttp.ClientSession,
+) -> None:
+    async with (
+        standing_still() as (still, asked),
+        standing_still() as (other, asked_too),
+        proxying(patience_s=0.2, userapi=[still, other]) as url,
+        http.post(f"{url}/_matrix/client/v3/login", data=b"{}") as answer,
+    ):
+        assert (answer.status, (await answer.json())["errcode"]) == (504, "M_UNKNOWN")
+
+    assert len(asked) + len(asked_too) == 1
+
+
+async def test_an_answer_that_the_client_lets_wait_is_not_late(
+    http: aiohttp.ClientSession,
+) -> None:
+    async with (
+        standing_still() as (still, asked),
+        proxying(patience_s=0.1, syncapi=[still]) as url,
+    ):
+        with pytest.raises(TimeoutError):
+            async with (
+                asyncio.timeout(0.5),
+                http.get(f"{url}{SYNC}?since=s1&timeout=30000"),
+            ):
+                pass
+
+    assert len(asked) == 1
 
 
 async def test_a_client_that_goes_away_is_not_waited_for(http: aiohttp.ClientSession) -> None:
