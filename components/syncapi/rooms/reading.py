@@ -9,7 +9,8 @@ from components.syncapi.room_event import RoomEvent
 from components.syncapi.rooms.access import Access, require_access
 from components.syncapi.rooms.bundling import Bundler
 from components.syncapi.rooms.erasure import with_erasures
-from components.syncapi.rooms.paging import FROM_THE_START, TO_THE_END, Page, Range, select_page
+from components.syncapi.rooms.matching import matches
+from components.syncapi.rooms.paging import FROM_THE_START, Page, Range, select_page
 from components.syncapi.rooms.rendering import (
     Reader,
     content_of,
@@ -19,8 +20,7 @@ from components.syncapi.rooms.rendering import (
     with_known_past,
 )
 from components.syncapi.store.events import select_events
-from components.syncapi.store.state import select_members_now
-from components.syncapi.store.state_at import select_entry_at, select_state_at
+from components.syncapi.store.state_at import select_entry_at, select_members_at, select_state_at
 from components.syncapi.store.tables import Connection
 from components.syncapi.tokens import Tokens
 from matrix.errors import Forbidden, NotFound
@@ -50,15 +50,6 @@ class ContextQuery(msgspec.Struct, frozen=True, gc=False):
     max_scanned: int
 
 
-class MembersQuery(msgspec.Struct, frozen=True, gc=False):
-    """The parameters of /members, the token read."""
-
-    room_id: str
-    at: int | None
-    membership: str | None
-    not_membership: str | None
-
-
 def read_messages(
     connection: Connection, *, query: PageQuery, reader: Reader, tokens: Tokens
 ) -> bytes:
@@ -86,7 +77,7 @@ def read_messages(
         members.append(b'"end":"' + tokens.encode_place(page.place).encode() + b'"')
     if query.event_filter.lazy_load_members:
         senders = {event.sender for event in page.events}
-        state = select_members_now(connection, query.room_id, senders) if senders else []
+        state = select_members_at(connection, query.room_id, access.upto, senders)
         members.append(b'"state":[' + render_state(state, room_id) + b"]")
     return b"{" + b",".join(members) + b"}"
 
@@ -197,6 +188,8 @@ def read_context(
     if query.event_filter.lazy_load_members:
         wanted = {one.sender for one in [event, *before.events, *after.events]}
     state = select_state_at(connection, room_id, last.order + 1, members=wanted)
+    state = [one for one in state if matches(query.event_filter, one)]
+    state = with_known_past(state, access.viewer)
     member = room_id_member(room_id)
     events = [event, *before.events, *after.events]
     bundles = _bundles(connection, room_id, events, reader, access)
@@ -250,43 +243,3 @@ def read_state_entry(
     if whole_event:
         return render(event, reader, room_id=room_id_member(room_id))
     return orjson.dumps(content_of(event))
-
-
-def read_members(connection: Connection, *, query: MembersQuery, user_id: str) -> bytes:
-    """Return the body of /members: now, or at a place, or for those who left as they left it."""
-    access = require_access(connection, user_id, query.room_id)
-    at = access.upto if query.at is None else min(query.at, access.upto)
-    members = select_state_at(connection, query.room_id, at, types=("m.room.member",))
-    chunk = [event for event in members if _is_asked(event.membership, query)]
-    return b'{"chunk":[' + render_state(chunk, room_id_member(query.room_id)) + b"]}"
-
-
-def _is_asked(membership: str | None, query: MembersQuery) -> bool:
-    if query.membership is None and query.not_membership is None:
-        return True
-    return membership == query.membership or (
-        query.not_membership is not None and membership != query.not_membership
-    )
-
-
-def read_joined_members(connection: Connection, *, room_id: str, user_id: str) -> bytes:
-    """Return the body of /joined_members. Raises `Forbidden` unless the user is joined."""
-    access = require_access(connection, user_id, room_id)
-    if not access.is_joined:
-        raise Forbidden("You are not in this room.")
-    members = select_state_at(connection, room_id, TO_THE_END, types=("m.room.member",))
-    return orjson.dumps(
-        {
-            "joined": {
-                event.state_key: _profile(event)
-                for event in members
-                if event.membership == "join" and event.state_key is not None
-            }
-        }
-    )
-
-
-def _profile(event: RoomEvent) -> dict[str, str]:
-    content = content_of(event)
-    named = {"display_name": content.get("displayname"), "avatar_url": content.get("avatar_url")}
-    return {key: value for key, value in named.items() if isinstance(value, str)}

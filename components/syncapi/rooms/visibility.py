@@ -71,6 +71,14 @@ class Viewer:
         self._require_history()
         return self._last_join >= order
 
+    def joined_after(self, place: int) -> int | None:
+        """Return where the user next became a member, at this place or after it."""
+        self._require_history()
+        for order, membership in zip(self._orders, self._memberships, strict=True):
+            if order >= place and membership == "join":
+                return order
+        return None
+
     @property
     def left_at(self) -> int | None:
         """Where the user stopped being in the room; None for one who is in it or never was."""

@@ -1,23 +1,21 @@
 """The endpoints that read one room: messages, context, events, state, members; and one's rooms."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Final
 
 import orjson
 
 from base.database import Database
-from base.http import Request, Response, Router, json_response
+from base.http import Request, Response, Router, StreamingResponse, json_response
 from components.syncapi.memory.freshness import Freshness
 from components.syncapi.memory.projected import Projected
+from components.syncapi.rooms.members import MembersQuery, read_joined_members, read_members
 from components.syncapi.rooms.reading import (
     ContextQuery,
-    MembersQuery,
     PageQuery,
     read_context,
     read_event,
-    read_joined_members,
-    read_members,
     read_messages,
     read_state,
     read_state_entry,
@@ -144,7 +142,7 @@ class RoomRoutes:
         )
         return json_response(await self._database.read(read))
 
-    async def _members(self, request: Request) -> Response:
+    async def _members(self, request: Request) -> StreamingResponse:
         reader, room_id = await self._enter(request)
         query = MembersQuery(
             room_id,
@@ -153,13 +151,13 @@ class RoomRoutes:
             request.query_choice("not_membership", _MEMBERSHIPS),
         )
         read = partial(read_members, query=query, user_id=reader.user_id)
-        return json_response(await self._database.read(read, heavy=True))
+        return _in_parts(await self._database.read(read, heavy=True))
 
-    async def _joined_members(self, request: Request) -> Response:
+    async def _joined_members(self, request: Request) -> StreamingResponse:
         await self._reading.member(request)
         reader, room_id = await self._enter(request)
         read = partial(read_joined_members, room_id=room_id, user_id=reader.user_id)
-        return json_response(await self._database.read(read, heavy=True))
+        return _in_parts(await self._database.read(read, heavy=True))
 
     async def _joined_rooms(self, request: Request) -> Response:
         requester = await self._reading.member(request)
@@ -167,3 +165,14 @@ class RoomRoutes:
         user = await self._projected.user(requester.user_id)
         joined = [room_id for room_id, now in user.rooms.items() if now.membership == "join"]
         return json_response(orjson.dumps({"joined_rooms": joined}))
+
+
+def _in_parts(parts: list[bytes]) -> StreamingResponse:
+    """Return JSON that is sent as it is, without being put together in memory."""
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for part in parts:
+            yield part
+
+    length = sum(map(len, parts))
+    return StreamingResponse(chunks(), length=length, content_type=b"application/json")

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from logs.records.room_input import Transaction
+from matrix.identifiers import UserID
 from tests.component.syncapi.story import (
     ALICE,
     BOB,
@@ -321,3 +322,37 @@ async def test_bad_parameters_of_pages_are_refused(house: House) -> None:
         answer = await house.room(BOB, room, "messages", **query)
         assert (answer.status, answer.errcode) == (400, errcode), query
     assert (await house.get(BOB, "rooms/nonsense/state")).errcode == "M_INVALID_PARAM"
+
+
+async def test_members_of_a_hidden_past_are_those_of_the_first_place_that_one_may_see(
+    house: House,
+) -> None:
+    room = Room()
+    created = room.created(CHARLIE, visibility="joined")
+    await house.put(*created, room.member(CHARLIE, "leave"), room.message("hidden"))
+    await house.put(room.member(BOB, "join"), room.message("seen"))
+    synced = await house.sync(BOB)
+    prev_batch = synced["rooms"]["join"][room.room_id]["timeline"]["prev_batch"]
+
+    answer = await house.room(BOB, room, "members", at=prev_batch, membership="leave")
+    assert [event["state_key"] for event in answer.json["chunk"]] == [CHARLIE]
+    assert (await house.room(BOB, room, "members", at=prev_batch, membership="join")).status == 200
+
+
+async def test_many_members_come_in_one_answer(house: House) -> None:
+    room = Room()
+    users = [UserID(f"@user{number}:xylem.test") for number in range(1100)]
+    await house.put(*room.created(), *[room.member(user, "join") for user in users])
+    since = (await house.sync(ALICE))["next_batch"]
+    await house.put(*[room.member(user, "leave") for user in users[:600]])
+    await house.projected()
+
+    async def members(**query: Any) -> list[str]:
+        chunk = (await house.room(ALICE, room, "members", **query)).json["chunk"]
+        return sorted(event["state_key"] for event in chunk)
+
+    assert await members() == sorted([*users, ALICE])
+    assert await members(membership="leave") == sorted(users[:600])
+    assert await members(at=since, membership="join") == sorted([*users, ALICE])
+    answer = (await house.room(ALICE, room, "joined_members")).json
+    assert sorted(answer["joined"]) == sorted([*users[600:], ALICE])
