@@ -12,6 +12,7 @@ from base.metrics import Family, Reading, Source, sizes_of
 from components.syncapi.memory.freshness import Freshness
 from components.syncapi.memory.projected import Projected
 from components.syncapi.memory.typing_rooms import TypingReader
+from components.syncapi.notifications.counting import UnreadCounts
 from components.syncapi.projection.consumers import NAME as _NAME
 from components.syncapi.projection.consumers import make_consumers, tokens_of
 from components.syncapi.projection.followed_topic import FollowedTopic
@@ -230,6 +231,13 @@ def _router(serving: _Serving) -> Router:
             room_partition=room_partition,
             receipt_partition=partial(serving.log.partition_of, OUTPUT_RECEIPT.name),
             typing_partition=partial(serving.log.partition_of, OUTPUT_TYPING.name),
+        ),
+        unread=UnreadCounts(
+            database=serving.database,
+            tallies=serving.projected.tallies,
+            recent=serving.projected.recent,
+            room_partition=room_partition,
+            most_users=serving.settings.cached_push_rules,
         ),
     )
     router = Router()

@@ -14,6 +14,7 @@ from cachetools import LRUCache
 
 from base.database import Database
 from components.syncapi.changes import Membership
+from components.syncapi.ignoring import IGNORED_USER_LIST
 from components.syncapi.memory.recent import RecentRooms
 from components.syncapi.memory.tallies import Tallies
 from components.syncapi.notifications.first_count import CountedRooms, RoomToCount, count_rooms
@@ -25,6 +26,8 @@ from components.syncapi.store.unread import select_content
 from matrix.push_rules.in_room import RoomRules
 from matrix.push_rules.properties import PushEvent
 
+COUNTED_BY: Final = frozenset({PUSH_RULES, IGNORED_USER_LIST})
+"""Account data with which all rooms may have other counts."""
 _MOST_PARSED: Final = 2000
 _MOST_ANSWERS: Final = 10_000
 _HEAVY_ROOMS: Final = 10

@@ -21,11 +21,12 @@ from components.syncapi.store.receipts import select_receipts
 from components.syncapi.store.tables import Connection
 from components.syncapi.sync.looking import PartitionOf
 from components.syncapi.sync.request import SyncRequest
-from components.syncapi.sync.sections import UNREAD, render_account_data, wants
+from components.syncapi.sync.sections import render_account_data, wants
 from components.syncapi.tokens import Tokens
 from matrix.filters import EventFilter
 
 _NO_DATA: Final[Sequence[AccountDatum]] = ()
+_NO_ROOMS: Final[list[str]] = []
 _NO_EVENTS: Final[Sequence[bytes]] = ()
 _NOTHING_MORE: Final = b'"account_data":{"events":[]},"ephemeral":{"events":[]}}'
 
@@ -35,8 +36,16 @@ class Ephemeral(msgspec.Struct, gc=False):
 
     events: dict[str, list[bytes]] = msgspec.field(default_factory=dict)
     fully_read: dict[str, AccountDatum] = msgspec.field(default_factory=dict)
+    recounted: set[str] = msgspec.field(default_factory=set)
+    """Rooms whose unread counts may have changed, whatever else there is to tell of them."""
     wanted: dict[str, int] = msgspec.field(default_factory=dict)
     """Rooms with the first order that the client has not seen."""
+
+    def further_rooms(self) -> list[str]:
+        """Return the rooms of which something is told here."""
+        if not (self.events or self.fully_read or self.recounted):
+            return _NO_ROOMS
+        return list(dict.fromkeys([*self.events, *self.fully_read, *sorted(self.recounted)]))
 
 
 class EphemeralLook:
@@ -117,30 +126,34 @@ class EphemeralLook:
         parts: Sequence[tuple[str, bytes]],
         account_data: Mapping[str, Sequence[AccountDatum]],
         found: Ephemeral,
+        unread: Mapping[str, bytes],
     ) -> list[tuple[str, bytes]]:
-        """Return the parts of joined rooms with all that belongs to them, and further parts."""
+        """Return the parts of joined rooms with all that belongs to them, and further parts.
+
+        `unread` has the unread counts of all these rooms.
+        """
         whole = [
-            (room_id, b"%b,%b" % (part[:-1], _rest(room_id, account_data, found)))
+            (
+                room_id,
+                b"%b,%b,%b" % (part[:-1], unread[room_id], _rest(room_id, account_data, found)),
+            )
             for room_id, part in parts
         ]
-        if found.events or found.fully_read:
+        further = found.further_rooms()
+        if further:
             there = {room_id for room_id, _ in parts}
-            for room_id in dict.fromkeys([*found.events, *found.fully_read]):
+            for room_id in further:
                 if room_id not in there:
-                    rest = _rest(room_id, account_data, found)
-                    whole.append((room_id, b"%b,%b" % (self._quiet(request, room_id), rest)))
+                    quiet, rest = self._quiet(request, room_id), _rest(room_id, account_data, found)
+                    whole.append((room_id, b"%b,%b,%b" % (quiet, unread[room_id], rest)))
         return whole
 
     def _quiet(self, request: SyncRequest, room_id: str) -> bytes:
         """Return the beginning of the part of a room without new events."""
         place = self._tokens.encode_place(request.upto.rooms[self._room_partition(room_id)])
-        return (
-            b'{"%b":{"events":[]},"timeline":{"events":[],"limited":false,"prev_batch":"%b"},%b'
-            % (
-                b"state_after" if request.use_state_after else b"state",
-                place.encode(),
-                UNREAD,
-            )
+        return b'{"%b":{"events":[]},"timeline":{"events":[],"limited":false,"prev_batch":"%b"}' % (
+            b"state_after" if request.use_state_after else b"state",
+            place.encode(),
         )
 
 
@@ -178,6 +191,8 @@ def _wants_type(event_filter: EventFilter, kind: str, room_id: str) -> bool:
 
 def _add_recent(found: Ephemeral, request: SyncRequest, room: RoomReceipts, order: int) -> None:
     receipts = room.since(order)
+    if any(one.user_id == request.user_id for one in receipts):
+        _note_recount(found, request, receipts)
     if not request.filter.room.ephemeral.is_pass_all or any(
         one.receipt_type != PUBLIC and one.user_id == request.user_id for one in receipts
     ):
@@ -193,10 +208,22 @@ def _add_recent(found: Ephemeral, request: SyncRequest, room: RoomReceipts, orde
     found.events.setdefault(room.room_id, []).extend(shared[2])
 
 
+def _note_recount(found: Ephemeral, request: SyncRequest, receipts: Sequence[Receipt]) -> None:
+    # Other devices take the badge away, whether or not they ask for receipts.
+    found.recounted.update(
+        [
+            one.room_id
+            for one in receipts
+            if one.user_id == request.user_id and one.receipt_type != FULLY_READ
+        ]
+    )
+
+
 def _add_receipts(
     found: Ephemeral, request: SyncRequest, room_id: str, receipts: Sequence[Receipt]
 ) -> None:
     user_id, room_filter = request.user_id, request.filter.room
+    _note_recount(found, request, receipts)
     shown: list[Receipt] = []
     for receipt in receipts:
         if not receipt.is_for(user_id):

@@ -1,6 +1,6 @@
 """The part of a joined room in an incremental answer, made from memory alone.
 
-Account data and what is ephemeral come to it later.
+Unread counts, account data and what is ephemeral come to it later.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,6 @@ from components.syncapi.rooms.matching import matches
 from components.syncapi.rooms.rendering import render, render_for_all, select_fields
 from components.syncapi.rooms.summary import Summary, render_summary
 from components.syncapi.sync.request import SyncRequest
-from components.syncapi.sync.sections import UNREAD
 from components.syncapi.tokens import Tokens
 
 _SHARED_MS: Final = 1000
@@ -106,12 +105,11 @@ class FragmentMaker:
 
     def _wrap(self, request: SyncRequest, events: bytes, first: int) -> bytes:
         return (
-            b'"%b":{"events":[]},"timeline":{"events":[%b],"limited":false,"prev_batch":"%b"},%b'
+            b'"%b":{"events":[]},"timeline":{"events":[%b],"limited":false,"prev_batch":"%b"}'
             % (
                 b"state_after" if request.use_state_after else b"state",
                 events,
                 self._tokens.encode_place(first).encode(),
-                UNREAD,
             )
         )
 

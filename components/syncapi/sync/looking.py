@@ -27,6 +27,8 @@ class Found(msgspec.Struct, gc=False):
     tasks: list[RoomTask] = msgspec.field(default_factory=list)
     unsure: list[RoomTask] = msgspec.field(default_factory=list)
     """Joined rooms of which only the database knows whether they changed."""
+    rewritten: list[str] = msgspec.field(default_factory=list)
+    """Joined rooms where events that were there before have changed."""
 
 
 class Look:
@@ -95,6 +97,8 @@ class Look:
     ) -> None:
         if not self._request.filter.room.includes_room(room.room_id):
             return
+        if room.rewritten >= since:
+            self.found.rewritten.append(room.room_id)
         try:
             part = fragments.make(self._request, room, now, since)
         except NotInMemory:

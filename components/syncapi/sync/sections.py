@@ -29,8 +29,6 @@ from components.syncapi.sync.request import SyncRequest
 from components.syncapi.tokens import Tokens
 from matrix.filters import EventFilter
 
-UNREAD = b'"unread_notifications":{"highlight_count":0,"notification_count":0}'
-
 
 class RoomTask(msgspec.Struct, gc=False):
     """What is known of a room before the database is asked."""
@@ -70,7 +68,7 @@ class Section(msgspec.Struct, gc=False):
 
     room_id: str
     json: bytes
-    """Without account data and what is ephemeral, where the user is joined."""
+    """Where the user is joined without unread counts, account data and what is ephemeral."""
     sent_members: list[str] = msgspec.field(default_factory=list)
     """The users whose member events it carries."""
     summary: Summary | None = None
@@ -126,10 +124,7 @@ class SectionReader:
             account_data = select_room_account_data(self._connection, request.user_id, task.room_id)
         room_filter = request.filter.room.account_data
         account_data = [datum for datum in account_data if wants(room_filter, datum)]
-        members = [
-            *self._head(task, state, timeline, viewer),
-            UNREAD,
-        ]
+        members = self._head(task, state, timeline, viewer)
         if summary is not None:
             members.append(render_summary(summary, request.user_id))
         sent = [

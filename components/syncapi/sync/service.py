@@ -11,13 +11,15 @@ import msgspec
 from base.database import Database
 from components.syncapi.changes import AccountDatum, Membership
 from components.syncapi.memory.projected import Projected
+from components.syncapi.notifications.counting import COUNTED_BY, UnreadCounts
+from components.syncapi.notifications.counting import Reader as UnreadReader
 from components.syncapi.position import SyncPosition, completed, later
 from components.syncapi.rooms.paging import FROM_THE_START
 from components.syncapi.rooms.rendering import Reader
 from components.syncapi.rooms.summary import Summary
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.store.account_data import select_account_data
-from components.syncapi.sync.ephemeral import EphemeralLook
+from components.syncapi.sync.ephemeral import Ephemeral, EphemeralLook
 from components.syncapi.sync.fragments import FragmentMaker
 from components.syncapi.sync.looking import Found, Look, PartitionOf
 from components.syncapi.sync.members import SentMembers, SentRoom
@@ -31,6 +33,7 @@ from matrix.filters import Filter
 
 _NO_DATA: Final[list[AccountDatum]] = []
 _NO_SUMMARIES: Final[Mapping[str, Summary]] = {}
+_NO_COUNTS: Final[Mapping[str, bytes]] = {}
 _NO_MEMBERS: Final[Mapping[str, AbstractSet[str]]] = {}
 
 
@@ -61,6 +64,7 @@ class SyncService:
         room_partition: PartitionOf,
         user_partition: PartitionOf,
         ephemeral: EphemeralLook,
+        unread: UnreadCounts,
     ) -> None:
         self._projected = projected
         self._waiter: Final = Waiter(projected)
@@ -71,6 +75,7 @@ class SyncService:
         self._room_partition = room_partition
         self._user_partition = user_partition
         self._ephemeral: Final = ephemeral
+        self._unread: Final = unread
         self._sent_members: Final = SentMembers(settings.cached_lazy_rooms)
         self._fragments: Final = FragmentMaker(tokens, projected.summaries)
 
@@ -134,6 +139,7 @@ class SyncService:
             data,
             self._projected.summaries,
             is_recent=is_recent,
+            account_data_order=user.account_data_order,
         )
 
     async def _stored_view(self, query: Query) -> "_View":
@@ -205,8 +211,39 @@ class SyncService:
         if ephemeral.wanted:
             read = partial(self._ephemeral.read, request=request, found=ephemeral)
             await self._database.read(read)
-        parts.join = self._ephemeral.complete(request, parts.join, room_data, ephemeral)
+        ephemeral.recounted.update(look.found.rewritten)
+        unread = await self._unread_counts(request, view, parts, ephemeral)
+        parts.join = self._ephemeral.complete(request, parts.join, room_data, ephemeral, unread)
         return position, parts
+
+    async def _unread_counts(
+        self, request: SyncRequest, view: "_View", parts: Parts, ephemeral: Ephemeral
+    ) -> Mapping[str, bytes]:
+        """Return the unread counts of all rooms that are told of, those that they add included."""
+        rooms = dict.fromkeys([*(room_id for room_id, _ in parts.join), *ephemeral.further_rooms()])
+        has_changed_rules = request.since is not None and any(
+            datum.type in COUNTED_BY and not datum.room_id for datum in view.account_data
+        )
+        if has_changed_rules:
+            for room_id, now in view.memberships.items():
+                if now.membership == "join" and request.filter.room.includes_room(room_id):
+                    rooms[room_id] = None
+        if not rooms:
+            return _NO_COUNTS
+        reader = UnreadReader(
+            request.user_id,
+            view.memberships,
+            view.ignored,
+            request.upto.rooms,
+            view.account_data_order,
+        )
+        counts = await self._unread.count(reader, rooms)
+        if has_changed_rules:
+            ephemeral.recounted.update(counts.unread)
+        by_thread = request.filter.room.timeline.unread_thread_notifications
+        return {
+            room_id: tally.render(by_thread=by_thread) for room_id, tally in counts.tallies.items()
+        }
 
     async def _account_data(
         self, query: Query, since: SyncPosition | None, upto: tuple[int, ...]
@@ -280,6 +317,8 @@ class _View(NamedTuple):
     summaries: Mapping[str, Summary]
     is_recent: bool
     """Whether memory has everything since the client's position."""
+    account_data_order: int | None = None
+    """Of the user's last change of account data; None where memory is behind."""
 
 
 class _Exchange(NamedTuple):
