@@ -14,6 +14,7 @@ from deploy.settings import InternalSettings
 from internalapi.clientapi import Departures
 from internalapi.process import Process, ProcessStatus
 from internalapi.roomserver import RoomDirectory, RoomQueries
+from internalapi.syncapi import Relations
 from internalapi.transport import CallMetrics, Replicas, Shares, api_client, open_session
 from internalapi.userapi import (
     AccountData,
@@ -89,6 +90,10 @@ class InternalCalls:
     def departures(self) -> Departures | None:
         """Return the client API in other processes, as the user API needs it, if it has a URL."""
         return self._api("clientapi", Departures) if "clientapi" in self._replicas else None
+
+    def relations(self) -> Relations | None:
+        """Return client sync in other processes, as the client API needs it, if it has a URL."""
+        return self._api("syncapi", Relations) if "syncapi" in self._replicas else None
 
     def process(self, url: str) -> Process:
         """Return the process at a URL."""

@@ -75,7 +75,7 @@ class InternalUrls(msgspec.Struct, frozen=True, kw_only=True):
     clientapi: Urls = ()
     """The client API, which the user API calls when an account is deactivated."""
     syncapi: Urls = ()
-    """Client sync, for `xylem status`."""
+    """Client sync, which the client API asks whether a reaction is a repeat."""
 
 
 class InternalSettings(msgspec.Struct, frozen=True, kw_only=True):

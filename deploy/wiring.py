@@ -24,6 +24,7 @@ from deploy.settings import Settings
 from deploy.trimming import Trimmer
 from internalapi.clientapi import Departures
 from internalapi.roomserver import RoomDirectory, RoomQueries
+from internalapi.syncapi import Relations
 from internalapi.transport import api_router
 from internalapi.userapi import (
     AccountData,
@@ -57,6 +58,7 @@ ASKED: Final[Mapping[str, tuple[str, ...]]] = {
 ASKED_LATER: Final[Mapping[str, tuple[str, ...]]] = {
     "userapi": ("clientapi",),
     "syncapi": ("roomserver",),
+    "clientapi": ("syncapi",),
 }
 """Which ones it asks besides, that wait for it."""
 
@@ -128,7 +130,10 @@ async def build(ground: Ground, names: Collection[str]) -> Components:
     typing = await _build_typing(ground) if "eduserver" in names else None
     asked = _user_apis(users, ground) if {"syncapi", "clientapi"} & set(names) else None
     sync = await _build_sync(ground, _given(asked), rooms) if "syncapi" in names else None
-    clients = _build_clients(ground, _given(asked), rooms) if "clientapi" in names else None
+    relations = _relations(sync, ground) if "clientapi" in names else None
+    clients = (
+        _build_clients(ground, _given(asked), rooms, relations) if "clientapi" in names else None
+    )
     if late is not None and clients is not None:
         late.departures = clients.departures
     tokens = asked.authentication if asked is not None else None
@@ -197,7 +202,10 @@ async def _build_sync(
 
 
 def _build_clients(
-    ground: Ground, user_apis: UserApis, rooms: roomserver.RoomServer | None
+    ground: Ground,
+    user_apis: UserApis,
+    rooms: roomserver.RoomServer | None,
+    relations: Relations | None,
 ) -> clientapi.ClientApi:
     room_apis = _room_apis(rooms, ground)
     return clientapi.build(
@@ -213,7 +221,14 @@ def _build_clients(
         clock=ground.clock,
         settings=ground.settings.clientapi,
         default_room_version=ground.settings.default_room_version,
+        relations=relations,
     )
+
+
+def _relations(sync: syncapi.SyncApi | None, ground: Ground) -> Relations | None:
+    if sync is not None:
+        return sync.relations
+    return None if ground.calls is None else ground.calls.relations()
 
 
 def _user_apis(users: userapi.UserApi | None, ground: Ground) -> UserApis:
@@ -325,6 +340,9 @@ def internal_routers(components: Components, secret: str) -> list[Router]:
             ),
             api_router(RoomDirectory, rooms.directory, secret=secret, outages=OUTAGES),
         ]
+    if components.sync is not None:
+        relations: Relations = components.sync.relations
+        routers.append(api_router(Relations, relations, secret=secret, outages=OUTAGES))
     if components.clients is not None:
         departures: Departures = components.clients.departures
         routers.append(api_router(Departures, departures, secret=secret, outages=OUTAGES))

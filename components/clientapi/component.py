@@ -37,6 +37,7 @@ from components.clientapi.transactions import Transactions
 from components.clientapi.upgrades import RoomUpgrades
 from internalapi.clientapi import Departures
 from internalapi.roomserver import RoomDirectory, RoomQueries
+from internalapi.syncapi import Relations
 from internalapi.userapi import AccountData, Accounts, Authentication, Profiles
 from logs.log import Log
 from matrix.identifiers import ServerName
@@ -73,8 +74,9 @@ def build(
     clock: Clock,
     settings: ClientApiSettings,
     default_room_version: str,
+    relations: Relations | None = None,
 ) -> ClientApi:
-    """Put the component together; nothing is started.
+    """Put the component together; nothing is started. Without `relations`, no reaction is compared.
 
     Raises `UnsupportedRoomVersion` for a default that does not exist.
     """
@@ -106,6 +108,7 @@ def build(
         settings=settings,
         transactions=Transactions(settings.remembered_transactions),
         markers=MarkerWriter(rooms=rooms, log=log, clock=clock),
+        relations=RelationChecks(rooms, relations),
         forgetting=RoomForgetting(log, outcomes, settings),
         guests=GuestRemoval(sender, rooms, accounts, server_name, settings.guests_removed_at_once),
     )
@@ -140,6 +143,7 @@ class _Parts(NamedTuple):
     settings: ClientApiSettings
     transactions: Transactions
     markers: MarkerWriter
+    relations: RelationChecks
     forgetting: RoomForgetting
     guests: GuestRemoval
 
@@ -164,7 +168,7 @@ def _add_events_and_memberships(parts: _Parts, router: Router) -> None:
         sender=parts.sender,
         transactions=parts.transactions,
         redactions=RedactionService(parts.sender, parts.rooms, parts.server_name, parts.guests),
-        relations=RelationChecks(parts.rooms),
+        relations=parts.relations,
         state_changes=StateChanges(parts.sender, memberships, parts.aliases, parts.guests),
         markers=parts.markers,
         rates=parts.rates,

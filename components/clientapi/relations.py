@@ -1,33 +1,100 @@
 """Relations between events that a server refuses to make."""
 
-from typing import Any
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+from weakref import WeakValueDictionary
 
+from components.clientapi.sending import Draft
 from internalapi.roomserver import RoomQueries
-from matrix.errors import MatrixError
-from matrix.identifiers import EventID
+from internalapi.syncapi import Relations
+from logs.records.room_input import Transaction
+from matrix.errors import MatrixError, Unavailable
+from matrix.identifiers import DeviceID, EventID, RoomID, UserID
+from matrix.relations import ANNOTATION, THREAD, Relation, rel_type_of, relation_of
+
+_log: Final = logging.getLogger(__name__)
+
+_PATIENCE_S: Final = 2.0
+"""How long a reaction waits to be told from one that was there before."""
+
+Annotation = tuple[RoomID, EventID, UserID, str, str]
+"""The room, what is annotated, by whom, the event's type and the key."""
 
 
 class ThreadRefused(MatrixError):
     """A thread cannot start at an event that is related to another one itself."""
 
 
+class DuplicateAnnotation(MatrixError):
+    """You have annotated this event so already."""
+
+    errcode = "M_DUPLICATE_ANNOTATION"
+
+
 class RelationChecks:
-    """Checks what a message says of its relation to another event."""
+    """Checks what an event says of its relation to another one.
 
-    def __init__(self, rooms: RoomQueries) -> None:
+    Client sync knows what was annotated. While it is away or behind, or where there is none, the
+    check is left out: the spec has clients count equal annotations once.
+    """
+
+    def __init__(self, rooms: RoomQueries, relations: Relations | None) -> None:
         self._rooms = rooms
+        self._relations = relations
+        self._annotating: WeakValueDictionary[Annotation, asyncio.Lock] = WeakValueDictionary()
 
-    async def check(self, relates_to: Any) -> None:
-        """Raise `ThreadRefused` for a thread that starts inside a relation ("Threading")."""
-        if _relation_type(relates_to) != "m.thread":
+    @asynccontextmanager
+    async def checked(self, room_id: RoomID, draft: Draft) -> AsyncIterator[None]:
+        """Enter when the event may be sent; of equal annotations one after another.
+
+        Raises `ThreadRefused` and `DuplicateAnnotation`.
+        """
+        relation = relation_of(draft.content)
+        if relation is not None and relation.rel_type == THREAD:
+            await self._check_thread(relation.parent_id)
+        annotation = None if relation is None else _annotation(room_id, draft, relation)
+        if annotation is None or draft.transaction is None:
+            yield
             return
-        root_id = relates_to.get("event_id")
-        if not isinstance(root_id, str):
-            return
-        stored = await self._rooms.query_events(event_ids=[EventID(root_id)])
-        if stored and _relation_type(stored[0].event.content.get("m.relates_to")) is not None:
+        # Else two requests at the same moment would both find nothing there.
+        lock = self._annotating.setdefault(annotation, asyncio.Lock())
+        async with lock:
+            if await self._is_there(annotation, draft.transaction):
+                raise DuplicateAnnotation
+            yield
+
+    async def _check_thread(self, root_id: EventID) -> None:
+        stored = await self._rooms.query_events(event_ids=[root_id])
+        if stored and rel_type_of(stored[0].event.content) is not None:
             raise ThreadRefused
 
+    async def _is_there(self, annotation: Annotation, transaction: Transaction) -> bool:
+        if self._relations is None:
+            return False
+        room_id, parent_id, sender, event_type, key = annotation
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                return await self._relations.query_has_annotated(
+                    room_id=room_id,
+                    parent_id=parent_id,
+                    sender=sender,
+                    event_type=event_type,
+                    key=key,
+                    device_id=DeviceID(transaction.device_id),
+                    transaction_id=transaction.transaction_id,
+                )
+        except (Unavailable, TimeoutError) as error:
+            _log.warning(
+                "An annotation was not compared with those before it",
+                extra={"room_id": room_id, "reason": repr(error)},
+            )
+            return False
 
-def _relation_type(relates_to: Any) -> Any:
-    return relates_to.get("rel_type") if isinstance(relates_to, dict) else None
+
+def _annotation(room_id: RoomID, draft: Draft, relation: Relation) -> Annotation | None:
+    if relation.rel_type != ANNOTATION or relation.key is None:
+        return None
+    return room_id, relation.parent_id, draft.sender, draft.type, relation.key

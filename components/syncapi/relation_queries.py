@@ -2,10 +2,12 @@
 
 from functools import partial
 
-from base.database import Database
+from base.database import Database, DatabaseOutage
 from components.syncapi.event_relation import annotation_digest
 from components.syncapi.memory.freshness import Freshness
 from components.syncapi.store.related import select_annotations
+from logs.log import LogOutage
+from matrix.errors import Unavailable
 from matrix.identifiers import DeviceID, EventID, RoomID, UserID
 
 
@@ -28,7 +30,6 @@ class RelationQueries:
         transaction_id: str,
     ) -> bool:
         """Return whether the sender has annotated the event so, in another transaction."""
-        await self._rooms.reach(room_id)
         select = partial(
             select_annotations,
             room_id=room_id,
@@ -36,5 +37,9 @@ class RelationQueries:
             sender=sender,
             annotation=annotation_digest(event_type, key),
         )
-        found = await self._database.read(select)
+        try:
+            await self._rooms.reach(room_id)
+            found = await self._database.read(select)
+        except (DatabaseOutage, LogOutage) as outage:
+            raise Unavailable("What was annotated cannot be read now.") from outage
         return any(sent != (device_id, transaction_id) for sent in found)

@@ -67,8 +67,6 @@ class EventRoutes:
             target_id, rest = split_redacts(content)
             return await self._answer_redaction(requester, room_id, target_id, rest, transaction)
         require_active(requester)
-        if "m.relates_to" in content:
-            await self._relations.check(content["m.relates_to"])
         draft = Draft(event_type, requester.user_id, content, transaction=transaction)
         return event_id_response(
             await self._transactions.once(
@@ -78,7 +76,11 @@ class EventRoutes:
 
     async def _send_draft(self, room_id: RoomID, draft: Draft) -> EventID:
         """Send, and end the sender's typing, once only: repeats do not come here."""
-        event_id = await self._sender.send(room_id, draft)
+        if "m.relates_to" in draft.content:
+            async with self._relations.checked(room_id, draft):
+                event_id = await self._sender.send(room_id, draft)
+        else:
+            event_id = await self._sender.send(room_id, draft)
         if draft.type in _TYPED and self._markers.types(room_id, draft.sender):
             await self._markers.end_typing(room_id, draft.sender)
         return event_id

@@ -19,7 +19,9 @@ SEPARABLE: dict[str, Any] = {
     "listeners": [{"port": 0, "apis": ["internal"]}],
     "internal": {
         "secret": "only for this test",
-        "urls": dict.fromkeys(("userapi", "roomserver", "clientapi"), "http://127.0.0.1:1"),
+        "urls": dict.fromkeys(
+            ("userapi", "roomserver", "clientapi", "syncapi"), "http://127.0.0.1:1"
+        ),
     },
 }
 
@@ -37,7 +39,7 @@ SEPARABLE: dict[str, Any] = {
         ),
         (
             "syncapi",
-            {"internal": {"secret": "only for this test"}},
+            {"internal": {"secret": "only for this test", "urls": {"roomserver": "http://a"}}},
             "syncapi asks userapi, which is not in this process and has no URL.",
             "internal.urls.userapi",
         ),
