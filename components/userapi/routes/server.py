@@ -13,6 +13,16 @@ _V3: Final = "/_matrix/client/v3"
 _R0: Final = ("r0",)
 _SPEC_VERSIONS: Final = ("r0.5.0", "r0.6.0", "r0.6.1", "v1.1")
 """A client may count on all of a version that stands here: later ones come with their endpoints."""
+_FEATURES: Final = {
+    "org.matrix.msc2285.stable": True,  # v1.4: private receipts
+    "org.matrix.msc3440.stable": True,  # v1.4: threads
+    "org.matrix.msc3715.stable": True,  # v1.4: relations in both directions
+    "org.matrix.msc3771": True,  # v1.4: receipts of threads
+    "org.matrix.msc3773": True,  # v1.4: what is unread by thread
+    "org.matrix.msc3856.stable": True,  # v1.4: the list of threads
+    "org.matrix.msc3981": True,  # v1.10: relations of relations
+}
+"""Parts of later versions, by the names by which clients look for them."""
 
 
 class ServerRoutes:
@@ -43,7 +53,7 @@ class ServerRoutes:
         router.get(f"{_V3}/thirdparty/protocols", self._nothing, versions=_R0)
 
     async def _versions(self, _request: Request) -> Response:
-        return json_response({"versions": _SPEC_VERSIONS, "unstable_features": {}})
+        return json_response({"versions": _SPEC_VERSIONS, "unstable_features": _FEATURES})
 
     async def _discovery(self, _request: Request) -> Response:
         if self._well_known is None:

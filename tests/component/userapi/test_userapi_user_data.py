@@ -268,7 +268,7 @@ async def test_the_server_tells_which_versions_it_speaks(server: UserApiServer) 
     answer = await server.client.get("/_matrix/client/versions")
 
     assert {"r0.6.1", "v1.1"} <= set(answer.json["versions"])
-    assert answer.json["unstable_features"] == {}
+    assert answer.json["unstable_features"]["org.matrix.msc3440.stable"] is True
 
 
 async def test_the_server_tells_what_it_can_do(alice: User) -> None:
