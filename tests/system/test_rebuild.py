@@ -1,38 +1,107 @@
-"""`xylem rebuild`: a reader's tables are made anew, and clients see the same rooms again."""
+"""`xylem rebuild`: a reader's tables are made anew, and clients see the same again."""
+
+import asyncio
+from pathlib import Path
 
 import aiohttp
+import pytest
 
+from logs.topics import INPUT_RECEIPT, INPUT_TYPING, OUTPUT_ROOM_EVENT
+from tests.fixtures.dropped_records import drop_records
 from tests.system.client import Homeserver
+from tests.system.rebuilding import a_story, settled, what_is_seen
 from tests.system.server_process import SHARED_SECRET, ServerProcess, xylem
 
 
-async def test_rooms_are_the_same_after_client_sync_was_rebuilt(
-    server: ServerProcess, http: aiohttp.ClientSession
+def log_of(server: ServerProcess) -> Path:
+    return server.folder / "data" / "log"
+
+
+def command(server: ServerProcess, *arguments: str) -> tuple[int, str]:
+    """Run a command of xylem with the server's settings; return its exit code and output."""
+    done = xylem(*arguments, "--config", str(server.config_path), cwd=server.folder)
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture
+def homeserver(server: ServerProcess, http: aiohttp.ClientSession) -> Homeserver:
+    return Homeserver(http, lambda: server.url, shared_secret=SHARED_SECRET)
+
+
+async def test_members_see_the_same_after_client_sync_was_rebuilt_without_the_topics(
+    server: ServerProcess, homeserver: Homeserver
 ) -> None:
-    homeserver = Homeserver(http, lambda: server.url, shared_secret=SHARED_SECRET)
-    alice, bob = await homeserver.register_all("alice", "bob")
-    room_id = await alice.create_room(preset="public_chat", name="Tea")
-    await bob.join(room_id)
-    sent = [await alice.send(room_id, f"message {number}") for number in range(30)]
-    before = [event["event_id"] for event in await bob.walk(room_id)]
-    assert set(sent) <= set(before)
+    alice, bob, room_id = await a_story(homeserver)
+    await settled([alice, bob], room_id)
+    before = await what_is_seen([alice, bob], room_id)
     server.stop()
+    await drop_records(log_of(server))
 
-    rebuilt = xylem(
-        "rebuild", "syncapi", "--config", str(server.config_path), cwd=server.config_path.parent
-    )
+    code, said = command(server, "rebuild", "syncapi")
 
-    assert rebuilt.returncode == 0, rebuilt.stderr
-    assert "1 of 1 rooms" in rebuilt.stderr
+    assert code == 0, said
+    assert "1 of 1 rooms" in said
     server.start()
-    assert [event["event_id"] for event in await bob.walk(room_id)] == before
-    joined = (await bob.sync())["rooms"]["join"]
-    assert joined[room_id]["timeline"]["events"][-1]["event_id"] == sent[-1]
+    assert await what_is_seen([alice, bob], room_id) == before
+    event_id = await alice.send(room_id, "more tea")
+    assert (await bob.walk(room_id))[-1]["event_id"] == event_id
 
 
 def test_a_running_server_is_not_rebuilt(server: ServerProcess) -> None:
-    refused = xylem(
-        "rebuild", "syncapi", "--config", str(server.config_path), cwd=server.config_path.parent
-    )
-    assert refused.returncode == 1
-    assert "Traceback" not in refused.stderr
+    code, _ = command(server, "rebuild", "syncapi")
+
+    assert code == 1
+
+
+@pytest.mark.parametrize("component", ["userapi", "roomserver", "receipts", "eduserver"])
+def test_a_component_with_nothing_to_rebuild_says_why(
+    server: ServerProcess, component: str
+) -> None:
+    code, said = command(server, "rebuild", component)
+
+    assert code == 2
+    assert "Nothing to rebuild" in said
+
+
+async def test_a_server_does_not_start_behind_records_that_were_dropped(
+    server: ServerProcess, homeserver: Homeserver
+) -> None:
+    alice, bob, room_id = await a_story(homeserver)
+    await settled([alice, bob], room_id)
+    before = await what_is_seen([alice, bob], room_id)
+    server.stop()
+    await drop_records(log_of(server), OUTPUT_ROOM_EVENT.name)
+
+    refused, said = await asyncio.to_thread(command, server, "monolith")
+
+    assert refused == 1
+    assert "Run `xylem rebuild syncapi`." in said
+    assert command(server, "rebuild", "syncapi")[0] == 0
+    server.start()
+    assert await what_is_seen([alice, bob], room_id) == before
+
+
+async def test_what_is_lost_for_good_is_skipped_on_purpose_only(server: ServerProcess) -> None:
+    server.stop()
+    await drop_records(log_of(server), INPUT_RECEIPT.name)
+
+    refused, said = await asyncio.to_thread(command, server, "monolith")
+    skipped = command(server, "skip-lost", "receipts")
+    again = command(server, "skip-lost", "receipts")
+
+    assert refused == 1
+    assert "Run `xylem skip-lost receipts`." in said
+    assert skipped == (0, "InputReceipt/0: 1 records are lost, from 0 on\n")
+    assert again == (0, "InputReceipt: nothing is missing\n")
+    server.start()
+
+
+async def test_typing_that_was_dropped_holds_nothing_up(server: ServerProcess) -> None:
+    server.stop()
+    await drop_records(log_of(server), INPUT_TYPING.name)
+
+    server.start()
+
+    [told] = [line for line in server.lines if "too old to matter" in line["message"]]
+    assert (told["topic"], told["first"], told["end"]) == (INPUT_TYPING.name, 0, 1)

@@ -27,7 +27,7 @@ from logs.records.client_data import (
 )
 from logs.records.receipts import FullyReadMoved, OutputReceipt, ReceiptMoved
 from logs.records.room_output import InviteReceived, OutputRoomEvent
-from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, OUTPUT_ROOM_EVENT, REJECTED, TOPICS
+from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, OUTPUT_ROOM_EVENT, TOPICS
 from matrix.identifiers import RoomID
 from tests.component.syncapi.replicas import two_replicas
 from tests.component.syncapi.story import (
@@ -40,8 +40,8 @@ from tests.component.syncapi.story import (
     bodies,
     running_house,
 )
+from tests.fixtures.dropped_records import drop_records
 
-_SEGMENT_BYTES = 65_536
 _FOREVER_S = 600.0
 
 
@@ -167,21 +167,6 @@ async def rebuilt(
     return told
 
 
-async def empty_topics(folder: Path) -> None:
-    """Let the log drop all that there is."""
-    log = await EmbeddedLog.open(
-        folder / "log", dict.fromkeys(TOPICS, 1), segment_bytes=_SEGMENT_BYTES
-    )
-    for _ in range(4):
-        await log.append(REJECTED.name, [Outgoing("", bytes(_SEGMENT_BYTES // 2))])
-    for topic in TOPICS:
-        bounds = await log.bounds(topic)
-        await log.trim(topic, {partition: end for partition, (_, end) in bounds.items()})
-    [(first, end)] = (await log.bounds(OUTPUT_ROOM_EVENT.name)).values()
-    assert first == end
-    await log.close()
-
-
 async def what_clients_see(house: House, rooms: Sequence[Room]) -> list[Any]:
     """Return all that three users can read, without tokens."""
     seen: list[Any] = []
@@ -264,7 +249,7 @@ async def test_tables_made_anew_without_the_topics_answer_as_before(
         await announced_all(house, records, kept)
         before = await what_clients_see(house, rooms)
         data = (await house.sync(ALICE))["account_data"]["events"]
-    await empty_topics(tmp_path)
+    await drop_records(tmp_path / "log")
 
     told = await rebuilt(tmp_path, database_url, kept)
 
@@ -438,7 +423,7 @@ async def test_a_rebuild_begins_anew_where_the_log_no_longer_has_what_it_needs(
         await house.put(late)
         await house.projected()
         before = await what_clients_see(house, rooms)
-    await empty_topics(tmp_path)
+    await drop_records(tmp_path / "log")
 
     told = await rebuilt(tmp_path, database_url, kept)
 
