@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeAlias
 
 from base.clock import Clock
@@ -40,13 +40,22 @@ class Checks:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._checks: dict[str, Check] = {}
+        self._grounds: set[str] = set()
+        self._told: dict[str, str] = {}
         self._found: Mapping[str, str] = {}
         self._looked_s = float("-inf")
         self._lock = asyncio.Lock()
 
-    def add(self, name: str, check: Callable[[], Awaitable[Any]]) -> None:
-        """Look at this, too."""
+    def add(
+        self, name: str, check: Callable[[], Awaitable[Any]], *, is_ground: bool = False
+    ) -> None:
+        """Look at this, too.
+
+        Of what others stand on, `deploy.outages` tells; while that is away, nothing else is told.
+        """
         self._checks[name] = check
+        if is_ground:
+            self._grounds.add(name)
         self._looked_s = float("-inf")
 
     async def look(self) -> Mapping[str, str]:
@@ -54,13 +63,30 @@ class Checks:
         async with self._lock:
             if self._clock.monotonic_s() - self._looked_s >= _KEPT_S:
                 results = await asyncio.gather(
-                    *(self._ask(name, check) for name, check in self._checks.items())
+                    *(self._ask(check) for check in self._checks.values())
                 )
-                self._found = dict(zip(self._checks, results, strict=True))
+                self._found = {
+                    name: found for name, (found, _) in zip(self._checks, results, strict=True)
+                }
+                if all(self._found[name] == OK for name in self._grounds):
+                    self._tell(results)
                 self._looked_s = self._clock.monotonic_s()
             return self._found
 
-    async def _ask(self, name: str, check: Check) -> str:
+    def _tell(self, results: Sequence[tuple[str, str]]) -> None:
+        """Write a line for each that has come or gone."""
+        for name, (found, cause) in zip(self._checks, results, strict=True):
+            is_there, was_there = found == OK, self._told.get(name, OK) == OK
+            self._told[name] = found
+            if is_there == was_there or name in self._grounds:
+                continue
+            message = "A dependency is there again" if is_there else "A dependency is not there"
+            # Without a cause nothing is broken: partitions move, or records wait.
+            level = logging.WARNING if cause else logging.INFO
+            _log.log(level, message, extra={"what": name, "why": cause or found})
+
+    async def _ask(self, check: Check) -> tuple[str, str]:
+        """Return what is found, and of an outage its cause, which is for the log lines only."""
         cause = ""
         try:
             async with asyncio.timeout(_TIMEOUT_S):
@@ -69,17 +95,10 @@ class Checks:
         except NotReady as reason:
             found = str(reason)
         except TimeoutError:
-            found = "It does not answer."
+            found = cause = "It does not answer."
         except (*OUTAGES, ApiUnavailable, Unavailable) as outage:
-            # Addresses and the like are for the log lines only.
-            found, cause = "It is away.", str(outage)
-        if (found == OK) != (self._found.get(name, OK) == OK):
-            _log.log(
-                logging.INFO if found == OK else logging.WARNING,
-                "A dependency is there again" if found == OK else "A dependency is not there",
-                extra={"what": name, "why": cause or found},
-            )
-        return found
+            found, cause = "It is away.", str(outage) or type(outage).__name__
+        return found, cause
 
 
 def check_of_log(log: Log) -> Check:

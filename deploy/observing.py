@@ -20,6 +20,7 @@ from deploy.checks import (
     check_of_log,
     check_of_reader,
 )
+from deploy.outages import Outages
 from deploy.readiness import Readiness
 from deploy.settings import ObservingSettings
 from internalapi.transport import CallMetrics
@@ -74,6 +75,8 @@ class Observing:
         self._readiness = readiness
         self._consumers: list[Consumer[Any]] = []
         self.checks: Final = Checks(clock)
+        self.outages: Final = Outages()
+        """Tells of what the process stands on; it runs as long as the process."""
         self.calls: Final = CallMetrics(None if traces is None else traces.observe_call)
         """Counts the calls of other processes."""
         self._process = _process_registry()
@@ -92,15 +95,24 @@ class Observing:
     def log(self, log: Log) -> None:
         """Watch the log."""
         self._sources.add(log.readings)
-        self.checks.add("log", check_of_log(log))
-        if self._traces is not None:
-            log.observe_appends(self._traces.observe_append)
+        self.checks.add("log", check_of_log(log), is_ground=True)
+        dependency, traces = self.outages.watch("log", check_of_log(log)), self._traces
+
+        def observe(topic: str, records: int, seconds: float, outage: str) -> None:
+            if outage:
+                dependency.missed(outage, seconds)
+            if traces is not None:
+                traces.observe_append(topic, records, seconds, outage)
+
+        log.observe_appends(observe)
 
     def database(self, component: str, database: Database) -> Database:
         """Watch a component's database; return the one that it is to use."""
-        timed = TimedDatabase(component, database)
+        check = check_of_database(database)
+        dependency = self.outages.watch("database", check)
+        timed = TimedDatabase(component, database, dependency.missed)
         self._sources.add(timed.readings)
-        self.checks.add(f"{component} database", check_of_database(database))
+        self.checks.add(f"{component} database", check, is_ground=True)
         return timed
 
     def consumer(self, consumer: Consumer[Any]) -> None:

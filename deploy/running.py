@@ -127,6 +127,7 @@ class Server:
             self._replaced = components.sync.follower.replaced
         wiring.watch(self._observing, components)
         tasks = await stack.enter_async_context(Tasks())
+        tasks.start("outages", self._observing.outages.run())
         wiring.start(tasks, components, ground)
         if components.clients is not None:
             await components.clients.outcomes.wait_ready()

@@ -131,7 +131,7 @@ class Consumer(Generic[T]):
 
     def _note_log_outage(self, outage: LogOutage) -> None:
         self.counts.outages += 1
-        logger.warning(
+        logger.debug(
             "a consumer waits for the log", extra={"consumer": self.name, "outage": str(outage)}
         )
 
@@ -191,7 +191,7 @@ class Consumer(Generic[T]):
                 stored = await self._database.write(work, durable=True)
             except DatabaseOutage as outage:
                 self.counts.outages += 1
-                logger.warning(
+                logger.debug(
                     "a consumer waits for its database",
                     extra={"consumer": self.name, "outage": str(outage)},
                 )

@@ -179,7 +179,7 @@ class OutboxSender:
                 await self._append(batches)
             except LogOutage as outage:
                 self._is_out = True
-                logger.warning(
+                logger.debug(
                     "the outbox waits for the log",
                     extra={"stream": self._stream, "outage": str(outage)},
                 )

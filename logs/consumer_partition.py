@@ -176,7 +176,9 @@ class OwnedPartition(Generic[T]):
                 if isinstance(error, _FAULTS_OF_RECORDS) and not error.connection_invalidated:
                     raise
                 self._parts.counts.outages += 1
-                logger.warning(
+                # Of an outage the process tells once; another error of the driver is news.
+                logger.log(
+                    logging.DEBUG if isinstance(error, DatabaseOutage) else logging.WARNING,
                     "a partition waits for its database",
                     extra={**self._at(records[0]), "outage": str(error)},
                 )

@@ -30,7 +30,14 @@ FAMILIES: Final = (TRANSACTION_SECONDS, DATABASE_OUTAGES)
 class TimedDatabase:
     """A `Database` that counts what it lets through."""
 
-    def __init__(self, component: str, database: Database) -> None:
+    def __init__(
+        self,
+        component: str,
+        database: Database,
+        on_outage: Callable[[str, float], None] | None = None,
+    ) -> None:
+        """Take what to time; `on_outage` hears why each outage was, and after how many seconds."""
+        self._on_outage = on_outage
         self._component = component
         self._database = database
         self._reads = Distribution(SHORT_SECONDS)
@@ -42,8 +49,8 @@ class TimedDatabase:
         started = perf_counter()
         try:
             return await self._database.write(work, durable=durable)
-        except DatabaseOutage:
-            self._outages += 1
+        except DatabaseOutage as outage:
+            self._note(outage, started)
             raise
         finally:
             self._writes.observe(perf_counter() - started)
@@ -53,11 +60,16 @@ class TimedDatabase:
         started = perf_counter()
         try:
             return await self._database.read(work, heavy=heavy)
-        except DatabaseOutage:
-            self._outages += 1
+        except DatabaseOutage as outage:
+            self._note(outage, started)
             raise
         finally:
             self._reads.observe(perf_counter() - started)
+
+    def _note(self, outage: DatabaseOutage, started: float) -> None:
+        self._outages += 1
+        if self._on_outage is not None:
+            self._on_outage(f"{self._component}: {outage}", perf_counter() - started)
 
     async def make_durable(self) -> None:
         """Return when everything committed has reached the disk (`Database.make_durable`)."""

@@ -177,7 +177,7 @@ class Application(FastAPI):
             is_cut_short = isinstance(error, TooLarge) and request.has_more_body
             return error_response(error, _CLOSE if is_cut_short else ())
         if isinstance(error, self._outages):
-            _log.warning("A dependency is away: %s", error, extra={"route": route.template})
+            _log.debug("A dependency is away: %s", error, extra={"route": route.template})
             return error_response(Unavailable(), _TRY_AGAIN)
         _log.error("A request failed", exc_info=error, extra={"route": route.template})
         return json_response({"errcode": "M_UNKNOWN", "error": "Internal server error"}, status=500)

@@ -164,7 +164,7 @@ class Outcomes:
                 try:
                     records = await tail.read()
                 except LogOutage:
-                    _log.warning("OutputRoomEvent cannot be read, trying again")
+                    _log.debug("OutputRoomEvent cannot be read, trying again")
                     await asyncio.sleep(_TRY_AGAIN_S)
                     continue
                 for record in records:
@@ -178,7 +178,7 @@ class Outcomes:
             try:
                 return await self._log.tail(OUTPUT_ROOM_EVENT.name)
             except LogOutage:
-                _log.warning("OutputRoomEvent cannot be opened, trying again")
+                _log.debug("OutputRoomEvent cannot be opened, trying again")
                 await asyncio.sleep(_TRY_AGAIN_S)
 
     def _take(self, value: bytes) -> None:

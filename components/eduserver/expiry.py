@@ -67,7 +67,7 @@ class Expiry:
             try:
                 await self._look()
             except (LogOutage, DatabaseOutage) as outage:
-                logger.warning("typing does not expire now", extra={"outage": str(outage)})
+                logger.debug("typing does not expire now", extra={"outage": str(outage)})
                 await asyncio.sleep(_TRY_AGAIN_S)
                 continue
             await asyncio.sleep(_BETWEEN_LOOKS_S)

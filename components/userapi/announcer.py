@@ -38,7 +38,7 @@ class Announcer:
                 await self._send()
                 await self._wait()
             except (LogOutage, DatabaseOutage) as outage:
-                _log.warning("Client data waits to be announced", extra={"reason": str(outage)})
+                _log.debug("Client data waits to be announced", extra={"reason": str(outage)})
                 await asyncio.sleep(_RETRY_AFTER_S)
 
     async def send_all(self) -> None:

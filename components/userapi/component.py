@@ -122,7 +122,7 @@ class UserApi:
             try:
                 await self._tokens.write_last_seen()
             except DatabaseOutage as outage:
-                _log.warning("Device activity is not noted", extra={"reason": str(outage)})
+                _log.debug("Device activity is not noted", extra={"reason": str(outage)})
 
     async def _finish(self) -> None:
         try:

@@ -46,7 +46,7 @@ class DeactivationService:
             try:
                 is_done = await self._depart(self._departures)
             except DatabaseOutage as outage:
-                _log.warning("Users who are gone stay in rooms", extra={"reason": str(outage)})
+                _log.debug("Users who are gone stay in rooms", extra={"reason": str(outage)})
             try:
                 async with asyncio.timeout(None if is_done else _RETRY_AFTER_S):
                     await self._departing.wait()

@@ -28,7 +28,7 @@ async def follow_revocations(log: Log, cache: TokenCache) -> None:
                 cache.listen(listening=False)
                 await tail.close()
         except (LogOutage, RecordsLost) as outage:
-            _log.warning("Tokens are not kept in memory", extra={"reason": str(outage)})
+            _log.debug("Tokens are not kept in memory", extra={"reason": str(outage)})
             await asyncio.sleep(_RETRY_AFTER_S)
 
 

@@ -141,7 +141,7 @@ def _error_answer(
     if errors.carries(error):
         answered = error
     elif isinstance(error, outages):
-        _log.warning("A dependency is away: %s", error, extra={"method": method.name})
+        _log.debug("A dependency is away: %s", error, extra={"method": method.name})
         answered = ApiUnavailable()
     else:
         _log.error("An internal call failed", exc_info=error, extra={"method": method.name})

@@ -92,7 +92,7 @@ class Producer:
             async with asyncio.timeout(_CLOSE_S):
                 await producer.stop()
         except (KafkaError, TimeoutError, OSError) as error:
-            logger.warning("a producer could not be closed", extra={"error": str(error)})
+            logger.debug("a producer could not be closed", extra={"error": str(error)})
             await producer.client.close()
 
 
@@ -222,7 +222,7 @@ class Appender:
 
     def fail(self, items: Sequence[_Item], error: Exception) -> None:
         """Report an outage to those whose records were in a batch."""
-        logger.warning("Kafka did not take records", extra={"error": str(error)})
+        logger.debug("Kafka did not take records", extra={"error": str(error)})
         for _, append, _ in items:
             if not append.done.done():
                 append.done.set_exception(LogOutage(f"Kafka did not take the records: {error!r}"))

@@ -183,7 +183,7 @@ class KafkaMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka h
             try:
                 await require_kept(self._ask, self._topic, starts)
             except LogOutage as outage:
-                logger.warning("a new owner waits for Kafka", extra={"outage": str(outage)})
+                logger.debug("a new owner waits for Kafka", extra={"outage": str(outage)})
                 await backoff.wait(self._closing)
             else:
                 return
@@ -290,4 +290,4 @@ async def _stop(consumer: "AIOKafkaConsumer[bytes, bytes]") -> None:
         async with asyncio.timeout(_CLOSE_S):
             await consumer.stop()
     except (KafkaError, TimeoutError, OSError) as error:
-        logger.warning("a reader could not be closed", extra={"error": str(error)})
+        logger.debug("a reader could not be closed", extra={"error": str(error)})

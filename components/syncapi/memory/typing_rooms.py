@@ -78,7 +78,7 @@ class TypingReader:
                 finally:
                     await tail.close()
             except (LogOutage, RecordsLost) as outage:
-                _log.warning("typing waits for the log", extra={"outage": str(outage)})
+                _log.debug("typing waits for the log", extra={"outage": str(outage)})
                 await backoff.wait()
 
     async def _read(self, tail: Tail, backoff: Backoff) -> None:

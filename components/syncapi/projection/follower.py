@@ -108,7 +108,7 @@ class Follower:
                 finally:
                     await tail.close()
             except LogOutage as outage:
-                _log.warning("memory waits for the log", extra={"outage": str(outage)})
+                _log.debug("memory waits for the log", extra={"outage": str(outage)})
                 await backoff.wait()
 
     async def _read_tail(self, topic: FollowedTopic[Any], tail: Tail, backoff: Backoff) -> None:
@@ -137,7 +137,7 @@ class Follower:
                 try:
                     has_moved = await self._learn()
                 except DatabaseOutage as outage:
-                    _log.warning("memory waits for the database", extra={"outage": str(outage)})
+                    _log.debug("memory waits for the database", extra={"outage": str(outage)})
                     await backoff.wait()
                     continue
                 backoff.reset()

@@ -82,7 +82,8 @@ async def test_an_outage_asks_to_try_again(caplog: pytest.LogCaptureFixture) -> 
     assert (answer.status, answer.errcode) == (503, "M_UNKNOWN")
     assert int(answer.headers["retry-after"]) >= 1
     assert "no broker" not in answer.json["error"]
-    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    # The process tells of an outage once, not each request.
+    assert [record for record in caplog.records if record.levelno > logging.DEBUG] == []
 
 
 async def test_a_bug_is_logged_once_and_not_told(caplog: pytest.LogCaptureFixture) -> None:

@@ -22,7 +22,13 @@ def counts(database: TimedDatabase) -> dict[tuple[str, ...], float]:
 async def test_reads_writes_and_outages_are_counted(tmp_path: Path) -> None:
     schema = Schema("part", sa.MetaData())
     opened = await open_database(f"sqlite:///{tmp_path}", schema)
-    database = TimedDatabase("part", opened)
+    outages: list[str] = []
+
+    def note(why: str, seconds: float) -> None:
+        assert seconds >= 0
+        outages.append(why)
+
+    database = TimedDatabase("part", opened, note)
 
     def broken(connection: Connection) -> None:
         connection.exec_driver_sql("SELECT * FROM nothing")
@@ -35,3 +41,5 @@ async def test_reads_writes_and_outages_are_counted(tmp_path: Path) -> None:
     await database.close()
 
     assert counts(database) == {("part", "read"): 2, ("part", "write"): 1, ("part",): 1}
+    assert len(outages) == 1
+    assert outages[0].startswith("part: ")

@@ -163,6 +163,21 @@ async def test_an_outage_is_named_without_its_details(
     ]
 
 
+async def test_while_the_database_is_away_probes_tell_of_nothing_else(
+    process: Process, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def away() -> None:
+        raise DatabaseOutage("connection refused")
+
+    process.observing.checks.add("ground", away, is_ground=True)
+    process.observing.checks.add("what stands on it", away)
+    with caplog.at_level(logging.INFO):
+        _, checks = await process.ready()
+
+    assert checks["ground"] == checks["what stands on it"] == "It is away."
+    assert not [line for line in caplog.records if line.name == "deploy.checks"]
+
+
 async def test_probes_look_at_most_once_a_second(process: Process) -> None:
     looks = 0
 
