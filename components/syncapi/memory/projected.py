@@ -231,12 +231,7 @@ class Projected:
             woken.update(*[self._looking.get(room_id, ()) for room_id in room_ids])
         waiting = self.polls.users
         for room_id in room_ids:
-            joined = self.users.joined(room_id)
-            # The shorter is gone through: a big room with few who wait, or the other way round.
-            if len(joined) <= len(waiting):
-                woken.update(user_id for user_id in joined if user_id in waiting)
-            else:
-                woken.update(user_id for user_id in waiting if user_id in joined)
+            woken.update(self.users.waiting_for(room_id, waiting))
         self.polls.wake(woken)
 
     def _move(self, partition: int, change: MembershipChange) -> None:

@@ -4,7 +4,7 @@ Everything here is bounded: the newest events by their bytes, the users by their
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from typing import Final
 
@@ -152,7 +152,7 @@ class RecentRooms:
 class CachedUser:
     """The memberships of a user who syncs, whom they ignore, when their account data changed."""
 
-    __slots__ = ("account_data_order", "ignored", "rooms")
+    __slots__ = ("account_data_order", "asleep", "ignored", "rooms")
 
     def __init__(
         self, rooms: dict[str, Membership], account_data_order: int, ignored: AbstractSet[str]
@@ -160,20 +160,50 @@ class CachedUser:
         self.rooms: Final = rooms
         self.account_data_order = account_data_order
         self.ignored = ignored
+        self.asleep: Final[list[str]] = []
+        """Rooms where the user was found not to wait, and is not looked for any more."""
 
 
 class CachedUsers(LRUCache[str, CachedUser]):
-    """Users who sync, and which of them are joined to a room; the idle ones make room."""
+    """Users who sync, and which of them may wait for a room; the idle ones make room.
+
+    Who is found not to wait is not looked for again before they do: what an event of a big room
+    costs depends on those who wait, not on those who are joined.
+    """
 
     def __init__(self, max_memberships: int, dropped: Callable[[str], None]) -> None:
         largest = max(max_memberships // 4, 1)
         super().__init__(max_memberships, lambda user: min(len(user.rooms) + 1, largest))
-        self._joined: Final[dict[str, set[str]]] = {}
+        self._awake: Final[dict[str, set[str]]] = {}
         self._dropped: Final = dropped
 
-    def joined(self, room_id: str) -> set[str]:
-        """Return those of the users here who are joined to the room. Not to be changed."""
-        return self._joined.get(room_id, _NOBODY)
+    def waiting_for(self, room_id: str, waiting: Container[str]) -> Iterable[str]:
+        """Return those who are joined to the room and among the waiting."""
+        awake = self._awake.get(room_id)
+        if awake is None:
+            return _NOBODY
+        found = {user_id for user_id in awake if user_id in waiting}
+        if len(found) < len(awake):
+            for user_id in awake - found:
+                self.peek(user_id).asleep.append(room_id)
+            if found:
+                self._awake[room_id] = found
+            else:
+                del self._awake[room_id]
+        return found
+
+    def stir(self, user_id: str) -> bool:
+        """Let a user who is about to wait be looked for; false for one who is not here."""
+        if user_id not in self:
+            return False
+        user = self.peek(user_id)
+        if user.asleep:
+            for room_id in user.asleep:
+                now = user.rooms.get(room_id)
+                if now is not None and now.membership == "join":
+                    self._awake.setdefault(room_id, set()).add(user_id)
+            user.asleep.clear()
+        return True
 
     def peek(self, user_id: str) -> CachedUser:
         """Return a user who is here, without counting it as use."""
@@ -184,7 +214,7 @@ class CachedUsers(LRUCache[str, CachedUser]):
         self[user_id] = user
         for room_id, now in user.rooms.items():
             if now.membership == "join":
-                self._joined.setdefault(room_id, set()).add(user_id)
+                self._awake.setdefault(room_id, set()).add(user_id)
 
     def popitem(self) -> tuple[str, CachedUser]:
         """Drop the user who has not synced for the longest."""
@@ -196,11 +226,11 @@ class CachedUsers(LRUCache[str, CachedUser]):
         return user_id, user
 
     def _part(self, room_id: str, user_id: str) -> None:
-        joined = self._joined.get(room_id)
-        if joined is not None:
-            joined.discard(user_id)
-            if not joined:
-                del self._joined[room_id]
+        awake = self._awake.get(room_id)
+        if awake is not None:
+            awake.discard(user_id)
+            if not awake:
+                del self._awake[room_id]
 
     def move(self, change: MembershipChange) -> None:
         """Apply a change of membership, if its user is here."""
@@ -213,9 +243,9 @@ class CachedUsers(LRUCache[str, CachedUser]):
             order = before.stream_order
         user.rooms[change.room_id] = Membership(change.membership, order, change.event_id)
         if change.membership == "join":
-            self._joined.setdefault(change.room_id, set()).add(change.user_id)
+            self._awake.setdefault(change.room_id, set()).add(change.user_id)
         else:
             self._part(change.room_id, change.user_id)
 
 
-_NOBODY: Final[set[str]] = set()
+_NOBODY: Final[Iterable[str]] = ()

@@ -24,12 +24,15 @@ class Waiter:
         Nothing is missed if the caller awaits nothing between its last look and this call.
         Raises what `check` does.
         """
-        polls = self._projected.polls
-        if user_id not in self._projected.signed_out:
-            return await polls.wait(user_id, deadline)
-        await check()
-        # Who knows the tokens of this process may hear of it a little later than we did. And
-        # what came during the check has woken nobody.
+        projected = self._projected
+        if user_id in projected.signed_out:
+            # Who knows the tokens of this process may hear of it a little later than we did.
+            await check()
+        elif projected.users.stir(user_id):
+            return await projected.polls.wait(user_id, deadline)
+        # What came during the check has woken nobody, and nobody wakes one who made room for
+        # others in memory.
+        projected.users.stir(user_id)
         loop = asyncio.get_running_loop()
-        is_woken = await polls.wait(user_id, min(deadline, loop.time() + _SOON_S))
-        return is_woken or (loop.time() < deadline and not polls.is_closed)
+        is_woken = await projected.polls.wait(user_id, min(deadline, loop.time() + _SOON_S))
+        return is_woken or (loop.time() < deadline and not projected.polls.is_closed)
