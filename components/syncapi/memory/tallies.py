@@ -49,7 +49,11 @@ class Tallies:
 
     def put(self, user_id: str, room_id: str, tally: Tally) -> None:
         """Keep a tally, or note that one has grown."""
-        self._known[user_id, room_id] = tally
+        key = user_id, room_id
+        if _size(tally) <= self._known.maxsize:
+            self._known[key] = tally
+        else:
+            self._known.pop(key, None)
 
     def move_receipt(self, receipt: Receipt, recent: Callable[[str], RecentRoom | None]) -> None:
         """Let a receipt count at once; `recent` finds the newest events of a room."""

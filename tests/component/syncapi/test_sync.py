@@ -57,7 +57,7 @@ async def test_an_initial_sync_of_a_new_room_has_all_of_it_in_the_timeline(house
         "m.joined_member_count": 2,
         "m.invited_member_count": 0,
     }
-    assert part["unread_notifications"] == {"highlight_count": 0, "notification_count": 0}
+    assert part["unread_notifications"] == {"highlight_count": 0, "notification_count": 1}
     assert answer["device_one_time_keys_count"] == {}
 
 
