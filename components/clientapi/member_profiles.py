@@ -5,12 +5,12 @@ from typing import Any, Final
 from internalapi.userapi import AccountData, Accounts, Profiles
 from matrix.errors import BadJson, Forbidden, InvalidParam, InviteBlocked, NotFound
 from matrix.identifiers import ServerName, UserID, server_of
+from matrix.invite_permission import INVITE_PERMISSION, blocks_invites
 
 DISPLAYNAME_CHARACTERS_MAX: Final = 256
 AVATAR_URL_CHARACTERS_MAX: Final = 1000
 MEMBER_FIELDS: Final = ("displayname", "avatar_url")
 """The profile fields that member events repeat."""
-_INVITE_PERMISSION: Final = "m.invite_permission_config"
 
 
 def checked_member_field(name: str, value: Any) -> str | None:
@@ -72,7 +72,7 @@ class MemberProfiles:
         if not await self._accounts.query_account_exists(user_id=user_id):
             raise NotFound(f"There is no user {user_id}.")
         config = await self._account_data.query_account_data(
-            user_id=user_id, room_id=None, data_type=_INVITE_PERMISSION
+            user_id=user_id, room_id=None, data_type=INVITE_PERMISSION
         )
-        if config is not None and config.get("default_action") == "block":
+        if config is not None and blocks_invites(config):
             raise InviteBlocked(f"{user_id} does not want to be invited.")

@@ -15,6 +15,7 @@ from matrix.errors import RoomInUse
 from matrix.events import Event
 from matrix.identifiers import RoomAlias, RoomID, UserID
 from matrix.state_keys import CREATE, JOIN_RULES, StateKey
+from matrix.topics import plain_topic
 
 _SHOWN: Final[list[StateKey]] = [
     CREATE,
@@ -111,11 +112,16 @@ def _describe(reader: Reader, room_id: RoomID, joined: int) -> PublishedRoom:
         _text(state, "m.room.guest_access", "guest_access") == "can_join",
         _text(state, "m.room.join_rules", "join_rule") or "invite",
         _text(state, "m.room.name", "name"),
-        _text(state, "m.room.topic", "topic"),
+        _topic(state),
         _text(state, "m.room.canonical_alias", "alias"),
         _text(state, "m.room.avatar", "url"),
         _text(state, "m.room.create", "type"),
     )
+
+
+def _topic(state: Mapping[StateKey, Event]) -> str | None:
+    event = state.get(("m.room.topic", ""))
+    return None if event is None else plain_topic(event.content)
 
 
 def _text(state: Mapping[StateKey, Event], event_type: str, field: str) -> str | None:

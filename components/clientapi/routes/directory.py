@@ -113,7 +113,10 @@ class DirectoryRoutes:
                 _room_types(filter_fields.raw.get("room_types")),
             )
         since = body.optional_string("since")
+        of_all_networks = body.boolean("include_all_networks", default=False)
         if body.optional_string("third_party_instance_id"):
+            if of_all_networks:
+                raise InvalidParam("One network is asked for, or all of them.")
             return json_response({"chunk": [], "total_room_count_estimate": 0})
         return await self._page(wanted, since, limit)
 

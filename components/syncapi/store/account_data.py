@@ -73,9 +73,15 @@ def select_newest_account_data_order(connection: Connection, user_id: str) -> in
     return -1 if newest is None else newest
 
 
+def select_account_datum(connection: Connection, user_id: str, data_type: str) -> bytes | None:
+    """Return a user's account data of one type, of no room; None where it was never set."""
+    rows = execute_select(
+        connection, _OF_TYPE, {"user_id": user_id, "room_id": "", "type": data_type}
+    )
+    return bytes(rows[0][0]) if rows else None
+
+
 def select_ignored_users(connection: Connection, user_id: str) -> AbstractSet[str]:
     """Return whom a user ignores."""
-    rows = execute_select(
-        connection, _OF_TYPE, {"user_id": user_id, "room_id": "", "type": IGNORED_USER_LIST}
-    )
-    return ignored_users(user_id, bytes(rows[0][0])) if rows else NOBODY
+    content = select_account_datum(connection, user_id, IGNORED_USER_LIST)
+    return NOBODY if content is None else ignored_users(user_id, content)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from components.syncapi.store.events import select_changed_rooms
-from components.syncapi.store.forgotten import select_forgotten_rooms
 from components.syncapi.store.tables import Connection
+from components.syncapi.sync.choosing import shown
 from components.syncapi.sync.request import SyncRequest
 from components.syncapi.sync.sections import RoomTask, Section, SectionReader
 from components.syncapi.sync.stripped import is_ignored_invite, select_stripped_state
@@ -13,8 +13,6 @@ from components.syncapi.tokens import Tokens
 
 _AT_ONCE: Final = 50
 """Rooms whose state is held in memory at once."""
-_OF_USERS: Final = frozenset({"join", "invite", "knock"})
-"""Memberships of rooms that cannot be forgotten."""
 
 
 def read_sections(
@@ -31,7 +29,7 @@ def read_sections(
     """
     reader = SectionReader(connection, request, tokens)
     found: list[tuple[RoomTask, Section]] = []
-    needed = [*_remembered(connection, request, tasks), *_changed(connection, unsure)]
+    needed = [*shown(connection, request, tasks), *_changed(connection, unsure)]
     for start in range(0, len(needed), _AT_ONCE):
         chunk = needed[start : start + _AT_ONCE]
         beginnings = [task.room_id for task in chunk if _needs_state(task, request)]
@@ -42,22 +40,6 @@ def read_sections(
             if section is not None:
                 found.append((task, section))
     return found
-
-
-def _remembered(
-    connection: Connection, request: SyncRequest, tasks: Sequence[RoomTask]
-) -> Sequence[RoomTask]:
-    """Leave out the rooms that the user has left and forgotten.
-
-    A device that has yet to hear that its user left hears it all the same: it would go on showing
-    the room.
-    """
-    if request.since is not None or all(task.now.membership in _OF_USERS for task in tasks):
-        return tasks
-    forgotten = select_forgotten_rooms(connection, request.user_id)
-    return [
-        task for task in tasks if task.now.membership in _OF_USERS or task.room_id not in forgotten
-    ]
 
 
 def _needs_state(task: RoomTask, request: SyncRequest) -> bool:
