@@ -3,6 +3,7 @@
 import fcntl
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -52,11 +53,20 @@ _CLUSTER_ID: Final = "xylemlocalxylemlocalxA"
 class KafkaBroker:
     """A broker whose data are in a folder."""
 
-    def __init__(self, folder: Path) -> None:
-        """Prepare a broker in an empty folder; raises `ProgramMissing`."""
+    def __init__(
+        self, folder: Path, *, more_properties: str = "", format_options: Sequence[str] = ()
+    ) -> None:
+        """Prepare a broker in an empty folder; raises `ProgramMissing`.
+
+        `more_properties` are lines of the broker's settings, which win over those that it has from
+        here and may contain {port}, {controller} and {folder}; `format_options` are for Kafka's
+        tool that makes its data folder.
+        """
         java = find_program("java", "Debian, Ubuntu: apt install default-jre-headless")
         self._folder = folder
         self._properties = folder / "server.properties"
+        self._more_properties = more_properties
+        self._format_options = format_options
         self._port = free_port()
         self._java = [
             java,
@@ -79,7 +89,9 @@ class KafkaBroker:
         """Start it, with the data of its last run if there was one; raises `ProgramFailed`."""
         if not self._properties.exists():
             self._properties.write_text(
-                _PROPERTIES.format(port=self._port, controller=free_port(), folder=self._folder)
+                (_PROPERTIES + self._more_properties).format(
+                    port=self._port, controller=free_port(), folder=self._folder
+                )
             )
             subprocess.run(
                 [
@@ -90,6 +102,7 @@ class KafkaBroker:
                     _CLUSTER_ID,
                     "-c",
                     self._properties,
+                    *self._format_options,
                 ],
                 check=True,
                 stdout=subprocess.DEVNULL,

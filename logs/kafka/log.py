@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from base.metrics import Reading
 from logs.append_metrics import QUEUED_BYTES, AppendCounts, AppendObserver
 from logs.kafka.appending import Appender
+from logs.kafka.reaching import not_reached
 from logs.kafka.reading import KafkaMember, KafkaTail, fetch_bounds
 from logs.kafka.settings import KafkaLogSettings
 from logs.log import (
@@ -66,7 +67,7 @@ class KafkaLog:
             await admin.close()
             await asking.stop()
             if isinstance(error, KafkaError | OSError):
-                raise LogOutage(f"Kafka cannot be reached: {error!r}") from error
+                raise await not_reached(settings, error) from error
             raise
         return cls(settings, admin, asking, str(cluster["cluster_id"]))
 

@@ -9,6 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
+from logs.kafka.reaching import not_reached
 from logs.kafka.reading import fetch_bounds
 from logs.kafka.settings import KafkaLogSettings
 from logs.log import LogOutage
@@ -85,7 +86,10 @@ async def topic_bounds(
 async def _admin(settings: KafkaLogSettings) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(**settings.connection())
     try:
-        await admin.start()
+        try:
+            await admin.start()
+        except (KafkaError, OSError) as error:
+            raise await not_reached(settings, error) from error
         yield admin
     finally:
         await admin.close()
