@@ -26,6 +26,7 @@ from components.userapi.component import SCHEMA as USERS_SCHEMA
 from components.userapi.component import UserApi
 from components.userapi.component import build as build_userapi
 from components.userapi.settings import UserApiSettings
+from internalapi.syncapi import Relations
 from logs.embedded import EmbeddedLog
 from logs.log import Log, LogOutage
 from logs.topics import TOPICS
@@ -193,6 +194,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     replicas: int = 1
     rooms_run: bool = True
     outcomes_run: bool = True
+    relations: Relations | None = None
 
 
 @contextlib.asynccontextmanager
@@ -254,6 +256,7 @@ def _build_replica(log: Log, rooms: RoomServer, users: UserApi, options: Options
         clock=options.clock,
         settings=options.settings,
         default_room_version="12",
+        relations=options.relations,
     )
 
 
