@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from matrix.identifiers import EventID
 from matrix.relations import Relation, rel_type_of, relation_of
 
+PARENT = EventID("$parent")
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
@@ -30,19 +32,19 @@ def content(**relates_to: Any) -> dict[str, Any]:
 def test_a_relation_has_a_type_and_a_parent() -> None:
     found = relation_of(content(rel_type="m.reference", event_id="$parent"))
 
-    assert found == Relation("m.reference", "$parent", None, has_new_content=False)
+    assert found == Relation("m.reference", PARENT, None, has_new_content=False)
 
 
 def test_an_annotation_has_a_key() -> None:
     found = relation_of(content(rel_type="m.annotation", event_id="$parent", key="👍"))
 
-    assert found == Relation("m.annotation", "$parent", "👍", has_new_content=False)
+    assert found == Relation("m.annotation", PARENT, "👍", has_new_content=False)
 
 
 def test_a_replacement_may_say_what_it_replaces_with() -> None:
     edit = content(rel_type="m.replace", event_id="$parent") | {"m.new_content": {"body": "b"}}
 
-    assert relation_of(edit) == Relation("m.replace", "$parent", None, has_new_content=True)
+    assert relation_of(edit) == Relation("m.replace", PARENT, None, has_new_content=True)
 
 
 @pytest.mark.parametrize(
