@@ -110,9 +110,12 @@ class SectionReader:
         summary: Summary | None = None
         if task.begins or request.full_state:
             summary = self._summary(task)
-            state = self._full_state(task, timeline, summary, task.upto)
+            changes = self._later_changes(task, timeline.start, task.upto)
+            timeline = self._settled(timeline, changes)
+            state = self._full_state(task, timeline, changes, summary, task.upto)
         else:
             changes = self._changes(task.room_id, from_order, task.upto)
+            timeline = self._settled(timeline, changes)
             if any(change.type == "m.room.member" for change in changes):
                 summary = self._summary(task)
             state = self._delta(task, timeline, changes, summary)
@@ -148,10 +151,13 @@ class SectionReader:
             timeline = self._timeline(
                 task.room_id, FROM_THE_START if since is None else since, upto, viewer
             )
-            state = self._full_state(task, timeline, None, end)
+            changes = self._later_changes(task, timeline.start, end)
+            timeline = self._settled(timeline, changes)
+            state = self._full_state(task, timeline, changes, None, end)
         elif since is not None:
             timeline = self._timeline(task.room_id, since, upto, viewer)
             changes = self._changes(task.room_id, since, end) if stayed else []
+            timeline = self._settled(timeline, changes)
             state = self._delta(task, timeline, changes, None) if stayed else []
         else:
             # A rejected invite or knock: nothing of the room is theirs to see but the end of it.
@@ -199,8 +205,44 @@ class SectionReader:
         changes = select_changes(self._connection, room_id, from_order)
         return [change for change in changes if change.stream_order < to_order]
 
+    def _later_changes(self, task: RoomTask, from_order: int, to_order: int) -> list[StoredChange]:
+        known = self._known.get(task.room_id)
+        if known is not None and (known.last_change is None or known.last_change < from_order):
+            return []
+        return self._changes(task.room_id, from_order, to_order)
+
+    def _settled(self, timeline: Timeline, changes: Sequence[StoredChange]) -> Timeline:
+        """Return the timeline from where it ends in the state that holds at its end.
+
+        What its reader does not see may have changed the state again after what they see. A
+        client that applies the timeline to `state` would be left with the older one.
+        """
+        if self._request.use_state_after:
+            return timeline
+        shown = {event.event_id for event in timeline.events}
+        last = {(change.type, change.state_key): change.event_id for change in changes}
+        outdated = [
+            change.stream_order
+            for change in changes
+            if change.event_id in shown
+            and last[change.type, change.state_key] is not None
+            and last[change.type, change.state_key] not in shown
+        ]
+        if not outdated:
+            return timeline
+        start = max(outdated) + 1
+        events = [event for event in timeline.events if event.order >= start]
+        return msgspec.structs.replace(
+            timeline, events=events, limited=True, start=start, has_news=True
+        )
+
     def _full_state(
-        self, task: RoomTask, timeline: Timeline, summary: Summary | None, upto: int
+        self,
+        task: RoomTask,
+        timeline: Timeline,
+        changes: Sequence[StoredChange],
+        summary: Summary | None,
+        upto: int,
     ) -> list[RoomEvent]:
         """Return all state at the timeline's start, or its end.
 
@@ -217,11 +259,12 @@ class SectionReader:
         # Not kept any longer: the state of many rooms takes much memory.
         known = self._known.pop(task.room_id, None)
         state = select_state_at(self._connection, task.room_id, at, members=members, known=known)
-        if known is None or (known.last_change is not None and known.last_change >= at):
+        later = [change for change in changes if change.stream_order >= at]
+        if later:
             shown = {event.event_id for event in timeline.events}
             aside = {
                 (event.type, event.state_key): event
-                for event in self._last_events(self._changes(task.room_id, at, upto), shown)
+                for event in self._last_events(later, shown)
                 if members is None or event.type != "m.room.member" or event.state_key in members
             }
             state = [event for event in state if (event.type, event.state_key) not in aside]
