@@ -41,8 +41,8 @@ test: .venv/.locked ## Run all tests
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 .PHONY: faults
-faults: .venv/.locked ## Break a cluster on this machine, one thing after the other (four minutes)
-	@$(BIN)/python -m pytest -m faults tests/system/cluster/test_faults.py
+faults: .venv/.locked ## Break a cluster on this machine, one thing after the other; BALANCER=own or nginx
+	@XYLEM_FAULTS_BALANCER=$(BALANCER) $(BIN)/python -m pytest -m faults tests/system/cluster/test_faults.py
 
 .PHONY: check
 check: .venv/.locked ## Check format, lint, types, imports and unit tests (under a minute)

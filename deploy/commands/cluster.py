@@ -25,6 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"({', '.join(COMPONENTS)})",
     )
     parser.add_argument("--port", type=int, default=8008, help="where clients reach it (8008)")
+    parser.add_argument(
+        "--balancer",
+        choices=("nginx", "own"),
+        help="what stands before the replicas: nginx, or a small proxy that needs nothing "
+        "installed; nginx where it is installed",
+    )
     parser.add_argument("--partitions", type=int, default=4, help="of each topic (4)")
     parser.add_argument(
         "--folder", type=Path, help="new folder for data and logs, which is kept afterwards"
@@ -40,7 +46,13 @@ def run(arguments: argparse.Namespace) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)
     signals = {signal.SIGINT, signal.SIGTERM}
-    cluster = LocalCluster(folder, replicas, port=arguments.port, partitions=arguments.partitions)
+    cluster = LocalCluster(
+        folder,
+        replicas,
+        port=arguments.port,
+        partitions=arguments.partitions,
+        balancer=arguments.balancer,
+    )
     print("Starting Kafka, PostgreSQL and the components …", flush=True)
     try:
         cluster.start()

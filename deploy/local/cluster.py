@@ -3,14 +3,14 @@
 import os
 import secrets
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import yaml
 
 from deploy.local.kafka import KafkaBroker
-from deploy.local.nginx import nginx_program
+from deploy.local.nginx import has_nginx, nginx_program
 from deploy.local.postgres import PostgresServer
 from deploy.local.programs import Program, free_port, is_listening
 from deploy.signing_key_file import write_new_signing_key
@@ -18,6 +18,9 @@ from deploy.wiring import COMPONENTS
 
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
 _HEALTH_TIMEOUT_S: Final = 90
+
+Balancer = Literal["nginx", "own"]
+"""What stands before the replicas: nginx, or the small proxy of this package."""
 
 
 class Ports(NamedTuple):
@@ -69,11 +72,12 @@ class LocalCluster:
         *,
         port: int = 0,
         partitions: int = 4,
+        balancer: Balancer | None = None,
     ) -> None:
         """Prepare the cluster: how many replicas of each component (one if not said otherwise).
 
-        `settings` are put over those that the cluster needs, section by section. Raises
-        `ProgramMissing`.
+        `settings` are put over those that the cluster needs, section by section. Without a
+        `balancer` it is nginx where that is installed. Raises `ProgramMissing`.
         """
         self.port: Final = port or free_port()
         """Where the proxy listens on loopback."""
@@ -91,15 +95,9 @@ class LocalCluster:
         values = _merged(self._settings(key_path, partitions), settings or {})
         self._config.write_text(yaml.safe_dump(values))
         ports = {name: [one.ports.client for one in self._of(name)] for name in COMPONENTS}
-        self.proxy: Final = nginx_program(folder, self.port, ports) or Program(
-            "proxy",
-            [
-                *(sys.executable, "-m", "deploy.local.proxy", str(self.port)),
-                *(f"{name}={','.join(map(str, ones))}" for name, ones in ports.items() if ones),
-            ],
-            folder,
-            environment={**os.environ, "PYTHONPATH": str(CHECKOUT)},
-        )
+        self.balancer: Final = balancer or ("nginx" if has_nginx() else "own")
+        make = nginx_program if self.balancer == "nginx" else _own_proxy
+        self.proxy: Final = make(folder, self.port, ports)
 
     def _of(self, component: str) -> list[ComponentProcess]:
         return [one for one in self.processes.values() if one.component == component]
@@ -163,6 +161,16 @@ class LocalCluster:
         self.postgres.program.kill()
         self.kafka.program.kill()
         return codes
+
+
+def _own_proxy(folder: Path, port: int, ports: Mapping[str, Sequence[int]]) -> Program:
+    named = (f"{name}={','.join(map(str, ones))}" for name, ones in ports.items() if ones)
+    return Program(
+        "proxy",
+        [sys.executable, "-m", "deploy.local.proxy", str(port), *named],
+        folder,
+        environment={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+    )
 
 
 def _made(folder: Path) -> Path:

@@ -1,11 +1,12 @@
-"""nginx as the proxy of a cluster on one machine, where it is installed."""
+"""nginx as the proxy of a cluster on one machine."""
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from deploy.local.programs import Program
+from deploy.local.programs import Program, find_program
 from deploy.proxy_files import FOLDER, nginx_map
 
 _CONFIG: Final = """\
@@ -33,14 +34,18 @@ http {{
     }}
 }}
 """
+_FOLDERS: Final = ("/usr/sbin", "/usr/local/sbin", "/usr/bin", "/usr/local/bin")
 _UPSTREAM: Final = "    upstream {name} {{ {servers} keepalive 64; }}\n"
 
 
-def nginx_program(folder: Path, port: int, ports: Mapping[str, Sequence[int]]) -> Program | None:
-    """Return nginx, ready to start, or `None` where it is not installed."""
-    nginx = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
-    if nginx is None:
-        return None
+def has_nginx() -> bool:
+    """Tell whether nginx is installed."""
+    return shutil.which("nginx", path=os.pathsep.join(_FOLDERS)) is not None
+
+
+def nginx_program(folder: Path, port: int, ports: Mapping[str, Sequence[int]]) -> Program:
+    """Return nginx, ready to start; raises `ProgramMissing`."""
+    nginx = find_program("nginx", "Debian, Ubuntu: apt install nginx-light", *_FOLDERS)
     upstreams = "".join(
         _UPSTREAM.format(
             name=name,

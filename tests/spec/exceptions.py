@@ -6,6 +6,7 @@ from typing import Any, Final
 NOT_THE_CLIENT_API: Final = (
     re.compile(r"/_synapse/.*"),  # for operators
     re.compile(r"/(health|metrics).*"),
+    re.compile(r"/internal/.*"),  # for other components
     re.compile(r"/_matrix/static/.*"),  # pages for people
     re.compile(r"/_matrix/client/[^/]+/auth/[^/]+/fallback/web.*"),
     re.compile(r"/_matrix/(federation|key)/.*"),  # for servers

@@ -42,6 +42,11 @@ class Fault(NamedTuple):
     name: str
     occur: Callable[[LocalCluster, Probe], Awaitable[Course]]
 
+    @property
+    def id(self) -> str:
+        """The name as that of a test."""
+        return self.name.replace(" ", "-")
+
 
 def killed(component: str) -> Fault:
     """Return the crash of one replica, which is started again a little later."""
