@@ -33,6 +33,7 @@ from internalapi.userapi import (
     CurrentTokens,
     Filters,
     Profiles,
+    ReplacedRooms,
     Reports,
 )
 from logs.consumer_loop import Consumer
@@ -197,6 +198,7 @@ async def _build_sync(
         authentication=user_apis.authentication,
         filters=user_apis.filters,
         aliases=_room_apis(rooms, ground).directory,
+        events=_room_apis(rooms, ground).queries,
         reports=user_apis.reports,
     )
 
@@ -216,6 +218,7 @@ def _build_clients(
         profiles=user_apis.profiles,
         accounts=user_apis.accounts,
         account_data=user_apis.account_data,
+        replaced_rooms=user_apis.replaced_rooms,
         server_name=ServerName(ground.settings.server_name),
         key=_given(ground.key),
         clock=ground.clock,
@@ -248,6 +251,7 @@ def _apis_of_users(users: userapi.UserApi) -> UserApis:
         users.filters,
         users.account_data,
         users.reports,
+        users.replaced_rooms,
     )
 
 
@@ -327,6 +331,7 @@ def internal_routers(components: Components, secret: str) -> list[Router]:
             api_router(Filters, users.filters, secret=secret, outages=OUTAGES),
             api_router(AccountData, users.account_data, secret=secret, outages=OUTAGES),
             api_router(Reports, users.reports, secret=secret, outages=OUTAGES),
+            api_router(ReplacedRooms, users.replaced_rooms, secret=secret, outages=OUTAGES),
         ]
     if components.rooms is not None:
         rooms = _apis_of_rooms(components.rooms)

@@ -120,6 +120,14 @@ class RoomQueries(Protocol):
         ...
 
 
+class EventQueries(Protocol):
+    """The part of the room server's answers that those ask who only look events up."""
+
+    async def query_events(self, *, event_ids: list[EventID]) -> list[StoredEvent]:
+        """Return those of the events that are known, in the order asked."""
+        ...
+
+
 class LocalAliases(Protocol):
     """The part of the directory that those ask who only look rooms up."""
 

@@ -36,10 +36,11 @@ from components.syncapi.settings import SyncApiSettings
 from components.syncapi.store.rebuilds import REBUILDS_SCHEMA, select_serving
 from components.syncapi.store.tables import SCHEMA
 from components.syncapi.sync.ephemeral import EphemeralLook
+from components.syncapi.sync.federation_format import FederationFormat
 from components.syncapi.sync.service import SyncService
 from components.syncapi.sync.streaming import EventStreams
 from components.syncapi.tokens import Tokens
-from internalapi.roomserver import LocalAliases
+from internalapi.roomserver import EventQueries, LocalAliases
 from internalapi.syncapi import Relations
 from internalapi.userapi import Authentication, Filters, Reports
 from logs.consumer_loop import Consumer
@@ -101,6 +102,7 @@ async def build(
     authentication: Authentication,
     filters: Filters,
     aliases: LocalAliases,
+    events: EventQueries,
     reports: Reports,
     serving: Serving | None = None,
 ) -> SyncApi:
@@ -126,6 +128,7 @@ async def build(
         rooms=Freshness(log, room_events, rooms_gate, wait_s),
         client_data=Freshness(log, client_data, data_gate, wait_s),
         aliases=aliases,
+        events=events,
         reports=reports,
     )
     polls = projected.polls
@@ -212,6 +215,7 @@ class _Serving(NamedTuple):
     rooms: Freshness
     client_data: Freshness
     aliases: LocalAliases
+    events: EventQueries
     reports: Reports
 
 
@@ -248,6 +252,7 @@ def _router(serving: _Serving) -> Router:
         rooms=serving.rooms,
         client_data=serving.client_data,
         max_timeout_s=serving.settings.max_timeout_s,
+        federation_format=FederationFormat(serving.events),
     ).add_to(router)
     RoomRoutes(
         database=serving.database,

@@ -111,7 +111,10 @@ def content_of(event: RoomEvent) -> dict[str, Any]:
 
 
 def select_fields(event_json: bytes, wanted: Filter) -> bytes:
-    """Return the JSON of an event with the fields that the filter asks for."""
-    if wanted.event_fields is None:
+    """Return the JSON of an event with the fields that the filter asks for.
+
+    Where whole events are asked for, the fields are theirs: see `sync.federation_format`.
+    """
+    if wanted.event_fields is None or wanted.event_format == "federation":
         return event_json
     return orjson.dumps(wanted.select_fields(orjson.loads(event_json)))

@@ -59,14 +59,11 @@ class RequestReading:
             raise InvalidParam("There is no filter with this ID.") from error
 
     def _parse(self, definition: object) -> Filter:
-        parsed = Filter.parse(
+        return Filter.parse(
             definition,
             default_limit=self._settings.default_timeline_limit,
             max_limit=self._settings.max_timeline_limit,
         )
-        if parsed.event_format != "client":
-            raise InvalidParam("Events come in the client format only.")
-        return parsed
 
     def event_filter(self, request: Request) -> EventFilter:
         """Return the RoomEventFilter of a request, which is inline JSON."""

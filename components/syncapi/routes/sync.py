@@ -6,6 +6,7 @@ from typing import Final
 from base.http import Request, Response, Router, json_response
 from components.syncapi.memory.freshness import Freshness
 from components.syncapi.routes.queries import RequestReading
+from components.syncapi.sync.federation_format import FederationFormat
 from components.syncapi.sync.service import Query, SyncService
 from components.syncapi.tokens import Tokens
 
@@ -24,7 +25,9 @@ class SyncRoutes:
         rooms: Freshness,
         client_data: Freshness,
         max_timeout_s: int,
+        federation_format: FederationFormat,
     ) -> None:
+        self._federation_format = federation_format
         self._service = service
         self._reading = reading
         self._tokens = tokens
@@ -53,4 +56,7 @@ class SyncRoutes:
         if query.since is None or query.full_state:
             await self._rooms.reach_all()
             await self._client_data.reach(requester.user_id)
-        return json_response(await self._service.sync(query))
+        body = await self._service.sync(query)
+        if query.filter.event_format == "federation":
+            body = await self._federation_format.converted(body, query.filter)
+        return json_response(body)

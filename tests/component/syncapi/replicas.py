@@ -153,6 +153,7 @@ async def two_replicas(
                 filters=accounts,
                 serving=serving,
                 aliases=accounts,
+                events=accounts,
                 reports=accounts,
             )
             replica = Replica(log, sync, accounts, clock)

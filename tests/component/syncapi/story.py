@@ -23,6 +23,7 @@ from components.syncapi.component import (
     query_serving,
 )
 from components.syncapi.settings import SyncApiSettings
+from internalapi.roomserver import StoredEvent
 from internalapi.userapi import NewReport, Requester
 from logs.embedded import EmbeddedLog
 from logs.log import Origin, Outgoing, Position
@@ -69,6 +70,8 @@ class Accounts:
         self.refused: dict[str, MatrixError] = {}
         """By access token why it is good no longer."""
         self.guests: set[str] = set()
+        self.events: dict[str, Event] = {}
+        """What the room server knows, by event ID."""
         self.aliases: dict[str, RoomID] = {}
         self.reports: list[NewReport] = []
 
@@ -83,6 +86,9 @@ class Accounts:
 
     async def perform_add_report(self, *, report: NewReport) -> None:
         self.reports.append(report)
+
+    async def query_events(self, *, event_ids: list[EventID]) -> list[StoredEvent]:
+        return [StoredEvent(self.events[one]) for one in event_ids if one in self.events]
 
     async def query_alias(self, *, alias: RoomAlias) -> RoomID | None:
         return self.aliases.get(alias)
@@ -353,6 +359,7 @@ async def running_house(
         filters=accounts,
         serving=serving,
         aliases=accounts,
+        events=accounts,
         reports=accounts,
     )
     try:
