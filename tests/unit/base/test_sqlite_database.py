@@ -9,7 +9,15 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from base.database import Database, Schema, SchemaTooNew, insert_into, open_database
+from base.database import (
+    Database,
+    Schema,
+    SchemaTooNew,
+    SchemaTooOld,
+    drop_database,
+    insert_into,
+    open_database,
+)
 
 metadata = sa.MetaData()
 things = sa.Table("things", metadata, sa.Column("name", sa.Text, primary_key=True))
@@ -84,3 +92,23 @@ async def test_an_older_database_is_brought_up_to_date_once(tmp_path: Path) -> N
         database = await open_database(f"sqlite:///{tmp_path}", newer)
         assert await database.read(names) == ["migrated"]
         await database.close()
+
+
+async def test_copies_of_a_schema_lie_beside_each_other_until_they_are_dropped(
+    tmp_path: Path,
+) -> None:
+    url = f"sqlite:///{tmp_path}"
+    first = await open_database(url, SCHEMA)
+    second = await open_database(url, SCHEMA.numbered(2))
+
+    await first.write(partial(add, name="one"))
+    seen = [await database.read(names) for database in (first, second)]
+    await second.close()
+    await drop_database(url, SCHEMA.numbered(2))
+    await drop_database(url, SCHEMA.numbered(3))
+
+    assert seen == [["one"], []]
+    assert await first.read(names) == ["one"]
+    await first.close()
+    with pytest.raises(SchemaTooOld):
+        await open_database(url, SCHEMA.numbered(2), may_migrate=False)

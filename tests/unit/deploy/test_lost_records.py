@@ -1,0 +1,91 @@
+"""A process waits, or refuses to start, where records were dropped that it has not processed."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from base.database import Schema, open_database
+from deploy.errors import StartRefused
+from deploy.lost_records import require_records
+from deploy.readiness import Readiness
+from logs.consumer import Message, Outbox
+from logs.consumer_loop import Consumer
+from logs.consumer_tables import add_consumer_tables
+from logs.embedded import EmbeddedLog
+from logs.records.receipts import InputReceipt
+from logs.topics import INPUT_RECEIPT, TOPICS
+from tests.fixtures.dropped_records import drop_records
+
+METADATA = sa.MetaData()
+add_consumer_tables(METADATA)
+
+
+class Nothing:
+    """Processes nothing."""
+
+    def process(
+        self, connection: Connection, messages: Sequence[Message[InputReceipt]], outbox: Outbox
+    ) -> None: ...
+
+    def committed(self) -> None: ...
+
+    def aborted(self) -> None: ...
+
+
+async def stays() -> None:
+    """Return: the tables are as they were."""
+
+
+@pytest.fixture
+async def consumer(tmp_path: Path) -> AsyncIterator[Consumer[InputReceipt]]:
+    """A consumer that has missed a record."""
+    await drop_records(tmp_path / "log", INPUT_RECEIPT.name)
+    log = await EmbeddedLog.open(tmp_path / "log", dict.fromkeys(TOPICS, 1))
+    database = await open_database("sqlite://", Schema("receipts", METADATA))
+    yield Consumer("receipts", INPUT_RECEIPT, lambda _: Nothing(), log, database)
+    await database.close()
+    await log.close()
+
+
+async def test_a_process_that_is_not_patient_is_told_the_command(
+    consumer: Consumer[InputReceipt],
+) -> None:
+    with pytest.raises(StartRefused) as refused:
+        await require_records(Readiness(is_patient=False), [consumer], stays)
+
+    assert "InputReceipt/0 up to 0, and the topic begins at 1" in refused.value.message
+    assert refused.value.advice == "Run `xylem skip-lost receipts`."
+
+
+async def test_a_patient_process_says_what_it_waits_for_until_it_has_been_done(
+    consumer: Consumer[InputReceipt],
+) -> None:
+    readiness = Readiness(is_patient=True)
+    readiness.started()
+
+    waiting = asyncio.create_task(require_records(readiness, [consumer], stays))
+    while readiness.is_ready:  # noqa: ASYNC110 (nothing announces it)
+        await asyncio.sleep(0)
+    missing = dict(readiness.missing)
+    await consumer.skip_lost_records()
+    await waiting
+
+    assert list(missing) == ["receipts has missed records: xylem skip-lost receipts"]
+    assert readiness.is_ready
+
+
+async def test_a_process_whose_tables_were_made_anew_waits_no_more(
+    consumer: Consumer[InputReceipt],
+) -> None:
+    class Replaced(Exception):
+        pass
+
+    async def replaced() -> None:
+        raise Replaced
+
+    with pytest.raises(Replaced):
+        await require_records(Readiness(is_patient=True), [consumer], replaced)
