@@ -50,6 +50,11 @@ def select_groups(connection: Connection, room_id: str, parent_ids: Collection[s
     return [Group(*row) for row in rows]
 
 
+def _before_place(order: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+    # A sum, for which there is no index: that of the ranks ends at the first that is found.
+    return order + _ZERO < sa.bindparam("to_order")
+
+
 def _edits_of(parents: sa.FromClause) -> sa.Select[Any]:
     """Return the ranks of what may replace an event of `parents`, the latest first."""
     edit, parent = RELATIONS.alias("edit"), parents.c
@@ -60,7 +65,7 @@ def _edits_of(parents: sa.FromClause) -> sa.Select[Any]:
         .where(edit.c.sender == parent.sender)
         .where(edit.c.type == parent.type)
         .where(edit.c.edit_rank.isnot(None))
-        .where(edit.c.stream_order < sa.bindparam("to_order"))
+        .where(_before_place(edit.c.stream_order))
         .order_by(edit.c.edit_rank.desc())
     )
 
@@ -84,7 +89,7 @@ _SOME_EDITS: Final = (
     .where(_C.sender == sa.bindparam("sender"))
     .where(_C.type == sa.bindparam("type"))
     .where(_C.edit_rank.isnot(None))
-    .where(_C.stream_order < sa.bindparam("to_order"))
+    .where(_before_place(_C.stream_order))
     .order_by(_C.edit_rank.desc())
     .limit(sa.bindparam("row_limit"))
 )

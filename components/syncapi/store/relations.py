@@ -49,6 +49,14 @@ _OF_GROUP: Final = (
     .where(_C.room_id == sa.bindparam("of_room"))
     .where(_C.rel_type == sa.bindparam("of_rel_type"))
 )
+_OF_SENDER: Final = (
+    sa.select(sa.func.max(_C.stream_order))
+    .where(_C.parent_id == sa.bindparam("of_parent"))
+    .where(_C.room_id == sa.bindparam("of_room"))
+    .where(_C.sender == sa.bindparam("of_sender"))
+    # As the index has it, which is for threads only.
+    .where(_C.rel_type == sa.literal_column(f"'{THREAD}'"))
+)
 _LESSEN_GROUP: Final = Statement(
     sa.update(RELATION_GROUPS)
     .where(_G.room_id == sa.bindparam("of_room"))
@@ -67,7 +75,7 @@ _LESSEN_SENDER: Final = Statement(
     .values(
         children=_S.children - _ONE,
         latest_order=sa.func.coalesce(
-            _OF_GROUP.where(_C.sender == sa.bindparam("of_sender")).scalar_subquery(),
+            _OF_SENDER.scalar_subquery(),
             _S.latest_order,
         ),
     )
