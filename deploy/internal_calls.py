@@ -23,6 +23,7 @@ from internalapi.userapi import (
     CurrentTokens,
     Filters,
     Profiles,
+    ReplacedRooms,
     Reports,
 )
 
@@ -39,6 +40,7 @@ class UserApis(NamedTuple):
     filters: Filters
     account_data: AccountData
     reports: Reports
+    replaced_rooms: ReplacedRooms
 
 
 class RoomApis(NamedTuple):
@@ -77,6 +79,7 @@ class InternalCalls:
             call("userapi", Filters),
             call("userapi", AccountData),
             call("userapi", Reports),
+            call("userapi", ReplacedRooms),
         )
 
     def rooms(self, partition_of: Callable[[str], int]) -> RoomApis:

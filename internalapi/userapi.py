@@ -136,6 +136,19 @@ class AccountData(Protocol):
         ...
 
 
+class ReplacedRooms(Protocol):
+    """What users have set for rooms that were upgraded."""
+
+    async def perform_take_over(
+        self, *, user_id: UserID, old_room_id: RoomID, new_room_id: RoomID
+    ) -> None:
+        """Copy what the user has set for the old room; again changes nothing.
+
+        Raises `NotFound` for a user without an account.
+        """
+        ...
+
+
 class Reports(Protocol):
     """Reports of events, rooms and users."""
 

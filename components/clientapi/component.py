@@ -38,7 +38,13 @@ from components.clientapi.upgrades import RoomUpgrades
 from internalapi.clientapi import Departures
 from internalapi.roomserver import RoomDirectory, RoomQueries
 from internalapi.syncapi import Relations
-from internalapi.userapi import AccountData, Accounts, Authentication, Profiles
+from internalapi.userapi import (
+    AccountData,
+    Accounts,
+    Authentication,
+    Profiles,
+    ReplacedRooms,
+)
 from logs.log import Log
 from matrix.identifiers import ServerName
 from matrix.room_versions import room_version
@@ -69,6 +75,7 @@ def build(
     profiles: Profiles,
     accounts: Accounts,
     account_data: AccountData,
+    replaced_rooms: ReplacedRooms,
     server_name: ServerName,
     key: SigningKey,
     clock: Clock,
@@ -109,6 +116,7 @@ def build(
         transactions=Transactions(settings.remembered_transactions),
         markers=MarkerWriter(rooms=rooms, log=log, clock=clock),
         relations=RelationChecks(rooms, relations),
+        replaced_rooms=replaced_rooms,
         forgetting=RoomForgetting(log, outcomes, settings),
         guests=GuestRemoval(sender, rooms, accounts, server_name, settings.guests_removed_at_once),
     )
@@ -144,6 +152,7 @@ class _Parts(NamedTuple):
     transactions: Transactions
     markers: MarkerWriter
     relations: RelationChecks
+    replaced_rooms: ReplacedRooms
     forgetting: RoomForgetting
     guests: GuestRemoval
 
@@ -155,6 +164,7 @@ def _add_events_and_memberships(parts: _Parts, router: Router) -> None:
         restricted_joins=RestrictedJoins(parts.sender, parts.rooms, parts.server_name),
         forgetting=parts.forgetting,
         guests=parts.guests,
+        replaced_rooms=parts.replaced_rooms,
         rates=parts.rates,
     )
     MembershipRoutes(
@@ -194,6 +204,7 @@ def _add_rooms_and_directory(parts: _Parts, default_room_version: str, router: R
             rooms=parts.rooms,
             directory=parts.directory,
             profiles=parts.member_profiles,
+            replaced_rooms=parts.replaced_rooms,
             rates=parts.rates,
         ),
     ).add_to(router)

@@ -24,6 +24,7 @@ from components.userapi.profiles import ProfileService
 from components.userapi.proofs import Proofs
 from components.userapi.rates import Rates
 from components.userapi.registration import RegistrationService
+from components.userapi.replaced_rooms import ReplacedRooms
 from components.userapi.reports import ReportService
 from components.userapi.requesters import Requesters
 from components.userapi.revocations import follow_revocations
@@ -88,6 +89,7 @@ class UserApi:
     account_data: AccountData
     openid_tokens: OpenIDTokens
     reports: Reports
+    replaced_rooms: ReplacedRooms
     router: Router
     _log: Log
     _tokens: Tokens
@@ -269,6 +271,7 @@ def build(
         account_data=services.account_data,
         openid_tokens=services.special_tokens,
         reports=services.reports,
+        replaced_rooms=ReplacedRooms(services.account_data, PushRuleService(services.account_data)),
         router=router,
         _log=log,
         _tokens=services.tokens,

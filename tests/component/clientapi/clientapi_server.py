@@ -251,6 +251,7 @@ def _build_replica(log: Log, rooms: RoomServer, users: UserApi, options: Options
         profiles=users.profiles,
         accounts=users.accounts,
         account_data=users.account_data,
+        replaced_rooms=users.replaced_rooms,
         server_name=SERVER_NAME,
         key=KEY,
         clock=options.clock,
