@@ -1,0 +1,162 @@
+// Somebody who talks through matrix-js-sdk, and what the tests wait for.
+import { appendFileSync } from "node:fs";
+import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
+import * as sdk from "matrix-js-sdk";
+
+const SERVER = process.env.XYLEM_URL;
+const EXCHANGES = process.env.XYLEM_EXCHANGES;
+const PASSWORD = "down the rabbit hole";
+const running = new Set();
+let names = 0;
+
+// The SDK tells everything that it does; what goes wrong fails a test anyway.
+const nothing = () => {};
+const quiet = { trace: nothing, debug: nothing, info: nothing, warn: nothing, error: nothing };
+quiet.getChild = () => quiet;
+
+// Fetches like a browser, and writes each answer down for who checks it.
+async function recordingFetch(input, init) {
+    const response = await fetch(input, init);
+    const { pathname, search } = new URL(String(input));
+    const body = Buffer.from(await response.arrayBuffer());
+    const exchange = {
+        method: init?.method ?? "GET",
+        target: pathname + search,
+        status: response.status,
+        headers: Object.fromEntries(response.headers),
+        body: body.toString("utf8"),
+    };
+    appendFileSync(EXCHANGES, JSON.stringify(exchange) + "\n");
+    const { status, headers } = response;
+    return new Response(body, { status, headers });
+}
+
+function createClient(options = {}) {
+    return sdk.createClient({
+        baseUrl: SERVER,
+        fetchFn: recordingFetch,
+        logger: quiet,
+        timelineSupport: true,
+        ...options,
+    });
+}
+
+// A test that gives up before pytest does, so that it can say what it waited for.
+export function story(name, tell) {
+    test(name, { timeout: 60_000 }, tell);
+}
+
+export class Person {
+    constructor(name, client) {
+        this.name = name;
+        this.client = client;
+        this.userId = client.getUserId();
+    }
+
+    // Registers somebody new whose name begins like this, and starts to sync.
+    static async register(name, options) {
+        const fullName = `${name}.${process.pid}.${names++}`;
+        const registering = createClient();
+        await registering.register(fullName, PASSWORD, null, { type: "m.login.dummy" });
+        return Person.login(fullName, options);
+    }
+
+    // Logs a device in and starts to sync; returns once the rooms are known.
+    static async login(name, options = {}) {
+        const answer = await createClient().loginRequest({
+            type: "m.login.password",
+            identifier: { type: "m.id.user", user: name },
+            password: PASSWORD,
+        });
+        const client = createClient({
+            accessToken: answer.access_token,
+            deviceId: answer.device_id,
+            userId: answer.user_id,
+        });
+        const person = new Person(name, client);
+        running.add(person);
+        const prepared = person.until(sdk.ClientEvent.Sync, (state) => state === "PREPARED");
+        await client.startClient({ lazyLoadMembers: true, threadSupport: true, ...options });
+        await prepared;
+        return person;
+    }
+
+    // Another device of the same user.
+    anotherDevice(options) {
+        return Person.login(this.name, options);
+    }
+
+    // Resolves when the client emits such an event.
+    until(event, isMeant = () => true) {
+        return new Promise((resolve) => {
+            const listener = (...told) => {
+                if (isMeant(...told)) {
+                    this.client.off(event, listener);
+                    resolve(told);
+                }
+            };
+            this.client.on(event, listener);
+        });
+    }
+
+    // Resolves with what is found, once there is something. The SDK goes on after a sync, with
+    // requests of its own, and does not tell when it is done: hence the looking again.
+    async eventually(find) {
+        for (;;) {
+            const found = find();
+            if (found) return found;
+            await setTimeout(20);
+        }
+    }
+
+    room(roomId) {
+        return this.client.getRoom(roomId);
+    }
+
+    // The texts of the messages that the client shows of a room.
+    texts(roomId) {
+        const events = this.room(roomId)?.getLiveTimeline().getEvents() ?? [];
+        return events
+            .filter((event) => event.getType() === "m.room.message" && !event.isRedacted())
+            .map((event) => event.getContent().body);
+    }
+
+    untilMember(roomId, userId, membership = "join") {
+        return this.eventually(
+            () => this.room(roomId)?.getMember(userId)?.membership === membership,
+        );
+    }
+
+    // Resolves with the event once the client shows it.
+    untilEvent(roomId, eventId) {
+        return this.eventually(() => {
+            const event = this.room(roomId)?.findEventById(eventId);
+            return event?.status === null ? event : undefined;
+        });
+    }
+
+    async say(roomId, text) {
+        return (await this.client.sendTextMessage(roomId, text)).event_id;
+    }
+}
+
+// Makes a room of the host's that the guests have joined, and everybody knows it.
+export async function roomOf(host, ...guests) {
+    const invite = guests.map((guest) => guest.userId);
+    const { room_id: roomId } = await host.client.createRoom({ preset: "private_chat", invite });
+    for (const guest of guests) {
+        await guest.eventually(() => guest.room(roomId)?.getMyMembership() === "invite");
+        await guest.client.joinRoom(roomId);
+    }
+    for (const one of [host, ...guests]) {
+        await one.eventually(() => one.room(roomId)?.getMyMembership() === "join");
+        for (const guest of guests) await host.untilMember(roomId, guest.userId);
+    }
+    return roomId;
+}
+
+export function stopEverybody() {
+    for (const person of running) person.client.stopClient();
+    running.clear();
+}
