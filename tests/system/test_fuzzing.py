@@ -1,0 +1,152 @@
+"""Whatever is asked, the answer is one that the specification has, and no error of the server."""
+
+import itertools
+import os
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+import requests
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import Case
+
+from tests.spec.answers import check_answer
+from tests.spec.document import Operation, client_server_api
+from tests.system.client import PASSWORD, V3
+from tests.system.conftest import NO_RATE_LIMITS
+from tests.system.fuzzed_requests import EXAMPLES, Fuzzing, Places
+from tests.system.server_process import ServerProcess
+
+_ANSWER_TIMEOUT_S: Final = 30
+_FIRST_SERVER_ERROR: Final = 500
+_ENDS_THE_TOKEN: Final = "/logout"
+_numbers = itertools.count()
+
+
+class Person:
+    """Somebody who asks, with what there is to ask about."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.session = requests.Session()
+        self.session.trust_env = False
+        registered = self._post("/register", self._registration())
+        self.user_id: str = registered["user_id"]
+        self.device_id: str = registered["device_id"]
+        self.session.headers["Authorization"] = f"Bearer {registered['access_token']}"
+
+    def _registration(self) -> dict[str, Any]:
+        name = f"person{next(_numbers)}"
+        return {"username": name, "password": PASSWORD, "auth": {"type": "m.login.dummy"}}
+
+    def _post(self, path: str, body: Any) -> Any:
+        answer = self.session.post(f"{self.url}{V3}{path}", json=body, timeout=_ANSWER_TIMEOUT_S)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def settle(self, other: "Person") -> Places:
+        """Make rooms with events in which another person is, too; return what there is then."""
+        alias = f"place{next(_numbers)}"
+        rooms = [
+            self._post("/createRoom", {"preset": "public_chat", "room_alias_name": alias}),
+            self._post("/createRoom", {"name": "Tea", "invite": [other.user_id]}),
+            other._post("/createRoom", {"name": "Croquet", "invite": [self.user_id]}),
+        ]
+        room_ids = [room["room_id"] for room in rooms]
+        other._post(f"/join/{room_ids[0]}", {})
+        path = f"{self.url}{V3}/rooms/{room_ids[0]}/send/m.room.message/1"
+        content = {"msgtype": "m.text", "body": "Curiouser"}
+        sent = self.session.put(path, json=content, timeout=_ANSWER_TIMEOUT_S).json()
+        stored = self._post(f"/user/{self.user_id}/filter", {"room": {"timeline": {"limit": 3}}})
+        synced = self.session.get(f"{self.url}{V3}/sync", timeout=_ANSWER_TIMEOUT_S).json()
+        timeline = synced["rooms"]["join"][room_ids[0]]["timeline"]
+        return {
+            "user": [self.user_id, other.user_id, self.user_id, "@x:elsewhere.test"],
+            "room": [*room_ids, room_ids[0], "!nowhere:localhost"],
+            "event": [sent["event_id"], *(one["event_id"] for one in timeline["events"][:3])],
+            "token": [synced["next_batch"], timeline.get("prev_batch", "")],
+            "alias": [f"#{alias}:localhost", "#nothing:localhost", "#a:elsewhere.test"],
+            "device": [self.device_id, "NO_SUCH_DEVICE"],
+            "filter": [stored["filter_id"], '{"room":{"timeline":{"limit":1}}}'],
+            "event_type": _EVENT_TYPES,
+            "data_type": ["m.tag", "m.direct", "org.example", "m.fully_read", "m.push_rules"],
+            "field": ["displayname", "avatar_url", "m.tz", "org.example"],
+            "rule_kind": ["override", "underride", "content", "room", "sender"],
+            "rule": [".m.rule.master", ".m.rule.contains_user_name", "mine", room_ids[0]],
+            "receipt_type": ["m.read", "m.read.private", "m.fully_read"],
+            "rel_type": ["m.thread", "m.annotation", "m.replace", "m.reference"],
+            "tag": ["m.favourite", "u.work"],
+            "version": [str(number) for number in range(1, 13)],
+            "preset": ["private_chat", "public_chat", "trusted_private_chat"],
+            "membership": ["join", "invite", "leave", "ban", "knock"],
+        }
+
+
+_EVENT_TYPES: Final = [
+    *("m.room.message", "m.room.member", "m.room.power_levels", "m.room.name", "m.room.topic"),
+    *("m.room.join_rules", "m.room.create", "m.room.canonical_alias", "m.room.redaction"),
+    *("m.room.history_visibility", "m.space.child", "m.reaction", "m.room.encrypted"),
+]
+
+
+@pytest.fixture(scope="module")
+def fuzzing() -> Fuzzing:
+    return Fuzzing()
+
+
+@pytest.fixture(scope="module", name="tough_server")
+def fixture_tough_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    process = ServerProcess(tmp_path_factory.mktemp("server"), dict(NO_RATE_LIMITS))
+    process.start()
+    yield process
+    process.kill()
+
+
+@pytest.mark.parametrize("operation", client_server_api().operations, ids=lambda one: one.name)
+def test_any_request_is_answered_as_specified(
+    operation: Operation, fuzzing: Fuzzing, tough_server: ServerProcess
+) -> None:
+    if not _is_implemented(tough_server, operation):
+        return
+    errors_before = len(tough_server.errors())
+    asking, places = _newcomer(tough_server)
+    is_alone = _ENDS_THE_TOKEN in operation.path
+
+    @settings(
+        # The same requests each time, unless somebody wants more than these.
+        derandomize="XYLEM_FUZZ_EXAMPLES" not in os.environ,
+        max_examples=EXAMPLES,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=fuzzing.requests(operation, places))
+    def answers_are_valid(case: Case[Any]) -> None:
+        person = Person(tough_server.url) if is_alone else asking
+        sent = case.as_transport_kwargs(base_url=tough_server.url)
+        answer = person.session.request(**sent, allow_redirects=False, timeout=_ANSWER_TIMEOUT_S)
+        check_answer(
+            operation.method,
+            str(answer.request.path_url),
+            answer.status_code,
+            answer.headers,
+            answer.content,
+        )
+        assert answer.status_code < _FIRST_SERVER_ERROR
+
+    answers_are_valid()
+    assert not tough_server.errors()[errors_before:]
+
+
+def _newcomer(server: ServerProcess) -> tuple[Person, Places]:
+    person = Person(server.url)
+    return person, person.settle(Person(server.url))
+
+
+def _is_implemented(server: ServerProcess, operation: Operation) -> bool:
+    """Tell whether a request is taken for one to this endpoint."""
+    answer = requests.request(
+        operation.method, f"{server.url}{operation.path}", timeout=_ANSWER_TIMEOUT_S
+    )
+    return "M_UNRECOGNIZED" not in answer.text
