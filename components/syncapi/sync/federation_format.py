@@ -28,7 +28,8 @@ class FederationFormat:
     async def converted(self, body: bytes, wanted: Filter) -> bytes:
         """Return an answer of /sync with whole events, or what `event_fields` leaves of them.
 
-        `event_id`, which newer room versions leave out, and `unsigned` are as they were. An event that the room server does not know stays as it is.
+        `event_id`, which newer room versions leave out, and `unsigned` are as they were. An
+        event that the room server does not know stays as it is.
         """
         answer = orjson.loads(body)
         lists = list(_events_in(answer))
