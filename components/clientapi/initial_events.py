@@ -8,6 +8,7 @@ from components.clientapi.sending import Draft
 from matrix.identifiers import UserID
 from matrix.power_levels import CREATOR_LEVEL
 from matrix.room_versions import RoomVersion
+from matrix.state_keys import StateKey
 
 _STATE_DEFAULT: Final = 50
 _TOMBSTONE_LEVEL: Final = 150
@@ -148,13 +149,21 @@ class InitialEvents:
             if event_type not in given
         ]
         drafts += [
-            self._state(one.type, one.content, one.state_key) for one in request.initial_state
+            self._state(one.type, one.content, one.state_key)
+            for one in request.initial_state
+            if (one.type, one.state_key) not in self._overwritten()
         ]
         if request.name is not None:
             drafts.append(self._state("m.room.name", {"name": request.name}))
         if request.topic is not None:
             drafts.append(self._state("m.room.topic", topic_content(request.topic)))
         return drafts + self._invites()
+
+    def _overwritten(self) -> set[StateKey]:
+        """Return what the name and topic of the request take the place of."""
+        request = self._request
+        given = {"m.room.name": request.name, "m.room.topic": request.topic}
+        return {(event_type, "") for event_type, value in given.items() if value is not None}
 
     def _invites(self) -> list[Draft]:
         content: dict[str, Any] = {"membership": "invite"}

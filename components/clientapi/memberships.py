@@ -222,6 +222,7 @@ class MembershipService:
 
         Raises `UserStillInRoom`, and `NotFound` where they have never been.
         """
+        self._rates.check_send(requester.user_id)
         state = await self._sender.state(room_id, [member_key(requester.user_id)])
         membership = membership_of(state, requester.user_id)
         if membership is None:

@@ -104,6 +104,24 @@ async def test_the_events_of_a_new_room_come_in_the_order_of_the_specification(
     assert listed.json == {"visibility": "public"}
 
 
+async def test_name_and_topic_take_the_place_of_those_in_the_initial_state(
+    house: House, alice: User
+) -> None:
+    room_id = await alice.create_room(
+        name="New",
+        topic="New",
+        initial_state=[
+            {"type": "m.room.name", "content": {"name": "Old"}},
+            {"type": "m.room.topic", "content": {"topic": "Old"}},
+            {"type": "m.room.topic", "state_key": "other", "content": {"topic": "Kept"}},
+        ],
+    )
+
+    contents = [event.content for event in await house.history(room_id)]
+    assert [one["name"] for one in contents if "name" in one] == ["New"]
+    assert [one["topic"] for one in contents if "topic" in one] == ["Kept", "New"]
+
+
 async def test_visibility_chooses_the_preset_that_is_not_given(house: House, alice: User) -> None:
     public = await alice.create_room(visibility="public")
     private = await alice.create_room()

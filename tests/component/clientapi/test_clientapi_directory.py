@@ -252,6 +252,11 @@ async def test_the_directory_is_searched(
         ({"since": "nonsense"}, (400, "M_INVALID_PARAM")),
         ({"since": "ä"}, (400, "M_INVALID_PARAM")),
         ({"limit": -1}, (400, "M_INVALID_PARAM")),
+        (
+            {"include_all_networks": True, "third_party_instance_id": "irc"},
+            (400, "M_INVALID_PARAM"),
+        ),
+        ({"include_all_networks": "yes"}, (400, "M_BAD_JSON")),
         ({"limit": "1"}, (400, "M_BAD_JSON")),
         ({"filter": []}, (400, "M_BAD_JSON")),
         ({"filter": {"room_types": "m.space"}}, (400, "M_BAD_JSON")),
