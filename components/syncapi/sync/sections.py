@@ -163,9 +163,10 @@ class SectionReader:
             # A rejected invite or knock: nothing of the room is theirs to see but the end of it.
             timeline = self._timeline(task.room_id, task.now.stream_order, upto, viewer)
             state = []
+        room_filter = self._request.filter.room.account_data
         members = [
             *self._head(task, state, timeline, viewer),
-            render_account_data(task.account_data),
+            render_account_data([one for one in task.account_data if wants(room_filter, one)]),
         ]
         return Section(task.room_id, b"{" + b",".join(members) + b"}")
 

@@ -99,3 +99,15 @@ async def test_what_state_replaced_before_ones_time_is_not_shown(house: House) -
     for events in (answer["state"]["events"], state):
         assert "secret" not in str(events)
         assert "known" in str(events)
+
+
+async def test_account_data_of_left_rooms_is_filtered_too(house: House) -> None:
+    room = Room()
+    await house.put(*room.created(BOB), room.member(BOB, "leave"))
+    for kind in ("m.tag", "org.example"):
+        await house.put_account_data(BOB, kind, {}, room.room_id)
+    chosen = {"room": {"include_leave": True, "account_data": {"types": ["m.tag"]}}}
+
+    part = (await house.sync(BOB, filter=chosen))["rooms"]["leave"][room.room_id]
+
+    assert [datum["type"] for datum in part["account_data"]["events"]] == ["m.tag"]
