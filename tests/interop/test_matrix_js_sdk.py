@@ -28,7 +28,7 @@ def fixture_sdk_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
     process.kill()
 
 
-@pytest.mark.parametrize("file", ["conversation", "reading", "relations"])
+@pytest.mark.parametrize("file", ["conversation", "reading", "relations", "threads"])
 def test_clients_of_the_javascript_sdk_understand_the_server(
     file: str, tmp_path: Path, packages: Path, sdk_server: ServerProcess
 ) -> None:
