@@ -19,8 +19,9 @@ from deploy.errors import StartRefused
 from deploy.internal_calls import InternalCalls, internal_calls, internal_secret
 from deploy.lost_records import require_records
 from deploy.observing import Observing
-from deploy.process import stop_or_failure, stop_signals, tune
+from deploy.process import raise_file_limit, stop_or_failure, stop_signals, tune
 from deploy.readiness import OUTAGES, Readiness
+from deploy.routers import client_routers, internal_routers
 from deploy.settings import Api, ListenerSettings, Settings
 from deploy.version import version
 from internalapi.process import Process, ProcessStatus
@@ -132,18 +133,19 @@ class Server:
         if components.clients is not None:
             await components.clients.outcomes.wait_ready()
 
-        routers["client"] = wiring.client_routers(components)
+        routers["client"] = client_routers(components)
         if any("internal" in listener.apis for listener in settings.listeners):
             secret = internal_secret(settings.internal)
             process: Process = self
             routers["internal"] = [
-                *wiring.internal_routers(components, secret),
+                *internal_routers(components, secret),
                 api_router(Process, process, secret=secret),
             ]
         late = [one for one in settings.listeners if one not in early]
         await self._serve(late, routers)
         if components.sync is not None:
             stack.callback(components.sync.end_long_polls)
+        raise_file_limit()
         tune()
         self._ready_at_s = time.monotonic()
         readiness.started()

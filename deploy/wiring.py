@@ -8,7 +8,6 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from base.clock import Clock
 from base.database import Database, Schema
-from base.http import Router
 from base.tasks import Tasks
 from components.clientapi import component as clientapi
 from components.eduserver import component as eduserver
@@ -18,24 +17,11 @@ from components.syncapi import component as syncapi
 from components.userapi import component as userapi
 from deploy.internal_calls import InternalCalls, RoomApis, UserApis
 from deploy.observing import Observing
-from deploy.readiness import OUTAGES
 from deploy.remembered_tokens import RememberedTokens
 from deploy.settings import Settings
 from deploy.trimming import Trimmer
 from internalapi.clientapi import Departures
-from internalapi.roomserver import RoomDirectory, RoomQueries
 from internalapi.syncapi import Relations
-from internalapi.transport import api_router
-from internalapi.userapi import (
-    AccountData,
-    Accounts,
-    Authentication,
-    CurrentTokens,
-    Filters,
-    Profiles,
-    ReplacedRooms,
-    Reports,
-)
 from logs.consumer_loop import Consumer
 from logs.log import Log
 from logs.topics import INPUT_ROOM_EVENT
@@ -236,13 +222,14 @@ def _relations(sync: syncapi.SyncApi | None, ground: Ground) -> Relations | None
 
 def _user_apis(users: userapi.UserApi | None, ground: Ground) -> UserApis:
     if users is not None:
-        return _apis_of_users(users)
+        return apis_of_users(users)
     elsewhere = _given(ground.calls).users()
     tokens = RememberedTokens(elsewhere.current_tokens, ground.clock, ground.settings.userapi)
     return elsewhere._replace(authentication=tokens)
 
 
-def _apis_of_users(users: userapi.UserApi) -> UserApis:
+def apis_of_users(users: userapi.UserApi) -> UserApis:
+    """Return what others ask this user API."""
     return UserApis(
         users.authentication,
         users.current_tokens,
@@ -257,12 +244,13 @@ def _apis_of_users(users: userapi.UserApi) -> UserApis:
 
 def _room_apis(rooms: roomserver.RoomServer | None, ground: Ground) -> RoomApis:
     if rooms is not None:
-        return _apis_of_rooms(rooms)
+        return apis_of_rooms(rooms)
     partition_of = partial(ground.log.partition_of, INPUT_ROOM_EVENT.name)
     return _given(ground.calls).rooms(partition_of)
 
 
-def _apis_of_rooms(rooms: roomserver.RoomServer) -> RoomApis:
+def apis_of_rooms(rooms: roomserver.RoomServer) -> RoomApis:
+    """Return what others ask this room server."""
     return RoomApis(rooms.queries, rooms.directory)
 
 
@@ -310,48 +298,6 @@ def watch(observing: Observing, components: Components) -> None:
             observing.sources(part.readings)
     if clients is not None:
         observing.checks.add("clientapi outcomes", clients.outcomes.check_reading)
-
-
-def client_routers(components: Components) -> list[Router]:
-    """Return what clients reach of these components."""
-    parts = (components.users, components.clients, components.sync)
-    return [part.router for part in parts if part is not None]
-
-
-def internal_routers(components: Components, secret: str) -> list[Router]:
-    """Return what other components reach of these."""
-    users = None if components.users is None else _apis_of_users(components.users)
-    routers = []
-    if users is not None:
-        routers += [
-            api_router(Authentication, users.authentication, secret=secret, outages=OUTAGES),
-            api_router(CurrentTokens, users.current_tokens, secret=secret, outages=OUTAGES),
-            api_router(Accounts, users.accounts, secret=secret, outages=OUTAGES),
-            api_router(Profiles, users.profiles, secret=secret, outages=OUTAGES),
-            api_router(Filters, users.filters, secret=secret, outages=OUTAGES),
-            api_router(AccountData, users.account_data, secret=secret, outages=OUTAGES),
-            api_router(Reports, users.reports, secret=secret, outages=OUTAGES),
-            api_router(ReplacedRooms, users.replaced_rooms, secret=secret, outages=OUTAGES),
-        ]
-    if components.rooms is not None:
-        rooms = _apis_of_rooms(components.rooms)
-        routers += [
-            api_router(
-                RoomQueries,
-                rooms.queries,
-                secret=secret,
-                outages=OUTAGES,
-                shares=components.rooms.held,
-            ),
-            api_router(RoomDirectory, rooms.directory, secret=secret, outages=OUTAGES),
-        ]
-    if components.sync is not None:
-        relations: Relations = components.sync.relations
-        routers.append(api_router(Relations, relations, secret=secret, outages=OUTAGES))
-    if components.clients is not None:
-        departures: Departures = components.clients.departures
-        routers.append(api_router(Departures, departures, secret=secret, outages=OUTAGES))
-    return routers
 
 
 def asked_elsewhere(names: Collection[str]) -> set[str]:

@@ -8,8 +8,9 @@ from pathlib import Path
 from base.clock import SystemClock
 from base.database import Database, Schema, open_database
 from base.http import Router
+from deploy.routers import client_routers
 from deploy.settings import Settings
-from deploy.wiring import COMPONENTS, Ground, build, client_routers
+from deploy.wiring import COMPONENTS, Ground, build
 from logs.embedded import EmbeddedLog
 from logs.topics import TOPICS
 from matrix.signing import SigningKey

@@ -10,6 +10,7 @@ from base.clock import SystemClock
 from base.database import Database, Schema, open_database
 from deploy import wiring
 from deploy.consumers import CONSUMERS
+from deploy.routers import client_routers, internal_routers
 from deploy.schemas import SCHEMAS
 from deploy.settings import Settings
 from logs.embedded import EmbeddedLog
@@ -48,8 +49,8 @@ async def test_a_process_has_the_components_that_it_runs_and_no_others(
     assert components.rooms is not None
     assert components.reading is not None
     assert (components.users, components.sync, components.clients) == (None, None, None)
-    assert wiring.client_routers(components) == []
-    served = wiring.internal_routers(components, "secret")
+    assert client_routers(components) == []
+    served = internal_routers(components, "secret")
     paths = {route.template.split("/")[2] for router in served for route in router.routes}
     assert paths == {"roomserver"}
 
@@ -57,7 +58,7 @@ async def test_a_process_has_the_components_that_it_runs_and_no_others(
 async def test_everything_that_others_ask_is_served(ground: wiring.Ground) -> None:
     components = await wiring.build(ground, wiring.COMPONENTS)
 
-    served = wiring.internal_routers(components, "secret")
+    served = internal_routers(components, "secret")
 
     asked = {*wiring.ASKED.values(), *wiring.ASKED_LATER.values()}
     assert {route.template.split("/")[2] for router in served for route in router.routes} == {
