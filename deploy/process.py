@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import resource
 import signal
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from base.tasks import Tasks
 
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _SWITCH_INTERVAL_S: Final = 0.001
+_MOST_FILES: Final = 65_536
 _GC_THRESHOLDS: Final = (50_000, 20, 50)
 
 
@@ -49,6 +51,14 @@ async def stop_or_failure(stop: asyncio.Event, tasks: Tasks) -> None:
         stopped.cancel()
         failed.cancel()
         await asyncio.wait([stopped, failed])
+
+
+def raise_file_limit() -> None:
+    """Let the process have as many files open as it may: every waiting client is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def tune() -> None:
