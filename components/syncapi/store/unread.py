@@ -1,9 +1,12 @@
 """What counting a user's unread events asks of the database: for all rooms at once."""
 
+import re
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
 
 from base.database import SelectByKeys, Statement
 from components.syncapi.store.receipts import RECEIPTS
@@ -12,6 +15,7 @@ from matrix.push_rules.classes import NAMES_USERS
 
 _ROOMS_AT_ONCE: Final = (1, 8, 50)
 _NO_ROOM: Final = ""
+_NUMBERED: Final = re.compile(r"\$([0-9]+)")
 
 _MARKERS: Final = SelectByKeys(
     sa.select(RECEIPTS.c.room_id, RECEIPTS.c.thread_id, EVENTS.c.stream_order)
@@ -73,43 +77,49 @@ class Span(NamedTuple):
     before: int
 
 
-def _newest(number: int, *, is_all: bool) -> sa.Select[Any]:
-    events = EVENTS.alias(f"events{number}")
-    json: sa.ColumnElement[Any] = events.c.json
+def _newest(*, is_all: bool) -> sa.Select[Any]:
+    json: sa.ColumnElement[Any] = EVENTS.c.json
     if not is_all:
-        json = sa.case(
-            (events.c.push_class >= sa.literal_column(str(NAMES_USERS)), events.c.json)
-        ).label("json")
+        json = sa.case((EVENTS.c.push_class >= sa.literal_column(str(NAMES_USERS)), json))
     select = (
         sa.select(
-            events.c.room_id,
-            events.c.stream_order,
-            events.c.event_id,
-            events.c.sender,
-            events.c.push_class,
-            events.c.thread_root,
-            json,
+            EVENTS.c.room_id,
+            EVENTS.c.stream_order,
+            EVENTS.c.event_id,
+            EVENTS.c.sender,
+            EVENTS.c.push_class,
+            EVENTS.c.thread_root,
+            json.label("json"),
         )
-        .where(events.c.room_id == sa.bindparam(f"room{number}"))
-        .where(events.c.stream_order > sa.bindparam(f"after{number}"))
-        .where(events.c.stream_order < sa.bindparam(f"before{number}"))
-        .order_by(events.c.stream_order.desc())
+        .where(EVENTS.c.room_id == sa.bindparam("room_id"))
+        .where(EVENTS.c.stream_order > sa.bindparam("after"))
+        .where(EVENTS.c.stream_order < sa.bindparam("before"))
+        .order_by(EVENTS.c.stream_order.desc())
         .limit(sa.bindparam("most"))
         # Said, because SQLite gets it anyway, as a parameter without a name.
         .offset(sa.literal_column("0"))
     )
-    if not is_all:
-        select = select.where(events.c.push_class != sa.literal_column("0"))
-    return sa.select(select.subquery(f"newest{number}"))
+    return select if is_all else select.where(EVENTS.c.push_class != sa.literal_column("0"))
 
 
-_UNREAD: Final = {
-    (size, is_all): Statement(
-        sa.union_all(*[_newest(number, is_all=is_all) for number in range(size)])
-    )
-    for size in _ROOMS_AT_ONCE
-    for is_all in (False, True)
-}
+@lru_cache(maxsize=32)
+def _together(dialect: Dialect, size: int, *, is_all: bool) -> tuple[str, Sequence[str]]:
+    """Return the statement for so many rooms, and the parameters of each of them in order.
+
+    Only the one for a single room is compiled: fifty would take as long as fifty.
+    """
+    compiled: Any = _newest(is_all=is_all).compile(dialect=dialect)
+    names: Sequence[str] = compiled.positiontup or ()
+    rooms = [
+        f"SELECT * FROM ({_renumbered(compiled.string, number * len(names))}) AS room{number}"  # noqa: S608 (of compiled text)
+        for number in range(size)
+    ]
+    return " UNION ALL ".join(rooms), names
+
+
+def _renumbered(text: str, by: int) -> str:
+    # PostgreSQL's parameters have numbers, SQLite's have not.
+    return _NUMBERED.sub(lambda found: f"${int(found[1]) + by}", text)
 
 
 def select_markers(connection: Connection, user_id: str, room_ids: Collection[str]) -> list[Marker]:
@@ -131,12 +141,12 @@ def select_unread(
         size = next((one for one in _ROOMS_AT_ONCE if one >= len(rest)), _ROOMS_AT_ONCE[-1])
         some, rest = rest[:size], rest[size:]
         some.extend([Span(_NO_ROOM, 0, 0)] * (size - len(some)))
-        values: dict[str, Any] = {"most": most}
-        for number, span in enumerate(some):
-            values[f"room{number}"] = span.room_id
-            values[f"after{number}"] = span.after
-            values[f"before{number}"] = span.before
-        for row in _UNREAD[size, is_all].run(connection, values).fetchall():
+        text, names = _together(connection.dialect, size, is_all=is_all)
+        values: list[object] = []
+        for span in some:
+            known = {**span._asdict(), "most": most}
+            values.extend([known[name] for name in names])
+        for row in connection.exec_driver_sql(text, tuple(values)).fetchall():
             found.setdefault(row[0], []).append(Unread._make(row))
     for events in found.values():
         events.sort(key=_order)
