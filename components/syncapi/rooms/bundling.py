@@ -13,8 +13,7 @@ from components.syncapi.rooms.erasure import with_erasures
 from components.syncapi.rooms.rendering import Reader, content_of, render, room_id_member
 from components.syncapi.rooms.thread_summaries import ThreadSummary, summarise_threads
 from components.syncapi.rooms.visibility import Viewer
-from components.syncapi.store.events import select_events
-from components.syncapi.store.related import (
+from components.syncapi.store.bundled import (
     Group,
     Reference,
     select_edits,
@@ -22,6 +21,7 @@ from components.syncapi.store.related import (
     select_latest_edits,
     select_references,
 )
+from components.syncapi.store.events import select_events
 from components.syncapi.store.tables import Connection
 from matrix.relations import REFERENCE, REPLACE, THREAD, rel_type_of
 

@@ -6,15 +6,14 @@ from typing import Final, NamedTuple
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.rooms.paging import FROM_THE_START, TO_THE_END
 from components.syncapi.rooms.visibility import Viewer
-from components.syncapi.store.related import (
-    ChildrenRange,
+from components.syncapi.store.bundled import (
     Group,
     select_at_orders,
-    select_children,
     select_latest_senders,
     select_participation,
     select_thread_senders,
 )
+from components.syncapi.store.related import ChildrenRange, select_children
 from components.syncapi.store.tables import Connection
 from matrix.relations import THREAD
 

@@ -15,8 +15,9 @@ from components.syncapi.rooms.erasure import as_redacted, with_erasures
 from components.syncapi.rooms.paging import TO_THE_END
 from components.syncapi.rooms.rendering import Reader, render, room_id_member
 from components.syncapi.rooms.thread_summaries import ThreadSummary
+from components.syncapi.store.bundled import select_participation
 from components.syncapi.store.events import select_events
-from components.syncapi.store.related import select_participation, select_threads
+from components.syncapi.store.related import select_threads
 from components.syncapi.store.tables import Connection
 from components.syncapi.tokens import Tokens
 
