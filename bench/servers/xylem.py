@@ -39,6 +39,7 @@ def without_hindrances() -> dict[str, Any]:
             "invite_rate_per_user": None,
             "creation_rate_per_user": None,
         },
+        "syncapi": {"summary_rate_per_address": None},
     }
 
 
