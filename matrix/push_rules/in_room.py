@@ -131,10 +131,13 @@ class RulesByRoom:
 
     def of(self, room_id: str) -> RoomRules:
         """Return the rules for the events of a room."""
-        event = PushEvent({"type": "", "sender": "", "room_id": room_id})
-        answers = tuple([condition.holds(event, _NOWHERE) for condition in self._about_rooms])
+        answers: tuple[bool, ...] = ()
+        if self._about_rooms:
+            event = PushEvent({"type": "", "sender": "", "room_id": room_id})
+            answers = tuple([condition.holds(event, _NOWHERE) for condition in self._about_rooms])
         found = self._found.get(answers)
         if found is None:
+            event = PushEvent({"type": "", "sender": "", "room_id": room_id})
             if len(self._found) >= _MOST_KINDS_OF_ROOMS:
                 self._found.clear()
             left = _settled(self._rules, Subject.ROOM, event, _NOWHERE)

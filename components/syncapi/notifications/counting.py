@@ -21,7 +21,6 @@ from components.syncapi.notifications.first_count import CountedRooms, RoomToCou
 from components.syncapi.notifications.looking import Seen, look_at, push_event
 from components.syncapi.notifications.tally import Tally
 from components.syncapi.notifications.user_rules import PUSH_RULES, KnownRules, UserRules
-from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.unread import select_content
 from matrix.push_rules.in_room import RoomRules
 from matrix.push_rules.properties import PushEvent
@@ -129,30 +128,24 @@ class UnreadCounts:
             for event in room.since(tally.upto):
                 if event.order >= reader.upto[partition]:
                     break
-                self._take(tally, reader.user_id, event)
+                look_at(
+                    tally,
+                    reader.user_id,
+                    event,
+                    parse=self._parse,
+                    may_notify=self._known_answer,
+                )
                 tally.upto = event.order + 1
             if len(tally) != before:
                 self._tallies.put(reader.user_id, room_id, tally)
         tally.upto = max(tally.upto, reader.upto[partition])
         return tally
 
-    def _take(self, tally: Tally, user_id: str, event: RoomEvent) -> None:
-        seen = Seen(
-            event.room_id,
-            event.order,
-            event.event_id,
-            event.sender,
-            event.push_class,
-            event.thread_root,
-        )
-
-        def parse(_: Seen) -> PushEvent:
-            known = self._parsed.get(event.event_id)
-            if known is None:
-                known = self._parsed[event.event_id] = push_event(event.room_id, event.json)
-            return known
-
-        look_at(tally, user_id, seen, parse=parse, may_notify=self._known_answer)
+    def _parse(self, event: Seen) -> PushEvent:
+        known = self._parsed.get(event.event_id)
+        if known is None:
+            known = self._parsed[event.event_id] = push_event(event)
+        return known
 
     def _known_answer(self, event: Seen, kind: str) -> bool:
         known = self._may_notify.get((event.event_id, kind))

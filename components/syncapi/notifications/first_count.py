@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from functools import partial
 from typing import Final, NamedTuple
 
 import msgspec
@@ -25,7 +24,6 @@ from components.syncapi.store.unread import (
     select_unread,
 )
 from matrix.push_rules.in_room import RoomRules
-from matrix.push_rules.properties import PushEvent
 
 _NONE: Final[Sequence[Unread]] = ()
 
@@ -85,21 +83,11 @@ def count_rooms(
     for room in rooms:
         tally = tallies[room.room_id]
         for event in events.get(room.room_id, _NONE):
-            look_at(
-                tally,
-                user_id,
-                Seen(*event[:6]),
-                parse=partial(_parse, event),
-                may_notify=may_notify,
-            )
+            look_at(tally, user_id, event, parse=push_event, may_notify=may_notify)
         tally.upto = max(tally.upto, room.upto)
         if tally.looked_at or room.rules.is_silent:
             unread.add(room.room_id)
     return CountedRooms(tallies, unread, unsettled, joined, answers)
-
-
-def _parse(event: Unread, _: Seen) -> PushEvent:
-    return push_event(event.room_id, event.json or b"{}")
 
 
 def _read_upto(

@@ -1,7 +1,7 @@
 """One look at one event: whether it counts among what a user has not read."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Protocol
 
 import orjson
 
@@ -18,15 +18,36 @@ from matrix.push_rules.properties import PushEvent
 from matrix.room_versions import room_version
 
 
-class Seen(NamedTuple):
-    """An event as counting sees it."""
+class Seen(Protocol):
+    """An event as counting sees it, from memory or as it is stored."""
 
-    room_id: str
-    order: int
-    event_id: str
-    sender: str
-    push_class: int
-    thread_root: str | None
+    @property
+    def room_id(self) -> str:
+        """Its room."""
+
+    @property
+    def order(self) -> int:
+        """Its place in the room's timeline."""
+
+    @property
+    def event_id(self) -> str:
+        """Its ID."""
+
+    @property
+    def sender(self) -> str:
+        """Who sent it."""
+
+    @property
+    def push_class(self) -> int:
+        """What it is to the predefined push rules."""
+
+    @property
+    def thread_root(self) -> str | None:
+        """Of the thread that it is in."""
+
+    @property
+    def json(self) -> bytes | None:
+        """Client form, at least where the class does not tell enough."""
 
 
 Parse = Callable[[Seen], PushEvent]
@@ -66,10 +87,12 @@ def look_at(
         tally.pass_by()
 
 
-def push_event(room_id: str, json: bytes) -> PushEvent:
-    """Return a stored event as push rules look at it."""
-    parsed = orjson.loads(json)
-    parsed["room_id"] = room_id
+def push_event(event: Seen) -> PushEvent:
+    """Return an event as push rules look at it."""
+    if event.json is None:
+        raise ValueError(f"{event.event_id} was read without its JSON.")
+    parsed = orjson.loads(event.json)
+    parsed["room_id"] = event.room_id
     return PushEvent(parsed)
 
 
