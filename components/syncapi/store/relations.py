@@ -101,28 +101,39 @@ def insert_relations(connection: Connection, relations: Sequence[EventRelation])
     _fill_in_ancestors(connection, relations)
     execute_insert(connection, RELATIONS, ignore_conflicts, [astuple(one) for one in relations])
     _tell_descendants(connection, relations)
-    counted = [one for one in relations if one.rel_type in _COUNTED]
+    _count(connection, [one for one in relations if one.rel_type in _COUNTED])
+
+
+def _count(connection: Connection, relations: Sequence[EventRelation]) -> None:
+    # One row each, however many come at once: PostgreSQL keeps every version of a row that a
+    # transaction goes through, and looks at all of them for the next.
+    groups: dict[tuple[str, str, str], list[EventRelation]] = {}
+    senders: dict[tuple[str, str, str], list[EventRelation]] = {}
+    for one in relations:
+        groups.setdefault((one.room_id, one.parent_id, one.rel_type), []).append(one)
+        if one.rel_type == THREAD:
+            senders.setdefault((one.room_id, one.parent_id, one.sender), []).append(one)
     execute_insert(
         connection,
         RELATION_GROUPS,
         _grow_group,
-        [_group_row(one) for one in counted],
+        [
+            (
+                *key,
+                len(some),
+                max(one.stream_order for one in some),
+                min(one.stream_order for one in some),
+                max(one.is_restricted for one in some),
+            )
+            for key, some in groups.items()
+        ],
     )
     execute_insert(
         connection,
         THREAD_SENDERS,
         _grow_sender,
-        [
-            (one.room_id, one.parent_id, one.sender, 1, one.stream_order)
-            for one in counted
-            if one.rel_type == THREAD
-        ],
+        [(*key, len(some), max(one.stream_order for one in some)) for key, some in senders.items()],
     )
-
-
-def _group_row(one: EventRelation) -> tuple[object, ...]:
-    order = one.stream_order
-    return one.room_id, one.parent_id, one.rel_type, 1, order, order, one.is_restricted
 
 
 def _grow_group(insert: Insert) -> sa.Insert:
