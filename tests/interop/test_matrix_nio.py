@@ -6,9 +6,12 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import aiohttp
 import nio
 import pytest
+from nio.api import RelationshipType
 
+from tests.spec.clients import checked
 from tests.system.server_process import ServerProcess
 
 # Nothing is encrypted here, so that the library needs no store.
@@ -24,20 +27,26 @@ class Person:
         self.members: list[tuple[str, str]] = []
         self.messages: list[tuple[str, str]] = []
         self.redactions: list[str] = []
+        self.typing: list[list[str]] = []
+        self.receipts: list[tuple[str, str]] = []
         self._told = asyncio.Condition()
         client.add_event_callback(self._on_invite, nio.InviteMemberEvent)
         client.add_event_callback(self._on_member, nio.RoomMemberEvent)
         client.add_event_callback(self._on_message, nio.RoomMessageText)
         client.add_event_callback(self._on_redaction, nio.RedactionEvent)
+        client.add_ephemeral_callback(self._on_typing, nio.TypingNoticeEvent)
+        client.add_ephemeral_callback(self._on_receipt, nio.ReceiptEvent)
 
     async def until(self, is_so: Callable[[], bool]) -> None:
         """Return once the callbacks have told what makes this true."""
         async with self._told:
             await self._told.wait_for(is_so)
 
-    async def say(self, room_id: str, text: str) -> str:
-        """Send a message and return its event ID."""
-        content = {"msgtype": "m.text", "body": text}
+    async def say(self, room_id: str, text: str, **relation: str) -> str:
+        """Send a message, with its relation to another one, and return its event ID."""
+        content: dict[str, Any] = {"msgtype": "m.text", "body": text}
+        if relation:
+            content["m.relates_to"] = relation
         sent = await self.client.room_send(room_id, "m.room.message", content)
         assert isinstance(sent, nio.RoomSendResponse), sent
         return str(sent.event_id)
@@ -55,6 +64,13 @@ class Person:
     async def _on_redaction(self, _room: nio.MatrixRoom, event: nio.RedactionEvent) -> None:
         await self._remember(self.redactions, event.redacts)
 
+    async def _on_typing(self, _room: nio.MatrixRoom, event: nio.TypingNoticeEvent) -> None:
+        await self._remember(self.typing, event.users)
+
+    async def _on_receipt(self, _room: nio.MatrixRoom, event: nio.ReceiptEvent) -> None:
+        for receipt in event.receipts:
+            await self._remember(self.receipts, (receipt.user_id, receipt.event_id))
+
     async def _remember(self, where: list[Any], what: Any) -> None:
         async with self._told:
             where.append(what)
@@ -65,6 +81,7 @@ class Person:
 async def person(server: ServerProcess, name: str) -> AsyncIterator[Person]:
     """Register somebody who follows the server while the context lasts."""
     client = nio.AsyncClient(server.url, config=_CONFIG)
+    client.client_session = aiohttp.ClientSession(trace_configs=[checked()])
     try:
         registered = await client.register(name, "down the rabbit hole")
         assert isinstance(registered, nio.RegisterResponse), registered
@@ -191,6 +208,57 @@ async def test_a_room_is_left_and_forgotten(alice: Person, bob: Person) -> None:
     forgotten = await bob.client.room_forget(room_id)
     assert isinstance(forgotten, nio.RoomForgetResponse), forgotten
     assert room_id not in bob.client.rooms
+
+
+async def test_typing_and_reading_are_told(alice: Person, bob: Person) -> None:
+    room_id = await a_room(alice, bob)
+
+    typing = await bob.client.room_typing(room_id, timeout=30_000)
+    assert isinstance(typing, nio.RoomTypingResponse), typing
+    await alice.until(lambda: alice.typing[-1:] == [[bob.client.user_id]])
+    event_id = await alice.say(room_id, "Curiouser and curiouser!")
+    await bob.until(lambda: len(bob.messages) == 1)
+    read = await bob.client.update_receipt_marker(room_id, event_id)
+    assert isinstance(read, nio.UpdateReceiptMarkerResponse), read
+
+    await alice.until(lambda: (bob.client.user_id, event_id) in alice.receipts)
+    marked = await bob.client.room_read_markers(room_id, event_id, event_id)
+    assert isinstance(marked, nio.RoomReadMarkersResponse), marked
+
+
+async def test_threads_are_listed_and_read(alice: Person, bob: Person) -> None:
+    room_id = await a_room(alice, bob)
+    root_id = await alice.say(room_id, "A long tale")
+    await alice.say(room_id, "Something else")
+    parts = [
+        await bob.say(room_id, f"Part {number}", rel_type="m.thread", event_id=root_id)
+        for number in range(3)
+    ]
+    await alice.until(lambda: len(alice.messages) == 5)
+
+    threads = [event.event_id async for event in alice.client.room_get_threads(room_id)]
+    related = alice.client.room_get_event_relations(
+        room_id, root_id, rel_type=RelationshipType.thread
+    )
+
+    assert threads == [root_id]
+    assert [event.event_id async for event in related] == parts[::-1]
+
+
+async def test_a_space_shows_its_rooms(alice: Person) -> None:
+    created = await alice.client.room_create(name="Wonderland", space=True)
+    assert isinstance(created, nio.RoomCreateResponse), created
+    inside = await alice.client.room_create(name="Tea")
+    assert isinstance(inside, nio.RoomCreateResponse), inside
+    put = await alice.client.room_put_state(
+        created.room_id, "m.space.child", {"via": ["localhost"]}, inside.room_id
+    )
+    assert isinstance(put, nio.RoomPutStateResponse), put
+
+    shown = await alice.client.space_get_hierarchy(created.room_id)
+
+    assert isinstance(shown, nio.SpaceGetHierarchyResponse), shown
+    assert [room["name"] for room in shown.rooms] == ["Wonderland", "Tea"]
 
 
 async def a_room(host: Person, guest: Person) -> str:
