@@ -33,6 +33,8 @@ from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_ROOM_EVENT
 
 _MOST_SIGNED_OUT: Final = 10_000
 _SIGNED_OUT_S: Final = 10.0
+_TURN_S: Final = 0.5
+"""How long a user is without being woken, where memory is short."""
 
 
 class _Loading:
@@ -72,10 +74,7 @@ class Projected:
         self.recent_receipts: Final = RecentReceipts(list(start.receipts), settings.recent_receipts)
         self.typing_rooms: Final = TypingRooms(len(start.typing), settings.recent_typing_rooms)
         self.polls: Final = LongPolls(settings.max_long_polls, settings.max_long_polls_per_user)
-        # Nothing wakes a user who is not in memory: their polls look again, and bring them back.
-        self.users: Final = CachedUsers(
-            settings.cached_memberships, lambda user_id: self.polls.wake([user_id])
-        )
+        self.users: Final = CachedUsers(settings.cached_memberships, self._dropped)
         self.tallies: Final = Tallies(settings.cached_tallies)
         self.summaries: Final[LRUCache[str, Summary]] = LRUCache(settings.cached_summaries)
         self.signed_out: Final[TTLCache[str, bool]] = TTLCache(_MOST_SIGNED_OUT, _SIGNED_OUT_S)
@@ -209,6 +208,16 @@ class Projected:
             touched.add(event.room_id)
         self.rooms.advance(partition, written.next_offset)
         self._wake(touched, woken)
+
+    def _dropped(self, user_id: str) -> None:
+        """Let the polls of a user who made room for others look again, and bring them back.
+
+        Nothing else wakes them. Not at once: where more users wait than there is room for, they
+        take turns, and that may not be all that the process does.
+        """
+        if user_id in self.polls.users:
+            loop = asyncio.get_running_loop()
+            loop.call_later(_TURN_S, self.polls.wake, [user_id])
 
     @contextmanager
     def looking(self, user_id: str, room_id: str) -> Iterator[None]:

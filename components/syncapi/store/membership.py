@@ -1,6 +1,7 @@
 """Memberships: where each user stands in each room, since when, and what came before."""
 
 from collections.abc import Callable, Collection, Sequence
+from sys import intern
 from typing import Final
 
 import sqlalchemy as sa
@@ -153,11 +154,12 @@ def select_rooms_of_user_before(
         _ROOMS_OF_USER, {"user_id": user_id}
     ):
         end = end_of(room_id)
-        now: Membership | None = Membership(membership, order, event_id)
+        now: Membership | None = Membership(intern(membership), order, event_id)
         if order >= end:
             now = _membership_before(connection, user_id, room_id, end)
         if now is not None:
-            found[room_id] = now
+            # Many users have the same rooms: the text is kept once.
+            found[intern(room_id)] = now
     return found
 
 

@@ -90,10 +90,11 @@ class EventStreams:
             self._settings.max_timeline_limit,
             self._settings.max_scanned_events,
         )
+        # Only who is in memory can be woken.
+        user = await self._projected.user(query.user_id)
         if query.room_id is not None:
             read = partial(follow_room, query=follow, room_id=query.room_id)
         else:
-            user = await self._projected.user(query.user_id)
             memberships = dict(user.rooms)
             read = partial(follow_rooms, query=follow, memberships=memberships)
         return await self._database.read(read)
