@@ -29,6 +29,8 @@ COUNTED_BY: Final = frozenset({PUSH_RULES, IGNORED_USER_LIST})
 """Account data with which all rooms may have other counts."""
 _MOST_PARSED: Final = 2000
 _MOST_ANSWERS: Final = 10_000
+_GROWTH: Final = 64
+"""By how much a tally grows before its size in memory is looked at again."""
 _HEAVY_ROOMS: Final = 10
 
 
@@ -136,7 +138,7 @@ class UnreadCounts:
                     may_notify=self._known_answer,
                 )
                 tally.upto = event.order + 1
-            if len(tally) != before:
+            if len(tally) // _GROWTH != before // _GROWTH:
                 self._tallies.put(reader.user_id, room_id, tally)
         tally.upto = max(tally.upto, reader.upto[partition])
         return tally
