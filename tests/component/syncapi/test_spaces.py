@@ -18,7 +18,7 @@ def space(name: str, *, rule: str = "public") -> tuple[Room, list[OutputRoomEven
 
 
 def room_of_type(
-    name: str, kind: str | None = None, *, rule: str = "public", **more: Any
+    name: str, kind: str | None = None, *, rule: str = "public", allow: Sequence[Any] | None = None
 ) -> tuple[Room, list[OutputRoomEvent]]:
     """Return a room of alice's and the records that make it."""
     room = Room(name)
@@ -26,7 +26,9 @@ def room_of_type(
     return room, [
         room.state_event("m.room.create", content),
         room.member(ALICE, "join"),
-        room.state_event("m.room.join_rules", {"join_rule": rule, **more}),
+        room.state_event(
+            "m.room.join_rules", {"join_rule": rule, **({} if allow is None else {"allow": allow})}
+        ),
     ]
 
 
@@ -175,28 +177,28 @@ async def test_only_rooms_that_the_user_may_see_are_told(house: House) -> None:
     shown, hidden = [], []
     gate, made = room_of_type("gate", rule="invite")
     records += [*made, gate.member(BOB, "join")]
-    allow = {"allow": [{"type": "m.room_membership", "room_id": gate.room_id}]}
-    for name, rule, more, events in (
-        ("public", "public", {}, ()),
-        ("knock", "knock", {}, ()),
-        ("knock2", "knock_restricted", {}, ()),
-        ("restricted", "restricted", allow, ()),
-        ("invited", "invite", {}, ("invite",)),
-        ("joined", "invite", {}, ("invite", "join")),
+    member_of_gate = [{"type": "m.room_membership", "room_id": gate.room_id}]
+    for name, rule, allow, events in (
+        ("public", "public", None, ()),
+        ("knock", "knock", None, ()),
+        ("knock2", "knock_restricted", None, ()),
+        ("restricted", "restricted", member_of_gate, ()),
+        ("invited", "invite", None, ("invite",)),
+        ("joined", "invite", None, ("invite", "join")),
     ):
-        room, made = room_of_type(name, rule=rule, **more)
+        room, made = room_of_type(name, rule=rule, allow=allow)
         records += [*made, *(room.member(BOB, one, by=ALICE) for one in events)]
         shown.append(room)
     readable, made = room_of_type("readable", rule="invite")
     records += [*made, readable.hides("world_readable")]
     shown.append(readable)
-    for name, rule, more, events in (
-        ("private", "invite", {}, ()),
-        ("elsewhere", "restricted", {"allow": [{"type": "other", "room_id": gate.room_id}]}, ()),
-        ("left", "invite", {}, ("join", "leave")),
-        ("banned", "public", {}, ("join", "ban")),
+    for name, rule, allow, events in (
+        ("private", "invite", None, ()),
+        ("elsewhere", "restricted", [{"type": "other", "room_id": gate.room_id}], ()),
+        ("left", "invite", None, ("join", "leave")),
+        ("banned", "public", None, ("join", "ban")),
     ):
-        room, made = room_of_type(name, rule=rule, **more)
+        room, made = room_of_type(name, rule=rule, allow=allow)
         records += [*made, *(room.member(BOB, one, by=ALICE) for one in events)]
         hidden.append(room)
     unknown = Room("unknown")

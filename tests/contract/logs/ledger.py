@@ -11,10 +11,20 @@ from sqlalchemy.engine import Connection
 
 from base.database import Database, DatabaseOutage, Schema, open_database
 from base.metrics import Reading
+from logs.append_metrics import AppendObserver
 from logs.consumer import Message, Outbox
 from logs.consumer_loop import Consumer
 from logs.consumer_tables import add_consumer_tables
-from logs.log import Log, LogOutage, Outgoing, Ownership, Position, Subscription, Tail
+from logs.log import (
+    AppendObserver,
+    Log,
+    LogOutage,
+    Outgoing,
+    Ownership,
+    Position,
+    Subscription,
+    Tail,
+)
 from logs.topics import Topic
 from tests.contract.logs.under_test import DERIVED, NUMBERS, Number
 
@@ -179,6 +189,9 @@ class UnreliableLog:
         if self.is_away:
             raise LogOutage("The log is away.")
         await self._log.check()
+
+    def observe_appends(self, observe: AppendObserver) -> None:
+        self._log.observe_appends(observe)
 
     def readings(self) -> Iterable[Reading]:
         return self._log.readings()
