@@ -2,9 +2,9 @@
 
 A snapshot is named by the hash of its root node; nodes are named by the hash of their content,
 so that equal states have equal names, whichever way they came about. One change writes the nodes
-on one path: for 10,000 entries three branches of 16 names and one leaf, about 1.2 KB.
+on one path: for 10,000 entries four branches of 8 names and one leaf, about 1 KB.
 
-The path of an entry is the hash of its key, four bits a level. A subtree of at most
+The path of an entry is the hash of its key, three bits a level. A subtree of at most
 `LEAF_ENTRIES` entries is one leaf, always: that makes the shape a function of the content.
 """
 
@@ -22,9 +22,10 @@ Leaf = dict[StateKey, EventID]
 Branch = tuple[NodeName | None, ...]
 Node = Leaf | Branch
 
-LEAF_ENTRIES: Final = 8
-_FANOUT: Final = 16
-_DEPTH: Final = 16
+LEAF_ENTRIES: Final = 6
+_BITS: Final = 3
+_FANOUT: Final = 1 << _BITS
+_DEPTH: Final = 21
 _NAME_BYTES: Final = 20
 _LEAF: Final = b"L"
 _BRANCH: Final = b"B"
@@ -60,9 +61,9 @@ def decode_node(encoded: bytes) -> Node:
     if encoded[:1] == _LEAF:
         entries = _LEAF_DECODER.decode(encoded[1:])
         return {(kind, state_key): EventID(event_id) for kind, state_key, event_id in entries}
-    bitmap = int.from_bytes(encoded[1:3], "big")
+    bitmap = encoded[1]
     children: list[NodeName | None] = []
-    offset = 3
+    offset = 2
     for slot in range(_FANOUT):
         if bitmap >> slot & 1:
             children.append(encoded[offset : offset + _NAME_BYTES])
@@ -80,9 +81,7 @@ def _encode_node(node: Node) -> bytes:
     if isinstance(node, dict):
         return _LEAF + _LEAF_ENCODER.encode([(*key, node[key]) for key in sorted(node)])
     bitmap = sum(1 << slot for slot, child in enumerate(node) if child is not None)
-    return b"".join(
-        (_BRANCH, bitmap.to_bytes(2, "big"), *(child for child in node if child is not None))
-    )
+    return b"".join((_BRANCH, bytes((bitmap,)), *(child for child in node if child is not None)))
 
 
 def _path(key: StateKey) -> int:
@@ -90,7 +89,7 @@ def _path(key: StateKey) -> int:
 
 
 def _slot(path: int, depth: int) -> int:
-    return path >> (60 - 4 * depth) & 15
+    return path >> (64 - _BITS * (depth + 1)) & (_FANOUT - 1)
 
 
 class SnapshotReader:
