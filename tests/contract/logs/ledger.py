@@ -16,7 +16,6 @@ from logs.consumer import Message, Outbox
 from logs.consumer_loop import Consumer
 from logs.consumer_tables import add_consumer_tables
 from logs.log import (
-    AppendObserver,
     Log,
     LogOutage,
     Outgoing,
