@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
 from bench.scenarios import (
+    big_room_messages,
     big_room_state,
     fanout_latency,
     history,
@@ -27,6 +28,7 @@ SCENARIOS: Mapping[str, Callable[[Stage], Awaitable[None]]] = MappingProxyType(
         "join-storm": join_storm.run,
         "history": history.run,
         "initial-sync": initial_sync.run,
+        "big-room-messages": big_room_messages.run,
         "big-room-state": big_room_state.run,
         "idle-polls": idle_polls.run,
         "many-rooms-incremental": many_rooms_incremental.run,
