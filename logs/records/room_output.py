@@ -137,6 +137,7 @@ class InviteRetired(msgspec.Struct, frozen=True, tag_field="record", tag="invite
 
     room_id: str
     event_id: str
+    """The invite that ended; a newer one of the same user goes on."""
     target_user_id: str
     membership: str
 

@@ -126,8 +126,9 @@ def _retire_invites(
     ended: list[MembershipChange] = []
     for change in retired:
         now = select_membership(connection, change.user_id, change.room_id)
-        # Whoever joined meanwhile, or was invited again, is not concerned.
-        if now is None or now.membership != "invite" or now.stream_order > change.stream_order:
+        # Whoever joined meanwhile is not concerned; nor is a newer invite, which this record may
+        # come after, as it comes from elsewhere.
+        if now is None or now.membership != "invite" or now.event_id != change.event_id:
             continue
         upsert_memberships(connection, [change])
         ended.append(change)

@@ -519,6 +519,20 @@ async def test_an_invite_from_afar_shows_what_it_brought_until_it_is_retired(hou
     assert (await house.sync(BOB))["rooms"] == {}
 
 
+async def test_the_end_of_an_older_invite_leaves_a_newer_one_as_it_is(house: House) -> None:
+    room = Room("afar")
+    older = room.build("m.room.member", {"membership": "invite"}, state_key=BOB)
+    newer = room.build("m.room.member", {"membership": "invite"}, state_key=BOB)
+    for invite in (older, newer):
+        await house.put(InviteReceived(room.room_id, invite.event_id, "11", invite.raw, BOB, []))
+
+    await house.put(InviteRetired(room.room_id, older.event_id, BOB, "leave"))
+    assert list((await house.sync(BOB))["rooms"]["invite"]) == [room.room_id]
+
+    await house.put(InviteRetired(room.room_id, newer.event_id, BOB, "leave"))
+    assert (await house.sync(BOB))["rooms"] == {}
+
+
 async def test_a_rejected_invite_ends_in_the_leave_section(house: House) -> None:
     room = Room()
     await house.put(*room.created(), room.message("hidden"), room.member(BOB, "invite", by=ALICE))
