@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from base.http import Router
+from deploy.apis import apis_of_rooms, apis_of_users
 from deploy.readiness import OUTAGES
-from deploy.wiring import Components, apis_of_rooms, apis_of_users
+from deploy.wiring import Components
 from internalapi.clientapi import Departures
 from internalapi.roomserver import RoomDirectory, RoomQueries
 from internalapi.syncapi import Relations

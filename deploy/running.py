@@ -13,9 +13,11 @@ from base.database import Database, Schema
 from base.http import HttpSettings, Router, application
 from base.tasks import TaskEnded, Tasks
 from base.tasks import run as run_event_loop
-from deploy import starting, wiring
+from deploy import started, starting
+from deploy.components import ASKED, asked_elsewhere
 from deploy.data_directory import DataDirectory
 from deploy.errors import StartRefused
+from deploy.ground import Ground
 from deploy.internal_calls import InternalCalls, internal_calls, internal_secret
 from deploy.lost_records import require_records
 from deploy.observing import Observing
@@ -24,6 +26,7 @@ from deploy.readiness import OUTAGES, Readiness
 from deploy.routers import client_routers, internal_routers
 from deploy.settings import Api, ListenerSettings, Settings
 from deploy.version import version
+from deploy.wiring import Components, build
 from internalapi.process import Process, ProcessStatus
 from internalapi.transport import api_router
 
@@ -120,16 +123,16 @@ class Server:
         await self._serve(early, routers)
 
         ground = await self._ground()
-        components = await wiring.build(ground, self._names)
+        components = await build(ground, self._names)
         await require_records(
             readiness, components.consumers(), partial(_require_tables, components)
         )
         if components.sync is not None:
             self._replaced = components.sync.follower.replaced
-        wiring.watch(self._observing, components)
+        started.watch(self._observing, components)
         tasks = await stack.enter_async_context(Tasks())
         tasks.start("outages", self._observing.outages.run())
-        wiring.start(tasks, components, ground)
+        started.start(tasks, components, ground)
         if components.clients is not None:
             await components.clients.outcomes.wait_ready()
 
@@ -152,16 +155,16 @@ class Server:
         _log.info("Ready", extra={"components": ",".join(self._names)})
         return tasks
 
-    async def _ground(self) -> wiring.Ground:
+    async def _ground(self) -> Ground:
         settings, readiness, clock = self._settings, self._readiness, SystemClock()
-        asked = {other for name in self._names for other in wiring.ASKED[name]} - {*self._names}
+        asked = {other for name in self._names for other in ASKED[name]} - {*self._names}
         key = starting.signing_key(self._directory) if "clientapi" in self._names else None
         log = await self._stack.enter_async_context(
             starting.log(self._directory, settings, clock, readiness)
         )
         self._observing.log(log)
         calls: InternalCalls | None = None
-        if wiring.asked_elsewhere(self._names):
+        if asked_elsewhere(self._names):
             calls = await self._stack.enter_async_context(
                 internal_calls(settings.internal, self._observing.calls)
             )
@@ -169,7 +172,7 @@ class Server:
                 reached = partial(calls.query_reached, component)
                 await readiness.wait_for(component, reached)
                 self._observing.checks.add(component, reached)
-        return wiring.Ground(settings, log, clock, self._open_database, key, calls, self._stack)
+        return Ground(settings, log, clock, self._open_database, key, calls, self._stack)
 
     async def _open_database(self, schema: Schema, *, durable: bool = False) -> Database:
         may_migrate = self._settings.database.migrate_at_start
@@ -218,7 +221,7 @@ class Server:
         )
 
 
-async def _require_tables(components: wiring.Components) -> None:
+async def _require_tables(components: Components) -> None:
     """Raise `BeginAnew` if tables that these components answer from were made anew."""
     if components.sync is not None and await components.sync.follower.query_replaced():
         raise BeginAnew

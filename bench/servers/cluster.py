@@ -9,8 +9,8 @@ from bench.http import Address
 from bench.measure import tree_cpu_s
 from bench.servers.process import SHARED_SECRET
 from bench.servers.xylem import without_hindrances
+from deploy.components import COMPONENTS
 from deploy.local.cluster import LocalCluster
-from deploy.wiring import COMPONENTS
 
 PARTITIONS = 4
 

@@ -8,9 +8,9 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from deploy.components import COMPONENTS
 from deploy.errors import StartRefused
 from deploy.local.cluster import LocalCluster
-from deploy.wiring import COMPONENTS
 
 _LOOK_AGAIN_S: Final = 1
 

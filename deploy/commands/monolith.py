@@ -8,13 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from deploy.components import COMPONENTS
 from deploy.configuration import is_local, load_settings
 from deploy.data_directory import DataDirectory
 from deploy.log_lines import configure_logging
 from deploy.running import Server, run_to_the_end
 from deploy.settings import ListenerSettings
 from deploy.welcome import welcome
-from deploy.wiring import COMPONENTS
 
 _log: Final = logging.getLogger(__name__)
 

@@ -19,13 +19,13 @@ from components.syncapi.store.rebuild_progress import RebuildTaken
 from components.syncapi.store.rebuilds import SwitchRefused
 from components.userapi import component as userapi
 from deploy import starting
+from deploy.components import COMPONENTS
 from deploy.configuration import load_settings
 from deploy.copies import StoredCopies
 from deploy.data_directory import DataDirectory
 from deploy.errors import StartRefused
 from deploy.readiness import Readiness
 from deploy.settings import Settings
-from deploy.wiring import COMPONENTS
 from logs.log import LogOutage, RecordsLost
 
 READERS: Final = (syncapi.SCHEMA.name,)

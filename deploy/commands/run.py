@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from deploy.components import COMPONENTS, asked_elsewhere
 from deploy.configuration import load_settings
 from deploy.data_directory import DataDirectory
 from deploy.errors import StartRefused
@@ -16,7 +17,6 @@ from deploy.internal_calls import internal_secret, urls_of
 from deploy.log_lines import configure_logging
 from deploy.running import Server, run_to_the_end
 from deploy.settings import ListenerSettings, Settings
-from deploy.wiring import COMPONENTS, asked_elsewhere
 
 _log: Final = logging.getLogger(__name__)
 

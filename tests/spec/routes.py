@@ -8,17 +8,22 @@ from pathlib import Path
 from base.clock import SystemClock
 from base.database import Database, Schema, open_database
 from base.http import Router
+from deploy.components import COMPONENTS
+from deploy.ground import Ground
 from deploy.routers import client_routers
 from deploy.settings import Settings
-from deploy.wiring import COMPONENTS, Ground, build
+from deploy.wiring import build
 from logs.embedded import EmbeddedLog
 from logs.topics import TOPICS
 from matrix.signing import SigningKey
 
 
 @asynccontextmanager
-async def server_routers() -> AsyncIterator[Mapping[str, Router]]:
-    """Hold the routers of all components that clients reach, as a server has them, by name."""
+async def server_routers(settings: Settings | None = None) -> AsyncIterator[Mapping[str, Router]]:
+    """Hold the routers of all components that clients reach, as a server has them, by name.
+
+    They answer what needs no component to be at work in the background.
+    """
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         clock = SystemClock()
@@ -31,7 +36,7 @@ async def server_routers() -> AsyncIterator[Mapping[str, Router]]:
             return database
 
         key = SigningKey.generate("1", bytes(32))
-        ground = Ground(Settings(), log, clock, open_in_folder, key, None, stack)
+        ground = Ground(settings or Settings(), log, clock, open_in_folder, key, None, stack)
         components = await build(ground, COMPONENTS)
         found = {
             # The module that a part comes from is components.<its name>.component.

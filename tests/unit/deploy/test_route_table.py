@@ -8,9 +8,9 @@ from typing import NamedTuple, TypeAlias
 import pytest
 
 from base.http import Router
+from deploy.components import COMPONENTS
 from deploy.proxy_files import MACHINE_NUMBERS, files
 from deploy.route_table import FALLBACK, TABLE, Line, component_for, served_components
-from deploy.wiring import COMPONENTS
 from tests.spec.routes import server_routers
 
 Routers: TypeAlias = Mapping[str, Router]

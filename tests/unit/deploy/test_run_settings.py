@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from deploy.cli import main
+from deploy.components import ASKED, ASKED_LATER, COMPONENTS
 from deploy.settings import InternalUrls
-from deploy.wiring import ASKED, ASKED_LATER, COMPONENTS
 
 KAFKA = {"kafka": {"bootstrap_servers": ["127.0.0.1:1"]}}
 POSTGRES = {"url": "postgresql://xylem@127.0.0.1:1/xylem"}

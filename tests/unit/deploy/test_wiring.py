@@ -9,7 +9,9 @@ import pytest
 from base.clock import SystemClock
 from base.database import Database, Schema, open_database
 from deploy import wiring
+from deploy.components import ASKED, ASKED_LATER, COMPONENTS
 from deploy.consumers import CONSUMERS
+from deploy.ground import Ground
 from deploy.routers import client_routers, internal_routers
 from deploy.schemas import SCHEMAS
 from deploy.settings import Settings
@@ -19,7 +21,7 @@ from matrix.signing import SigningKey
 
 
 @pytest.fixture
-async def ground(tmp_path: Path) -> AsyncIterator[wiring.Ground]:
+async def ground(tmp_path: Path) -> AsyncIterator[Ground]:
     async with AsyncExitStack() as stack:
         log = await EmbeddedLog.open(tmp_path / "log", dict.fromkeys(TOPICS, 1))
         stack.push_async_callback(log.close)
@@ -30,11 +32,11 @@ async def ground(tmp_path: Path) -> AsyncIterator[wiring.Ground]:
             return database
 
         key = SigningKey.generate("a", bytes(32))
-        yield wiring.Ground(Settings(), log, SystemClock(), open_one, key, None, stack)
+        yield Ground(Settings(), log, SystemClock(), open_one, key, None, stack)
 
 
-async def test_all_consumers_are_in_the_catalogue(ground: wiring.Ground) -> None:
-    components = await wiring.build(ground, wiring.COMPONENTS)
+async def test_all_consumers_are_in_the_catalogue(ground: Ground) -> None:
+    components = await wiring.build(ground, COMPONENTS)
 
     running = {(one.name, one.topic.name) for one in components.consumers()}
     assert running == {(place.name, place.topic.name) for place in CONSUMERS}
@@ -42,7 +44,7 @@ async def test_all_consumers_are_in_the_catalogue(ground: wiring.Ground) -> None
 
 
 async def test_a_process_has_the_components_that_it_runs_and_no_others(
-    ground: wiring.Ground,
+    ground: Ground,
 ) -> None:
     components = await wiring.build(ground, ["roomserver", "receipts"])
 
@@ -55,12 +57,12 @@ async def test_a_process_has_the_components_that_it_runs_and_no_others(
     assert paths == {"roomserver"}
 
 
-async def test_everything_that_others_ask_is_served(ground: wiring.Ground) -> None:
-    components = await wiring.build(ground, wiring.COMPONENTS)
+async def test_everything_that_others_ask_is_served(ground: Ground) -> None:
+    components = await wiring.build(ground, COMPONENTS)
 
     served = internal_routers(components, "secret")
 
-    asked = {*wiring.ASKED.values(), *wiring.ASKED_LATER.values()}
+    asked = {*ASKED.values(), *ASKED_LATER.values()}
     assert {route.template.split("/")[2] for router in served for route in router.routes} == {
         name for names in asked for name in names
     }

@@ -1,0 +1,47 @@
+"""What runs and is watched of the components of a process."""
+
+from base.tasks import Tasks
+from deploy.ground import Ground
+from deploy.observing import Observing
+from deploy.trimming import Trimmer
+from deploy.wiring import Components
+
+
+def start(tasks: Tasks, components: Components, ground: Ground) -> None:
+    """Run the components; those started last, which stand on the others, are stopped first."""
+    users, rooms, reading, typing, sync, clients, tokens = components
+    if tokens is not None:
+        tasks.start("tokens", tokens.run(ground.log))
+    if users is not None:
+        tasks.start("userapi", users.run())
+    if rooms is not None:
+        tasks.start("roomserver", rooms.consumer.run())
+    if reading is not None:
+        tasks.start("receipts", reading.consumer.run())
+    if typing is not None:
+        tasks.start("eduserver", typing.consumer.run())
+        tasks.start("eduserver, expiry", typing.expiry.run())
+    if sync is not None:
+        tasks.start("syncapi, rooms", sync.room_events.run())
+        tasks.start("syncapi, client data", sync.client_data.run())
+        tasks.start("syncapi, receipts", sync.receipts.run())
+        tasks.start("syncapi, typing", sync.typing.run())
+        tasks.start("syncapi, follower", sync.follower.run())
+    if clients is not None:
+        tasks.start("clientapi, outcomes", clients.outcomes.run())
+    # Kafka drops by age alone; the embedded log is in the process of all its readers.
+    if ground.settings.log.kafka is None:
+        trimmer = Trimmer(ground.log, components.consumers(), ground.clock)
+        tasks.start("trimmer", trimmer.run(ground.settings.log.trim_interval_s))
+
+
+def watch(observing: Observing, components: Components) -> None:
+    """Show what the components count, and ask their consumers whether they are ready."""
+    users, rooms, _, _, sync, clients, _ = components
+    for consumer in components.consumers():
+        observing.consumer(consumer)
+    for part in (users, rooms, sync, clients):
+        if part is not None:
+            observing.sources(part.readings)
+    if clients is not None:
+        observing.checks.add("clientapi outcomes", clients.outcomes.check_reading)
