@@ -19,19 +19,22 @@ def auth_difference(
     event of the unconflicted state cites is in every chain, and most walks end there.
 
     Loads, in this order, and stops as soon as nothing is left in doubt:
-    1. the conflicted events and their chains, down to unconflicted events and to events that
-       all sets reach. If these chains hold nothing else, as with most forks, that is all;
+    1. the conflicted events and their chains, down to and with unconflicted events and events
+       that all sets reach. If these chains hold nothing else, as with most forks, that is all;
     2. the chains of the events at which step 1 ended;
     3. the chains of the unconflicted state, first of those events that hold the same keys as
        the events in doubt. Only if an event is truly in the difference, all of it is loaded.
+
+    Until then the unconflicted state is asked for single keys only.
     """
-    walk = _Walk(seeds, frozenset(unconflicted.values()), all_sets, events)
+    walk = _Walk(seeds, unconflicted, all_sets, events)
     walk.follow_partly_reached()
     if walk.in_doubt:
         walk.follow(walk.put_by)
     if walk.in_doubt:
         keys = {(event.type, event.state_key or "") for event in events.known(walk.in_doubt)}
-        walk.follow(unconflicted[key] for key in keys if key in unconflicted)
+        holders = (unconflicted.get(key) for key in keys)
+        walk.follow(event_id for event_id in holders if event_id is not None)
     if walk.in_doubt:
         walk.follow(unconflicted.values())
     return walk.in_doubt
@@ -43,7 +46,7 @@ class _Walk:
     def __init__(
         self,
         seeds: Mapping[EventID, int],
-        unconflicted: frozenset[EventID],
+        unconflicted: StateMap,
         all_sets: int,
         events: LoadedEvents,
     ) -> None:
@@ -73,6 +76,8 @@ class _Walk:
         """Walk down from events that all sets reach, until nothing is in doubt any more."""
         frontier = set(starts) - self._followed
         self._reached_by.update(dict.fromkeys(frontier, self._all_sets))
+        # An unconflicted event that is not known is told only by this.
+        self.in_doubt.difference_update(frontier)
         while frontier and self.in_doubt:
             self._events.load(frontier)
             frontier = self._spread(frontier)
@@ -81,6 +86,9 @@ class _Walk:
         """Pass on by whom these events are reached; return what remains to be followed."""
         remaining: set[EventID] = set()
         queue = list(sources)
+        citing = self._events.known(queue)
+        # Whether they are unconflicted is seen by their keys.
+        self._events.load(auth_id for event in citing for auth_id in event.auth_event_ids)
         while queue:
             event_id = queue.pop()
             self._followed.add(event_id)
@@ -98,7 +106,7 @@ class _Walk:
         """Note that these sets reach the event; return whether that is news."""
         before = self._reached_by.get(event_id)
         after = sets if before is None else before | sets
-        if event_id in self._unconflicted:
+        if self._is_unconflicted(event_id):
             after = self._all_sets
         if after == before:
             return False
@@ -108,3 +116,9 @@ class _Walk:
         elif event_id not in self._seeds:
             self.in_doubt.add(event_id)
         return True
+
+    def _is_unconflicted(self, event_id: EventID) -> bool:
+        event = self._events.get(event_id)
+        if event is None:
+            return False
+        return self._unconflicted.get((event.type, event.state_key or "")) == event_id

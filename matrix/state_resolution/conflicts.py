@@ -1,6 +1,6 @@
 """What state sets agree on, and what not."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from matrix.identifiers import EventID
@@ -10,10 +10,12 @@ from matrix.state_keys import StateKey, StateMap
 class Conflicts(NamedTuple):
     """State sets taken apart."""
 
-    unconflicted: dict[StateKey, EventID]
-    """What all sets hold, and hold alike."""
-    conflicted: dict[StateKey, dict[EventID, int]]
+    unconflicted: StateMap
+    """What all sets hold, and hold alike: for looking few keys up, it may be large."""
+    conflicted: Mapping[StateKey, Mapping[EventID, int]]
     """Every other key, with its events, and which sets hold each: bit i stands for set i."""
+    all_sets: int
+    """The bits of all sets."""
 
 
 def separate(state_sets: Sequence[StateMap]) -> Conflicts:
@@ -36,4 +38,4 @@ def separate(state_sets: Sequence[StateMap]) -> Conflicts:
             if event_id is not None:
                 holders[event_id] = holders.get(event_id, 0) | 1 << index
         conflicted[key] = holders
-    return Conflicts(unconflicted, conflicted)
+    return Conflicts(unconflicted, conflicted, (1 << len(state_sets)) - 1)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from matrix.identifiers import EventID
 from matrix.room_versions import RoomVersion, StateResolution
 from matrix.state_keys import StateKey, StateMap
+from matrix.state_resolution.conflicts import Conflicts, separate
 from matrix.state_resolution.source import EventSource
 from matrix.state_resolution.v1 import resolve_v1
 from matrix.state_resolution.v2 import resolve_v2
@@ -28,6 +29,19 @@ def resolve_state(
             distinct.append(state_set)
     if len(distinct) <= 1:
         return dict(distinct[0]) if distinct else {}
+    conflicts = separate(distinct)
+    return {**conflicts.unconflicted, **resolve_conflicts(version, conflicts, source)}
+
+
+def resolve_conflicts(
+    version: RoomVersion, conflicts: Conflicts, source: EventSource
+) -> dict[StateKey, EventID]:
+    """Return what the resolved state has besides the unconflicted state, on which it is built.
+
+    Conflicted keys that are not in the result are not in the resolved state; the result may have
+    keys that are in none of the sets. The unconflicted state is asked for single keys, and gone
+    through only if an event is truly in the auth difference.
+    """
     if version.state_resolution is StateResolution.V1:
-        return resolve_v1(distinct, source)
-    return resolve_v2(distinct, source, subgraph=version.state_resolution is StateResolution.V2_1)
+        return resolve_v1(conflicts, source)
+    return resolve_v2(conflicts, source, subgraph=version.state_resolution is StateResolution.V2_1)

@@ -1,6 +1,5 @@
 """State resolution v1 (room version 1)."""
 
-from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha1
 
@@ -8,15 +7,16 @@ from matrix.auth_rules import auth_state_keys, check_auth
 from matrix.errors import AuthRejected
 from matrix.events import Event
 from matrix.identifiers import EventID
-from matrix.state_keys import StateKey, StateMap
-from matrix.state_resolution.conflicts import separate
+from matrix.state_keys import StateKey
+from matrix.state_resolution.conflicts import Conflicts
+from matrix.state_resolution.partly_resolved import PartlyResolved
 from matrix.state_resolution.source import EventSource, LoadedEvents
 
 _PASSES = ("m.room.power_levels", "m.room.join_rules", "m.room.member")
 
 
-def resolve_v1(state_sets: Sequence[StateMap], source: EventSource) -> dict[StateKey, EventID]:
-    """Return the resolution of these state sets (room version 1, "State resolution").
+def resolve_v1(conflicts: Conflicts, source: EventSource) -> dict[StateKey, EventID]:
+    """Return what resolution adds to the unconflicted state (room version 1, "State resolution").
 
     A key that only some sets hold, and hold alike, is no conflict here. Conflicts of one type
     do not see each other's results, so that their order does not matter; those of a later
@@ -24,27 +24,27 @@ def resolve_v1(state_sets: Sequence[StateMap], source: EventSource) -> dict[Stat
 
     Loads the conflicted events, and the state that their checks read. Checks each of them once.
     """
-    state, differing = separate(state_sets)
+    state = PartlyResolved(conflicts.unconflicted)
     conflicted: dict[StateKey, list[EventID]] = {}
-    for key, holders in differing.items():
+    for key, holders in conflicts.conflicted.items():
         event_id, *others = holders
         if others:
             conflicted[key] = [event_id, *others]
         else:
-            state[key] = event_id
+            state.decided[key] = event_id
     events = LoadedEvents(source)
     events.load(event_id for event_ids in conflicted.values() for event_id in event_ids)
     for event_type in _PASSES:
         keys = [key for key in conflicted if key[0] == event_type]
         _resolve_keys({key: conflicted.pop(key) for key in keys}, _last_allowed, state, events)
     _resolve_keys(conflicted, _newest_allowed, state, events)
-    return state
+    return state.decided
 
 
 def _resolve_keys(
     conflicted: Mapping[StateKey, Sequence[EventID]],
-    choose: Callable[[StateKey, Sequence[Event], dict[StateKey, EventID], LoadedEvents], Event],
-    state: dict[StateKey, EventID],
+    choose: Callable[[StateKey, Sequence[Event], PartlyResolved, LoadedEvents], Event],
+    state: PartlyResolved,
     events: LoadedEvents,
 ) -> None:
     """Choose an event for each of these keys, then put all of them into `state`."""
@@ -52,13 +52,14 @@ def _resolve_keys(
     read = {
         key for ordered in candidates.values() for event in ordered for key in _keys_read(event)
     }
-    events.load(state[key] for key in read if key in state)
+    holders = (state.get(key) for key in read)
+    events.load(event_id for event_id in holders if event_id is not None)
     chosen = {
         key: choose(key, ordered, state, events).event_id
         for key, ordered in candidates.items()
         if ordered
     }
-    state.update(chosen)
+    state.decided.update(chosen)
 
 
 def _in_order(conflicting: list[Event]) -> list[Event]:
@@ -72,19 +73,21 @@ def _in_order(conflicting: list[Event]) -> list[Event]:
 
 
 def _last_allowed(
-    key: StateKey, ordered: Sequence[Event], state: dict[StateKey, EventID], events: LoadedEvents
+    key: StateKey, ordered: Sequence[Event], state: PartlyResolved, events: LoadedEvents
 ) -> Event:
     """Start with the first event, and go on as long as each allows the next."""
     chosen, *following = ordered
     for event in following:
-        if not _is_allowed(event, ChainMap({key: chosen.event_id}, state), events):
+        so_far = PartlyResolved(state)
+        so_far.decided[key] = chosen.event_id
+        if not _is_allowed(event, so_far, events):
             break
         chosen = event
     return chosen
 
 
 def _newest_allowed(
-    _key: StateKey, ordered: Sequence[Event], state: dict[StateKey, EventID], events: LoadedEvents
+    _key: StateKey, ordered: Sequence[Event], state: PartlyResolved, events: LoadedEvents
 ) -> Event:
     """Take the deepest event that is allowed.
 
@@ -106,7 +109,7 @@ def _keys_read(event: Event) -> list[StateKey]:
     )
 
 
-def _is_allowed(event: Event, state: StateMap, events: LoadedEvents) -> bool:
+def _is_allowed(event: Event, state: PartlyResolved, events: LoadedEvents) -> bool:
     def in_state(key: StateKey) -> Event | None:
         event_id = state.get(key)
         return None if event_id is None else events.get(event_id)

@@ -6,22 +6,23 @@ from matrix.auth_rules import auth_state_keys, check_auth
 from matrix.errors import AuthRejected
 from matrix.events import Event
 from matrix.identifiers import EventID
-from matrix.state_keys import CREATE, POWER_LEVELS, StateKey, StateMap
+from matrix.state_keys import CREATE, POWER_LEVELS, StateKey
 from matrix.state_resolution.auth_difference import auth_difference
 from matrix.state_resolution.conflicted_subgraph import conflicted_subgraph
-from matrix.state_resolution.conflicts import separate
+from matrix.state_resolution.conflicts import Conflicts
 from matrix.state_resolution.ordering import (
     Mainline,
     create_event_id,
     reverse_topological_power_order,
 )
+from matrix.state_resolution.partly_resolved import PartlyResolved
 from matrix.state_resolution.source import EventSource, LoadedEvents
 
 
 def resolve_v2(
-    state_sets: Sequence[StateMap], source: EventSource, *, subgraph: bool
+    conflicts: Conflicts, source: EventSource, *, subgraph: bool
 ) -> dict[StateKey, EventID]:
-    """Return the resolution of these state sets (room version 2, "State resolution").
+    """Return what resolution adds to the unconflicted state (room version 2, "State resolution").
 
     With `subgraph`, by v2.1: the conflicted state subgraph joins what is sorted and checked,
     and the checks start from an empty state (room version 12, "State resolution").
@@ -31,7 +32,7 @@ def resolve_v2(
     read; and the mainline down to where the last of them attaches. Checks each event of the
     full conflicted set once.
     """
-    unconflicted, conflicted = separate(state_sets)
+    unconflicted, conflicted, all_sets = conflicts
     events = LoadedEvents(source)
     seeds = {
         event_id: sets for holders in conflicted.values() for event_id, sets in holders.items()
@@ -39,17 +40,16 @@ def resolve_v2(
     full_conflicted_set = set(seeds)
     if subgraph:
         full_conflicted_set |= conflicted_subgraph(seeds, events)
-    all_sets = (1 << len(state_sets)) - 1
     full_conflicted_set |= auth_difference(seeds, unconflicted, all_sets, events)
     events.load(full_conflicted_set)
 
     power_events = _with_citations(full_conflicted_set, events)
-    state: dict[StateKey, EventID] = {} if subgraph else dict(unconflicted)
+    state = PartlyResolved({} if subgraph else unconflicted)
     _apply_allowed(reverse_topological_power_order(power_events, events), state, events)
     mainline = Mainline(state.get(POWER_LEVELS), events)
     _apply_allowed(mainline.order(full_conflicted_set - power_events), state, events)
-    state.update(unconflicted)
-    return state
+    # An event of the auth difference may have held such a key for the checks that followed it.
+    return {key: one for key, one in state.decided.items() if unconflicted.get(key) is None}
 
 
 def is_power_event(event: Event) -> bool:
@@ -83,15 +83,13 @@ def _with_citations(full_conflicted_set: Collection[EventID], events: LoadedEven
     return chosen
 
 
-def _apply_allowed(
-    ordered: Sequence[Event], state: dict[StateKey, EventID], events: LoadedEvents
-) -> None:
+def _apply_allowed(ordered: Sequence[Event], state: PartlyResolved, events: LoadedEvents) -> None:
     """Put each event into `state` if the state so far allows it (iterative auth checks)."""
-    read = {state[key] for event in ordered for key in _keys_read(event) if key in state}
-    events.load(read)
+    read = (state.get(key) for event in ordered for key in _keys_read(event))
+    events.load(event_id for event_id in read if event_id is not None)
     for event in ordered:
         if _is_allowed(event, state, events):
-            state[event.type, event.state_key or ""] = event.event_id
+            state.decided[event.type, event.state_key or ""] = event.event_id
 
 
 def _keys_read(event: Event) -> list[StateKey]:
@@ -107,7 +105,7 @@ def _keys_read(event: Event) -> list[StateKey]:
     ]
 
 
-def _is_allowed(event: Event, state: StateMap, events: LoadedEvents) -> bool:
+def _is_allowed(event: Event, state: PartlyResolved, events: LoadedEvents) -> bool:
     cited = _accepted_citations(event, events)
 
     def in_state_or_cited(key: StateKey) -> Event | None:

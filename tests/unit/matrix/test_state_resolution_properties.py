@@ -164,11 +164,11 @@ def test_the_result_is_that_of_the_specification_word_by_word(history: History) 
 @given(histories(versions(2)))
 def test_the_auth_difference_is_that_of_the_whole_auth_chains(history: History) -> None:
     sets = history.sets
-    unconflicted, conflicted = separate(sets)
+    unconflicted, conflicted, all_sets = separate(sets)
     seeds = {event_id: held for each in conflicted.values() for event_id, held in each.items()}
     plain = PlainResolution(history.room, sets)
 
-    found = auth_difference(seeds, unconflicted, (1 << len(sets)) - 1, loaded(history))
+    found = auth_difference(seeds, unconflicted, all_sets, loaded(history))
 
     assert unconflicted == plain.unconflicted
     assert set(seeds) == plain.conflicted
