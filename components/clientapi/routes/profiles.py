@@ -4,7 +4,6 @@ from base.http import Request, Response, Router, empty_response
 from components.clientapi.profile_changes import ProfileChanges
 from components.clientapi.requesters import Requesters
 from components.clientapi.routes.answers import R0, V3
-from internalapi.userapi import Requester
 from matrix.errors import GuestAccessForbidden, MissingParam
 
 
@@ -22,7 +21,10 @@ class ProfileRoutes:
         router.delete(field, self._delete, versions=R0)
 
     async def _put(self, request: Request) -> Response:
-        requester, field = await self._owner(request)
+        requester = await self._requesters.owner(request)
+        field = request.path["field"]
+        if requester.is_guest and field != "displayname":
+            raise GuestAccessForbidden("Guests have a display name only.")
         body = await request.json_object()
         if field not in body:
             raise MissingParam(f"The field {field} is missing.")
@@ -30,13 +32,8 @@ class ProfileRoutes:
         return empty_response()
 
     async def _delete(self, request: Request) -> Response:
-        requester, field = await self._owner(request)
-        await self._changes.remove(requester, field)
-        return empty_response()
-
-    async def _owner(self, request: Request) -> tuple[Requester, str]:
         requester = await self._requesters.owner(request)
-        field = request.path["field"]
-        if requester.is_guest and field != "displayname":
-            raise GuestAccessForbidden("Guests have a display name only.")
-        return requester, field
+        if requester.is_guest:
+            raise GuestAccessForbidden("Guests cannot do this.")
+        await self._changes.remove(requester, request.path["field"])
+        return empty_response()

@@ -50,7 +50,7 @@ class RelationRoutes:
 
     async def _enter(self, request: Request) -> tuple[Reader, str]:
         """Return who reads which room, once what was written to it so far can be read."""
-        requester = await self._reading.requester(request)
+        requester = await self._reading.member(request)
         room_id = parse_room_id(request.path["room_id"])
         await self._rooms.reach(room_id)
         return Reader(requester.user_id, requester.device_id, self._now_ms()), room_id
