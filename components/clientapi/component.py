@@ -179,7 +179,9 @@ def _add_events_and_memberships(parts: _Parts, router: Router) -> None:
         transactions=parts.transactions,
         redactions=RedactionService(parts.sender, parts.rooms, parts.server_name, parts.guests),
         relations=parts.relations,
-        state_changes=StateChanges(parts.sender, memberships, parts.aliases, parts.guests),
+        state_changes=StateChanges(
+            parts.sender, memberships, parts.aliases, parts.guests, parts.relations
+        ),
         markers=parts.markers,
         rates=parts.rates,
     ).add_to(router)

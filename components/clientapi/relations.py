@@ -56,7 +56,7 @@ class RelationChecks:
         if relation is not None and relation.rel_type == THREAD:
             await self._check_thread(relation.parent_id)
         annotation = None if relation is None else _annotation(room_id, draft, relation)
-        if annotation is None or draft.transaction is None:
+        if annotation is None:
             yield
             return
         # Else two requests at the same moment would both find nothing there.
@@ -71,9 +71,13 @@ class RelationChecks:
         if stored and rel_type_of(stored[0].event.content) is not None:
             raise ThreadRefused
 
-    async def _is_there(self, annotation: Annotation, transaction: Transaction) -> bool:
+    async def _is_there(self, annotation: Annotation, transaction: Transaction | None) -> bool:
         if self._relations is None:
             return False
+        # State is set without a transaction: whatever is there is no repeat of the request.
+        device_id, transaction_id = "", ""
+        if transaction is not None:
+            device_id, transaction_id = transaction.device_id, transaction.transaction_id
         room_id, parent_id, sender, event_type, key = annotation
         try:
             async with asyncio.timeout(_PATIENCE_S):
@@ -83,8 +87,8 @@ class RelationChecks:
                     sender=sender,
                     event_type=event_type,
                     key=key,
-                    device_id=DeviceID(transaction.device_id),
-                    transaction_id=transaction.transaction_id,
+                    device_id=DeviceID(device_id),
+                    transaction_id=transaction_id,
                 )
         except (Unavailable, TimeoutError) as error:
             _log.warning(

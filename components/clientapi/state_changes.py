@@ -7,6 +7,7 @@ from components.clientapi.aliases import AliasService
 from components.clientapi.current_state import GUEST_ACCESS, membership_of
 from components.clientapi.guests import GuestRemoval
 from components.clientapi.memberships import MembershipService
+from components.clientapi.relations import RelationChecks
 from components.clientapi.sending import Draft, EventSender
 from components.clientapi.suspension import require_active
 from internalapi.userapi import Requester
@@ -25,11 +26,13 @@ class StateChanges:
         memberships: MembershipService,
         aliases: AliasService,
         guests: GuestRemoval,
+        relations: RelationChecks,
     ) -> None:
         self._sender = sender
         self._memberships = memberships
         self._aliases = aliases
         self._guests = guests
+        self._relations = relations
 
     async def put(
         self,
@@ -64,9 +67,11 @@ class StateChanges:
             return present
         if event_type == "m.room.canonical_alias" and not state_key:
             await self._aliases.check_canonical_alias(room_id, content)
-        return await self._sender.send(
-            room_id, Draft(event_type, requester.user_id, content, state_key=state_key)
-        )
+        draft = Draft(event_type, requester.user_id, content, state_key=state_key)
+        if "m.relates_to" not in content:
+            return await self._sender.send(room_id, draft)
+        async with self._relations.checked(room_id, draft):
+            return await self._sender.send(room_id, draft)
 
     async def _present(
         self, requester: Requester, room_id: RoomID, key: StateKey, content: Mapping[str, Any]

@@ -39,7 +39,8 @@ class Annotations:
         # Others may ask meanwhile.
         await asyncio.sleep(0)
         self.known.setdefault(annotation, sent)
-        return known is not None and known != sent
+        # What was sent without a transaction is never a repeat of it.
+        return known is not None and (known != sent or not transaction_id)
 
 
 @pytest.fixture
@@ -69,6 +70,38 @@ async def test_a_reaction_is_sent_once(alice: User, bob: User, room_id: str) -> 
     assert first.status == 200
     assert (again.status, again.errcode) == (400, "M_DUPLICATE_ANNOTATION")
     assert (other_key.status, other_type.status, by_bob.status) == (200, 200, 200)
+
+
+async def test_state_that_reacts_is_set_once(alice: User, room_id: str) -> None:
+    event_id = (await alice.send(room_id)).json["event_id"]
+    kind = "org.example.verdict"
+
+    first = await alice.set_state(room_id, kind, reaction(event_id))
+    unchanged = await alice.set_state(room_id, kind, reaction(event_id))
+    elsewhere = await alice.set_state(room_id, kind, reaction(event_id), "other")
+    with_more = await alice.set_state(room_id, kind, {**reaction(event_id), "note": "again"})
+    as_message = await alice.send(room_id, reaction(event_id), kind=kind)
+    other_key = await alice.set_state(room_id, kind, reaction(event_id, "👎"))
+
+    assert (first.status, other_key.status) == (200, 200)
+    assert unchanged.json == first.json
+    for again in (elsewhere, with_more, as_message):
+        assert (again.status, again.errcode) == (400, "M_DUPLICATE_ANNOTATION")
+
+
+async def test_state_starts_no_thread_at_an_event_that_is_related(
+    alice: User, room_id: str
+) -> None:
+    event_id = (await alice.send(room_id)).json["event_id"]
+    related = (await alice.send(room_id, reaction(event_id), kind="m.reaction")).json["event_id"]
+    threads = [
+        {"m.relates_to": {"rel_type": "m.thread", "event_id": one}} for one in (event_id, related)
+    ]
+
+    answers = [await alice.set_state(room_id, "org.example.note", one) for one in threads]
+
+    assert answers[0].status == 200
+    assert (answers[1].status, answers[1].errcode) == (400, "M_UNKNOWN")
 
 
 async def test_a_repeated_request_is_no_second_reaction(alice: User, room_id: str) -> None:
