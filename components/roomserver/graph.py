@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from components.roomserver.state.resolution import resolve_snapshots
 from components.roomserver.state.snapshots import EMPTY, NodeName
 from components.roomserver.stored import KnownEvent, LatestEvent, Room
 from components.roomserver.writing import Writer
@@ -11,7 +12,6 @@ from matrix.events import Event
 from matrix.identifiers import EventID
 from matrix.room_versions import RoomVersion, room_version
 from matrix.state_keys import StateKey
-from matrix.state_resolution import resolve_state
 
 
 class PrevEventsUnknown(Exception):
@@ -52,14 +52,7 @@ def resolve(writer: Writer, version: RoomVersion, states: Iterable[NodeName]) ->
         return distinct[0]
     if not distinct:
         return EMPTY
-    states_writer = writer.states
-    resolved = resolve_state(version, [states_writer.items(one) for one in distinct], writer)
-    result = distinct[0]
-    before = states_writer.items(result)
-    for key in before.keys() | resolved.keys():
-        if before.get(key) != resolved.get(key):
-            result = states_writer.assign(result, key, resolved.get(key))
-    return result
+    return resolve_snapshots(writer.states, version, distinct, writer)
 
 
 def with_event(writer: Writer, room: Room, known: KnownEvent) -> Room:

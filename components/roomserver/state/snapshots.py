@@ -132,27 +132,36 @@ class SnapshotReader:
     def difference(
         self, before: NodeName, after: NodeName
     ) -> dict[StateKey, tuple[EventID | None, EventID | None]]:
-        """Return the keys whose event differs, with both events. Equal subtrees are skipped."""
+        """Return the keys whose event differs, with both events, loading both level by level.
+
+        Equal subtrees are skipped.
+        """
         changes: dict[StateKey, tuple[EventID | None, EventID | None]] = {}
-        pairs: list[tuple[NodeName | None, NodeName | None, int]] = [
-            (before or None, after or None, 0)
-        ]
-        while pairs:
-            old_name, new_name, depth = pairs.pop()
-            if old_name == new_name:
-                continue
-            old = _EMPTY_LEAF if old_name is None else self._nodes.get(old_name)
-            new = _EMPTY_LEAF if new_name is None else self._nodes.get(new_name)
-            if isinstance(old, tuple) and isinstance(new, tuple):
-                pairs.extend((*pair, depth + 1) for pair in zip(old, new, strict=True))
-                continue
-            old_entries = old if isinstance(old, dict) else self.items(old_name or EMPTY)
-            new_entries = new if isinstance(new, dict) else self.items(new_name or EMPTY)
-            for key in old_entries.keys() | new_entries.keys():
-                pair = (old_entries.get(key), new_entries.get(key))
-                if pair[0] != pair[1]:
-                    changes[key] = pair
+        level: list[tuple[NodeName, NodeName]] = [(before, after)] if before != after else []
+        while level:
+            nodes = self._nodes.get_many({name for pair in level for name in pair if name})
+            below: list[tuple[NodeName, NodeName]] = []
+            for old_name, new_name in level:
+                old = nodes[old_name] if old_name else _EMPTY_LEAF
+                new = nodes[new_name] if new_name else _EMPTY_LEAF
+                if isinstance(old, tuple) and isinstance(new, tuple):
+                    pairs = zip(old, new, strict=True)
+                    below.extend((one or EMPTY, two or EMPTY) for one, two in pairs if one != two)
+                    continue
+                old_entries = old if isinstance(old, dict) else self.items(old_name)
+                new_entries = new if isinstance(new, dict) else self.items(new_name)
+                _compare(old_entries, new_entries, changes)
+            level = below
         return changes
+
+
+def _compare(
+    before: Leaf, after: Leaf, changes: dict[StateKey, tuple[EventID | None, EventID | None]]
+) -> None:
+    for key in before.keys() | after.keys():
+        pair = (before.get(key), after.get(key))
+        if pair[0] != pair[1]:
+            changes[key] = pair
 
 
 class SnapshotWriter(SnapshotReader):
