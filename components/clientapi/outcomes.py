@@ -216,6 +216,6 @@ class Outcomes:
             self._follower.added(record, is_own=is_own)
         # The redacted event may be state; a redaction that is withheld is one of the latest events.
         elif isinstance(record, RedactionApplied) or (
-            isinstance(record, RedactionWithheld) and not is_own
+            isinstance(record, RedactionWithheld) and (record.state_changes or not is_own)
         ):
             self._follower.spoil(RoomID(record.room_id))

@@ -150,15 +150,31 @@ class Adder:
             self._announcer.added(placed, after, changed, given.sent_as)
             self._redact(target, placed)
             return placed
-        writer.set_room(after)
-        self._withhold(known, is_waiting=target is None)
+        if changed:
+            withheld = msgspec.structs.replace(known, flags=known.flags | Flags.WITHHELD)
+            known = self._place(after, withheld, changed)
+        else:
+            writer.set_room(after)
+        self._withhold(known, changed, is_waiting=target is None)
         return known
 
-    def _withhold(self, redaction: KnownEvent, *, is_waiting: bool) -> None:
+    def _withhold(self, redaction: KnownEvent, changed: Changes, *, is_waiting: bool) -> None:
         target_id = redacts_of(redaction.event)
         if is_waiting and target_id is not None:
             self._writer.let_redaction_wait(target_id, redaction.event.event_id)
-        self._announcer.withheld(redaction, is_waiting=is_waiting)
+        self._announcer.withheld(redaction, changed, is_waiting=is_waiting)
+
+    def _show(self, redaction: KnownEvent) -> None:
+        """Let clients see a redaction that was withheld."""
+        room = self._writer.room(redaction.event.room_id)
+        if redaction.flags & Flags.WITHHELD:
+            # It stays where the state changed with it: history is read in that order.
+            flags = redaction.flags & ~Flags.WITHHELD
+            redaction = msgspec.structs.replace(redaction, flags=flags)
+            self._writer.add_event(redaction)
+        elif room is not None:
+            redaction = self._place(room, redaction, {})
+        self._announcer.shown_late(redaction)
 
     def _redact(self, target: KnownEvent, redaction: KnownEvent) -> None:
         if target.redacted_because is not None:
@@ -175,10 +191,7 @@ class Adder:
             if redaction is not None and redactions.takes_effect(
                 self._writer, redaction, known.event
             ):
-                room = self._writer.room(known.event.room_id)
-                if room is not None:
-                    redaction = self._place(room, redaction, {})
-                self._announcer.shown_late(redaction)
+                self._show(redaction)
                 self._redact(known, redaction)
                 break
         self._writer.forget_waiting_redactions(event_id)

@@ -152,13 +152,21 @@ class Announcer:
             ),
         )
 
-    def withheld(self, redaction: KnownEvent, *, is_waiting: bool) -> None:
-        """A redaction was accepted without effect so far."""
+    def withheld(self, redaction: KnownEvent, changed: Changes, *, is_waiting: bool) -> None:
+        """A redaction was accepted without effect so far, except that branches may have met."""
         event = redaction.event
-        self._put(
-            event,
-            RedactionWithheld(event.room_id, event.event_id, is_waiting, current_request_id()),
+        record = RedactionWithheld(
+            event.room_id, event.event_id, is_waiting, request_id=current_request_id()
         )
+        if changed:
+            record = msgspec.structs.replace(
+                record,
+                room_version=event.room_version.identifier,
+                state_changes=_state_changes(changed),
+                state_events=self._state_pdus(event, changed)[1],
+            )
+            self._store_memberships(event, changed)
+        self._put(event, record)
 
     def refused(self, known: KnownEvent) -> None:
         """An event was rejected or soft-failed."""

@@ -18,6 +18,7 @@ from logs.records.room_output import (
     OldEventAdded,
     OutputRoomEvent,
     RedactionApplied,
+    RedactionWithheld,
     RoomForgotten,
     StateChange,
 )
@@ -67,7 +68,11 @@ class History:
 
 
 def _records(reader: Reader, known: KnownEvent) -> list[OutputRoomEvent]:
-    record = _old(reader, known) if known.flags & Flags.OLD else _added(reader, known)
+    record: OutputRoomEvent
+    if known.flags & Flags.WITHHELD:
+        record = _withheld(reader, known)
+    else:
+        record = _old(reader, known) if known.flags & Flags.OLD else _added(reader, known)
     if known.redacted_because is None:
         return [record]
     redaction = reader.known_events([known.redacted_because]).get(known.redacted_because)
@@ -108,6 +113,22 @@ def _added(reader: Reader, known: KnownEvent) -> EventAdded:
         state_events={one: pdus[one] for one in others if one in pdus},
         replaced_pdu=None if replaced_id is None else pdus.get(EventID(replaced_id)),
         sender_membership=sender_membership(reader, known),
+    )
+
+
+def _withheld(reader: Reader, known: KnownEvent) -> RedactionWithheld:
+    event = known.event
+    changes: list[StateChange] = [] if known.changes is None else decode_changes(known.changes)
+    holders = [EventID(one.event_id) for one in changes if one.event_id is not None]
+    pdus = {event_id: one.raw for event_id, one in reader.events(holders).items()}
+    return RedactionWithheld(
+        room_id=event.room_id,
+        event_id=event.event_id,
+        # Only who waits for it would ask, and nobody waits for history.
+        is_waiting=False,
+        room_version=event.room_version.identifier,
+        state_changes=changes,
+        state_events={one: pdus[one] for one in holders if one in pdus},
     )
 
 

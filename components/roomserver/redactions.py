@@ -27,7 +27,7 @@ def takes_effect(writer: Writer, redaction: KnownEvent, target: Event) -> bool:
     In room versions 1 and 2 the authorisation rules have decided that already.
     """
     event = redaction.event
-    if target.type == "m.room.create" or redaction.flags & ~Flags.OLD:
+    if target.type == "m.room.create" or redaction.flags & ~(Flags.OLD | Flags.WITHHELD):
         return False
     if event.room_version.redaction_auth_rule:
         return True

@@ -22,7 +22,7 @@ class Flags(IntFlag):
     OLD = 8
     """Backfilled: before what this server saw live."""
     WITHHELD = 16
-    """A redaction that clients do not see."""
+    """A redaction that clients do not see, announced because the current state changed with it."""
 
 
 class KnownEvent(msgspec.Struct, frozen=True):

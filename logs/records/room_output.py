@@ -1,7 +1,8 @@
 """What the room server tells its readers: the records of OutputRoomEvent.
 
 A reader's duties: ignore kinds that it does not know; treat a record seen before (by its origin
-number) as absent; apply `EventAdded.state_changes` to its copy of the current state in order.
+number) as absent; apply `state_changes`, of `EventAdded` and `RedactionWithheld`, to its copy of
+the current state in order.
 """
 
 import msgspec
@@ -106,11 +107,14 @@ class SoftFailed(msgspec.Struct, frozen=True, tag_field="record", tag="soft_fail
     """The request that caused this, if one did: for log lines and traces."""
 
 
-class RedactionWithheld(msgspec.Struct, frozen=True, tag_field="record", tag="withheld"):
+class RedactionWithheld(
+    msgspec.Struct, frozen=True, tag_field="record", tag="withheld", omit_defaults=True
+):
     """A redaction was accepted, but clients do not see it unless it takes effect later.
 
     Its target is not known yet, or its sender may not redact it (room version 3, "Handling
-    redactions").
+    redactions"). It is one of the room's events nevertheless: where it makes branches meet, or
+    another one, the current state may change beside any timeline.
     """
 
     room_id: str
@@ -119,6 +123,11 @@ class RedactionWithheld(msgspec.Struct, frozen=True, tag_field="record", tag="wi
     """Whether it may still take effect, once its target arrives."""
     request_id: str = ""
     """The request that caused this, if one did: for log lines and traces."""
+    room_version: str = ""
+    """Only where the state changed."""
+    state_changes: list[StateChange] = []
+    state_events: dict[str, bytes] = {}
+    """PDUs of the changed state, by event ID."""
 
 
 class InviteReceived(msgspec.Struct, frozen=True, tag_field="record", tag="invite"):

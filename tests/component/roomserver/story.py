@@ -99,6 +99,10 @@ class Room:
         self.latest: Sequence[Event] = ()
         self._now = 1_700_000_000_000
 
+    def rewind(self, milliseconds: int) -> None:
+        """Let what comes next be sent earlier than it would be; by a negative number, later."""
+        self._now -= milliseconds
+
     def build(
         self,
         kind: str,

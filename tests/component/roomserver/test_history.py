@@ -6,9 +6,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from logs.records.room_output import EventAdded, OldEventAdded, OutputRoomEvent, RedactionApplied
+from logs.records.room_output import (
+    EventAdded,
+    OldEventAdded,
+    OutputRoomEvent,
+    RedactionApplied,
+    RedactionWithheld,
+    StateChange,
+)
 from logs.topics import OUTPUT_ROOM_EVENT
-from matrix.identifiers import RoomID
+from matrix.events import Event
+from matrix.identifiers import EventID, RoomID, UserID
 from tests.component.roomserver.story import (
     ALICE,
     BOB,
@@ -117,3 +125,91 @@ async def test_a_redaction_that_was_shown_late_comes_after_its_target(house: Hou
 
 async def test_a_room_that_is_not_known_has_no_history(house: House) -> None:
     assert await history_of(house, RoomID("!none:xylem.test")) == []
+
+
+async def undone_leave(house: House, room: Room, redacts: EventID) -> tuple[Event, Event, Event]:
+    """Return charlie's join, his leave, and a redaction of bob's on a branch without the leave.
+
+    By state resolution the join, which claims to be sent later, prevails where they meet.
+    """
+    await house.add(*room.beginning())
+    room.rewind(-1_000_000)
+    join = room.member(CHARLIE, "join")
+    state = dict(room.state)
+    room.rewind(500_000)
+    leave = room.member(CHARLIE, "leave")
+    await house.add(join, leave)
+    redaction = room.build(
+        "m.room.redaction", {}, sender=BOB, redacts=redacts, after=[join], state=state
+    )
+    return join, leave, redaction
+
+
+async def rooms_of(house: House, user_id: UserID) -> list[str]:
+    """Return where the user is said to stand."""
+    queries = house.server.queries
+    found = await queries.query_rooms_of_user(user_id=user_id, memberships=["join", "leave"])
+    return [one.membership for one in found]
+
+
+async def test_a_withheld_redaction_tells_what_state_changed_with_it(house: House) -> None:
+    room = Room()
+    join, leave, redaction = await undone_leave(house, room, EventID("$unknown"))
+    assert await rooms_of(house, CHARLIE) == ["leave"]
+
+    [output] = await house.add(redaction, origin="elsewhere.test")
+
+    change = StateChange("m.room.member", CHARLIE, join.event_id, leave.event_id)
+    assert output == RedactionWithheld(
+        room.room_id,
+        redaction.event_id,
+        is_waiting=True,
+        room_version="12",
+        state_changes=[change],
+        state_events={join.event_id: join.raw},
+    )
+    assert await rooms_of(house, CHARLIE) == ["join"]
+    [*_, last] = await history_of(house, room.room_id)
+    assert last == msgspec.structs.replace(output, is_waiting=False)
+
+
+async def test_a_redaction_shown_late_changed_the_state_when_it_came(house: House) -> None:
+    room = Room()
+    await house.add(*room.beginning())
+    room.rewind(-1_000_000)
+    join = room.member(CHARLIE, "join")
+    secret = room.build("m.room.message", {"body": "secret"}, sender=BOB)
+    state = dict(room.state)
+    room.rewind(500_000)
+    leave = room.member(CHARLIE, "leave")
+    redaction = room.build(
+        "m.room.redaction", {}, sender=BOB, redacts=secret.event_id, after=[join], state=state
+    )
+    gone = room.next(
+        "m.room.member",
+        {"membership": "ban"},
+        sender=ALICE,
+        state_key=CHARLIE,
+        after=[leave, redaction],
+        state={**state, join.state_tuple: join},
+    )
+    await house.add(join, leave)
+    await house.add(redaction, gone, origin="elsewhere.test")
+    await house.put(added(secret, origin="elsewhere.test"))
+    _, shown, _ = await house.outputs(3)
+    assert isinstance(shown, EventAdded)
+
+    history = await history_of(house, room.room_id)
+
+    placed = [one for one in history if isinstance(one, EventAdded)]
+    assert [one.event_id for one in placed][-3:] == [
+        redaction.event_id,
+        gone.event_id,
+        secret.event_id,
+    ]
+    held = {
+        (change.type, change.state_key): change.event_id
+        for one in placed
+        for change in one.state_changes
+    }
+    assert held["m.room.member", CHARLIE] == gone.event_id
