@@ -103,12 +103,13 @@ def build(
         clock=clock,
         settings=settings,
     )
+    rates = Rates(settings, clock)
     parts = _Parts(
         rooms=rooms,
         directory=directory,
         sender=sender,
-        requesters=Requesters(authentication),
-        rates=Rates(settings, clock),
+        requesters=Requesters(authentication, rates),
+        rates=rates,
         member_profiles=MemberProfiles(profiles, accounts, account_data, server_name),
         aliases=AliasService(sender, directory, server_name),
         server_name=server_name,

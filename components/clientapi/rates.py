@@ -1,4 +1,4 @@
-"""How often one user may write."""
+"""How often one user may write, or ask for what is dear."""
 
 from base.clock import Clock
 from base.limits import limiter_of
@@ -14,6 +14,7 @@ class Rates:
         self._joins = limiter_of(settings.join_rate_per_user, clock)
         self._invites = limiter_of(settings.invite_rate_per_user, clock)
         self._creations = limiter_of(settings.creation_rate_per_user, clock)
+        self._requests = limiter_of(settings.request_rate_per_user, clock)
 
     def check_send(self, user_id: UserID) -> None:
         """Count an event that a user sends."""
@@ -34,3 +35,8 @@ class Rates:
         """Count a room."""
         if self._creations is not None:
             self._creations.check(user_id)
+
+    def check_request(self, user_id: UserID) -> None:
+        """Count a request, whatever comes of it."""
+        if self._requests is not None:
+            self._requests.check(user_id)

@@ -124,7 +124,9 @@ async def build(
         clock=clock,
         tokens=tokens,
         projected=projected,
-        reading=RequestReading(authentication, filters, settings),
+        reading=RequestReading(
+            authentication, filters, limiter_of(settings.request_rate_per_user, clock), settings
+        ),
         rooms=Freshness(log, room_events, rooms_gate, wait_s),
         client_data=Freshness(log, client_data, data_gate, wait_s),
         aliases=aliases,

@@ -26,6 +26,9 @@ class SyncApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Children of all spaces together that one answer of /hierarchy looks at."""
     summary_rate_per_address: Rate | None = Rate(per_second=2, burst=50)
     """Summaries of rooms for one network address without an access token; `None` for no limit."""
+    request_rate_per_user: Rate | None = Rate(per_second=10, burst=100)
+    """Spaces, lists of threads, events by their time and reports of rooms that one user asks for;
+    `None` for no limit."""
     max_scanned_events: int = 5000
     """Events that one /messages reads at most while it looks for those that match a filter."""
     recent_events_bytes: int = 16 * 1024 * 1024

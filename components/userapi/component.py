@@ -181,7 +181,7 @@ class _Services:
         self.settings, self.server_name, self.stores = settings, server_name, stores
         self.rates = Rates(settings, clock)
         self.tokens = Tokens(stores.sessions, clock, random_bytes, settings)
-        self.requesters = Requesters(self.tokens)
+        self.requesters = Requesters(self.tokens, self.rates)
         self.passwords = Passwords(
             cost=settings.bcrypt_cost,
             threads=settings.password_threads,

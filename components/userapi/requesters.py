@@ -1,6 +1,7 @@
 """Who sends a request, and whether they may ask about the user in its path."""
 
 from base.http import Request
+from components.userapi.rates import Rates
 from internalapi.userapi import Authentication, Requester
 from matrix.errors import Forbidden, GuestAccessForbidden
 
@@ -8,8 +9,9 @@ from matrix.errors import Forbidden, GuestAccessForbidden
 class Requesters:
     """Finds the requester of a request by its access token."""
 
-    def __init__(self, authentication: Authentication) -> None:
+    def __init__(self, authentication: Authentication, rates: Rates) -> None:
         self._authentication = authentication
+        self._rates = rates
 
     async def requester_of(self, request: Request, *, guests: bool = False) -> Requester:
         """Return who sends the request; guests only where the endpoint is for them as well.
@@ -19,6 +21,15 @@ class Requesters:
         requester = await self._authentication.query_token(access_token=request.access_token)
         if requester.is_guest and not guests:
             raise GuestAccessForbidden("Guests cannot do this.")
+        return requester
+
+    async def limited_requester_of(self, request: Request, *, guests: bool = False) -> Requester:
+        """Return who sends the request, and count it: for what the spec calls rate-limited.
+
+        Raises `LimitExceeded` too.
+        """
+        requester = await self.requester_of(request, guests=guests)
+        self._rates.check_request(requester.user_id)
         return requester
 
     async def owner_of(self, request: Request, *, guests: bool = False) -> Requester:

@@ -131,8 +131,8 @@ class UserApiSettings(msgspec.Struct, frozen=True):
     reports_max: int = 100_000
     """Reports that are kept for the administrators; the oldest ones make room."""
     request_rate_per_user: Rate | None = Rate(per_second=10, burst=100)
-    """Searches in the directory, changes of push rules, OpenID tokens and the like by one user,
-    and refreshed access tokens for one address."""
+    """Searches in the directory, changes of push rules and of the account, OpenID tokens and the
+    like by one user; refreshed access tokens, and questions how to log in, from one address."""
 
     def __post_init__(self) -> None:
         """Refuse what the server could not run with."""

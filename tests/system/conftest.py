@@ -18,7 +18,9 @@ NO_RATE_LIMITS: Final[dict[str, Any]] = {
         "join_rate_per_user": None,
         "invite_rate_per_user": None,
         "creation_rate_per_user": None,
-    }
+        "request_rate_per_user": None,
+    },
+    "syncapi": {"request_rate_per_user": None},
 }
 _test_numbers = itertools.count()
 

@@ -132,6 +132,7 @@ def _with_defaults(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
             "login_rate_per_address": None,
             "login_rate_per_account": None,
             "registration_rate_per_address": None,
+            "request_rate_per_user": None,
         },
     }
     merged: dict[str, Any] = defaults | settings

@@ -65,7 +65,7 @@ class DirectoryRoutes:
         return empty_response()
 
     async def _get_aliases(self, request: Request) -> Response:
-        requester = await self._requesters.member(request)
+        requester = await self._requesters.limited_member(request)
         room_id = parse_room_id(request.path["room_id"])
         return json_response({"aliases": await self._aliases.aliases_of(requester, room_id)})
 

@@ -34,7 +34,7 @@ class MarkerRoutes:
         router.post(f"{room}/read_markers", self._read_markers, versions=R0)
 
     async def _typing(self, request: Request) -> Response:
-        requester = await self._requesters.member(request)
+        requester = await self._requesters.limited_member(request)
         if request.path["user_id"] != requester.user_id:
             raise Forbidden("Nobody types for another user.")
         room_id = parse_room_id(request.path["room_id"])
@@ -49,7 +49,7 @@ class MarkerRoutes:
         return empty_response()
 
     async def _receipt(self, request: Request) -> Response:
-        requester = await self._requesters.member(request)
+        requester = await self._requesters.limited_member(request)
         room_id = parse_room_id(request.path["room_id"])
         event_id = parse_event_id(request.path["event_id"])
         receipt_type = _receipt_type(request.path["receipt_type"])
@@ -61,7 +61,7 @@ class MarkerRoutes:
         return empty_response()
 
     async def _read_markers(self, request: Request) -> Response:
-        requester = await self._requesters.member(request)
+        requester = await self._requesters.limited_member(request)
         room_id = parse_room_id(request.path["room_id"])
         body = await request.fields(allow_empty=True)
         marks = [

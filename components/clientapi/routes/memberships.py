@@ -45,28 +45,28 @@ class MembershipRoutes:
         router.post(f"{room}/unban", self._unban, versions=R0)
 
     async def _join(self, request: Request) -> Response:
-        requester = await self._requesters.member_or_guest(request)
+        requester = await self._requesters.limited_member_or_guest(request)
         room_id = parse_room_id(request.path["room_id"])
         content = _reason(await request.fields(allow_empty=True))
         await self._memberships.join(requester, room_id, content)
         return room_id_response(room_id)
 
     async def _join_by_alias(self, request: Request) -> Response:
-        requester = await self._requesters.member(request)
+        requester = await self._requesters.limited_member(request)
         content = _reason(await request.fields(allow_empty=True))
         room_id = await self._aliases.room_of(request.path["room_id_or_alias"])
         await self._memberships.join(requester, room_id, content)
         return room_id_response(room_id)
 
     async def _knock(self, request: Request) -> Response:
-        requester = await self._requesters.member(request)
+        requester = await self._requesters.limited_member(request)
         content = _reason(await request.fields(allow_empty=True))
         room_id = await self._aliases.room_of(request.path["room_id_or_alias"])
         await self._memberships.knock(requester, room_id, content)
         return room_id_response(room_id)
 
     async def _leave(self, request: Request) -> Response:
-        requester = await self._requesters.member_or_guest(request)
+        requester = await self._requesters.limited_member_or_guest(request)
         room_id = parse_room_id(request.path["room_id"])
         content = _reason(await request.fields(allow_empty=True))
         await self._memberships.leave(requester, room_id, content)
@@ -75,7 +75,7 @@ class MembershipRoutes:
         return empty_response()
 
     async def _forget(self, request: Request) -> Response:
-        requester = await self._requesters.member(request)
+        requester = await self._requesters.limited_member(request)
         room_id = parse_room_id(request.path["room_id"])
         await self._memberships.forget(requester, room_id)
         return empty_response()
@@ -93,7 +93,7 @@ class MembershipRoutes:
         return await self._change_other(request, self._memberships.unban)
 
     async def _change_other(self, request: Request, change: ChangeOther) -> Response:
-        requester = await self._requesters.member(request)
+        requester = await self._requesters.limited_member(request)
         room_id = parse_room_id(request.path["room_id"])
         body = await request.fields()
         if "user_id" not in body and "medium" in body:

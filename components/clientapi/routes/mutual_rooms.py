@@ -22,7 +22,7 @@ class MutualRoomRoutes:
         router.get(f"{_V1}/mutual_rooms", self._get)
 
     async def _get(self, request: Request) -> Response:
-        requester = await self._requesters.member(request)
+        requester = await self._requesters.limited_member(request)
         other = parse_user_id(request.query_required("user_id"))
         token = request.query_str("from")
         page = await self._mutual_rooms.query(requester.user_id, other, token)

@@ -21,7 +21,7 @@ class ProfileRoutes:
         router.delete(field, self._delete, versions=R0)
 
     async def _put(self, request: Request) -> Response:
-        requester = await self._requesters.owner(request)
+        requester = await self._requesters.limited_owner(request)
         field = request.path["field"]
         if requester.is_guest and field != "displayname":
             raise GuestAccessForbidden("Guests have a display name only.")
@@ -32,7 +32,7 @@ class ProfileRoutes:
         return empty_response()
 
     async def _delete(self, request: Request) -> Response:
-        requester = await self._requesters.owner(request)
+        requester = await self._requesters.limited_owner(request)
         if requester.is_guest:
             raise GuestAccessForbidden("Guests cannot do this.")
         await self._changes.remove(requester, request.path["field"])

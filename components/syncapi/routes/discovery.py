@@ -48,7 +48,7 @@ class DiscoveryRoutes:
         router.get(f"{_V1}/room_summary/{{room_id_or_alias}}", self._summary)
 
     async def _hierarchy(self, request: Request) -> Response:
-        requester = await self._reading.member(request)
+        requester = await self._reading.limited_member(request)
         settings = self._settings
         room_id = parse_room_id(request.path["room_id"])
         most = settings.max_hierarchy_page
@@ -91,7 +91,7 @@ class DiscoveryRoutes:
         return room_id
 
     async def _timestamp_to_event(self, request: Request) -> Response:
-        requester = await self._reading.member(request)
+        requester = await self._reading.limited_member(request)
         room_id = parse_room_id(request.path["room_id"])
         timestamp_ms = request.query_int("ts", minimum=-_LARGEST, maximum=_LARGEST)
         direction = request.query_choice("dir", ("b", "f"))

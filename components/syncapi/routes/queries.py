@@ -6,6 +6,7 @@ from typing import Any, Final
 from cachetools import LRUCache
 
 from base.http import Request
+from base.limits import RateLimiter, check
 from components.syncapi.settings import SyncApiSettings
 from internalapi.userapi import Authentication, Filters, Requester
 from matrix.canonical import decode_json
@@ -18,10 +19,15 @@ class RequestReading:
     """Knows who sends a request, and the filters that they mean."""
 
     def __init__(
-        self, authentication: Authentication, filters: Filters, settings: SyncApiSettings
+        self,
+        authentication: Authentication,
+        filters: Filters,
+        requests: RateLimiter | None,
+        settings: SyncApiSettings,
     ) -> None:
         self._authentication: Final = authentication
         self._filters: Final = filters
+        self._requests: Final = requests
         self._settings: Final = settings
         self._parsed: Final[LRUCache[tuple[str, str], Filter]] = LRUCache(settings.cached_filters)
         self._no_filter: Final = self._parse({})
@@ -35,6 +41,15 @@ class RequestReading:
         requester = await self.requester(request)
         if requester.is_guest:
             raise GuestAccessForbidden("Guests cannot do this.")
+        return requester
+
+    async def limited_member(self, request: Request) -> Requester:
+        """Return who sends the request, unless a guest. Raises `LimitExceeded` if too often.
+
+        For the endpoints that the spec calls rate-limited.
+        """
+        requester = await self.member(request)
+        check(self._requests, requester.user_id)
         return requester
 
     async def sync_filter(self, user_id: UserID, text: str | None) -> Filter:

@@ -13,6 +13,7 @@ from components.syncapi.rooms.threads import ThreadsQuery, read_threads
 from components.syncapi.routes.queries import RequestReading
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.tokens import Tokens
+from internalapi.userapi import Requester
 from matrix.identifiers import parse_room_id
 
 _ROOM: Final = "/_matrix/client/v1/rooms/{room_id}"
@@ -48,9 +49,8 @@ class RelationRoutes:
             router.get(path, self._relations)
         router.get(f"{_ROOM}/threads", self._threads)
 
-    async def _enter(self, request: Request) -> tuple[Reader, str]:
+    async def _enter(self, request: Request, requester: Requester) -> tuple[Reader, str]:
         """Return who reads which room, once what was written to it so far can be read."""
-        requester = await self._reading.member(request)
         room_id = parse_room_id(request.path["room_id"])
         await self._rooms.reach(room_id)
         return Reader(requester.user_id, requester.device_id, self._now_ms()), room_id
@@ -62,7 +62,7 @@ class RelationRoutes:
         return self._tokens.decode_place(token, self._partition_of(room_id))
 
     async def _relations(self, request: Request) -> Response:
-        reader, room_id = await self._enter(request)
+        reader, room_id = await self._enter(request, await self._reading.member(request))
         query = RelationsQuery(
             room_id,
             request.path["event_id"],
@@ -80,7 +80,7 @@ class RelationRoutes:
         return json_response(await self._database.read(read))
 
     async def _threads(self, request: Request) -> Response:
-        reader, room_id = await self._enter(request)
+        reader, room_id = await self._enter(request, await self._reading.limited_member(request))
         query = ThreadsQuery(
             room_id,
             self._place(request, "from", room_id),

@@ -41,7 +41,7 @@ class ReportRoutes:
         router.post(f"{_ROOM}/report/{{event_id}}", self._report_event, versions=_R0)
 
     async def _report_room(self, request: Request) -> Response:
-        requester = await self._reading.member(request)
+        requester = await self._reading.limited_member(request)
         room_id = parse_room_id(request.path["room_id"])
         reason = (await request.fields()).string("reason")
         await self._rooms.reach(room_id)

@@ -35,7 +35,7 @@ class AccountRoutes:
         router.post(f"{_V3}/account/deactivate", self._deactivate, versions=_R0)
 
     async def _whoami(self, request: Request) -> Response:
-        requester = await self._requesters.requester_of(request, guests=True)
+        requester = await self._requesters.limited_requester_of(request, guests=True)
         return json_response(
             {
                 "user_id": requester.user_id,
@@ -45,7 +45,7 @@ class AccountRoutes:
         )
 
     async def _change_password(self, request: Request) -> Response:
-        requester = await self._requesters.requester_of(request)
+        requester = await self._requesters.limited_requester_of(request)
         body = await self._proofs.recall(await request.fields())
         password = body.string("new_password")
         logout_devices = body.boolean("logout_devices", default=True)
@@ -60,7 +60,7 @@ class AccountRoutes:
         return empty_response()
 
     async def _deactivate(self, request: Request) -> Response:
-        requester = await self._requesters.requester_of(request)
+        requester = await self._requesters.limited_requester_of(request)
         body = await self._proofs.recall(await request.fields())
         erase = body.boolean("erase", default=False)
         session_id = await self._proofs.prove(body, requester, "deactivate the account")

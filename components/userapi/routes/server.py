@@ -66,11 +66,11 @@ class ServerRoutes:
         return json_response(self._support)
 
     async def _capabilities(self, request: Request) -> Response:
-        requester = await self._requesters.requester_of(request, guests=True)
+        requester = await self._requesters.limited_requester_of(request, guests=True)
         return json_response({"capabilities": self._capabilities_of(requester)})
 
     async def _nothing(self, request: Request) -> Response:
-        await self._requesters.requester_of(request, guests=True)
+        await self._requesters.limited_requester_of(request, guests=True)
         return empty_response()
 
     def _capabilities_of(self, requester: Requester) -> dict[str, Any]:

@@ -52,7 +52,8 @@ class SessionRoutes:
         router.post(f"{_V3}/refresh", self._refresh, versions=("r0", "v1"))
         router.post("/_matrix/client/v1/login/get_token", self._issue_login_token)
 
-    async def _login_flows(self, _request: Request) -> Response:
+    async def _login_flows(self, request: Request) -> Response:
+        self._rates.check_request(request.client_address)
         return json_response({"flows": self._logins.flows()})
 
     async def _login(self, request: Request) -> Response:

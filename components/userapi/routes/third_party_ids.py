@@ -40,7 +40,7 @@ class ThirdPartyIdRoutes:
         return json_response({"threepids": []})
 
     async def _refuse(self, request: Request) -> Response:
-        await self._requesters.requester_of(request)
+        await self._requesters.limited_requester_of(request)
         await request.fields()
         raise ThreepidDenied
 

@@ -44,6 +44,7 @@ NO_RATES = ClientApiSettings(
     join_rate_per_user=None,
     invite_rate_per_user=None,
     creation_rate_per_user=None,
+    request_rate_per_user=None,
 )
 USERS = UserApiSettings(
     registration="open",

@@ -28,6 +28,7 @@ SETTINGS: Final[dict[str, Any]] = {
         "login_rate_per_address": None,
         "login_rate_per_account": None,
         "registration_rate_per_address": None,
+        "request_rate_per_user": None,
     },
 }
 _FOLDER: Final = Path(__file__).parent
