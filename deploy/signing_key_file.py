@@ -16,7 +16,7 @@ def read_signing_key(path: Path) -> SigningKey:
     except FileNotFoundError as error:
         raise StartRefused(
             f"The signing key {path} is missing.",
-            "Restore it from the backup. Only if it is lost: make another one with "
+            "Restore it from the backup. Only for a new server, or if it is lost: make one with "
             f"xylem generate-keys --output {path}",
         ) from error
     except OSError as error:

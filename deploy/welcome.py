@@ -6,11 +6,11 @@ def welcome(base_url: str, server_name: str) -> str:
     return f"""
 Xylem runs at {base_url} as {server_name}. Registration is open; stop it with Ctrl-C.
 
-Make an account, here alice with the password "wonderland":
+Make an account, here carol with the password "wonderland":
 
   curl -s -X POST {base_url}/_matrix/client/v3/register -d \\
-    '{{"username": "alice", "password": "wonderland", "auth": {{"type": "m.login.dummy"}}}}'
+    '{{"username": "carol", "password": "wonderland", "auth": {{"type": "m.login.dummy"}}}}'
 
 Or take a Matrix client, such as Element or Cinny, and enter {base_url} as its homeserver.
-README.md goes on from here: a room, a message, /sync.
+README.md has a first conversation: two accounts, a room, a message, /sync.
 """

@@ -42,7 +42,7 @@ INPUT_ROOM_EVENT: Final[Topic[InputRoomEvent]] = Topic(
     "InputRoomEvent",
     InputRoomEvent,
     key="room ID",
-    writers="client API, federation API, backfill",
+    writers="client API",
     readers="room server",
     retention_h=24,
 )
@@ -59,14 +59,14 @@ OUTPUT_CLIENT_DATA: Final[Topic[OutputClientData]] = Topic(
     OutputClientData,
     key="user ID",
     writers="user API",
-    readers="sync",
+    readers="sync, user API, client API (tokens)",
     retention_h=7 * 24,
 )
 INPUT_RECEIPT: Final[Topic[InputReceipt]] = Topic(
     "InputReceipt",
     InputReceipt,
     key="room ID",
-    writers="client API, federation API",
+    writers="client API",
     readers="receipt server",
     retention_h=24,
 )
@@ -82,7 +82,7 @@ INPUT_TYPING: Final[Topic[InputTyping]] = Topic(
     "InputTyping",
     InputTyping,
     key="room ID",
-    writers="client API, federation API, EDU server (expiry)",
+    writers="client API, EDU server (expiry)",
     readers="EDU server",
     retention_h=1,
 )
