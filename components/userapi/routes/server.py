@@ -19,6 +19,7 @@ _FEATURES: Final = {
     "org.matrix.msc3715.stable": True,  # v1.4: relations in both directions
     "org.matrix.msc3771": True,  # v1.4: receipts of threads
     "org.matrix.msc3773": True,  # v1.4: what is unread by thread
+    "org.matrix.msc3827.stable": True,  # v1.4: public rooms by their type
     "org.matrix.msc3856.stable": True,  # v1.4: the list of threads
     "org.matrix.msc3981": True,  # v1.10: relations of relations
 }

@@ -70,5 +70,26 @@ def test_links_between_documents_lead_somewhere() -> None:
     assert broken == []
 
 
+def test_component_tests_hold_every_answer_to_the_specification() -> None:
+    unchecked = {
+        # Counts what it hears while processes are killed, from the proxy as well.
+        "tests/system/cluster/constant_load.py",
+    }
+    plain = re.compile(
+        r"^from base\.http\.testing import [^\n]*\bClient\b|^import base\.http\.testing|"
+        r"ClientSession\((?![^)]*checked\(\))",
+        flags=re.MULTILINE,
+    )
+
+    found = {
+        str(file.relative_to(CHECKOUT))
+        for folder in ("component", "system", "interop")
+        for file in (CHECKOUT / "tests" / folder).rglob("*.py")
+        if plain.search(file.read_text(encoding="utf-8"))
+    }
+
+    assert found == unchecked
+
+
 def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
