@@ -244,6 +244,7 @@ def _router(serving: _Serving) -> Router:
             recent=serving.projected.recent,
             room_partition=room_partition,
             most_users=serving.settings.cached_push_rules,
+            window=serving.settings.unread_window,
         ),
     )
     router = Router()

@@ -44,6 +44,9 @@ class SyncApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Rooms whose numbers of members and heroes are kept in memory."""
     cached_tallies: int = 200_000
     """Unread notifications that are kept counted in memory; a user's room without any counts 1."""
+    unread_window: int = 500
+    """Unread events of a room that are looked at for users whose push rules look into them, and
+    notifications of others that are remembered one by one. All processes need the same."""
     cached_push_rules: int = 10_000
     """Users whose push rules are kept compiled in memory."""
     cached_filters: int = 10_000

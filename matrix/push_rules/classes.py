@@ -20,6 +20,9 @@ REDACTED: Final = 128
 """Added to any of the others in the negative class of an event that was redacted."""
 PLAIN: Final = range(NAMES_USERS)
 """Classes without names."""
+MOST_NAMED: Final = 100
+"""An event that mentions more users mentions nobody: each of them is written down."""
+_LONGEST_USER_ID: Final = 255
 
 _NO_MENTIONS: Final[Mapping[str, Any]] = {}
 _TYPES: Final = {
@@ -54,8 +57,25 @@ def _names_in(mentions: object) -> int:
     if type(mentions) is not dict:
         return 0
     users = mentions.get("user_ids")
-    names = NAMES_USERS if type(users) is list and users else 0
+    names = NAMES_USERS if type(users) is list and 0 < len(users) <= MOST_NAMED else 0
     return names | NAMES_ROOM if mentions.get("room") is True else names
+
+
+def plain_class(event_class: int) -> int:
+    """Return the class that an event has for those whom it does not mention."""
+    return event_class & (NAMES_USERS - 1)
+
+
+def users_named_in(content: Mapping[str, Any]) -> set[str]:
+    """Return the users whom an event of a class with `NAMES_USERS` mentions."""
+    return {
+        user_id
+        for user_id in content["m.mentions"]["user_ids"]
+        if type(user_id) is str
+        and user_id.startswith("@")
+        and len(user_id.encode()) <= _LONGEST_USER_ID
+        and "\0" not in user_id
+    }
 
 
 def _plain_class(kind: str, state_key: str | None, content: Mapping[str, Any]) -> int:

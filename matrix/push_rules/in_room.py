@@ -4,10 +4,18 @@ What the rules ask of the room is answered once. Where the predefined rules are 
 event's class is enough to tell what most events do: nobody looks into them again.
 """
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
-from matrix.push_rules.classes import CALL, ENCRYPTED, MESSAGE, PLAIN, QUIET, TOMBSTONE
+from matrix.push_rules.classes import (
+    CALL,
+    ENCRYPTED,
+    MESSAGE,
+    PLAIN,
+    QUIET,
+    TOMBSTONE,
+    plain_class,
+)
 from matrix.push_rules.conditions import Circumstances, Condition, Subject
 from matrix.push_rules.evaluation import NOTHING, PushRule, Verdict, first_verdict
 from matrix.push_rules.properties import PushEvent
@@ -22,6 +30,9 @@ _SUPPRESSING: Final = frozenset(
     }
 )
 """Predefined rules by which events are quiet."""
+_BEFORE_MENTIONS: Final = frozenset({".m.rule.suppress_notices", ".m.rule.member_event"})
+"""Those by which an event is quiet though it mentions somebody."""
+_MENTIONS: Final = frozenset({".m.rule.is_user_mention", ".m.rule.is_room_mention"})
 _BY_CLASS: Final = _SUPPRESSING | {
     ".m.rule.master",
     ".m.rule.invite_for_me",
@@ -37,17 +48,23 @@ _BY_CLASS: Final = _SUPPRESSING | {
 """Predefined rules that say the same of all events of a class without names."""
 
 
-def _example(event_type: str, state_key: str | None = None) -> PushEvent:
-    state = {} if state_key is None else {"state_key": state_key}
-    return PushEvent({"type": event_type, "sender": "", "room_id": "", "content": {}, **state})
-
-
-_EXAMPLES: Final = {
-    MESSAGE: _example("m.room.message"),
-    ENCRYPTED: _example("m.room.encrypted"),
-    CALL: _example("m.call.invite"),
-    TOMBSTONE: _example("m.room.tombstone", ""),
+_NO_CONTENT: Final[Mapping[str, Any]] = {}
+_TYPES: Final = {
+    QUIET: "",
+    MESSAGE: "m.room.message",
+    ENCRYPTED: "m.room.encrypted",
+    CALL: "m.call.invite",
+    TOMBSTONE: "m.room.tombstone",
 }
+
+
+def _example(event_class: int, content: Mapping[str, Any] = _NO_CONTENT) -> PushEvent:
+    state = {"state_key": ""} if event_class == TOMBSTONE else {}
+    known = {"type": _TYPES[event_class], "sender": "", "room_id": "", "content": content}
+    return PushEvent({**known, **state})
+
+
+_EXAMPLES: Final = {one: _example(one) for one in (MESSAGE, ENCRYPTED, CALL, TOMBSTONE)}
 _MOST_KINDS_OF_ROOMS: Final = 1000
 _NOWHERE: Final = Circumstances("", 0, lambda _: False)
 
@@ -60,6 +77,7 @@ class RoomRules:
         "_all",
         "_by_class",
         "_by_members",
+        "_by_mention",
         "is_by_class",
         "is_silent",
         "needs_member_count",
@@ -88,6 +106,7 @@ class RoomRules:
             for one, example in _EXAMPLES.items()
             if not self.needs_member_count
         }
+        self._by_mention: Final[dict[tuple[int, bool, bool], Verdict]] = {}
 
     def with_member_count(self, count: int) -> "RoomRules":
         """Return the rules that are left while the room has so many members."""
@@ -107,6 +126,22 @@ class RoomRules:
         if not self.is_by_class or event_class not in PLAIN:
             return None
         return NOTHING if event_class == QUIET else self._by_class[event_class]
+
+    def mention_verdict(self, event_class: int, user_id: str | None, *, room: bool) -> Verdict:
+        """Return what comes of an event that mentions the user, or the room by who may do so.
+
+        Only where `is_by_class`; `user_id` is that of the rules, None where the event mentions
+        others.
+        """
+        plain = plain_class(event_class)
+        key = plain, user_id is not None, room
+        found = self._by_mention.get(key)
+        if found is None:
+            users = [] if user_id is None else [user_id]
+            event = _example(plain, {"m.mentions": {"user_ids": users, "room": room}})
+            about = Circumstances(None, 0, lambda _: True)
+            found = self._by_mention[key] = self.evaluate(event, about)
+        return found
 
     def evaluate(self, event: PushEvent, about: Circumstances) -> Verdict:
         """Return what comes of another's event."""
@@ -197,6 +232,8 @@ def _is_by_class(rules: Sequence[PushRule]) -> bool:
         if not rule.is_predefined or rule.rule_id not in _BY_CLASS:
             return False
         if rule.rule_id in _SUPPRESSING and rule.verdict.notify:
+            return False
+        if rule.rule_id in _MENTIONS and not (missing >= _SUPPRESSING - _BEFORE_MENTIONS):
             return False
         missing.discard(rule.rule_id)
     return not missing

@@ -72,6 +72,8 @@ class Tallies:
             del self._known[key]
         else:
             tally.mark_read(receipt.thread_id, order)
+            if tally.is_void:
+                del self._known[key]
 
 
 def _order_of(event_id: str, room: RecentRoom) -> int | None:

@@ -17,7 +17,8 @@ from components.syncapi.changes import Membership
 from components.syncapi.ignoring import IGNORED_USER_LIST
 from components.syncapi.memory.recent import RecentRooms
 from components.syncapi.memory.tallies import Tallies
-from components.syncapi.notifications.first_count import CountedRooms, RoomToCount, count_rooms
+from components.syncapi.notifications.count_by_class import RoomToCount
+from components.syncapi.notifications.first_count import CountedRooms, count_rooms
 from components.syncapi.notifications.looking import Seen, look_at, push_event
 from components.syncapi.notifications.tally import Tally
 from components.syncapi.notifications.user_rules import PUSH_RULES, KnownRules, UserRules
@@ -69,11 +70,13 @@ class UnreadCounts:
         recent: RecentRooms,
         room_partition: Callable[[str], int],
         most_users: int,
+        window: int,
     ) -> None:
         self._database: Final = database
         self._tallies: Final = tallies
         self._recent: Final = recent
         self._partition: Final = room_partition
+        self._window: Final = window
         self._rules: Final = KnownRules(most_users)
         self._parsed: Final[LRUCache[str, PushEvent]] = LRUCache(_MOST_PARSED)
         self._joined: Final[LRUCache[str, tuple[int, int]]] = LRUCache(_MOST_ANSWERS)
@@ -119,6 +122,7 @@ class UnreadCounts:
             or basis.joined_at != now.stream_order
             or basis.member_event_id != now.event_id
             or basis.ignored != reader.ignored
+            or tally.is_void
             or not self._recent.covers(partition, tally.upto)
         ):
             raise _Unknown
@@ -187,7 +191,13 @@ class UnreadCounts:
     ) -> Counts:
         reading = self._tallies.begin(reader.user_id)
         try:
-            read = partial(count_rooms, user_id=reader.user_id, ignored=reader.ignored, rooms=anew)
+            read = partial(
+                count_rooms,
+                user_id=reader.user_id,
+                ignored=reader.ignored,
+                rooms=anew,
+                window=self._window,
+            )
             counted: CountedRooms = await self._database.read(read, heavy=len(anew) >= _HEAVY_ROOMS)
         finally:
             self._tallies.end(reading)

@@ -2,18 +2,19 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 import orjson
 
+from components.syncapi.notifications.count_by_class import ByClass, RoomToCount, count_by_class
 from components.syncapi.notifications.looking import (
     Seen,
     look_at,
     push_event,
     sender_might_notify,
 )
-from components.syncapi.notifications.tally import WINDOW, Basis, Tally
+from components.syncapi.notifications.tally import Basis, Tally
 from components.syncapi.store.tables import Connection
 from components.syncapi.store.unread import (
     Span,
@@ -23,19 +24,8 @@ from components.syncapi.store.unread import (
     select_markers,
     select_unread,
 )
-from matrix.push_rules.in_room import RoomRules
 
 _NONE: Final[Sequence[Unread]] = ()
-
-
-class RoomToCount(NamedTuple):
-    """A room that a user is joined to."""
-
-    room_id: str
-    rules: RoomRules
-    joined_at: int
-    member_event_id: str
-    upto: int
 
 
 class CountedRooms(msgspec.Struct):
@@ -58,6 +48,7 @@ def count_rooms(
     user_id: str,
     ignored: AbstractSet[str],
     rooms: Sequence[RoomToCount],
+    window: int,
 ) -> CountedRooms:
     """Count what a user has not read in these rooms."""
     read_upto, unsettled = _read_upto(connection, user_id, [room.room_id for room in rooms])
@@ -68,7 +59,8 @@ def count_rooms(
     tallies: dict[str, Tally] = {}
     for room in rooms:
         basis = Basis(room.rules, ignored, room.joined_at, room.member_event_id)
-        tallies[room.room_id] = Tally(basis, names.get(room.room_id), read_upto[room.room_id])
+        name, read = names.get(room.room_id), read_upto[room.room_id]
+        tallies[room.room_id] = Tally(basis, name, read, window=window)
     answers: dict[tuple[str, str], bool] = {}
 
     def may_notify(event: Seen, kind: str) -> bool:
@@ -78,8 +70,9 @@ def count_rooms(
             known = answers[key] = sender_might_notify(connection, event, kind)
         return known
 
-    unread: set[str] = set()
-    events = _unread_events(connection, rooms, read_upto)
+    by_class = [room for room in rooms if room.rules.is_by_class and not room.rules.is_silent]
+    unread = count_by_class(ByClass(connection, user_id, may_notify), by_class, tallies)
+    events = _newest_events(connection, rooms, read_upto, window)
     for room in rooms:
         tally = tallies[room.room_id]
         for event in events.get(room.room_id, _NONE):
@@ -123,16 +116,20 @@ def _display_names(connection: Connection, rooms: Sequence[RoomToCount]) -> dict
     return names
 
 
-def _unread_events(
+def _newest_events(
     connection: Connection,
     rooms: Sequence[RoomToCount],
     read_upto: Mapping[str, Mapping[str, int]],
+    window: int,
 ) -> Mapping[str, Sequence[Unread]]:
-    spans: dict[bool, list[Span]] = {True: [], False: []}
-    for room in rooms:
-        if not room.rules.is_silent:
-            after = max(room.joined_at, read_upto[room.room_id].get("", room.joined_at))
-            spans[not room.rules.is_by_class].append(Span(room.room_id, after, room.upto))
-    found = select_unread(connection, spans[False], most=WINDOW, is_all=False)
-    found.update(select_unread(connection, spans[True], most=WINDOW, is_all=True))
-    return found
+    """Return the events of those rooms where the rules look into them."""
+    spans = [
+        Span(
+            room.room_id,
+            max(room.joined_at, read_upto[room.room_id].get("", room.joined_at)),
+            room.upto,
+        )
+        for room in rooms
+        if not room.rules.is_by_class
+    ]
+    return select_unread(connection, spans, most=window)

@@ -20,6 +20,7 @@ __all__ = [
     "INVITES",
     "MEMBERSHIPS",
     "MEMBERSHIP_CHANGES",
+    "MENTIONS",
     "POSITIONS",
     "REBUILD_PROGRESS",
     "REBUILT_ROOMS",
@@ -61,20 +62,44 @@ EVENTS: Final = sa.Table(
     sa.Index("events_in_room", "room_id", "stream_order"),
     sa.Index("events_by_time", "room_id", "origin_server_ts"),
 )
-# Counting what is unread passes over what notifies nobody.
-sa.Index(
-    "events_that_notify",
-    EVENTS.c.room_id,
-    EVENTS.c.stream_order,
-    sqlite_where=EVENTS.c.push_class != sa.literal_column("0"),
-    postgresql_where=EVENTS.c.push_class != sa.literal_column("0"),
-)
+# What is unread is counted from these alone: they pass over what notifies nobody.
+_NOTIFIES: Final = EVENTS.c.push_class != sa.literal_column("0")
+for _name, _where in (
+    ("unread_in_main", EVENTS.c.thread_root.is_(None)),
+    ("unread_in_threads", EVENTS.c.thread_root.isnot(None)),
+):
+    sa.Index(
+        _name,
+        EVENTS.c.room_id,
+        EVENTS.c.stream_order,
+        # In both: SQLite would look for it in the rows.
+        EVENTS.c.thread_root,
+        EVENTS.c.push_class,
+        EVENTS.c.sender,
+        sqlite_where=sa.and_(_NOTIFIES, _where),
+        postgresql_where=sa.and_(_NOTIFIES, _where),
+    )
 # Redaction of a state event has to find the events that show it as `prev_content`.
 sa.Index(
     "events_that_replace",
     EVENTS.c.replaces,
     sqlite_where=EVENTS.c.replaces.isnot(None),
     postgresql_where=EVENTS.c.replaces.isnot(None),
+)
+
+MENTIONS: Final = sa.Table(
+    "mentions",
+    METADATA,
+    sa.Column("room_id", sa.Text, primary_key=True),
+    # Empty for a mention of the room.
+    sa.Column("user_id", sa.Text, primary_key=True),
+    sa.Column("stream_order", sa.BigInteger, primary_key=True),
+    sa.Column("event_id", sa.Text, nullable=False),
+    # As the event has them.
+    sa.Column("sender", sa.Text, nullable=False),
+    sa.Column("push_class", sa.SmallInteger, nullable=False),
+    sa.Column("thread_root", sa.Text),
+    sa.Index("mentions_of_event", "event_id"),
 )
 
 STATE_CHANGES: Final = sa.Table(

@@ -1,21 +1,20 @@
 """What counting a user's unread events asks of the database: for all rooms at once."""
 
-import re
 from collections.abc import Collection, Sequence
-from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Dialect
 
 from base.database import SelectByKeys, Statement
 from components.syncapi.store.receipts import RECEIPTS
-from components.syncapi.store.tables import ACCOUNT_DATA, EVENTS, MEMBERSHIPS, Connection
-from matrix.push_rules.classes import NAMES_USERS
-
-_ROOMS_AT_ONCE: Final = (1, 8, 50)
-_NO_ROOM: Final = ""
-_NUMBERED: Final = re.compile(r"\$([0-9]+)")
+from components.syncapi.store.tables import (
+    ACCOUNT_DATA,
+    EVENTS,
+    MEMBERSHIPS,
+    STATE_CHANGES,
+    Connection,
+)
+from components.syncapi.store.together import select_together
 
 _MARKERS: Final = SelectByKeys(
     sa.select(RECEIPTS.c.room_id, RECEIPTS.c.thread_id, EVENTS.c.stream_order)
@@ -36,6 +35,14 @@ _CONTENTS: Final = Statement(
     .where(ACCOUNT_DATA.c.user_id == sa.bindparam("user_id"))
     .where(ACCOUNT_DATA.c.room_id == sa.literal_column("''"))
     .where(ACCOUNT_DATA.c.type == sa.bindparam("type"))
+)
+_LEVELS_CHANGED: Final = Statement(
+    sa.select(STATE_CHANGES.c.stream_order)
+    .where(STATE_CHANGES.c.room_id == sa.bindparam("room_id"))
+    .where(STATE_CHANGES.c.stream_order >= sa.bindparam("from_order"))
+    .where(STATE_CHANGES.c.type == sa.literal_column("'m.room.power_levels'"))
+    .where(STATE_CHANGES.c.state_key == sa.literal_column("''"))
+    .order_by(STATE_CHANGES.c.stream_order)
 )
 _JSON: Final = SelectByKeys(sa.select(EVENTS.c.event_id, EVENTS.c.json), EVENTS.c.event_id)
 _JOINED: Final = SelectByKeys(
@@ -66,7 +73,7 @@ class Unread(NamedTuple):
     push_class: int
     thread_root: str | None
     json: bytes | None
-    """Client form, where the class does not tell enough."""
+    """Client form."""
 
 
 class Span(NamedTuple):
@@ -77,49 +84,24 @@ class Span(NamedTuple):
     before: int
 
 
-def _newest(*, is_all: bool) -> sa.Select[Any]:
-    json: sa.ColumnElement[Any] = EVENTS.c.json
-    if not is_all:
-        json = sa.case((EVENTS.c.push_class >= sa.literal_column(str(NAMES_USERS)), json))
-    select = (
-        sa.select(
-            EVENTS.c.room_id,
-            EVENTS.c.stream_order,
-            EVENTS.c.event_id,
-            EVENTS.c.sender,
-            EVENTS.c.push_class,
-            EVENTS.c.thread_root,
-            json.label("json"),
-        )
-        .where(EVENTS.c.room_id == sa.bindparam("room_id"))
-        .where(EVENTS.c.stream_order > sa.bindparam("after"))
-        .where(EVENTS.c.stream_order < sa.bindparam("before"))
-        .order_by(EVENTS.c.stream_order.desc())
-        .limit(sa.bindparam("most"))
-        # Said, because SQLite gets it anyway, as a parameter without a name.
-        .offset(sa.literal_column("0"))
+_NEWEST: Final = (
+    sa.select(
+        EVENTS.c.room_id,
+        EVENTS.c.stream_order,
+        EVENTS.c.event_id,
+        EVENTS.c.sender,
+        EVENTS.c.push_class,
+        EVENTS.c.thread_root,
+        EVENTS.c.json,
     )
-    return select if is_all else select.where(EVENTS.c.push_class != sa.literal_column("0"))
-
-
-@lru_cache(maxsize=32)
-def _together(dialect: Dialect, size: int, *, is_all: bool) -> tuple[str, Sequence[str]]:
-    """Return the statement for so many rooms, and the parameters of each of them in order.
-
-    Only the one for a single room is compiled: fifty would take as long as fifty.
-    """
-    compiled: Any = _newest(is_all=is_all).compile(dialect=dialect)
-    names: Sequence[str] = compiled.positiontup or ()
-    rooms = [
-        f"SELECT * FROM ({_renumbered(compiled.string, number * len(names))}) AS room{number}"  # noqa: S608 (of compiled text)
-        for number in range(size)
-    ]
-    return " UNION ALL ".join(rooms), names
-
-
-def _renumbered(text: str, by: int) -> str:
-    # PostgreSQL's parameters have numbers, SQLite's have not.
-    return _NUMBERED.sub(lambda found: f"${int(found[1]) + by}", text)
+    .where(EVENTS.c.room_id == sa.bindparam("room_id"))
+    .where(EVENTS.c.stream_order > sa.bindparam("after"))
+    .where(EVENTS.c.stream_order < sa.bindparam("before"))
+    .order_by(EVENTS.c.stream_order.desc())
+    .limit(sa.bindparam("most"))
+    # Said, because SQLite gets it anyway, as a parameter without a name.
+    .offset(sa.literal_column("0"))
+)
 
 
 def select_markers(connection: Connection, user_id: str, room_ids: Collection[str]) -> list[Marker]:
@@ -129,25 +111,13 @@ def select_markers(connection: Connection, user_id: str, room_ids: Collection[st
 
 
 def select_unread(
-    connection: Connection, spans: Sequence[Span], *, most: int, is_all: bool
+    connection: Connection, spans: Sequence[Span], *, most: int
 ) -> dict[str, list[Unread]]:
-    """Return by room the newest events that may notify, or with `is_all` all of them.
-
-    At most `most` of each room, in their order.
-    """
+    """Return by room its newest events, at most `most` of each, in their order."""
     found: dict[str, list[Unread]] = {}
-    rest = list(spans)
-    while rest:
-        size = next((one for one in _ROOMS_AT_ONCE if one >= len(rest)), _ROOMS_AT_ONCE[-1])
-        some, rest = rest[:size], rest[size:]
-        some.extend([Span(_NO_ROOM, 0, 0)] * (size - len(some)))
-        text, names = _together(connection.dialect, size, is_all=is_all)
-        values: list[object] = []
-        for span in some:
-            known = {**span._asdict(), "most": most}
-            values.extend([known[name] for name in names])
-        for row in connection.exec_driver_sql(text, tuple(values)).fetchall():
-            found.setdefault(row[0], []).append(Unread._make(row))
+    given = [{**span._asdict(), "most": most} for span in spans]
+    for row in select_together(connection, _NEWEST, given):
+        found.setdefault(row[0], []).append(Unread._make(row))
     for events in found.values():
         events.sort(key=_order)
     return found
@@ -171,3 +141,9 @@ def select_json(connection: Connection, event_ids: Collection[str]) -> dict[str,
 def select_joined_counts(connection: Connection, room_ids: Collection[str]) -> dict[str, int]:
     """Return how many users are joined to each of the rooms."""
     return {room_id: count for room_id, count in _JOINED.rows(connection, room_ids)}  # noqa: C416 (a row is no pair)
+
+
+def select_changes_of_levels(connection: Connection, room_id: str, from_order: int) -> list[int]:
+    """Return the orders at which the power levels of a room changed, oldest first."""
+    given = {"room_id": room_id, "from_order": from_order}
+    return [row[0] for row in _LEVELS_CHANGED.run(connection, given)]

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from components.syncapi.notifications.tally import WINDOW
 from components.syncapi.settings import SyncApiSettings
 from logs.records.receipts import ReceiptMoved
 from logs.records.room_output import EventAdded
 from matrix.identifiers import UserID
+from matrix.push_rules.classes import MOST_NAMED
 from matrix.push_rules.predefined import default_push_rules
 from tests.component.syncapi.replicas import Client, two_replicas
 from tests.component.syncapi.story import ALICE, BOB, CHARLIE, House, Room, running_house
@@ -353,21 +353,92 @@ async def test_a_receipt_for_an_event_that_comes_later_counts_then(house: House)
     assert counts(await house.sync(BOB, first["next_batch"]), room) == (0, 0)
 
 
-async def test_no_more_than_the_newest_events_are_counted(
+SMALL = SyncApiSettings(unread_window=10)
+
+
+async def test_a_mention_before_all_that_is_remembered_still_highlights(
     tmp_path: Path, database_url: str
 ) -> None:
     room = Room()
+    created = room.created(BOB)
+    first = said(room, **mentioning(BOB, CHARLIE))
+    root = said(room)
     async with running_house(tmp_path, database_url) as house:
-        await house.put(*room.created(BOB), said(room, **mentioning(BOB)))
-        await house.put(*(said(room) for _ in range(WINDOW - 1)))
+        await house.put(*created, first, root)
+        await house.put(*(said(room) for _ in range(598)))
+        before = await house.sync(BOB, filter=THREADS)
+        await house.put(*(said(room, **in_thread(root)) for _ in range(600)))
+        warm = await house.sync(BOB, before["next_batch"], filter=THREADS)
+        cold = await house.sync(f"{BOB}/NEW")
+        middle = said(room)
+        await house.put(middle, said(room))
+        await house.move_receipts(read(room, middle))
+        rest = await house.sync(BOB, warm["next_batch"], filter=THREADS)
+
+    assert counts(before, room) == (600, 1)
+    assert counts(warm, room) == (600, 1)
+    assert threads(warm, room) == {root.event_id: (600, 0)}
+    assert counts(cold, room) == (1_200, 1)
+    assert counts(rest, room) == (1, 0)
+    assert threads(rest, room) == {}
+
+
+async def test_with_rules_that_look_into_events_the_newest_are_counted(
+    tmp_path: Path, database_url: str
+) -> None:
+    room = Room()
+    loud = ["notify", {"set_tweak": "highlight"}]
+    async with running_house(tmp_path, database_url, SMALL) as house:
+        await set_rules(house, content=[{"rule_id": "cake", "pattern": "cake", "actions": loud}])
+        await house.put(*room.created(BOB), said(room, "cake"))
+        await house.put(*(said(room) for _ in range(9)))
         full = await house.sync(BOB)
         await house.put(said(room, by=CHARLIE))
         over = await house.sync(BOB, full["next_batch"])
         anew = await house.sync("@bob:xylem.test/NEW")
 
-    assert counts(full, room) == (WINDOW, 1)
-    assert counts(over, room) == (WINDOW, 0)
-    assert counts(anew, room) == (WINDOW, 0)
+    assert counts(full, room) == (10, 1)
+    assert counts(over, room) == (10, 0)
+    assert counts(anew, room) == (10, 0)
+
+
+async def test_what_was_read_in_the_middle_of_much_is_left_out(
+    tmp_path: Path, database_url: str
+) -> None:
+    room = Room()
+    created = room.created(BOB, CHARLIE)
+    messages = [said(room, **mentioning(BOB)), *(said(room) for _ in range(39))]
+    messages[20] = said(room, by=CHARLIE, **mentioning(BOB))
+    async with running_house(tmp_path, database_url, SMALL) as house:
+        await house.put(*created, *messages)
+        since = (await house.sync(BOB))["next_batch"]
+        await house.move_receipts(read(room, messages[9]))
+        part = await house.sync(BOB, since)
+        await house.put_account_data(BOB, "m.ignored_user_list", {"ignored_users": {CHARLIE: {}}})
+        ignoring = await house.sync(BOB, part["next_batch"])
+
+    assert counts(part, room) == (30, 1)
+    assert counts(ignoring, room) == (29, 0)
+
+
+async def test_an_event_that_mentions_too_many_mentions_nobody(house: House) -> None:
+    room = Room()
+    crowd = [f"@user{number}:xylem.test" for number in range(MOST_NAMED)]
+    await house.put(*room.created(BOB), said(room, **mentioning(*crowd[1:], BOB)))
+    first = await house.sync(BOB)
+    await house.put(said(room, **mentioning(*crowd, BOB)))
+
+    assert counts(first, room) == (1, 1)
+    assert counts(await house.sync(BOB, first["next_batch"]), room) == (2, 1)
+    assert counts(await house.sync(f"{BOB}/NEW"), room) == (2, 1)
+
+
+@pytest.mark.parametrize("odd", ["@bob:xylem.test\0", "@" + "x" * 300, "", 7, None])
+async def test_mentions_of_what_is_no_user_are_passed_over(house: House, odd: Any) -> None:
+    room = Room()
+    await house.put(*room.created(BOB), said(room, **mentioning(odd, BOB)))
+
+    assert counts(await house.sync(BOB), room) == (1, 1)
 
 
 async def test_replicas_count_alike(tmp_path: Path, database_url: str) -> None:

@@ -19,22 +19,32 @@ from tests.component.syncapi.story import ALICE, BOB, CHARLIE, House, Room, runn
 
 WARM = SyncApiSettings()
 COLD = SyncApiSettings(cached_tallies=0, recent_events_bytes=0, cached_push_rules=1)
+# Far fewer than there are notifications: most are known as numbers alone.
+FOLDED = SyncApiSettings(unread_window=3)
+FOLDED_AND_COLD = SyncApiSettings(
+    unread_window=3, cached_tallies=0, recent_events_bytes=0, cached_push_rules=1
+)
 FILTER = {"room": {"timeline": {"unread_thread_notifications": True}}}
 STEPS = 40
 LOUD = ["notify", {"set_tweak": "highlight"}]
 MENTION = {"m.mentions": {"user_ids": [BOB]}}
+OTHERS = {"m.mentions": {"user_ids": [CHARLIE], "room": True}}
 RULES: list[dict[str, Any]] = [
     {},
     {"content": [{"rule_id": "cake", "pattern": "cake", "actions": LOUD}]},
     {"room": [{"rule_id": "!room:xylem.test", "actions": []}]},
     {"sender": [{"rule_id": CHARLIE, "actions": []}]},
 ]
+ABOUT_ALICE = Circumstances(None, 3, lambda _: True)
+ABOUT_OTHERS = Circumstances(None, 3, lambda _: False)
+BY_CLASS: list[dict[str, Any]] = [{}, {"room": [{"rule_id": "!room:xylem.test", "actions": []}]}]
 
 
 class Story:
     """What has happened in the room, and what follows for Bob, counted in the plainest way."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, window: int) -> None:
+        self.window = window
         self.random = Random(seed)
         self.room = Room()
         self.rules = default_push_rules(BOB)
@@ -55,7 +65,6 @@ class Story:
     def counts(self) -> dict[str, tuple[int, int]]:
         """Return notifications and highlights by thread."""
         rules = PushRules(BOB, self.rules)
-        about = Circumstances(None, 3, lambda _: False)
         read = dict(self.receipts)
         for place, event in enumerate(self.events):
             if event["sender"] == BOB:
@@ -65,6 +74,8 @@ class Story:
         for place, event in enumerate(self.events):
             thread = self.thread_of(event)
             is_read = place <= max(read.get("", -1), read.get(thread, -1))
+            # Nobody else has the power to mention the room.
+            about = ABOUT_ALICE if event["sender"] == ALICE else ABOUT_OTHERS
             verdict = rules.evaluate(PushEvent(event), about)
             if verdict.notify and not is_read and event["event_id"] not in self.redacted:
                 total, highlights = found.get(thread, (0, 0))
@@ -82,7 +93,8 @@ class Story:
             await self.redact_something(house)
         else:
             self.rules = default_push_rules(BOB)
-            for kind, own in self.random.choice(RULES).items():
+            # Rules that look into events count no more than the window.
+            for kind, own in self.random.choice(RULES if self.window > STEPS else BY_CLASS).items():
                 self.rules["global"][kind] = own + self.rules["global"][kind]
             await house.put_account_data(BOB, "m.push_rules", self.rules)
 
@@ -92,7 +104,7 @@ class Story:
             "msgtype": pick(["m.text", "m.text", "m.notice"]),
             "body": pick(["hi", "cake"]),
         }
-        content.update(pick([{}, {}, MENTION]))
+        content.update(pick([{}, {}, MENTION, {"m.mentions": {"room": True}}, OTHERS]))
         if self.sent and pick([True, False]):
             root = self.sent[0].event_id
             content["m.relates_to"] = {"rel_type": "m.thread", "event_id": root}
@@ -134,12 +146,16 @@ def told(answer: dict[str, Any], room: Room) -> dict[str, tuple[int, int]]:
     return {key: pair for key, pair in pairs.items() if pair != (0, 0)}
 
 
-@pytest.mark.parametrize("settings", [WARM, COLD], ids=["warm", "cold"])
+@pytest.mark.parametrize(
+    "settings",
+    [WARM, COLD, FOLDED, FOLDED_AND_COLD],
+    ids=["warm", "cold", "folded", "folded and cold"],
+)
 @pytest.mark.parametrize("seed", range(3))
 async def test_counts_are_those_of_counting_all_over(
     tmp_path: Path, database_url: str, settings: SyncApiSettings, seed: int
 ) -> None:
-    story = Story(seed)
+    story = Story(seed, window=settings.unread_window)
     async with running_house(tmp_path, database_url, settings) as house:
         await house.put(*story.room.created(BOB, CHARLIE))
         since = (await house.sync(BOB, filter=FILTER))["next_batch"]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matrix.identifiers import UserID
-from matrix.push_rules.classes import class_of
+from matrix.push_rules.classes import NAMES_ROOM, NAMES_USERS, class_of, users_named_in
 from matrix.push_rules.conditions import Circumstances
 from matrix.push_rules.evaluation import PushRules
 from matrix.push_rules.in_room import RoomRules, RulesByRoom
@@ -133,6 +133,28 @@ def test_a_class_tells_what_the_rules_say_of_its_events(
     if found is not None:
         whole = rules.evaluate(PushEvent(event), about)
         assert (found.notify, found.highlight) == (whole.notify, whole.highlight)
+
+
+@given(rules=rulesets(), event=events, members=st.integers(1, 4), may_notify=st.booleans())
+def test_a_class_and_whom_it_mentions_tell_what_the_rules_say(
+    *, rules: PushRules, event: dict[str, Any], members: int, may_notify: bool
+) -> None:
+    if event["type"] == "m.room.member":
+        event["state_key"] = BOB
+    about = Circumstances("alice", members, lambda _: may_notify)
+    room_rules = in_room(rules, members)
+    event_class = class_of(event["type"], event.get("state_key"), event["content"])
+    if event_class < NAMES_USERS or not room_rules.is_by_class:
+        return
+
+    named = users_named_in(event["content"]) if event_class & NAMES_USERS else set()
+    names_room = bool(event_class & NAMES_ROOM)
+    found = room_rules.mention_verdict(
+        event_class, ALICE if ALICE in named else None, room=names_room and may_notify
+    )
+
+    whole = rules.evaluate(PushEvent(event), about)
+    assert (found.notify, found.highlight) == (whole.notify, whole.highlight)
 
 
 def test_with_the_predefined_rules_messages_are_counted_by_class() -> None:

@@ -1,0 +1,54 @@
+"""One SELECT for several rooms, each with parameters of its own, as one statement."""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
+from components.syncapi.store.tables import Connection
+
+_ROOMS_AT_ONCE: Final = (1, 8, 50)
+_NO_ROOM: Final = ""
+_NUMBERED: Final = re.compile(r"\$([0-9]+)")
+
+
+def select_together(
+    connection: Connection, select: sa.Select[Any], parameters: Sequence[Mapping[str, object]]
+) -> list[Any]:
+    """Return the rows that a SELECT of a module has for any of these parameters, in no order.
+
+    One of the parameters is `room_id`.
+    """
+    found: list[Any] = []
+    rest = list(parameters)
+    while rest:
+        size = next((one for one in _ROOMS_AT_ONCE if one >= len(rest)), _ROOMS_AT_ONCE[-1])
+        some, rest = rest[:size], rest[size:]
+        some.extend([{**some[0], "room_id": _NO_ROOM}] * (size - len(some)))
+        text, names = _together(connection.dialect, select, size)
+        values = [known[name] for known in some for name in names]
+        found.extend(connection.exec_driver_sql(text, tuple(values)).fetchall())
+    return found
+
+
+@lru_cache(maxsize=64)
+def _together(dialect: Dialect, select: sa.Select[Any], size: int) -> tuple[str, Sequence[str]]:
+    """Return the statement for so many rooms, and the parameters of each of them in order.
+
+    Only the one for a single room is compiled: fifty would take as long as fifty.
+    """
+    compiled: Any = select.compile(dialect=dialect)
+    names: Sequence[str] = compiled.positiontup or ()
+    rooms = [
+        f"SELECT * FROM ({_renumbered(compiled.string, number * len(names))}) AS room{number}"  # noqa: S608 (of compiled text)
+        for number in range(size)
+    ]
+    return " UNION ALL ".join(rooms), names
+
+
+def _renumbered(text: str, by: int) -> str:
+    # PostgreSQL's parameters have numbers, SQLite's have not.
+    return _NUMBERED.sub(lambda found: f"${int(found[1]) + by}", text)
