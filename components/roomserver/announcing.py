@@ -162,6 +162,7 @@ class Announcer:
             record = msgspec.structs.replace(
                 record,
                 room_version=event.room_version.identifier,
+                history_visibility=visibility_before(self._writer, redaction),
                 state_changes=_state_changes(changed),
                 state_events=self._state_pdus(event, changed)[1],
             )

@@ -127,6 +127,7 @@ def _withheld(reader: Reader, known: KnownEvent) -> RedactionWithheld:
         # Only who waits for it would ask, and nobody waits for history.
         is_waiting=False,
         room_version=event.room_version.identifier,
+        history_visibility=visibility_before(reader, known),
         state_changes=changes,
         state_events={one: pdus[one] for one in holders if one in pdus},
     )

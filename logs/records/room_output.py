@@ -124,7 +124,9 @@ class RedactionWithheld(
     request_id: str = ""
     """The request that caused this, if one did: for log lines and traces."""
     room_version: str = ""
-    """Only where the state changed."""
+    """This and what follows only where the state changed."""
+    history_visibility: str = "shared"
+    """`m.room.history_visibility` before the redaction."""
     state_changes: list[StateChange] = []
     state_events: dict[str, bytes] = {}
     """PDUs of the changed state, by event ID."""

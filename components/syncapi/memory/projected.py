@@ -195,14 +195,17 @@ class Projected:
         moved: dict[int, list[MembershipChange]] = {}
         for change in changes:
             moved.setdefault(change.stream_order, []).append(change)
-        for order in sorted(added.keys() | moved.keys()):
+        asides = {order: room_id for room_id, order in written.asides if order >= known}
+        for order in sorted(added.keys() | moved.keys() | asides.keys()):
             event = added.get(order)
             if event is not None:
                 self.recent.add(partition, event)
+            elif order in asides:
+                self.recent.change_state_aside(partition, asides[order], order)
             for change in moved.get(order, ()):
                 self._move(partition, change)
         woken = {change.user_id for change in changes}
-        touched = {event.room_id for event in added.values()}
+        touched = {event.room_id for event in added.values()} | set(asides.values())
         for event in written.rewritten:
             self.recent.rewrite(partition, event, written.next_offset - 1)
             touched.add(event.room_id)

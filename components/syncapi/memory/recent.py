@@ -112,6 +112,10 @@ class RecentRooms:
         if event.state_effect == CHANGES_OTHERS:
             room.state_changed_aside = event.order
 
+    def change_state_aside(self, partition: int, room_id: str, order: int) -> None:
+        """Note that a room's state changed at this order without an event in the timeline."""
+        self.touch(partition, room_id, order).state_changed_aside = order
+
     def _arrive(self, partition: int, room_id: str, order: int, size: int) -> RecentRoom:
         rooms = self._rooms[partition]
         room = rooms.get(room_id)

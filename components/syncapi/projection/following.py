@@ -27,6 +27,7 @@ from logs.records.room_output import (
     InviteRetired,
     OutputRoomEvent,
     RedactionApplied,
+    RedactionWithheld,
 )
 from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, OUTPUT_ROOM_EVENT
 
@@ -41,8 +42,10 @@ class _Told:
         self.added: Final[dict[tuple[str, int], None]] = {}
         """Event IDs with their orders, in order."""
         self.changes: Final[list[tuple[str, MembershipChange]]] = []
-        """With the event that brings each, or nothing for invites that came from afar or ended."""
+        """With the event of the timeline that brings each; nothing where there is none."""
         self.redacted: Final[list[str]] = []
+        self.asides: Final[list[tuple[str, int]]] = []
+        """Rooms whose state changed without an event in the timeline, with the orders."""
 
     def note(self, record: OutputRoomEvent, order: int) -> None:
         """Take in one record."""
@@ -57,6 +60,15 @@ class _Told:
                         self.changes.append((record.event_id, moved))
             case RedactionApplied():
                 self.redacted.append(record.event_id)
+            case RedactionWithheld():
+                if record.state_changes:
+                    self.asides.append((record.room_id, order))
+                for change in record.state_changes:
+                    if change.type == "m.room.member":
+                        moved = MembershipChange(
+                            change.state_key, record.room_id, order, change.event_id or "", None
+                        )
+                        self.changes.append((_NO_EVENT, moved))
             case InviteReceived() | InviteRetired():
                 moved = MembershipChange(
                     record.target_user_id, record.room_id, order, record.event_id, None
@@ -126,7 +138,7 @@ def _written(
     if told.redacted:
         rewritten = [stored[event_id] for event_id in told.redacted if event_id in stored]
         rewritten += select_replacing(connection, told.redacted)
-    return Written(events, changes, rewritten, told.next_offset)
+    return Written(events, changes, rewritten, told.next_offset, told.asides)
 
 
 class NewReceipts(msgspec.Struct):

@@ -15,7 +15,6 @@ from components.syncapi.room_event import (
     room_event,
     unsigned_of_replacement,
 )
-from components.syncapi.store.mentions import ROOM
 from logs.consumer import Message
 from logs.records.room_output import (
     EventAdded,
@@ -24,6 +23,7 @@ from logs.records.room_output import (
     OldEventAdded,
     OutputRoomEvent,
     RedactionApplied,
+    RedactionWithheld,
     RoomForgotten,
     StateChange,
 )
@@ -32,7 +32,6 @@ from matrix.client_events import stripped_state
 from matrix.errors import MatrixError
 from matrix.events import Event, load_event
 from matrix.identifiers import EventID
-from matrix.push_rules.classes import NAMES_ROOM, NAMES_USERS, users_named_in
 from matrix.redaction import redact
 from matrix.relations import Relation, relation_of
 from matrix.room_versions import room_version
@@ -47,6 +46,21 @@ class Addition(msgspec.Struct, gc=False):
     """A new event with everything it brings."""
 
     event: RoomEvent
+    state_events: list[RoomEvent]
+    changes: list[AppliedChange]
+    memberships: list[MembershipChange]
+
+    @property
+    def order(self) -> int:
+        """Where in the stream it is."""
+        return self.event.order
+
+
+class Aside(msgspec.Struct, gc=False):
+    """Current state that changed without an event in the timeline."""
+
+    room_id: str
+    order: int
     state_events: list[RoomEvent]
     changes: list[AppliedChange]
     memberships: list[MembershipChange]
@@ -71,6 +85,7 @@ class Batch:
 
     def __init__(self) -> None:
         self.additions: list[Addition] = []
+        self.asides: list[Aside] = []
         self.old_events: list[RoomEvent] = []
         self.redactions: list[Redaction] = []
         self.invites: list[Invite] = []
@@ -79,8 +94,6 @@ class Batch:
         """Users, the rooms that they forgot, and where in the stream."""
         self.relations: dict[str, Relation] = {}
         """By event ID, of new and old events."""
-        self.mentions: dict[str, set[str]] = {}
-        """By event ID whom new events mention, `ROOM` for the room."""
         self.next_offset = 0
 
     def note_relation(self, event: Event) -> None:
@@ -90,16 +103,16 @@ class Batch:
             if relation is not None:
                 self.relations[event.event_id] = relation
 
-    def note_mentions(self, event: Event, push_class: int) -> None:
-        """Note whom an event mentions whose class says that it does."""
-        named = users_named_in(event.content) if push_class & NAMES_USERS else set()
-        if push_class & NAMES_ROOM:
-            named.add(ROOM)
-        self.mentions[event.event_id] = named
-
     def membership_changes(self) -> list[MembershipChange]:
         """Return the changes that events of rooms make, in the order of the stream."""
-        return [change for addition in self.additions for change in addition.memberships]
+        return [change for each in self.in_order() for change in each.memberships]
+
+    def in_order(self) -> list[Addition | Aside]:
+        """Return whatever may change state in the order of the stream."""
+        changing: list[Addition | Aside] = [*self.additions, *self.asides]
+        if self.asides:
+            changing.sort(key=lambda each: each.order)
+        return changing
 
 
 def project(
@@ -154,6 +167,9 @@ def _project_one(batch: Batch, record: OutputRoomEvent, order: int) -> None:
                     _load(record.redaction_pdu, record.room_version, record.redaction_event_id),
                 )
             )
+        case RedactionWithheld():
+            if record.state_changes:
+                batch.asides.append(_aside(record, order))
         case RoomForgotten():
             batch.forgotten.append((record.user_id, record.room_id, order))
         case InviteReceived():
@@ -177,39 +193,46 @@ def _addition(batch: Batch, record: EventAdded, order: int) -> Addition:
     event = _load(record.pdu, record.room_version, record.event_id)
     batch.note_relation(event)
     added = room_event(event, stream_order=order, history_visibility=record.history_visibility)
-    if added.push_class >= NAMES_USERS:
-        batch.note_mentions(event, added.push_class)
     if record.transaction is not None:
         added.device_id = record.transaction.device_id
         added.transaction_id = record.transaction.transaction_id
     if not record.state_changes:
         return Addition(added, [], [], [])
-    state_events = [
+    state_events = _state_events(record)
+    changes = _changes(record, order)
+    for change in record.state_changes:
+        if change.event_id == added.event_id:
+            _note_replacement(added, change, record)
+        else:
+            added.state_effect = CHANGES_OTHERS
+    return Addition(added, state_events, changes, _memberships([added, *state_events], changes))
+
+
+def _aside(record: RedactionWithheld, order: int) -> Aside:
+    state_events, changes = _state_events(record), _changes(record, order)
+    memberships = _memberships(state_events, changes)
+    return Aside(record.room_id, order, state_events, changes, memberships)
+
+
+def _state_events(record: EventAdded | RedactionWithheld) -> list[RoomEvent]:
+    return [
         room_event(
             _load(pdu, record.room_version, event_id),
             stream_order=None,
             history_visibility=record.history_visibility,
         )
         for event_id, pdu in record.state_events.items()
-        if event_id != added.event_id
+        if event_id != record.event_id
     ]
-    changes: list[AppliedChange] = []
-    for change in record.state_changes:
-        changes.append(
-            AppliedChange(
-                record.room_id,
-                order,
-                change.type,
-                change.state_key,
-                change.event_id,
-                change.replaces,
-            )
+
+
+def _changes(record: EventAdded | RedactionWithheld, order: int) -> list[AppliedChange]:
+    return [
+        AppliedChange(
+            record.room_id, order, change.type, change.state_key, change.event_id, change.replaces
         )
-        if change.event_id == added.event_id:
-            _note_replacement(added, change, record)
-        else:
-            added.state_effect = CHANGES_OTHERS
-    return Addition(added, state_events, changes, _memberships(added, state_events, changes))
+        for change in record.state_changes
+    ]
 
 
 def _note_replacement(added: RoomEvent, change: StateChange, record: EventAdded) -> None:
@@ -223,14 +246,11 @@ def _note_replacement(added: RoomEvent, change: StateChange, record: EventAdded)
     added.unsigned = unsigned_of_replacement(change.replaces, previous)
 
 
-def _memberships(
-    added: RoomEvent, state_events: list[RoomEvent], changes: list[AppliedChange]
-) -> list[MembershipChange]:
+def _memberships(events: list[RoomEvent], changes: list[AppliedChange]) -> list[MembershipChange]:
     members = [change for change in changes if change.type == "m.room.member"]
     if not members:
         return []
-    known = {event.event_id: event.membership or "leave" for event in state_events}
-    known[added.event_id] = added.membership or "leave"
+    known = {event.event_id: event.membership or "leave" for event in events}
     return [
         MembershipChange(
             change.state_key,

@@ -26,12 +26,11 @@ from components.syncapi.store.membership import (
     upsert_invites,
     upsert_memberships,
 )
-from components.syncapi.store.mentions import Mention, delete_mentions, insert_mentions
 from components.syncapi.store.relations import delete_relations, insert_relations
 from components.syncapi.store.state import insert_changes
 from components.syncapi.store.tables import Connection
 from matrix.client_events import client_event_json
-from matrix.push_rules.classes import NAMES_USERS, redacted_class
+from matrix.push_rules.classes import redacted_class
 
 
 class Written(msgspec.Struct):
@@ -44,6 +43,8 @@ class Written(msgspec.Struct):
     rewritten: list[RoomEvent]
     """Events whose JSON a redaction replaced."""
     next_offset: int
+    asides: list[tuple[str, int]] = msgspec.field(default_factory=list)
+    """Rooms whose state changed without an event in the timeline, and where in the stream."""
 
 
 def write_batch(connection: Connection, batch: Batch) -> Written:
@@ -55,22 +56,18 @@ def write_batch(connection: Connection, batch: Batch) -> Written:
         batch.additions = [
             addition for addition in batch.additions if addition.event.order not in repeated
         ]
-    insert_state_events(
-        connection, [event for addition in batch.additions for event in addition.state_events]
-    )
-    insert_changes(
-        connection, [change for addition in batch.additions for change in addition.changes]
-    )
+    changing = batch.in_order()
+    insert_state_events(connection, [event for each in changing for event in each.state_events])
+    insert_changes(connection, [change for each in changing for change in each.changes])
     memberships = _write_memberships(connection, batch)
     upsert_forgotten(connection, batch.forgotten)
     fresh = _write_old_events(connection, batch.old_events)
     if batch.relations:
         _write_relations(connection, batch, fresh)
-    if batch.mentions:
-        _write_mentions(connection, batch)
     rewritten = _write_redactions(connection, batch.redactions)
     events = [addition.event for addition in batch.additions]
-    return Written(events, memberships, rewritten, batch.next_offset)
+    asides = [(aside.room_id, aside.order) for aside in batch.asides]
+    return Written(events, memberships, rewritten, batch.next_offset, asides)
 
 
 def _find_threads(connection: Connection, batch: Batch) -> None:
@@ -174,32 +171,12 @@ def _write_relations(connection: Connection, batch: Batch, old_events: list[Room
     )
 
 
-def _write_mentions(connection: Connection, batch: Batch) -> None:
-    """Keep whom the new events mention, once their threads are known."""
-    mentions = [
-        Mention(
-            event.room_id,
-            user_id,
-            event.order,
-            event.event_id,
-            event.sender,
-            event.push_class,
-            event.thread_root,
-        )
-        for event in [addition.event for addition in batch.additions]
-        for user_id in batch.mentions.get(event.event_id, ())
-    ]
-    insert_mentions(connection, mentions)
-
-
 def _write_redactions(connection: Connection, redactions: list[Redaction]) -> list[RoomEvent]:
     if not redactions:
         return []
     redacted_ids = [redaction.redacted.event_id for redaction in redactions]
     delete_relations(connection, redacted_ids)
     stored = select_events(connection, redacted_ids)
-    naming = [one.event_id for one in stored.values() if one.push_class >= NAMES_USERS]
-    delete_mentions(connection, naming)
     replacing = {event.event_id: event for event in select_replacing(connection, redacted_ids)}
     rewritten: dict[str, RoomEvent] = {}
     for redaction in redactions:

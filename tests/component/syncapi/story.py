@@ -35,6 +35,7 @@ from logs.records.room_output import (
     OldEventAdded,
     OutputRoomEvent,
     RedactionApplied,
+    RedactionWithheld,
     StateChange,
 )
 from logs.records.typing import TypingChanged
@@ -169,6 +170,20 @@ class Room:
             {one.event_id: one.raw for one in aside},
             None if replaced is None else replaced.raw,
             transaction=transaction,
+        )
+
+    def withheld(self, *events: Event) -> RedactionWithheld:
+        """Return the record of a redaction that nobody sees, with which these become state."""
+        redaction = self.build("m.room.redaction", {}, redacts=EventID("$unknown"))
+        told = self.added(redaction, aside=events)
+        return RedactionWithheld(
+            self.room_id,
+            redaction.event_id,
+            is_waiting=True,
+            room_version=VERSION.identifier,
+            history_visibility=told.history_visibility,
+            state_changes=told.state_changes,
+            state_events=told.state_events,
         )
 
     def state_event(

@@ -127,6 +127,28 @@ async def test_joining_and_leaving_are_told_by_the_replica_that_does_not_project
     assert joined.json == {"joined_rooms": []}
 
 
+async def test_state_without_an_event_in_the_timeline_wakes_the_other_replica(
+    replicas: Replicas,
+) -> None:
+    one, other = replicas
+    room = other.own_room()
+    await one.put(*room.created(BOB), room.member(CHARLIE, "join"), room.member(CHARLIE, "leave"))
+    bob = Client(BOB, one)
+    await bob.sync()
+    join = room.build("m.room.member", {"membership": "join"}, sender=CHARLIE, state_key=CHARLIE)
+
+    polling = asyncio.create_task(one.answer(BOB, bob.since, timeout=_LONG_MS))
+    await one.until_waiting(BOB)
+    await one.put(room.withheld(join))
+    part = (await polling)["rooms"]["join"][room.room_id]
+
+    assert [event["event_id"] for event in part["state"]["events"]] == [join.event_id]
+    charlie = Client(CHARLIE, one)
+    await charlie.sync()
+    await one.put(room.message("welcome back"))
+    await charlie.until_seen(room, "welcome back")
+
+
 async def test_a_redaction_reaches_the_memory_of_the_other_replica(replicas: Replicas) -> None:
     one, other = replicas
     room = other.own_room()

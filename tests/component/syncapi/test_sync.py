@@ -822,3 +822,30 @@ async def test_a_small_memory_changes_nothing_but_the_way(tmp_path: Path) -> Non
         await house.put(rooms[0].message("wake"))
         for answer in await asyncio.gather(*waiting):
             assert timeline(answer, rooms[0]) == ["wake"]
+
+
+@pytest.mark.parametrize("while_waiting", [True, False])
+async def test_state_that_changed_without_an_event_in_the_timeline_is_told(
+    house: House, *, while_waiting: bool
+) -> None:
+    room = Room()
+    await house.put(*room.created(BOB), room.member(CHARLIE, "join"), room.member(CHARLIE, "leave"))
+    since = (await house.sync(BOB))["next_batch"]
+    topic = room.build("m.room.topic", {"topic": "again"}, state_key="")
+    join = room.build("m.room.member", {"membership": "join"}, sender=CHARLIE, state_key=CHARLIE)
+    if while_waiting:
+        polling = asyncio.create_task(house.sync(BOB, since, timeout=20_000))
+        await house.until_waiting(BOB)
+        await house.put(room.withheld(topic, join))
+        answer = await polling
+    else:
+        await house.put(room.withheld(topic, join), room.message("next"))
+        answer = await house.sync(BOB, since)
+
+    part = joined(answer, room)
+    assert state_of(part) == {("m.room.topic", ""), ("m.room.member", CHARLIE)}
+    assert bodies(part["timeline"]["events"]) == ([] if while_waiting else ["next"])
+    assert part["summary"]["m.joined_member_count"] == 3
+    assert room.room_id in (await house.sync(CHARLIE))["rooms"]["join"]
+    now = state_of(joined(await house.sync(BOB), room))
+    assert ("m.room.topic", "") in now
