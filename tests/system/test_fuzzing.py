@@ -1,13 +1,18 @@
 """Whatever is asked, the answer is one that the specification has, and no error of the server."""
 
+import hashlib
+import hmac
 import itertools
 import os
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
+from urllib.parse import quote
 
 import pytest
 import requests
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 from schemathesis import Case
 
 from tests.spec.answers import check_answer
@@ -15,29 +20,52 @@ from tests.spec.document import Operation, client_server_api
 from tests.system.client import PASSWORD, V3
 from tests.system.conftest import NO_RATE_LIMITS
 from tests.system.fuzzed_requests import EXAMPLES, Fuzzing, Places
-from tests.system.server_process import ServerProcess
+from tests.system.server_process import SHARED_SECRET, ServerProcess
 
 _ANSWER_TIMEOUT_S: Final = 30
 _FIRST_SERVER_ERROR: Final = 500
 _ENDS_THE_TOKEN: Final = "/logout"
+_ADMIN: Final = "/_synapse/admin/v1"
 _numbers = itertools.count()
 
 
 class Person:
     """Somebody who asks, with what there is to ask about."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, is_admin: bool = False) -> None:
         self.url = url
         self.session = requests.Session()
         self.session.trust_env = False
-        registered = self._post("/register", self._registration())
+        registered = self._made_admin() if is_admin else self._registered()
         self.user_id: str = registered["user_id"]
         self.device_id: str = registered["device_id"]
         self.session.headers["Authorization"] = f"Bearer {registered['access_token']}"
 
-    def _registration(self) -> dict[str, Any]:
+    def _registered(self) -> Any:
         name = f"person{next(_numbers)}"
-        return {"username": name, "password": PASSWORD, "auth": {"type": "m.login.dummy"}}
+        auth = {"type": "m.login.dummy"}
+        return self._post("/register", {"username": name, "password": PASSWORD, "auth": auth})
+
+    def _made_admin(self) -> Any:
+        """Register as an administrator, by the secret that scripts have."""
+        url = f"{self.url}{_ADMIN}/register"
+        nonce = self.session.get(url, timeout=_ANSWER_TIMEOUT_S).json()["nonce"]
+        name = f"admin{next(_numbers)}"
+        text = b"\0".join(part.encode() for part in (nonce, name, PASSWORD, "admin"))
+        mac = hmac.new(SHARED_SECRET.encode(), text, hashlib.sha1).hexdigest()
+        account: dict[str, Any] = {"username": name, "password": PASSWORD, "admin": True}
+        body = account | {"nonce": nonce, "mac": mac}
+        return self.session.post(url, json=body, timeout=_ANSWER_TIMEOUT_S).json()
+
+    def report(self, person: "Person", places: Places) -> None:
+        """Report an event, its room and a person, so that there is something to administer."""
+        room = f"/rooms/{quote(places['room'][0])}/report"
+        for path in (
+            room,
+            f"{room}/{quote(places['event'][0])}",
+            f"/users/{person.user_id}/report",
+        ):
+            self._post(path, {"reason": "Rudeness"})
 
     def _post(self, path: str, body: Any) -> Any:
         answer = self.session.post(f"{self.url}{V3}{path}", json=body, timeout=_ANSWER_TIMEOUT_S)
@@ -89,6 +117,17 @@ _EVENT_TYPES: Final = [
 ]
 
 
+_bounded: Final = settings(
+    # The same requests each time, unless somebody wants more than these.
+    derandomize="XYLEM_FUZZ_EXAMPLES" not in os.environ,
+    max_examples=EXAMPLES,
+    database=None,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
 @pytest.fixture(scope="module")
 def fuzzing() -> Fuzzing:
     return Fuzzing()
@@ -108,23 +147,78 @@ def test_any_request_is_answered_as_specified(
 ) -> None:
     if not _is_implemented(tough_server, operation):
         return
-    errors_before = len(tough_server.errors())
     asking, places = _newcomer(tough_server)
+
+    _ask_anything(operation, fuzzing, tough_server, asking, places)
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [one for one in client_server_api().operations if "/admin/" in one.path],
+    ids=lambda one: one.name,
+)
+def test_any_request_of_an_administrator_is_answered_as_specified(
+    operation: Operation, fuzzing: Fuzzing, tough_server: ServerProcess
+) -> None:
+    admin, places = _administrator(tough_server)
+
+    _ask_anything(operation, fuzzing, tough_server, admin, places)
+
+
+_reports_asked_for: Final = st.fixed_dictionaries(
+    {
+        "method": st.sampled_from(["GET", "GET", "DELETE", "POST"]),
+        "kind": st.sampled_from(["event_reports", "room_reports", "user_reports"]),
+        "report_id": st.one_of(st.none(), st.integers(0, 5).map(str), st.text(min_size=1)),
+        "query": st.dictionaries(
+            st.sampled_from(["from", "limit", "dir", "user_id", "room_id", "event_sender_user_id"]),
+            st.one_of(st.integers().map(str), st.sampled_from(["b", "f", ""]), st.text()),
+        ),
+    }
+)
+
+
+def test_any_request_for_reports_is_answered_without_an_error_of_the_server(
+    tough_server: ServerProcess,
+) -> None:
+    errors_before = len(tough_server.errors())
+    admin, _ = _administrator(tough_server)
+    statuses: Counter[int] = Counter()
+
+    @_bounded
+    @given(asked=_reports_asked_for)
+    def is_answered(asked: dict[str, Any]) -> None:
+        path = f"{admin.url}{_ADMIN}/{asked['kind']}"
+        if asked["report_id"] is not None:
+            path += f"/{quote(asked['report_id'].encode(errors='replace'), safe='')}"
+        answer = admin.session.request(
+            asked["method"], path, params=asked["query"], timeout=_ANSWER_TIMEOUT_S
+        )
+        statuses[answer.status_code] += 1
+        assert answer.status_code < _FIRST_SERVER_ERROR
+        assert isinstance(answer.json(), dict)
+
+    is_answered()
+    assert statuses[200]
+    assert not tough_server.errors()[errors_before:]
+
+
+def _ask_anything(
+    operation: Operation,
+    fuzzing: Fuzzing,
+    server: ServerProcess,
+    asking: Person,
+    places: Places,
+) -> None:
+    """Send requests to an endpoint, each of which has to be answered as specified."""
+    errors_before = len(server.errors())
     is_alone = _ENDS_THE_TOKEN in operation.path
 
-    @settings(
-        # The same requests each time, unless somebody wants more than these.
-        derandomize="XYLEM_FUZZ_EXAMPLES" not in os.environ,
-        max_examples=EXAMPLES,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
+    @_bounded
     @given(case=fuzzing.requests(operation, places))
     def answers_are_valid(case: Case[Any]) -> None:
-        person = Person(tough_server.url) if is_alone else asking
-        sent = case.as_transport_kwargs(base_url=tough_server.url)
+        person = Person(server.url) if is_alone else asking
+        sent = case.as_transport_kwargs(base_url=server.url)
         answer = person.session.request(**sent, allow_redirects=False, timeout=_ANSWER_TIMEOUT_S)
         check_answer(
             operation.method,
@@ -136,7 +230,15 @@ def test_any_request_is_answered_as_specified(
         assert answer.status_code < _FIRST_SERVER_ERROR
 
     answers_are_valid()
-    assert not tough_server.errors()[errors_before:]
+    assert not server.errors()[errors_before:]
+
+
+def _administrator(server: ServerProcess) -> tuple[Person, Places]:
+    admin, other = Person(server.url, is_admin=True), Person(server.url)
+    places = admin.settle(other)
+    admin.report(other, places)
+    # Who locks themselves hears nothing more.
+    return admin, {**places, "user": [other.user_id, other.user_id, "@x:elsewhere.test"]}
 
 
 def _newcomer(server: ServerProcess) -> tuple[Person, Places]:
