@@ -1,5 +1,6 @@
 """A process does not begin where records were dropped that a consumer has not processed."""
 
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
@@ -9,7 +10,7 @@ from components.eduserver.component import SCHEMA as EDUSERVER
 from components.syncapi.component import SCHEMA as SYNCAPI
 from deploy.readiness import ActionNeeded, Readiness
 from logs.consumer_loop import Consumer
-from logs.log import RecordsLost
+from logs.log import LogReplaced, RecordsLost
 
 _log: Final = logging.getLogger(__name__)
 
@@ -30,6 +31,9 @@ async def require_records(
     the process has to open its tables again.
     """
     for consumer in consumers:
+        if consumer.name not in _REBUILT:
+            what = f"{consumer.name} belongs to another log: restore both from backups of one time"
+            await readiness.wait_for(what, partial(_require_its_log, consumer))
         command = command_for(consumer.name)
         what = f"{consumer.name} has missed records: {command}"
         await readiness.wait_for(what, partial(_attempt, consumer, command, begin_anew))
@@ -38,6 +42,17 @@ async def require_records(
 def command_for(consumer: str) -> str:
     """Return the command that lets a consumer go on which has missed records."""
     return f"xylem {'rebuild' if consumer in _REBUILT else 'skip-lost'} {consumer}"
+
+
+async def _require_its_log(consumer: Consumer[Any]) -> None:
+    # What else may be missing is asked for next.
+    with contextlib.suppress(RecordsLost):
+        try:
+            await consumer.require_records()
+        except LogReplaced as replaced:
+            raise ActionNeeded(
+                f"{replaced}", "Restore the database and the log from backups of one time."
+            ) from replaced
 
 
 async def _attempt(

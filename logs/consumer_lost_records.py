@@ -7,7 +7,7 @@ from sqlalchemy.engine import Connection
 
 from base.database import Database
 from logs.consumer_tables import Advance, ConsumerStore, Stored
-from logs.log import Log, RecordsLost
+from logs.log import Log, LogReplaced, RecordsLost
 
 
 async def require_records(log: Log, database: Database, consumer: str, topic: str) -> None:
@@ -30,10 +30,10 @@ async def require_records(log: Log, database: Database, consumer: str, topic: st
 def require_generation(
     stored: Mapping[int, Stored], generation: str, consumer: str, topic: str
 ) -> None:
-    """Raise `RecordsLost` if a position is of another log."""
+    """Raise `LogReplaced` if a position is of another log."""
     for partition, found in stored.items():
         if found.progress.generation != generation:
-            raise RecordsLost(
+            raise LogReplaced(
                 f"{consumer} has a position in {topic}/{partition} of another log "
                 f"({found.progress.generation}, this is {generation})."
             )
@@ -45,7 +45,7 @@ async def skip_lost_records(
     """Let a consumer that does not run go on at the first records that its topic has.
 
     Returns by partition which offsets were skipped, from and before; nothing of the others changes.
-    Numbers of output go on: readers see no gap. Raises `RecordsLost` for positions of another log.
+    Numbers of output go on: readers see no gap. Raises `LogReplaced` for positions of another log.
     """
     bounds = await log.bounds(topic)
     found = await _stored(log, database, consumer, topic, bounds)

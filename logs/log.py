@@ -24,6 +24,10 @@ class RecordsLost(Exception):
     """The position is not in the topic: trimmed, or of another log. Rebuild the reader."""
 
 
+class LogReplaced(RecordsLost):
+    """The position is of another log: database and log do not belong together."""
+
+
 class LogDamaged(Exception):
     """Records that were stored can no longer be read as they were written."""
 

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from base.database import Schema, open_database
+from base.database import Database, Schema, open_database
 from deploy.errors import StartRefused
 from deploy.lost_records import require_records
 from deploy.readiness import Readiness
@@ -41,13 +41,18 @@ async def stays() -> None:
 
 
 @pytest.fixture
-async def consumer(tmp_path: Path) -> AsyncIterator[Consumer[InputReceipt]]:
+async def database() -> AsyncIterator[Database]:
+    opened = await open_database("sqlite://", Schema("receipts", METADATA))
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def consumer(tmp_path: Path, database: Database) -> AsyncIterator[Consumer[InputReceipt]]:
     """A consumer that has missed a record."""
     await drop_records(tmp_path / "log", INPUT_RECEIPT.name)
     log = await EmbeddedLog.open(tmp_path / "log", dict.fromkeys(TOPICS, 1))
-    database = await open_database("sqlite://", Schema("receipts", METADATA))
     yield Consumer("receipts", INPUT_RECEIPT, lambda _: Nothing(), log, database)
-    await database.close()
     await log.close()
 
 
@@ -76,6 +81,21 @@ async def test_a_patient_process_says_what_it_waits_for_until_it_has_been_done(
 
     assert list(missing) == ["receipts has missed records: xylem skip-lost receipts"]
     assert readiness.is_ready
+
+
+async def test_no_command_is_named_where_database_and_log_do_not_belong_together(
+    consumer: Consumer[InputReceipt], database: Database, tmp_path: Path
+) -> None:
+    await consumer.skip_lost_records()
+    log = await EmbeddedLog.open(tmp_path / "another log", dict.fromkeys(TOPICS, 1))
+    moved = Consumer("receipts", INPUT_RECEIPT, lambda _: Nothing(), log, database)
+
+    with pytest.raises(StartRefused) as refused:
+        await require_records(Readiness(is_patient=False), [moved], stays)
+
+    assert "of another log" in refused.value.message
+    assert refused.value.advice == "Restore the database and the log from backups of one time."
+    await log.close()
 
 
 async def test_a_process_whose_tables_were_made_anew_waits_no_more(
