@@ -1,5 +1,6 @@
 """Settings with which components cannot be processes of their own."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ import pytest
 import yaml
 
 from deploy.cli import main
-from deploy.components import ASKED, ASKED_LATER, COMPONENTS
+from deploy.components import ASKED, ASKED_LATER, COMPONENTS, asked_by
+from deploy.configuration import load_settings
 from deploy.settings import InternalUrls
 
 KAFKA = {"kafka": {"bootstrap_servers": ["127.0.0.1:1"]}}
@@ -133,3 +135,17 @@ def test_the_catalogue_of_components_is_whole() -> None:
     assert set(msgspec.structs.asdict(InternalUrls())) == set(COMPONENTS)
     for number, name in enumerate(COMPONENTS):
         assert set(ASKED[name]) <= set(COMPONENTS[:number])
+
+
+def test_the_settings_in_the_operators_guide_are_enough_for_each_component(tmp_path: Path) -> None:
+    guide = Path(__file__).parents[3] / "docs" / "operators-guide.md"
+    blocks = re.findall(r"```yaml\n(.*?)```", guide.read_text(encoding="utf-8"), flags=re.DOTALL)
+    (block,) = [one for one in blocks if "bootstrap_servers" in one]
+    config = tmp_path / "xylem.yaml"
+    config.write_text(block, encoding="utf-8")
+
+    settings = load_settings(config, {})
+
+    urls = msgspec.structs.asdict(settings.internal.urls)
+    assert {asked for name in COMPONENTS for asked in asked_by(name) if not urls[asked]} == set()
+    assert "internal" in {api for listener in settings.listeners for api in listener.apis}
