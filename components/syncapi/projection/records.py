@@ -15,6 +15,7 @@ from components.syncapi.room_event import (
     room_event,
     unsigned_of_replacement,
 )
+from components.syncapi.store.mentions import ROOM
 from logs.consumer import Message
 from logs.records.room_output import (
     EventAdded,
@@ -32,6 +33,7 @@ from matrix.client_events import stripped_state
 from matrix.errors import MatrixError
 from matrix.events import Event, load_event
 from matrix.identifiers import EventID
+from matrix.push_rules.classes import NAMES_ROOM, NAMES_USERS, users_named_in
 from matrix.redaction import redact
 from matrix.relations import Relation, relation_of
 from matrix.room_versions import room_version
@@ -94,6 +96,8 @@ class Batch:
         """Users, the rooms that they forgot, and where in the stream."""
         self.relations: dict[str, Relation] = {}
         """By event ID, of new and old events."""
+        self.mentions: dict[str, set[str]] = {}
+        """By event ID whom new events mention, `ROOM` for the room."""
         self.next_offset = 0
 
     def note_relation(self, event: Event) -> None:
@@ -102,6 +106,13 @@ class Batch:
             relation = relation_of(event.content)
             if relation is not None:
                 self.relations[event.event_id] = relation
+
+    def note_mentions(self, event: Event, push_class: int) -> None:
+        """Note whom an event mentions whose class says that it does."""
+        named = users_named_in(event.content) if push_class & NAMES_USERS else set()
+        if push_class & NAMES_ROOM:
+            named.add(ROOM)
+        self.mentions[event.event_id] = named
 
     def membership_changes(self) -> list[MembershipChange]:
         """Return the changes that events of rooms make, in the order of the stream."""
@@ -193,6 +204,8 @@ def _addition(batch: Batch, record: EventAdded, order: int) -> Addition:
     event = _load(record.pdu, record.room_version, record.event_id)
     batch.note_relation(event)
     added = room_event(event, stream_order=order, history_visibility=record.history_visibility)
+    if added.push_class >= NAMES_USERS:
+        batch.note_mentions(event, added.push_class)
     if record.transaction is not None:
         added.device_id = record.transaction.device_id
         added.transaction_id = record.transaction.transaction_id

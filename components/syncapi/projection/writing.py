@@ -26,11 +26,12 @@ from components.syncapi.store.membership import (
     upsert_invites,
     upsert_memberships,
 )
+from components.syncapi.store.mentions import Mention, delete_mentions, insert_mentions
 from components.syncapi.store.relations import delete_relations, insert_relations
 from components.syncapi.store.state import insert_changes
 from components.syncapi.store.tables import Connection
 from matrix.client_events import client_event_json
-from matrix.push_rules.classes import redacted_class
+from matrix.push_rules.classes import NAMES_USERS, redacted_class
 
 
 class Written(msgspec.Struct):
@@ -64,6 +65,8 @@ def write_batch(connection: Connection, batch: Batch) -> Written:
     fresh = _write_old_events(connection, batch.old_events)
     if batch.relations:
         _write_relations(connection, batch, fresh)
+    if batch.mentions:
+        _write_mentions(connection, batch)
     rewritten = _write_redactions(connection, batch.redactions)
     events = [addition.event for addition in batch.additions]
     asides = [(aside.room_id, aside.order) for aside in batch.asides]
@@ -171,12 +174,32 @@ def _write_relations(connection: Connection, batch: Batch, old_events: list[Room
     )
 
 
+def _write_mentions(connection: Connection, batch: Batch) -> None:
+    """Keep whom the new events mention, once their threads are known."""
+    mentions = [
+        Mention(
+            event.room_id,
+            user_id,
+            event.order,
+            event.event_id,
+            event.sender,
+            event.push_class,
+            event.thread_root,
+        )
+        for event in [addition.event for addition in batch.additions]
+        for user_id in batch.mentions.get(event.event_id, ())
+    ]
+    insert_mentions(connection, mentions)
+
+
 def _write_redactions(connection: Connection, redactions: list[Redaction]) -> list[RoomEvent]:
     if not redactions:
         return []
     redacted_ids = [redaction.redacted.event_id for redaction in redactions]
     delete_relations(connection, redacted_ids)
     stored = select_events(connection, redacted_ids)
+    naming = [one.event_id for one in stored.values() if one.push_class >= NAMES_USERS]
+    delete_mentions(connection, naming)
     replacing = {event.event_id: event for event in select_replacing(connection, redacted_ids)}
     rewritten: dict[str, RoomEvent] = {}
     for redaction in redactions:
