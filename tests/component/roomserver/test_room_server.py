@@ -164,6 +164,31 @@ async def test_a_ban_beside_a_message_wins_and_the_message_that_follows_fails_so
     assert head.latest_event_ids == [ban.event_id]
 
 
+async def test_state_that_is_refused_changes_nothing_even_where_branches_would_meet(
+    house: House,
+) -> None:
+    room = Room()
+    await begun(house, room)
+    fork, state = room.latest, dict(room.state)
+    ban = room.next("m.room.member", {"membership": "ban"}, sender=ALICE, state_key=BOB, after=fork)
+    name = {"displayname": "Bob", "membership": "join"}
+    late = room.build("m.room.member", name, sender=BOB, state_key=BOB, after=fork, state=state)
+    topic = room.build("m.room.topic", {"topic": "no"}, sender=BOB, state_key="", after=fork)
+    await house.add(ban)
+    before = await house.server.queries.query_state(room_id=room.room_id)
+
+    soft_failed, rejected = await house.add(late, topic)
+
+    assert isinstance(soft_failed, SoftFailed)
+    assert isinstance(rejected, InputRejected)
+    assert await house.server.queries.query_state(room_id=room.room_id) == before
+    head = await house.server.queries.query_room_head(room_id=room.room_id, state_keys=[])
+    assert head.latest_event_ids == [ban.event_id]
+    queries = house.server.queries
+    [stands] = await queries.query_rooms_of_user(user_id=BOB, memberships=["join", "ban"])
+    assert stands.membership == "ban"
+
+
 async def test_a_redaction_is_applied_to_the_stored_event(house: House) -> None:
     room = Room()
     await begun(house, room)
