@@ -26,7 +26,7 @@ help: ## Show this list
 install: .venv/.locked ## Make .venv with the locked requirements
 
 $(CONFIG): | .venv/.locked
-	@$(BIN)/python -m deploy.cli generate-config --registration open --output $@
+	@$(BIN)/python -m deploy.cli generate-config --registration open --output $@ >/dev/null
 
 .PHONY: run
 run: .venv/.locked $(CONFIG) ## Start a server on 127.0.0.1:8008 to try things out, with data in ./data
