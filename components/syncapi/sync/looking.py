@@ -12,6 +12,7 @@ from components.syncapi.rooms.summary import Summary
 from components.syncapi.sync.fragments import FragmentMaker, NotInMemory
 from components.syncapi.sync.request import SyncRequest
 from components.syncapi.sync.sections import RoomTask
+from matrix.push_rules.classes import QUIET
 
 PartitionOf = Callable[[str], int]
 
@@ -27,8 +28,9 @@ class Found(msgspec.Struct, gc=False):
     tasks: list[RoomTask] = msgspec.field(default_factory=list)
     unsure: list[RoomTask] = msgspec.field(default_factory=list)
     """Joined rooms of which only the database knows whether they changed."""
-    rewritten: list[str] = msgspec.field(default_factory=list)
-    """Joined rooms where events that were there before have changed."""
+    recounted: list[str] = msgspec.field(default_factory=list)
+    """Joined rooms whose unread counts may have changed, though there may be nothing to show:
+    events that were there before have changed, or the filter hides those that came."""
 
 
 class Look:
@@ -98,7 +100,7 @@ class Look:
         if not self._request.filter.room.includes_room(room.room_id):
             return
         if room.rewritten >= since:
-            self.found.rewritten.append(room.room_id)
+            self.found.recounted.append(room.room_id)
         try:
             part = fragments.make(self._request, room, now, since)
         except NotInMemory:
@@ -106,6 +108,11 @@ class Look:
         else:
             if part:
                 self.found.ready.append((room.room_id, part))
+            elif any(
+                event.push_class > QUIET and event.sender not in self._request.ignored
+                for event in room.since(since)
+            ):
+                self.found.recounted.append(room.room_id)
 
     def _changed(self, since: tuple[int, ...], recent: RecentRooms) -> Iterable[RecentRoom]:
         """Return the changed rooms of the user; the shorter of the two lists is gone through."""

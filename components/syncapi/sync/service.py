@@ -211,7 +211,7 @@ class SyncService:
         if ephemeral.wanted:
             read = partial(self._ephemeral.read, request=request, found=ephemeral)
             await self._database.read(read)
-        ephemeral.recounted.update(look.found.rewritten)
+        ephemeral.recounted.update(look.found.recounted)
         unread = await self._unread_counts(request, view, parts, ephemeral)
         parts.join = self._ephemeral.complete(request, parts.join, room_data, ephemeral, unread)
         return position, parts

@@ -309,6 +309,23 @@ async def test_a_redaction_that_takes_effect_later_tells_the_new_count(house: Ho
     assert counts(await house.sync(BOB, since), room) == (0, 0)
 
 
+async def test_a_message_that_the_filter_hides_brings_its_count(house: House) -> None:
+    room = Room()
+    hiding = {"room": {"timeline": {"not_types": ["m.room.message"]}}}
+    await house.put(*room.created(BOB))
+    since = (await house.sync(BOB, filter=hiding))["next_batch"]
+
+    await house.put(said(room))
+    answer = await house.sync(BOB, since, filter=hiding)
+    await house.put(said(room, kind="m.reaction"))
+
+    assert counts(answer, room) == (1, 0)
+    assert answer["rooms"]["join"][room.room_id]["timeline"]["events"] == []
+    quieter: dict[str, Any] = {"room": {"timeline": {"types": []}}}
+    quiet = await house.sync(BOB, answer["next_batch"], filter=quieter)
+    assert not is_told(quiet, room)
+
+
 async def test_ones_own_message_has_marked_as_read_even_if_it_is_redacted(house: House) -> None:
     room = Room()
     created = room.created(BOB)
