@@ -43,6 +43,8 @@ async def test_members_see_the_same_after_client_sync_was_rebuilt_without_the_to
     assert code == 0, said
     assert "1 of 1 rooms" in said
     server.start()
+    # A receipt that is announced again may move while a first /sync is read: the next one has it.
+    await settled([alice, bob], room_id)
     assert await what_is_seen([alice, bob], room_id) == before
     event_id = await alice.send(room_id, "more tea")
     assert (await bob.walk(room_id))[-1]["event_id"] == event_id
@@ -79,6 +81,8 @@ async def test_a_server_does_not_start_behind_records_that_were_dropped(
     assert "Run `xylem rebuild syncapi`." in said
     assert command(server, "rebuild", "syncapi")[0] == 0
     server.start()
+    # A receipt that is announced again may move while a first /sync is read: the next one has it.
+    await settled([alice, bob], room_id)
     assert await what_is_seen([alice, bob], room_id) == before
 
 

@@ -52,7 +52,7 @@ class MembershipRoutes:
         return room_id_response(room_id)
 
     async def _join_by_alias(self, request: Request) -> Response:
-        requester = await self._requesters.limited_member(request)
+        requester = await self._requesters.limited_member_or_guest(request)
         content = _reason(await request.fields(allow_empty=True))
         room_id = await self._aliases.room_of(request.path["room_id_or_alias"])
         await self._memberships.join(requester, room_id, content)

@@ -47,6 +47,7 @@ LISTED: Final = frozenset(
 """Client-server API, "Guest Access"."""
 
 FURTHER: Final = {
+    f"POST {_V3}/join/{{roomIdOrAlias}}": "clients join by nothing else, also by ID",
     f"GET {_V3}/capabilities": "tells clients what not to offer; it tells guests other things",
     f"GET {_V3}/voip/turnServer": "clients ask before they know who they are",
     f"GET {_V3}/thirdparty/protocols": "clients ask when they start, and stop where they fail",
