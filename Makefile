@@ -45,7 +45,7 @@ faults: .venv/.locked ## Break a cluster on this machine, one thing after the ot
 	@XYLEM_FAULTS_BALANCER=$(BALANCER) $(BIN)/python -m pytest -m faults tests/system/cluster/test_faults.py
 
 .PHONY: check
-check: .venv/.locked ## Check format, lint, types, imports and unit tests (under a minute)
+check: .venv/.locked ## Check format, lint, types, imports and unit tests (about a minute)
 	@$(BIN)/ruff format --check $(CODE) || { echo "Run: make format"; exit 1; }
 	@$(BIN)/ruff check --quiet $(CODE)
 	@$(BIN)/mypy
