@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 
 _POLL_MS: Final = 1000
 _CLOSE_S: Final = 10.0
+_REBALANCE_MS: Final = 20_000
+"""How long a member that cannot finish its batch holds up a rebalance; then it is fenced."""
 _LOOKS_AT_END: Final = 6
 
 
@@ -134,7 +136,7 @@ class KafkaMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka h
             auto_offset_reset="earliest",
             session_timeout_ms=int(settings.session_timeout_s * 1000),
             heartbeat_interval_ms=int(settings.heartbeat_s * 1000),
-            rebalance_timeout_ms=60_000,
+            rebalance_timeout_ms=_REBALANCE_MS,
         )
 
     async def start(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from tests.system.client import Client, Homeserver
+from tests.system.client import Client, Homeserver, ids
 from tests.system.crashes import Load, Sent
 from tests.system.follower import Follower, follower_of, following
 
@@ -21,7 +21,7 @@ _PATIENCE_S: Final = 3.0
 # Filling gaps takes many requests, and each one may be sent to a process that stands still.
 _LONG_TIMELINES: Final = {"room": {"timeline": {"limit": 200}}}
 _REPEAT_AFTER_S: Final = 0.1
-_LONGEST_RECOVERY_S: Final = 60.0
+_LONGEST_RECOVERY_S: Final = 120.0
 
 
 class ImpatientHomeserver(Homeserver):
@@ -92,11 +92,27 @@ class Village:
 
     async def probe(self) -> float:
         """Say something in each room and return the time at which everybody had seen all of it."""
-        async with asyncio.timeout(_LONGEST_RECOVERY_S):
-            said = await asyncio.gather(*(self._say(room_id) for room_id in self.rooms))
-            for follower, sent in itertools.product(self.followers, said):
-                await follower.until_seen(sent.room_id, [sent.event_id])
+        said: list[Sent] = []
+        try:
+            async with asyncio.timeout(_LONGEST_RECOVERY_S):
+                said += await asyncio.gather(*(self._say(room_id) for room_id in self.rooms))
+                for follower, sent in itertools.product(self.followers, said):
+                    await follower.until_seen(sent.room_id, [sent.event_id])
+        except TimeoutError as error:
+            raise AssertionError(await self._missed(said)) from error
         return time.monotonic()
+
+    async def _missed(self, said: list[Sent]) -> str:
+        """Return who did not see what in time, and whether a sync from the start shows it."""
+        missed = [] if said else ["not all of it was answered"]
+        for follower in self.followers:
+            anew = await follower.client.sync()
+            for sent in said:
+                if sent.event_id not in ids(follower.rooms.get(sent.room_id, [])):
+                    events = anew["rooms"]["join"][sent.room_id]["timeline"]["events"]
+                    shown = "shown" if sent.event_id in ids(events) else "not shown"
+                    missed.append(f"{follower.client.user_id} in {sent.room_id}: {shown} anew")
+        return "; ".join(missed)
 
     async def _say(self, room_id: str) -> Sent:
         text = f"Has everybody heard this? {next(self._numbers)}"
