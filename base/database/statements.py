@@ -16,7 +16,7 @@ from base.database import together
 Insert = sqlite.Insert | postgresql.Insert
 Values = Mapping[str, Any]
 
-_KEYS_AT_ONCE: Final = (1, 8, 64, 500)
+_KEYS_AT_ONCE: Final = (1, 8, 32, 128, 500)
 """How many keys one SELECT takes: few sizes, so that each text is compiled once."""
 
 
