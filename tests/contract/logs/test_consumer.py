@@ -258,13 +258,14 @@ async def test_rows_of_the_instance_that_took_over_make_no_record_of_a_zombie_po
     # The zombie reads on; what it would enter, the owner has entered before.
     await log.append("Numbers", numbered(1, 2, 3))
     behaviour = Behaviour()
-    gate = asyncio.Event()
+    asleep, gate = asyncio.Event(), asyncio.Event()
 
     class Zombie(Ledger):
         def process(
             self, connection: Connection, messages: Sequence[Message[Number]], outbox: Outbox
         ) -> None:
             if not gate.is_set():
+                asleep.set()
                 raise DatabaseOutage("It sleeps while the owner works.")
             super().process(connection, messages, outbox)
             if len(messages) > 0 and behaviour.poison:
@@ -279,6 +280,7 @@ async def test_rows_of_the_instance_that_took_over_make_no_record_of_a_zombie_po
     )
     owner = make_consumer(log, database)
     async with running(zombie):
+        await asleep.wait()
         async with running(owner):
             await catch_up(owner, log)
         behaviour.poison.add(1)
