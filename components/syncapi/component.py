@@ -26,6 +26,7 @@ from components.syncapi.projection.following import (
 from components.syncapi.projection.gate import Gate
 from components.syncapi.relation_queries import RelationQueries
 from components.syncapi.routes.discovery import DiscoveryRoutes
+from components.syncapi.routes.entering import Entrance
 from components.syncapi.routes.old_sync import OldSyncRoutes
 from components.syncapi.routes.queries import RequestReading
 from components.syncapi.routes.relations import RelationRoutes
@@ -247,6 +248,12 @@ def _router(serving: _Serving) -> Router:
             window=serving.settings.unread_window,
         ),
     )
+    entrance = Entrance(
+        rooms=serving.rooms,
+        tokens=serving.tokens,
+        now_ms=serving.clock.now_ms,
+        partition_of=room_partition,
+    )
     router = Router()
     SyncRoutes(
         service=service,
@@ -261,11 +268,10 @@ def _router(serving: _Serving) -> Router:
         database=serving.database,
         projected=serving.projected,
         reading=serving.reading,
+        entrance=entrance,
         tokens=serving.tokens,
         rooms=serving.rooms,
         settings=serving.settings,
-        now_ms=serving.clock.now_ms,
-        partition_of=room_partition,
     ).add_to(router)
     OldSyncRoutes(
         database=serving.database,
@@ -279,21 +285,19 @@ def _router(serving: _Serving) -> Router:
             room_partition=room_partition,
         ),
         reading=serving.reading,
+        entrance=entrance,
         tokens=serving.tokens,
         rooms=serving.rooms,
         client_data=serving.client_data,
         settings=serving.settings,
-        now_ms=serving.clock.now_ms,
         partition_of=room_partition,
     ).add_to(router)
     RelationRoutes(
         database=serving.database,
         reading=serving.reading,
+        entrance=entrance,
         tokens=serving.tokens,
-        rooms=serving.rooms,
         settings=serving.settings,
-        now_ms=serving.clock.now_ms,
-        partition_of=room_partition,
     ).add_to(router)
     ReportRoutes(
         database=serving.database,

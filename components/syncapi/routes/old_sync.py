@@ -10,8 +10,8 @@ from components.syncapi.memory.freshness import Freshness
 from components.syncapi.memory.projected import Projected
 from components.syncapi.rooms.overview import OverviewQuery, read_overview
 from components.syncapi.rooms.reading import read_event_by_id
-from components.syncapi.rooms.rendering import Reader
 from components.syncapi.rooms.snapshot import SnapshotQuery, read_snapshot
+from components.syncapi.routes.entering import Entrance
 from components.syncapi.routes.queries import RequestReading
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.sync.streaming import EventStreams, StreamQuery
@@ -33,22 +33,22 @@ class OldSyncRoutes:
         projected: Projected,
         streams: EventStreams,
         reading: RequestReading,
+        entrance: Entrance,
         tokens: Tokens,
         rooms: Freshness,
         client_data: Freshness,
         settings: SyncApiSettings,
-        now_ms: Callable[[], int],
         partition_of: Callable[[str], int],
     ) -> None:
         self._database: Final = database
         self._projected: Final = projected
         self._streams: Final = streams
         self._reading: Final = reading
+        self._entrance: Final = entrance
         self._tokens: Final = tokens
         self._rooms: Final = rooms
         self._client_data: Final = client_data
         self._settings: Final = settings
-        self._now_ms: Final = now_ms
         self._partition_of: Final = partition_of
 
     def add_to(self, router: Router) -> None:
@@ -79,7 +79,7 @@ class OldSyncRoutes:
     async def _event(self, request: Request) -> Response:
         requester = await self._reading.member(request)
         await self._rooms.reach_all()
-        reader = Reader(requester.user_id, requester.device_id, self._now_ms())
+        reader = self._entrance.reader(requester)
         event_id = request.path["event_id"]
         read = partial(read_event_by_id, event_id=event_id, reader=reader)
         return json_response(await self._database.read(read))
@@ -94,20 +94,19 @@ class OldSyncRoutes:
             request.query_bool("archived"),
             self._partition_of,
         )
-        reader = Reader(requester.user_id, requester.device_id, self._now_ms())
+        reader = self._entrance.reader(requester)
         read = partial(read_overview, query=query, reader=reader, tokens=self._tokens)
         return json_response(await self._database.read(read, heavy=True))
 
     async def _room_initial_sync(self, request: Request) -> Response:
         requester = await self._reading.requester(request)
-        room_id = parse_room_id(request.path["room_id"])
-        await self._rooms.reach(room_id)
+        reader, room_id = await self._entrance.enter(request, requester)
         position = self._projected.position
         read = partial(
             read_snapshot,
             room_id=room_id,
             upto=position.rooms[self._partition_of(room_id)],
-            reader=Reader(requester.user_id, requester.device_id, self._now_ms()),
+            reader=reader,
             query=self._snapshot_query(request),
             tokens=self._tokens,
         )

@@ -1,20 +1,16 @@
 """The endpoints that read relations between events: children of an event, threads of a room."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Final
 
 from base.database import Database
 from base.http import Request, Response, Router, json_response
-from components.syncapi.memory.freshness import Freshness
 from components.syncapi.rooms.relating import RelationsQuery, read_relations
-from components.syncapi.rooms.rendering import Reader
 from components.syncapi.rooms.threads import ThreadsQuery, read_threads
+from components.syncapi.routes.entering import Entrance
 from components.syncapi.routes.queries import RequestReading
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.tokens import Tokens
-from internalapi.userapi import Requester
-from matrix.identifiers import parse_room_id
 
 _ROOM: Final = "/_matrix/client/v1/rooms/{room_id}"
 _DEFAULT_LIMIT: Final = 20
@@ -28,19 +24,15 @@ class RelationRoutes:
         *,
         database: Database,
         reading: RequestReading,
+        entrance: Entrance,
         tokens: Tokens,
-        rooms: Freshness,
         settings: SyncApiSettings,
-        now_ms: Callable[[], int],
-        partition_of: Callable[[str], int],
     ) -> None:
         self._database = database
         self._reading = reading
+        self._entrance = entrance
         self._tokens = tokens
-        self._rooms = rooms
         self._settings = settings
-        self._now_ms = now_ms
-        self._partition_of = partition_of
 
     def add_to(self, router: Router) -> None:
         """Add the routes."""
@@ -49,28 +41,16 @@ class RelationRoutes:
             router.get(path, self._relations)
         router.get(f"{_ROOM}/threads", self._threads)
 
-    async def _enter(self, request: Request, requester: Requester) -> tuple[Reader, str]:
-        """Return who reads which room, once what was written to it so far can be read."""
-        room_id = parse_room_id(request.path["room_id"])
-        await self._rooms.reach(room_id)
-        return Reader(requester.user_id, requester.device_id, self._now_ms()), room_id
-
-    def _place(self, request: Request, name: str, room_id: str) -> int | None:
-        token = request.query_str(name)
-        if not token:
-            return None
-        return self._tokens.decode_place(token, self._partition_of(room_id))
-
     async def _relations(self, request: Request) -> Response:
-        reader, room_id = await self._enter(request, await self._reading.member(request))
+        reader, room_id = await self._entrance.enter(request, await self._reading.member(request))
         query = RelationsQuery(
             room_id,
             request.path["event_id"],
             request.path.get("rel_type"),
             request.path.get("type"),
             request.query_str("from"),
-            self._place(request, "from", room_id),
-            self._place(request, "to", room_id),
+            self._entrance.place(request, "from", room_id),
+            self._entrance.place(request, "to", room_id),
             request.query_choice("dir", ("b", "f"), "b") == "b",
             self._limit(request),
             request.query_bool("recurse") if request.query_str("recurse") else None,
@@ -80,10 +60,12 @@ class RelationRoutes:
         return json_response(await self._database.read(read))
 
     async def _threads(self, request: Request) -> Response:
-        reader, room_id = await self._enter(request, await self._reading.limited_member(request))
+        reader, room_id = await self._entrance.enter(
+            request, await self._reading.limited_member(request)
+        )
         query = ThreadsQuery(
             room_id,
-            self._place(request, "from", room_id),
+            self._entrance.place(request, "from", room_id),
             self._limit(request),
             request.query_choice("include", ("all", "participated"), "all") == "participated",
             self._settings.max_scanned_events,

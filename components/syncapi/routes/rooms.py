@@ -1,6 +1,6 @@
 """The endpoints that read one room: messages, context, events, state, members; and one's rooms."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from functools import partial
 from typing import Final
 
@@ -21,12 +21,12 @@ from components.syncapi.rooms.reading import (
     read_state_entry,
 )
 from components.syncapi.rooms.rendering import Reader
+from components.syncapi.routes.entering import Entrance
 from components.syncapi.routes.queries import RequestReading
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.tokens import Tokens
-from internalapi.userapi import Requester
 from matrix.errors import MissingParam
-from matrix.identifiers import parse_room_id
+from matrix.identifiers import RoomID
 
 _ROOM: Final = "/_matrix/client/v3/rooms/{room_id}"
 _VERSIONS: Final = ("r0",)
@@ -42,20 +42,18 @@ class RoomRoutes:
         database: Database,
         projected: Projected,
         reading: RequestReading,
+        entrance: Entrance,
         tokens: Tokens,
         rooms: Freshness,
         settings: SyncApiSettings,
-        now_ms: Callable[[], int],
-        partition_of: Callable[[str], int],
     ) -> None:
         self._database = database
         self._projected = projected
         self._reading = reading
+        self._entrance = entrance
         self._tokens = tokens
         self._rooms = rooms
         self._settings = settings
-        self._now_ms = now_ms
-        self._partition_of = partition_of
 
     def add_to(self, router: Router) -> None:
         """Add the routes."""
@@ -71,21 +69,8 @@ class RoomRoutes:
         ):
             router.get(path, handler, versions=_VERSIONS)
 
-    async def _enter(self, request: Request) -> tuple[Reader, str]:
-        """Return who reads which room, once what was written to it so far can be read."""
-        requester = await self._reading.requester(request)
-        room_id = parse_room_id(request.path["room_id"])
-        await self._rooms.reach(room_id)
-        return self._reader(requester), room_id
-
-    def _reader(self, requester: Requester) -> Reader:
-        return Reader(requester.user_id, requester.device_id, self._now_ms())
-
-    def _place(self, request: Request, name: str, room_id: str) -> int | None:
-        token = request.query_str(name)
-        if not token:
-            return None
-        return self._tokens.decode_place(token, self._partition_of(room_id))
+    async def _enter(self, request: Request) -> tuple[Reader, RoomID]:
+        return await self._entrance.enter(request, await self._reading.requester(request))
 
     async def _messages(self, request: Request) -> Response:
         reader, room_id = await self._enter(request)
@@ -96,8 +81,8 @@ class RoomRoutes:
         query = PageQuery(
             room_id,
             request.query_str("from"),
-            self._place(request, "from", room_id),
-            self._place(request, "to", room_id),
+            self._entrance.place(request, "from", room_id),
+            self._entrance.place(request, "to", room_id),
             direction == "b",
             self._reading.limit(request, event_filter),
             event_filter,
@@ -146,7 +131,7 @@ class RoomRoutes:
         reader, room_id = await self._enter(request)
         query = MembersQuery(
             room_id,
-            self._place(request, "at", room_id),
+            self._entrance.place(request, "at", room_id),
             request.query_choice("membership", _MEMBERSHIPS),
             request.query_choice("not_membership", _MEMBERSHIPS),
         )
