@@ -13,7 +13,7 @@ from matrix.redaction import redact_content
 
 def client_event(event: Event, *, with_room_id: bool = True) -> dict[str, Any]:
     """Return the client form of an event, without `unsigned`."""
-    return _client_form(event, event.content, _target(event), with_room_id=with_room_id)
+    return _client_form(event, event.content, redacts_of(event), with_room_id=with_room_id)
 
 
 def client_event_json(event: Event) -> bytes:
@@ -22,14 +22,14 @@ def client_event_json(event: Event) -> bytes:
     It is an object that is never empty and ends in `}`: who knows the rest puts
     `,"room_id":…,"unsigned":{…}` before that brace.
     """
-    return _encode(_client_form(event, event.content, _target(event), with_room_id=False))
+    return _encode(_client_form(event, event.content, redacts_of(event), with_room_id=False))
 
 
 def redacted_client_event(event: Event, *, with_room_id: bool = True) -> dict[str, Any]:
     """Return the client form of what a redaction leaves of the event."""
     content = redact_content(event.type, event.content, event.room_version)
     # Before room version 11 `redacts` stands at the top level, and does not survive there.
-    target = _target(event) if event.room_version.redacts_in_content else None
+    target = redacts_of(event) if event.room_version.redacts_in_content else None
     return _client_form(event, content, target, with_room_id=with_room_id)
 
 
@@ -46,10 +46,6 @@ def stripped_state(event: Event) -> dict[str, Any]:
         "state_key": event.state_key,
         "type": event.type,
     }
-
-
-def _target(event: Event) -> EventID | None:
-    return redacts_of(event) if event.type == "m.room.redaction" else None
 
 
 def _client_form(

@@ -134,12 +134,21 @@ def load_event(raw: bytes, version: RoomVersion, event_id: EventID) -> Event:
     return Event(pdu, version, event_id, raw)
 
 
+def is_redaction(event: Event) -> bool:
+    """Whether the event is an `m.room.redaction`; state of that type redacts nothing.
+
+    Who may redact what is checked where redactions are sent. State of the type is sent by the
+    level for state alone, which says nothing about redacting.
+    """
+    return event.type == "m.room.redaction" and not event.is_state
+
+
 def redacts_of(event: Event) -> EventID | None:
     """Return the event which an `m.room.redaction` redacts, if it names one properly.
 
     It stands in `content` from room version 11 on, before that at the top level.
     """
-    if event.type != "m.room.redaction":
+    if not is_redaction(event):
         return None
     holder = event.content if event.room_version.redacts_in_content else event.pdu
     target = holder.get("redacts")

@@ -19,6 +19,7 @@ _PRESETS: Final[Mapping[str, Preset]] = {
     "public_chat": "public_chat",
 }
 _VISIBILITIES: Final = ("public", "private")
+_NEVER_INITIAL: Final = frozenset({"m.room.create", "m.room.member", "m.room.redaction"})
 
 
 class ThirdPartyInviteDenied(Forbidden):
@@ -116,7 +117,7 @@ class CreationParser:
                 f"initial_state has at most {self._settings.max_initial_state_events} events."
             )
         for one in wanted:
-            if one.type in ("m.room.create", "m.room.member"):
+            if one.type in _NEVER_INITIAL:
                 raise InvalidRoomState(f"initial_state cannot hold {one.type}.")
             if one.type == "m.room.canonical_alias" and set(named_aliases(one.content)) - {alias}:
                 raise InvalidRoomState("Only the new room's own alias points to it.")

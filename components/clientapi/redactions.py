@@ -1,7 +1,7 @@
 """Redactions that clients ask for: who may redact what."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from components.clientapi.current_state import GUEST_ACCESS, levels_of, membership_of
 from components.clientapi.guests import GuestRemoval
@@ -14,6 +14,9 @@ from matrix.errors import Forbidden, InvalidParam, NotFound
 from matrix.events import Event
 from matrix.identifiers import EventID, RoomID, ServerName, server_of
 from matrix.state_keys import CREATE, POWER_LEVELS, member_key
+
+# Without its content, a list of servers lets no server in.
+_NEVER_REDACTED: Final = frozenset({"m.room.create", "m.room.server_acl"})
 
 
 class RedactionService:
@@ -80,8 +83,8 @@ class RedactionService:
         if not stored or stored[0].event.room_id != room_id:
             raise NotFound("There is no such event in this room.")
         target = stored[0].event
-        if target.type == "m.room.create":
-            raise Forbidden("The create event of a room cannot be redacted.")
+        if target.type in _NEVER_REDACTED:
+            raise Forbidden(f"{target.type} cannot be redacted.")
         if target.sender == user_id:
             return target
         require_active(requester)

@@ -48,6 +48,8 @@ class StateChanges:
         """
         if event_type == "m.room.create":
             raise Forbidden("A room is created once.")
+        if event_type == "m.room.redaction":
+            raise Forbidden("A redaction is not state.")
         if event_type == "m.room.member":
             target = parse_user_id(state_key)
             return await self._memberships.set_membership(requester, room_id, target, content)

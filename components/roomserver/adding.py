@@ -17,7 +17,7 @@ from components.roomserver.stored import Flags, KnownEvent, Room
 from components.roomserver.writing import Writer
 from logs.consumer import Outbox
 from logs.records.room_input import AddState, ForgetRoom
-from matrix.events import Event, redacts_of
+from matrix.events import Event, is_redaction, redacts_of
 from matrix.identifiers import EventID, RoomID, UserID
 
 _FORGETTABLE: Final = frozenset({"leave", "ban"})
@@ -140,7 +140,7 @@ class Adder:
             writer.add_transaction(given.transaction, known.event.event_id)
         after = graph.with_event(writer, room, known)
         changed = graph.changes(writer, room.state, after.state)
-        if known.event.type != "m.room.redaction":
+        if not is_redaction(known.event):
             placed = self._place(after, known, changed)
             self._announcer.added(placed, after, changed, given.sent_as)
             return placed

@@ -220,6 +220,10 @@ async def test_member_events_tell_display_name_and_avatar(
         ({"initial_state": [{"content": {}}]}, "M_MISSING_PARAM"),
         ({"initial_state": [{"type": "m.room.create", "content": {}}]}, "M_INVALID_ROOM_STATE"),
         ({"initial_state": [{"type": "m.room.member", "content": {}}]}, "M_INVALID_ROOM_STATE"),
+        (
+            {"initial_state": [{"type": "m.room.redaction", "content": {"redacts": "$a"}}]},
+            "M_INVALID_ROOM_STATE",
+        ),
         ({"creation_content": {"additional_creators": "bob"}}, "M_BAD_JSON"),
         ({"creation_content": {"additional_creators": ["bob"]}}, "M_INVALID_PARAM"),
         ({"creation_content": {"float": 1.5}}, "M_BAD_JSON"),

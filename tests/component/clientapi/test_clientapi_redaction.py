@@ -81,6 +81,27 @@ async def test_an_administrator_redacts_what_local_users_sent(
     assert (await house.event(sent)).content == {}
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_redaction_is_not_set_as_state(
+    house: House, alice: User, bob: User, version: str
+) -> None:
+    levels = {"redact": 100, "state_default": 0}
+    room_id = await alice.create_room(
+        preset="public_chat", room_version=version, power_level_content_override=levels
+    )
+    await bob.join(room_id)
+    sent = (await alice.send(room_id)).json["event_id"]
+
+    answers = [
+        await one.set_state(room_id, "m.room.redaction", {"redacts": sent}, state_key)
+        for one in (alice, bob)
+        for state_key in ("", "key")
+    ]
+
+    assert [(one.status, one.errcode) for one in answers] == [(403, "M_FORBIDDEN")] * 4
+    assert (await house.event(sent)).content != {}
+
+
 async def test_a_redaction_is_repeated_without_a_second_event(alice: User, room_id: str) -> None:
     sent = (await alice.send(room_id)).json["event_id"]
     path = f"/rooms/{quote(room_id)}/redact/{quote(sent)}/same"
@@ -122,11 +143,13 @@ async def test_what_is_not_in_the_room_cannot_be_redacted(
     elsewhere = (await alice.send(other_room)).json["event_id"]
     here = (await alice.send(room_id)).json["event_id"]
     create = (await house.state(room_id))["m.room.create", ""].event_id
+    servers = (await alice.set_state(room_id, "m.room.server_acl", {"allow": ["*"]})).json
 
     unknown = await alice.redact(room_id, "$nothing")
     of_other_room = await alice.redact(room_id, elsewhere)
     outside = await charlie.redact(room_id, here)
     beginning = await alice.redact(room_id, create)
+    server_list = await alice.redact(room_id, servers["event_id"])
     malformed = await alice.redact(room_id, "nothing")
     nameless = await alice.send(room_id, {}, kind="m.room.redaction")
     number = await alice.send(room_id, {"redacts": 5}, kind="m.room.redaction")
@@ -136,6 +159,7 @@ async def test_what_is_not_in_the_room_cannot_be_redacted(
     assert (of_other_room.status, of_other_room.errcode) == (404, "M_NOT_FOUND")
     assert (outside.status, outside.errcode) == (403, "M_FORBIDDEN")
     assert (beginning.status, beginning.errcode) == (403, "M_FORBIDDEN")
+    assert (server_list.status, server_list.errcode) == (403, "M_FORBIDDEN")
     assert (malformed.status, malformed.errcode) == (400, "M_INVALID_PARAM")
     assert (nameless.status, nameless.errcode) == (400, "M_INVALID_PARAM")
     assert (number.status, number.errcode) == (400, "M_INVALID_PARAM")

@@ -216,6 +216,22 @@ async def test_a_redaction_by_a_stranger_without_the_level_has_no_effect(house: 
     assert stored.redacted_because is None
 
 
+@pytest.mark.parametrize("version", ["1", "3", "11", "12"])
+async def test_state_of_the_type_of_redactions_redacts_nothing(house: House, version: str) -> None:
+    room = Room(version)
+    await begun(house, room)
+    message = room.message("stays")
+    content = {"redacts": message.event_id}
+    state = room.next(
+        "m.room.redaction", content, sender=ALICE, state_key="", redacts=message.event_id
+    )
+    _, output = await house.add(message, state)
+    assert isinstance(output, EventAdded)
+    assert output.event_id == state.event_id
+    [stored] = await house.server.queries.query_events(event_ids=[message.event_id])
+    assert stored.redacted_because is None
+
+
 async def test_a_redaction_before_its_target_takes_effect_when_that_arrives(house: House) -> None:
     room = Room()
     await begun(house, room)
