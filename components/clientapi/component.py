@@ -34,6 +34,7 @@ from components.clientapi.sending import EventSender
 from components.clientapi.settings import ClientApiSettings
 from components.clientapi.state_changes import StateChanges
 from components.clientapi.transactions import Transactions
+from components.clientapi.typing_writer import TypingWriter
 from components.clientapi.upgrades import RoomUpgrades
 from internalapi.clientapi import Departures
 from internalapi.roomserver import RoomDirectory, RoomQueries
@@ -94,6 +95,7 @@ def build(
         max_delay_s=settings.max_outcome_delay_s,
         clock=clock,
     )
+    typing = TypingWriter(log)
     sender = EventSender(
         rooms=rooms,
         log=log,
@@ -102,6 +104,7 @@ def build(
         key=key,
         clock=clock,
         settings=settings,
+        typing=typing,
     )
     rates = Rates(settings, clock)
     parts = _Parts(
@@ -115,7 +118,6 @@ def build(
         server_name=server_name,
         settings=settings,
         transactions=Transactions(settings.remembered_transactions),
-        markers=MarkerWriter(rooms=rooms, log=log, clock=clock),
         relations=RelationChecks(rooms, relations),
         replaced_rooms=replaced_rooms,
         forgetting=RoomForgetting(log, outcomes, settings),
@@ -132,7 +134,12 @@ def build(
         rooms_at_once=settings.rooms_updated_at_once,
     )
     ProfileRoutes(requesters=parts.requesters, changes=changes).add_to(router)
-    MarkerRoutes(requesters=parts.requesters, sender=sender, writer=parts.markers).add_to(router)
+    MarkerRoutes(
+        requesters=parts.requesters,
+        sender=sender,
+        writer=MarkerWriter(rooms=rooms, log=log, clock=clock),
+        typing=typing,
+    ).add_to(router)
     caches = sizes_of("clientapi", {"transactions": parts.transactions})
     departures = DepartureService(sender, rooms, server_name)
     return ClientApi(router, outcomes, sender, departures, (outcomes.readings, caches))
@@ -151,7 +158,6 @@ class _Parts(NamedTuple):
     server_name: ServerName
     settings: ClientApiSettings
     transactions: Transactions
-    markers: MarkerWriter
     relations: RelationChecks
     replaced_rooms: ReplacedRooms
     forgetting: RoomForgetting
@@ -183,7 +189,6 @@ def _add_events_and_memberships(parts: _Parts, router: Router) -> None:
         state_changes=StateChanges(
             parts.sender, memberships, parts.aliases, parts.guests, parts.relations
         ),
-        markers=parts.markers,
         rates=parts.rates,
     ).add_to(router)
 

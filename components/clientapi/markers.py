@@ -1,31 +1,25 @@
-"""Writes what users have read, and that they type, to the log.
+"""Writes what users have read to the log.
 
 Cost of a receipt: one append that shares its fsync with others, and for an event that nobody
 marked lately its share of one query of the room server.
 """
 
-import logging
 from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
 from base.clock import Clock
 from components.clientapi.readable_events import ReadableEvent, ReadableEvents
-from components.clientapi.typists import Typists
 from internalapi.roomserver import RoomQueries
-from logs.log import Log, LogOutage, Outgoing
+from logs.log import Log, Outgoing
 from logs.records.receipts import EventPlace, MarkRead
-from logs.records.typing import TypingRequested
-from logs.topics import INPUT_RECEIPT, INPUT_TYPING
+from logs.topics import INPUT_RECEIPT
 from matrix.errors import InvalidParam, NotFound
 from matrix.identifiers import EventID, RoomID, UserID
-
-_log: Final = logging.getLogger(__name__)
 
 ReceiptType = Literal["m.read", "m.read.private", "m.fully_read"]
 
 MAIN_THREAD: Final = "main"
 _HOPS: Final = 3
-_LONGEST_MS: Final = 3600 * 1000
 _MAX_DEPTH: Final = 2**63 - 1
 
 
@@ -38,13 +32,12 @@ class ReadMark(NamedTuple):
 
 
 class MarkerWriter:
-    """Writes to InputReceipt and InputTyping."""
+    """Writes to InputReceipt."""
 
     def __init__(self, *, rooms: RoomQueries, log: Log, clock: Clock) -> None:
         self._events = ReadableEvents(rooms)
         self._log = log
         self._clock = clock
-        self._typists = Typists(clock)
 
     async def mark_read(self, room_id: RoomID, user_id: UserID, marks: Sequence[ReadMark]) -> None:
         """Write receipts and fully-read markers; durable on return.
@@ -74,25 +67,6 @@ class MarkerWriter:
             )
             records.append(Outgoing(room_id, INPUT_RECEIPT.encode(record)))
         await self._log.append(INPUT_RECEIPT.name, records)
-
-    async def set_typing(self, room_id: RoomID, user_id: UserID, timeout_ms: int) -> None:
-        """Write that a user types for so long, or with 0 no longer; durable on return."""
-        timeout_ms = min(timeout_ms, _LONGEST_MS)
-        self._typists.note(room_id, user_id, timeout_ms)
-        record = TypingRequested(room_id, user_id, timeout_ms)
-        await self._log.append(INPUT_TYPING.name, [Outgoing(room_id, INPUT_TYPING.encode(record))])
-
-    def types(self, room_id: RoomID, user_id: UserID) -> bool:
-        """Return whether this process was told that the user types in the room now."""
-        return self._typists.types(room_id, user_id)
-
-    async def end_typing(self, room_id: RoomID, user_id: UserID) -> None:
-        """Write that a user types no longer, if the log can be written."""
-        try:
-            await self.set_typing(room_id, user_id, 0)
-        except LogOutage as outage:
-            # Typing ends by itself when its time is over; what the user has sent stands.
-            _log.info("The end of typing is not written", extra={"reason": str(outage)})
 
     async def _require_thread(
         self, event_id: EventID, event: ReadableEvent, thread_id: str

@@ -16,6 +16,7 @@ from base.tracing import current_request_id
 from components.clientapi.chains import Chain, Chains
 from components.clientapi.outcomes import Outcome, Outcomes
 from components.clientapi.settings import ClientApiSettings
+from components.clientapi.typing_writer import TypingWriter
 from internalapi.roomserver import InputPosition, RoomQueries
 from logs.log import Log, Outgoing
 from logs.records.room_input import AddEvent, Transaction
@@ -75,6 +76,7 @@ class EventSender:
         key: SigningKey,
         clock: Clock,
         settings: ClientApiSettings,
+        typing: TypingWriter,
     ) -> None:
         self._rooms = rooms
         self._log = log
@@ -83,6 +85,7 @@ class EventSender:
         self._key = key
         self._clock = clock
         self._settings = settings
+        self._typing = typing
         self._last_creation_ms = 0
         self._chains = Chains(settings.max_chained_events, settings.remembered_state_events)
         outcomes.tell(self._chains)
@@ -105,7 +108,7 @@ class EventSender:
             speculative = chain.in_flight > 0
             is_fresh = not speculative and not self._chains.is_resting(chain)
             try:
-                return await self._write(chain, drafts)
+                event_ids = await self._write(chain, drafts)
             except AuthRejected:
                 # What is known here may lag behind what the sender was told by another process.
                 if is_fresh or attempt > 0:
@@ -117,6 +120,9 @@ class EventSender:
                 # recognised by their transaction.
                 if len(drafts) > 1 or (attempt > 0 and not speculative):
                     raise Forbidden(refused.outcome.refusal or "") from refused
+            else:
+                await self._end_typing(room_id, drafts)
+                return event_ids
         raise Forbidden("The room changes too fast: try again.")
 
     def new_room(self, version: RoomVersion, create: Draft) -> "NewRoom":
@@ -156,6 +162,18 @@ class EventSender:
     async def version(self, room_id: RoomID) -> RoomVersion:
         """Return the version of a room. Raises `RoomUnknown`."""
         return (await self._chain_with(room_id, [CREATE])).version
+
+    async def _end_typing(self, room_id: RoomID, drafts: Sequence[Draft]) -> None:
+        """Let those who are not in the room after these events be shown as typing no longer."""
+        gone = [
+            draft.state_key
+            for draft in drafts
+            if draft.type == "m.room.member"
+            and draft.state_key is not None
+            and draft.content.get("membership") in ("leave", "ban")
+        ]
+        if gone:
+            await self._typing.end_typing(room_id, gone)
 
     def _new_room_id(self) -> RoomID:
         return RoomID(f"!{secrets.token_urlsafe(13)}:{self._server_name}")

@@ -3,7 +3,6 @@
 from typing import Any, Final
 
 from base.http import Request, Response, Router
-from components.clientapi.markers import MarkerWriter
 from components.clientapi.rates import Rates
 from components.clientapi.redactions import RedactionService, split_redacts
 from components.clientapi.relations import RelationChecks
@@ -19,8 +18,6 @@ from matrix.errors import BadJson, InvalidParam
 from matrix.identifiers import EventID, RoomID, parse_event_id, parse_room_id
 
 _TRANSACTION_ID_CHARACTERS_MAX: Final = 255
-_TYPED: Final = frozenset({"m.room.message", "m.room.encrypted"})
-"""What a user may have typed; reactions and the like do not end typing."""
 
 
 class EventRoutes:
@@ -35,7 +32,6 @@ class EventRoutes:
         redactions: RedactionService,
         relations: RelationChecks,
         state_changes: StateChanges,
-        markers: MarkerWriter,
         rates: Rates,
     ) -> None:
         self._requesters = requesters
@@ -44,7 +40,6 @@ class EventRoutes:
         self._redactions = redactions
         self._relations = relations
         self._state_changes = state_changes
-        self._markers = markers
         self._rates = rates
 
     def add_to(self, router: Router) -> None:
@@ -75,15 +70,10 @@ class EventRoutes:
         )
 
     async def _send_draft(self, room_id: RoomID, draft: Draft) -> EventID:
-        """Send, and end the sender's typing, once only: repeats do not come here."""
-        if "m.relates_to" in draft.content:
-            async with self._relations.checked(room_id, draft):
-                event_id = await self._sender.send(room_id, draft)
-        else:
-            event_id = await self._sender.send(room_id, draft)
-        if draft.type in _TYPED and self._markers.types(room_id, draft.sender):
-            await self._markers.end_typing(room_id, draft.sender)
-        return event_id
+        if "m.relates_to" not in draft.content:
+            return await self._sender.send(room_id, draft)
+        async with self._relations.checked(room_id, draft):
+            return await self._sender.send(room_id, draft)
 
     async def _redact(self, request: Request) -> Response:
         requester = await self._requesters.member(request)

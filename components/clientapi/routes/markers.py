@@ -8,6 +8,8 @@ from components.clientapi.markers import MAIN_THREAD, MarkerWriter, ReadMark, Re
 from components.clientapi.requesters import Requesters
 from components.clientapi.routes.answers import R0, V3
 from components.clientapi.sending import EventSender
+from components.clientapi.suspension import require_active
+from components.clientapi.typing_writer import TypingWriter
 from matrix.errors import Forbidden, InvalidParam
 from matrix.identifiers import parse_event_id, parse_room_id
 
@@ -20,11 +22,17 @@ class MarkerRoutes:
     """The endpoints for what a user is doing and has read."""
 
     def __init__(
-        self, *, requesters: Requesters, sender: EventSender, writer: MarkerWriter
+        self,
+        *,
+        requesters: Requesters,
+        sender: EventSender,
+        writer: MarkerWriter,
+        typing: TypingWriter,
     ) -> None:
         self._requesters = requesters
         self._sender = sender
         self._writer = writer
+        self._typing_writer = typing
 
     def add_to(self, router: Router) -> None:
         """Add the routes."""
@@ -41,11 +49,12 @@ class MarkerRoutes:
         body = await request.fields()
         timeout_ms = 0
         if body.boolean("typing"):
+            require_active(requester)
             timeout_ms = body.optional_integer("timeout", _TYPING_MS)
         if timeout_ms < 0:
             raise InvalidParam("timeout is negative.")
         await require_joined(self._sender, room_id, requester.user_id)
-        await self._writer.set_typing(room_id, requester.user_id, timeout_ms)
+        await self._typing_writer.set_typing(room_id, requester.user_id, timeout_ms)
         return empty_response()
 
     async def _receipt(self, request: Request) -> Response:

@@ -294,11 +294,13 @@ class Projected:
     def learn_typing(self, partition: int, lists: Sequence[TypingList], next_offset: int) -> None:
         """Take in who types; lists that memory knows are passed over."""
         known = self.typing.at(partition)
-        fresh = [one for one in lists if one.stream_order >= known]
-        for one in fresh:
-            self.typing_rooms.put(partition, one)
+        changed = {
+            one.room_id
+            for one in lists
+            if one.stream_order >= known and self.typing_rooms.put(partition, one)
+        }
         self.typing.advance(partition, next_offset)
-        self._wake({one.room_id for one in fresh}, ())
+        self._wake(changed, ())
 
 
 def _offsets(

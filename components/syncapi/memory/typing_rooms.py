@@ -45,13 +45,20 @@ class TypingRooms:
                     break
                 yield one
 
-    def put(self, partition: int, one: TypingList) -> None:
-        """Replace a room's list."""
+    def put(self, partition: int, one: TypingList) -> bool:
+        """Replace a room's list; false for one that says the same, which changes nothing.
+
+        After a crash the EDU server may announce the same list once more.
+        """
         rooms = self._rooms[partition]
+        known = rooms.get(one.room_id)
+        if known is not None and known.user_ids == one.user_ids:
+            return False
         rooms[one.room_id] = one
         rooms.move_to_end(one.room_id)
         while len(rooms) > self._most:
             rooms.popitem(last=False)
+        return True
 
 
 class TypingReader:

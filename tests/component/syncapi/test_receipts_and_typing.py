@@ -194,6 +194,20 @@ async def test_typing_is_shown_when_it_begins_and_when_it_ends(house: House) -> 
     assert (await house.sync(BOB, answer["next_batch"]))["rooms"] == {}
 
 
+async def test_a_list_that_is_announced_again_is_told_once(house: House) -> None:
+    room, other = Room(), Room("!other:xylem.test")
+    await house.put(*room.created(BOB), *other.created(BOB))
+    await house.let_type(room.room_id, ALICE)
+    await house.let_type(room.room_id)
+    since = await until_typing(house, BOB, room)
+
+    await house.let_type(room.room_id)
+    await house.let_type(other.room_id, ALICE)
+    answer = await house.sync(BOB, since, timeout=_LONG_MS)
+
+    assert list(answer["rooms"]["join"]) == [other.room_id]
+
+
 async def test_a_long_poll_is_woken_by_receipts_and_typing(house: House) -> None:
     room = Room()
     await house.put(*room.created(BOB))
