@@ -5,7 +5,7 @@ class StartRefused(Exception):
     """The command cannot run as things are; whoever started it can change that."""
 
     def __init__(self, message: str, advice: str = "") -> None:
-        super().__init__(message)
+        super().__init__(f"{message} ({advice})" if advice else message)
         self.message = message
         self.advice = advice
 

@@ -2,8 +2,10 @@
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.fixtures import steady_reports
 from tests.fixtures.kafka_broker import kafka_broker, kafka_process
 from tests.fixtures.no_skips_on_ci import pytest_make_collect_report, pytest_runtest_makereport
 from tests.fixtures.postgres import postgres_module_url, postgres_server, postgres_url
@@ -24,3 +26,8 @@ settings.register_profile("dev", deadline=None, suppress_health_check=[HealthChe
 settings.register_profile("ci", settings.get_profile("dev"), max_examples=100)
 settings.register_profile("dev", settings.get_profile("dev"), max_examples=40)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Add what holds for the reports of all tests."""
+    config.pluginmanager.register(steady_reports)

@@ -62,7 +62,7 @@ class KafkaBroker:
         here and may contain {port}, {controller} and {folder}; `format_options` are for Kafka's
         tool that makes its data folder.
         """
-        java = find_program("java", "Debian, Ubuntu: apt install default-jre-headless")
+        java = find_program("java")
         self._folder = folder
         self._properties = folder / "server.properties"
         self._more_properties = more_properties
@@ -120,7 +120,7 @@ def _libraries() -> Path:
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "complete").exists():
-            maven = find_program("mvn", "Debian, Ubuntu: apt install maven")
+            maven = find_program("mvn")
             (folder / "pom.xml").write_text(_POM)
             goal = ["dependency:copy-dependencies", "-DincludeScope=runtime"]
             fetched = subprocess.run(

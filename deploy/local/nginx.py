@@ -1,12 +1,10 @@
 """nginx as the proxy of a cluster on one machine."""
 
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from deploy.local.programs import Program, find_program
+from deploy.local.programs import Program, ProgramMissing, find_program
 from deploy.proxy_files import FOLDER, nginx_map
 
 _CONFIG: Final = """\
@@ -34,18 +32,21 @@ http {{
     }}
 }}
 """
-_FOLDERS: Final = ("/usr/sbin", "/usr/local/sbin", "/usr/bin", "/usr/local/bin")
 _UPSTREAM: Final = "    upstream {name} {{ {servers} keepalive 64; }}\n"
 
 
 def has_nginx() -> bool:
     """Tell whether nginx is installed."""
-    return shutil.which("nginx", path=os.pathsep.join(_FOLDERS)) is not None
+    try:
+        find_program("nginx")
+    except ProgramMissing:
+        return False
+    return True
 
 
 def nginx_program(folder: Path, port: int, ports: Mapping[str, Sequence[int]]) -> Program:
     """Return nginx, ready to start; raises `ProgramMissing`."""
-    nginx = find_program("nginx", "Debian, Ubuntu: apt install nginx-light", *_FOLDERS)
+    nginx = find_program("nginx")
     upstreams = "".join(
         _UPSTREAM.format(
             name=name,

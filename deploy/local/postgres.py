@@ -8,8 +8,6 @@ from typing import Final
 
 from deploy.local.programs import Program, find_program, free_port, is_listening
 
-_ADVICE: Final = "Debian, Ubuntu: apt install postgresql"
-
 
 class PostgresServer:
     """A server whose data are in a folder, and are gone when the machine loses power."""
@@ -22,8 +20,8 @@ class PostgresServer:
         """
         installed = [str(path) for path in Path("/usr/lib/postgresql").glob("*/bin")]
         folders = sorted(installed, reverse=True)
-        self._initdb = find_program("initdb", _ADVICE, *folders)
-        postgres = find_program("postgres", _ADVICE, *folders)
+        self._initdb = find_program("initdb", *folders)
+        postgres = find_program("postgres", *folders)
         self._folder = folder
         self._user = "postgres" if os.geteuid() == 0 else None
         self._port = free_port()

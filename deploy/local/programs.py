@@ -20,6 +20,28 @@ _SET_PARENT_DEATH_SIGNAL: Final = 1
 _PORTS: Final = (15_000, 32_768)
 _LOOK_AGAIN_S: Final = 0.05
 _SHOWN_CHARACTERS: Final = 4000
+_PACKAGES: Final = {
+    "caddy": "caddy",
+    "go": "golang-go",
+    "initdb": "postgresql",
+    "java": "default-jre-headless",
+    "mvn": "maven",
+    "nginx": "nginx-core",
+    "node": "nodejs",
+    "npm": "npm",
+    "openssl": "openssl",
+    "postgres": "postgresql",
+    "systemd-analyze": "systemd",
+}
+"""The package of Debian and Ubuntu that has a program."""
+_FOLDERS: Final = (
+    "/usr/local/sbin",
+    "/usr/local/bin",
+    "/usr/sbin",
+    "/usr/bin",
+    "/usr/local/go/bin",
+)
+"""Where programs are, also when a user's PATH does not say so."""
 
 
 class ProgramMissing(StartRefused):
@@ -30,10 +52,12 @@ class ProgramFailed(StartRefused):
     """A program did not start."""
 
 
-def find_program(name: str, advice: str, *folders: str) -> str:
-    """Return the program's path; raises `ProgramMissing` if there is none."""
-    found = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *folders]))
+def find_program(name: str, *folders: str) -> str:
+    """Return the path of a program, also in these folders; raises `ProgramMissing`."""
+    path = os.pathsep.join([os.environ.get("PATH", ""), *_FOLDERS, *folders])
+    found = shutil.which(name, path=path)
     if found is None:
+        advice = f"Debian, Ubuntu: apt install {_PACKAGES[name]}" if name in _PACKAGES else ""
         raise ProgramMissing(f"{name} is not installed.", advice)
     return found
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from tests.fixtures.servers import die_with_parent, find_program
+from tests.fixtures.servers import die_with_parent, find_program, last_line, missing
 
 SOURCES: Final = Path(__file__).parent / "js"
 _INSTALL_TIMEOUT_S: Final = 280
@@ -48,7 +48,7 @@ def _install(folder: Path) -> None:
         timeout=_INSTALL_TIMEOUT_S,
     )
     if done.returncode != 0:
-        pytest.fail(f"npm could not install the packages:\n{done.stderr[-3000:]}")
+        missing(f"npm could not install the packages: {last_line(done.stderr)}")
 
 
 def run_tests(file: str, folder: Path, packages: Path, environment: dict[str, str]) -> None:

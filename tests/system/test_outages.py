@@ -38,7 +38,7 @@ def broker(folder: Path) -> Iterator[KafkaBroker]:
     try:
         broker = KafkaBroker(folder / "kafka")
     except ProgramMissing as absent:
-        missing(absent.message)
+        missing(str(absent))
     broker.start()
     yield broker
     broker.program.kill()
@@ -50,7 +50,7 @@ def database(folder: Path) -> Iterator[PostgresServer]:
     try:
         database = PostgresServer(folder / "postgres")
     except ProgramMissing as absent:
-        missing(absent.message)
+        missing(str(absent))
     database.start()
     yield database
     database.program.kill()

@@ -12,7 +12,7 @@ import pytest
 
 from deploy.route_table import served_components
 from tests.contract.deploy_files.chart import EVERYTHING, LEAST, OWN_SECRET, Chart, render
-from tests.fixtures.servers import find_program
+from tests.fixtures.servers import find_program, last_line, missing
 
 HELM = ("helm.sh/helm/v3/cmd/helm", "v3.19.0")
 COMPOSE = ("github.com/compose-spec/compose-go/v2/cmd", "v2.10.2")
@@ -27,7 +27,7 @@ def _go_program(package: str, version: str, name: str) -> Path:
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not program.exists():
-            go = find_program("go", "/usr/local/go/bin")
+            go = find_program("go")
             built = subprocess.run(
                 [go, "install", f"{package}@{version}"],
                 cwd="/",
@@ -37,7 +37,7 @@ def _go_program(package: str, version: str, name: str) -> Path:
                 text=True,
             )
             if built.returncode != 0:
-                pytest.fail(f"{name} could not be built:\n{built.stderr[-3000:]}")
+                missing(f"{name} could not be built: {last_line(built.stderr)}")
     return program
 
 

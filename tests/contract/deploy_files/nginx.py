@@ -8,7 +8,7 @@ from tests.fixtures.servers import find_program
 
 def nginx_program() -> str:
     """Return the path of nginx; skips the test if there is none."""
-    return find_program("nginx", "/usr/sbin")
+    return find_program("nginx")
 
 
 def nginx_accepts(main: Path) -> None:

@@ -74,7 +74,7 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureBroker]:
             format_options=["--add-scram", "SCRAM-SHA-256=[name=xylem,password=12345]"],
         )
     except ProgramMissing as absent:
-        missing(absent.message)
+        missing(str(absent))
     broker.start()
     yield SecureBroker(f"localhost:{port}", str(certificate))
     broker.program.kill()

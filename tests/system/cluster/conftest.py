@@ -72,7 +72,7 @@ def running_cluster() -> Iterator[RunningCluster]:
         try:
             cluster = LocalCluster(folder, REPLICAS, SETTINGS)
         except ProgramMissing as absent:
-            missing(absent.message)
+            missing(str(absent))
         try:
             cluster.start()
             yield RunningCluster(cluster)

@@ -91,7 +91,7 @@ def faulty() -> Iterator[FaultyCluster]:
             balancer = cast(Balancer | None, os.environ.get("XYLEM_FAULTS_BALANCER") or None)
             cluster = LocalCluster(folder, REPLICAS, SETTINGS | QUICK_TO_NOTICE, balancer=balancer)
         except ProgramMissing as absent:
-            missing(absent.message)
+            missing(str(absent))
         faulty = FaultyCluster(cluster)
         try:
             cluster.start()

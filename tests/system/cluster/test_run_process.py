@@ -49,7 +49,7 @@ def parts() -> Iterator[LocalCluster]:
         try:
             cluster = LocalCluster(folder, settings=SETTINGS)
         except ProgramMissing as absent:
-            missing(absent.message)
+            missing(str(absent))
         try:
             yield cluster
         finally:

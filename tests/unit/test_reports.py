@@ -1,0 +1,49 @@
+"""A test that fails is reported, whatever is collected as garbage meanwhile."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+_FAILING = """
+import ast, gc
+
+class Complaining:
+    left = 20_000
+
+    def __init__(self):
+        self.cycle = self
+
+    def __del__(self):
+        ast.parse("x = 1 + 2")
+        Complaining.left -= 1
+        if Complaining.left > 0:
+            Complaining()
+
+def test_fails():
+    gc.set_threshold(5, 1, 1)
+    Complaining()
+    raise AssertionError("as it should")
+
+def teardown_function():
+    gc.disable()
+    Complaining.left = 0
+"""
+
+
+def test_a_failure_is_reported_while_garbage_complains(tmp_path: Path) -> None:
+    (tmp_path / "test_failing.py").write_text(_FAILING)
+    checkout = Path(__file__).parents[2]
+
+    ran = subprocess.run(
+        [
+            *[sys.executable, "-m", "pytest", "-q", "--rootdir", tmp_path],
+            *["-p", "tests.fixtures.steady_reports", tmp_path / "test_failing.py"],
+        ],
+        cwd=checkout,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "as it should" in ran.stdout
+    assert ran.returncode == 1, ran.stdout + ran.stderr
