@@ -5,9 +5,8 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.fixtures import steady_reports
+from tests.fixtures import skips, steady_reports
 from tests.fixtures.kafka_broker import kafka_broker, kafka_process
-from tests.fixtures.no_skips_on_ci import pytest_make_collect_report, pytest_runtest_makereport
 from tests.fixtures.postgres import postgres_module_url, postgres_server, postgres_url
 
 __all__ = [
@@ -16,8 +15,6 @@ __all__ = [
     "postgres_module_url",
     "postgres_server",
     "postgres_url",
-    "pytest_make_collect_report",
-    "pytest_runtest_makereport",
 ]
 
 # A busy machine makes examples slow, which says nothing about the code. On CI there is time for
@@ -30,4 +27,5 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Add what holds for the reports of all tests."""
+    config.pluginmanager.register(skips)
     config.pluginmanager.register(steady_reports)

@@ -34,11 +34,10 @@ def test_a_failure_is_reported_while_garbage_complains(tmp_path: Path) -> None:
     (tmp_path / "test_failing.py").write_text(_FAILING)
     checkout = Path(__file__).parents[2]
 
+    command = f"-m pytest -q -p tests.fixtures.steady_reports --rootdir {tmp_path} {tmp_path}"
+
     ran = subprocess.run(
-        [
-            *[sys.executable, "-m", "pytest", "-q", "--rootdir", tmp_path],
-            *["-p", "tests.fixtures.steady_reports", tmp_path / "test_failing.py"],
-        ],
+        [sys.executable, *command.split()],
         cwd=checkout,
         capture_output=True,
         text=True,
