@@ -50,9 +50,10 @@ class Processor(Protocol[T]):
     ) -> None:
         """Apply the batch inside the open transaction.
 
-        Raise nothing for bad records (`outbox.reject` them); `DatabaseOutage` and driver errors
-        roll back and the batch is tried again; any other exception makes the loop roll back,
-        try the records alone, and reject the one that keeps failing.
+        Raise nothing for bad records (`outbox.reject` them). Outages (of the database, the log,
+        memory, files) roll back and the batch is tried again, for as long as it takes; any other
+        exception makes the loop roll back, try the records alone, and reject the one that keeps
+        failing.
         """
         ...
 

@@ -18,7 +18,7 @@ from logs.consumer_backoff import Backoff
 from logs.consumer_counts import ConsumerCounts
 from logs.consumer_outbox import BatchOutbox, OutboxSender, Stream
 from logs.consumer_tables import Advance, ConsumerStore, Fenced, OutboxBatch, Progress, Stored
-from logs.log import Log, LogDamaged, Position, Record
+from logs.log import Log, LogDamaged, LogOutage, Position, Record
 from logs.topics import Topic
 
 logger = logging.getLogger(__name__)
@@ -29,6 +29,15 @@ _TRIES: Final = 3
 _HANDOVER_S: Final = 3.0
 _BATCHES_BETWEEN_DELETES: Final = 8
 _UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_OUTAGES: Final = (
+    DatabaseOutage,
+    LogOutage,
+    sa.exc.DBAPIError,
+    sa.exc.TimeoutError,
+    OSError,
+    MemoryError,
+)
+"""What says something about the machine and nothing about a record: tried again until it works."""
 _FAULTS_OF_RECORDS: Final = (
     sa.exc.IntegrityError,
     sa.exc.DataError,
@@ -137,7 +146,7 @@ class OwnedPartition(Generic[T]):
         """Raise `Fenced` if another instance is ahead: then its rows are in the way, no bug is."""
         try:
             offsets = await self._parts.database.read(self._parts.store.select_offsets)
-        except DatabaseOutage:
+        except _OUTAGES:
             return
         if offsets.get(self._stream.partition) != self.offset:
             raise Fenced(f"{self._stream} is no longer at {self.offset}.")
@@ -172,15 +181,15 @@ class OwnedPartition(Generic[T]):
         while not self._stopping.is_set():
             try:
                 await self._commit(self._prepare(records, poison), durable=poison is not None)
-            except (DatabaseOutage, sa.exc.DBAPIError) as error:
+            except _OUTAGES as error:
                 if isinstance(error, _FAULTS_OF_RECORDS) and not error.connection_invalidated:
                     raise
                 self._parts.counts.outages += 1
-                # Of an outage the process tells once; another error of the driver is news.
+                # Of the database's outage the process tells once; any other is news.
                 logger.log(
                     logging.DEBUG if isinstance(error, DatabaseOutage) else logging.WARNING,
-                    "a partition waits for its database",
-                    extra={**self._at(records[0]), "outage": str(error)},
+                    "a partition waits for an outage to end",
+                    extra={**self._at(records[0]), "outage": str(error) or type(error).__name__},
                 )
                 await backoff.wait(self._stopping)
             else:

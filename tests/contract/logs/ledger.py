@@ -61,7 +61,8 @@ class Behaviour:
         self.poison: Final[set[int]] = set()
         """Raise an error that nobody expected."""
         self.outages: Final[Counter[int]] = Counter()
-        """How often the database is away when these come."""
+        """How often there is an outage when these come."""
+        self.outage: Exception = DatabaseOutage("the database is away")
         self.passes_on = True
         """Whether it has output."""
         self.committed: Final[list[int]] = []
@@ -93,7 +94,7 @@ class Ledger:
                 raise ZeroDivisionError("nobody expected this")
             if behaviour.outages[value] > 0:
                 behaviour.outages[value] -= 1
-                raise DatabaseOutage("the database is away")
+                raise behaviour.outage
 
     def committed(self) -> None:
         self._behaviour.committed.extend(self._under_way)

@@ -1,18 +1,20 @@
 """The consumer loop: every record has its effects once, whatever happens in between."""
 
 import asyncio
+import errno
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from base.database import Database, DatabaseOutage
 from logs.consumer import Message, Outbox
 from logs.consumer_loop import Consumer
 from logs.consumer_tables import reset_positions
-from logs.log import Log, Origin, Outgoing, Position, Record, RecordsLost
+from logs.log import Log, LogOutage, Origin, Outgoing, Position, Record, RecordsLost
 from logs.records.rejected import RejectedRecord
 from logs.topics import REJECTED
 from tests.contract.logs.ledger import (
@@ -319,9 +321,23 @@ async def test_a_record_refused_by_rule_is_rejected_with_the_reason(
     assert (rejected.offset, rejected.reason) == (1, "It is refused by rule.")
 
 
-async def test_an_outage_of_the_database_skips_nothing(log: Log, database: Database) -> None:
+@pytest.mark.parametrize(
+    "outage",
+    [
+        DatabaseOutage("the database is away"),
+        LogOutage("the log is away"),
+        MemoryError(),
+        OSError(errno.EMFILE, "too many open files"),
+        sa.exc.TimeoutError("no connection is free"),
+    ],
+    ids=lambda outage: type(outage).__name__,
+)
+async def test_an_outage_skips_nothing_however_long_it_lasts(
+    log: Log, database: Database, outage: Exception
+) -> None:
     behaviour = Behaviour()
-    behaviour.outages[2] = 3
+    behaviour.outage = outage
+    behaviour.outages[2] = 4
     consumer = make_consumer(log, database, behaviour, max_batch=2)
     async with running(consumer):
         await log.append("Numbers", numbered(1, 2, 3, 4))
@@ -329,7 +345,7 @@ async def test_an_outage_of_the_database_skips_nothing(log: Log, database: Datab
 
     assert await select_values(database) == [1, 2, 3, 4]
     assert behaviour.committed == [1, 2, 3, 4]
-    assert behaviour.aborted == consumer.counts.outages == 3
+    assert behaviour.aborted == consumer.counts.outages == 4
     assert consumer.counts.rejected == 0
 
 
