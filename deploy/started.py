@@ -10,6 +10,9 @@ from deploy.wiring import Components
 def start(tasks: Tasks, components: Components, ground: Ground) -> None:
     """Run the components; those started last, which stand on the others, are stopped first."""
     users, rooms, reading, typing, sync, clients, tokens = components
+    # A disk that failed under the log ends the process: what was not written is in doubt until the
+    # files are read again.
+    tasks.start("log", ground.log.watch())
     if tokens is not None:
         tasks.start("tokens", tokens.run(ground.log))
     if users is not None:

@@ -4,6 +4,7 @@ Kafka (`logs.kafka`) and the embedded log (`logs.embedded`) are both this, and p
 conformance tests.
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple, Protocol
@@ -14,6 +15,10 @@ from logs.append_metrics import AppendObserver
 
 class LogOutage(Exception):
     """The log cannot take or give records now: broker away, disk full, or closed. Try again."""
+
+
+class LogBroken(Exception):
+    """The disk has failed under the log: it takes nothing more until it is opened again."""
 
 
 class RecordTooLarge(Exception):
@@ -174,6 +179,13 @@ class Log(Protocol):
     async def check(self) -> None:
         """Return if records can be appended and read. Raises `LogOutage`."""
         ...
+
+    async def watch(self) -> None:
+        """Wait for ever, unless nothing can be appended before it is opened again.
+
+        Raises `LogBroken` then: the process has to end and start again.
+        """
+        await asyncio.Event().wait()
 
     def observe_appends(self, observe: AppendObserver) -> None:
         """Let `observe` hear of each append, confirmed or not."""

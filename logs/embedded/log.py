@@ -19,6 +19,7 @@ from logs.embedded.segments import Segment, header_after, lock_folder, note_clos
 from logs.embedded.settings import EmbeddedLogSettings
 from logs.embedded.writer import Writer, Written
 from logs.log import (
+    LogBroken,
     LogOutage,
     Outgoing,
     Ownership,
@@ -89,6 +90,7 @@ class EmbeddedLog:
         self._waiting: deque[_Append] = deque()
         self._tasks: set[asyncio.Future[None]] = set()
         self._is_closed = False
+        self._broken = asyncio.Event()
         self._writer = Writer(
             folder.path,
             last,
@@ -96,6 +98,7 @@ class EmbeddedLog:
             settings,
             clock=clock,
             on_written=self._written,
+            on_rolled=self._rolled,
             on_failed=self._failed,
             header=self._header_before,
         )
@@ -182,6 +185,11 @@ class EmbeddedLog:
         """Return if records can be appended. Raises `LogOutage`."""
         self._require_writable()
 
+    async def watch(self) -> None:
+        """Raise `LogBroken` once nothing can be written until the log is opened again."""
+        await self._broken.wait()
+        raise LogBroken(self._writer.refusal)
+
     def observe_appends(self, observe: AppendObserver) -> None:
         """Let `observe` hear of each append."""
         self._counts.observe = observe
@@ -247,9 +255,6 @@ class EmbeddedLog:
 
     def _written(self, written: Written) -> None:
         segment = written.segment
-        if segment is not self._segments[-1]:
-            self._spawn(asyncio.to_thread(self._segments[-1].save_index))
-            self._segments.append(segment)
         segment.size = written.end
         segment.next_commit += 1
         place = written.position
@@ -267,11 +272,17 @@ class EmbeddedLog:
         if self._waiting:
             self._submit_waiting()
 
+    def _rolled(self, segment: Segment) -> None:
+        self._spawn(asyncio.to_thread(self._segments[-1].save_index))
+        self._segments.append(segment)
+
     def _failed(self, items: Sequence[object], outage: LogOutage) -> None:
         for append in [*items, *self._writer.drop_waiting()]:
             assert isinstance(append, _Append)  # noqa: S101 — the writer hands back what it got
             self._queued_bytes -= append.size
             _refuse(append, outage)
+        if self._writer.refusal is not None:
+            self._broken.set()
         # What was numbered is gone; the numbers are given again.
         for partitions in self._partitions.values():
             for partition in partitions:

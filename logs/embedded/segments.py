@@ -136,26 +136,39 @@ def segment_path(folder: Path, number: int) -> Path:
     return folder / f"{number:012d}.log"
 
 
-def create_segment(folder: Path, header: SegmentHeader, now_ms: int) -> Segment:
-    """Make the file of a new segment, durably: it is whole or it is not there."""
+def create_segment(folder: Path, header: SegmentHeader, now_ms: int) -> tuple[Segment, int]:
+    """Make the file of a new segment, durably, and return it with its open file.
+
+    It is whole or it is not there: whatever may fail for want of files or memory comes before it
+    gets its name. Writes to the file that is returned are durable one by one.
+    """
     header = msgspec.structs.replace(header, created_ms=now_ms)
     path = segment_path(folder, header.number)
     new = path.with_suffix(".new")
     data = encode_segment_header(header)
-    descriptor = os.open(new, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+    names = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        write_all(descriptor, data, 0)
-        os.fsync(descriptor)
+        file = os.open(new, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_DSYNC, 0o600)
+        try:
+            write_all(file, data, 0)
+            os.fsync(file)
+            new.rename(path)
+            _sync_names(names, path)
+        except BaseException:
+            os.close(file)
+            raise
     finally:
-        os.close(descriptor)
-    new.rename(path)
+        os.close(names)
+    return Segment(path, header, len(data)), file
+
+
+def _sync_names(names: int, path: Path) -> None:
     try:
-        sync_folder(folder)
+        os.fsync(names)
     except OSError:
         # The older segment goes on: at the next start this one would not seem to follow it.
         path.unlink()
         raise
-    return Segment(path, header, len(data))
 
 
 def write_all(descriptor: int, data: bytes, position: int) -> None:
@@ -163,15 +176,6 @@ def write_all(descriptor: int, data: bytes, position: int) -> None:
     written = os.pwrite(descriptor, data, position)
     while written < len(data):
         written += os.pwrite(descriptor, data[written:], position + written)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the folder's list of names durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def lock_folder(folder: Path) -> int:
@@ -205,12 +209,18 @@ def recover(folder: Path, topics: Mapping[str, int], now_ms: int) -> list[Segmen
         _repair(segments[-1])
     else:
         header = SegmentHeader(secrets.token_hex(8), 0, 0, [])
-        return [create_segment(folder, _with_topics(header, topics), now_ms)]
+        return [_create_closed(folder, _with_topics(header, topics), now_ms)]
     last = segments[-1]
     header = _with_topics(header_after(last), topics)
     if len(header.topics) != len(last.header.topics):
-        segments.append(create_segment(folder, header, now_ms))
+        segments.append(_create_closed(folder, header, now_ms))
     return segments
+
+
+def _create_closed(folder: Path, header: SegmentHeader, now_ms: int) -> Segment:
+    segment, file = create_segment(folder, header, now_ms)
+    os.close(file)
+    return segment
 
 
 def header_after(segment: Segment) -> SegmentHeader:

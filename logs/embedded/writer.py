@@ -23,11 +23,24 @@ from logs.log import LogOutage
 
 logger = logging.getLogger(__name__)
 
-_NO_SPACE: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_PASSING: Final = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+}
+
+
+def _is_passing(error: Exception) -> bool:
+    """Tell whether it is for want of room, files or memory: what was written is in no doubt."""
+    return isinstance(error, MemoryError) or getattr(error, "errno", None) in _PASSING
 
 
 class _Order(Enum):
     WRITE = auto()
+    ROLL = auto()
     STOP = auto()
 
 
@@ -45,9 +58,9 @@ class Written(NamedTuple):
 class Writer:
     """Takes encoded frames from the event loop and tells it when they are durable.
 
-    `on_written` and `on_failed` are called on the event loop. After a failure nothing is taken
-    from the queue before `on_failed` has dropped all of it, because what waits was numbered to
-    follow what failed.
+    `on_written`, `on_rolled` and `on_failed` are called on the event loop. After a failure nothing
+    is taken from the queue before `on_failed` has dropped all of it, because what waits was
+    numbered to follow what failed.
     """
 
     def __init__(
@@ -59,6 +72,7 @@ class Writer:
         *,
         clock: Clock,
         on_written: Callable[[Written], None],
+        on_rolled: Callable[[Segment], None],
         on_failed: Callable[[Sequence[object], LogOutage], None],
         header: Callable[[Sequence[object]], SegmentHeader],
     ) -> None:
@@ -70,6 +84,7 @@ class Writer:
         self._segment_age_ms = settings.segment_age_h * 3_600_000
         self._clock = clock
         self._on_written = on_written
+        self._on_rolled = on_rolled
         self._on_failed = on_failed
         self._header = header
         self._loop = asyncio.get_running_loop()
@@ -81,6 +96,7 @@ class Writer:
         self._items: list[object] = []
         self._is_idle = True
         self._has_failed = False
+        self._cannot_roll = False
         self._refusal: str | None = None
         self._orders: SimpleQueue[_Order] = SimpleQueue()
         self._thread = Thread(target=self._run, name="log-writer", daemon=True)
@@ -106,6 +122,10 @@ class Writer:
             self._has_failed = False
             return items
 
+    def roll_if_due(self) -> None:
+        """Begin a new file if it is time to, although nothing is written."""
+        self._orders.put(_Order.ROLL)
+
     def close(self) -> None:
         """Write what waits and end the thread; blocks."""
         self._orders.put(_Order.STOP)
@@ -113,9 +133,21 @@ class Writer:
         os.close(self._file)
 
     def _run(self) -> None:
-        while self._orders.get() is _Order.WRITE:
+        while (order := self._orders.get()) is not _Order.STOP:
+            if order is _Order.ROLL:
+                self._roll_idle()
             while self._write_waiting():
                 pass
+
+    def _roll_idle(self) -> None:
+        with self.lock:
+            if self._items or self._has_failed or not self._is_time_to_roll(0):
+                return
+            header = self._header(())
+        try:
+            self._roll(header)
+        except Exception as error:  # noqa: BLE001 — whatever it is, those who wait must hear of it
+            self._fail((), error)
 
     def _write_waiting(self) -> bool:
         with self.lock:
@@ -132,7 +164,7 @@ class Writer:
                 self._roll(header)
             head = self._codec.encode_commit(self._commit, size)
             write_all(self._file, b"".join((head, *frames)), self._position)
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 — whatever it is, those who wait must hear of it
             self._fail(items, error)
             return False
         end = self._position + len(head) + size
@@ -150,35 +182,46 @@ class Writer:
         return self._position + size > self._segment_bytes or age_ms > self._segment_age_ms
 
     def _roll(self, header: SegmentHeader) -> None:
+        """Begin a new file; for want of room, files or memory the old one goes on."""
         header = SegmentHeader(
             header.generation, self._segment.header.number + 1, self._commit, header.topics
         )
-        segment = create_segment(self._folder, header, self._clock.now_ms())
         try:
-            file = _open(segment)
-        except OSError:
-            segment.delete()
-            raise
+            segment, file = create_segment(self._folder, header, self._clock.now_ms())
+        except (OSError, MemoryError) as error:
+            if not _is_passing(error):
+                raise
+            if not self._cannot_roll:
+                logger.warning(
+                    "the log's file grows: no new one",
+                    extra={"error": str(error) or type(error).__name__},
+                )
+            self._cannot_roll = True
+            return
+        self._cannot_roll = False
         os.close(self._file)
         self._file, self._segment, self._position = file, segment, segment.size
+        self._loop.call_soon_threadsafe(self._on_rolled, segment)
 
-    def _fail(self, items: Sequence[object], error: OSError) -> None:
+    def _fail(self, items: Sequence[object], error: Exception) -> None:
         # What the kernel could not bring to the disk it may forget: a later success would say
         # nothing about it. Only where there was no room is it enough to take the part back.
         refusal = None
-        if error.errno not in _NO_SPACE:
+        if not _is_passing(error):
             refusal = f"The log could not be written ({error}); open it again after a check."
         try:
             os.ftruncate(self._file, self._position)
             os.fsync(self._file)
         except OSError as second:
             refusal = f"A write to the log failed ({error}) and could not be undone ({second})."
-        logger.error("the log could not be written", extra={"error": str(error)})
+        logger.error(
+            "the log could not be written", extra={"error": str(error) or type(error).__name__}
+        )
         with self.lock:
             self._has_failed = True
             self._is_idle = True
             self._refusal = refusal
-        outage = LogOutage(refusal or f"The log has no room: {error}")
+        outage = LogOutage(refusal or f"The log could not be written for now: {error}")
         self._loop.call_soon_threadsafe(self._on_failed, items, outage)
 
 

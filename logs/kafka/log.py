@@ -187,6 +187,10 @@ class KafkaLog:
         """Return if the brokers answer. Raises `LogOutage`."""
         await self.bounds(next(iter(self._partitions)))
 
+    async def watch(self) -> None:
+        """Wait for ever: brokers that fail are replaced, or come back."""
+        await asyncio.Event().wait()
+
     def observe_appends(self, observe: AppendObserver) -> None:
         """Let `observe` hear of each append."""
         self._counts.observe = observe

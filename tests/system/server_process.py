@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,6 +43,9 @@ def xylem(*arguments: str, cwd: Path, stdin: str = "") -> subprocess.CompletedPr
 class ServerProcess:
     """A monolith in a folder; it can be killed and started again over the same data."""
 
+    program: Sequence[str] = ("-m", "deploy.cli")
+    """What Python runs."""
+
     def __init__(self, folder: Path, settings: dict[str, Any] | None = None) -> None:
         self.folder = folder
         self.config_path = folder / "xylem.yaml"
@@ -60,7 +64,7 @@ class ServerProcess:
     def launch(self) -> None:
         """Start the process and return at once, before it is ready for anything."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "deploy.cli", "monolith", "--config", str(self.config_path)],
+            [sys.executable, *self.program, "monolith", "--config", str(self.config_path)],
             cwd=self.folder,
             env=environment(),
             stdin=subprocess.DEVNULL,
@@ -104,11 +108,16 @@ class ServerProcess:
         """End the process at once, as a crash does."""
         self._end(signal.SIGKILL)
 
-    def _end(self, number: signal.Signals) -> int:
+    def wait_for_end(self) -> int:
+        """Return the exit code once the process has ended by itself."""
+        return self._end(None)
+
+    def _end(self, number: signal.Signals | None) -> int:
         process, self._process = self._process, None
         if process is None:
             return 0
-        process.send_signal(number)
+        if number is not None:
+            process.send_signal(number)
         try:
             code = process.wait(_STOP_TIMEOUT_S)
         finally:

@@ -190,6 +190,9 @@ class UnreliableLog:
             raise LogOutage("The log is away.")
         await self._log.check()
 
+    async def watch(self) -> None:
+        await self._log.watch()
+
     def observe_appends(self, observe: AppendObserver) -> None:
         self._log.observe_appends(observe)
 

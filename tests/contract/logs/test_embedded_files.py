@@ -3,9 +3,10 @@
 import asyncio
 import os
 import random
+import resource
 import shutil
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from base.clock import ManualClock
 from logs.embedded import EmbeddedLog, FolderInUse
-from logs.log import LogDamaged, LogMismatch, LogOutage, Outgoing
+from logs.log import LogBroken, LogDamaged, LogMismatch, LogOutage, Outgoing
 from tests.contract.logs.under_test import TOPICS, numbered, take, value_of
 
 
@@ -292,6 +293,8 @@ async def test_after_a_failure_that_cannot_be_undone_the_log_refuses_until_it_is
     for _ in range(2):
         with pytest.raises(LogOutage):
             await log.append("Numbers", numbered(2))
+    with pytest.raises(LogBroken):
+        await log.watch()
     assert await values_in(log) == [1]
     await log.close()
 
@@ -299,6 +302,35 @@ async def test_after_a_failure_that_cannot_be_undone_the_log_refuses_until_it_is
         assert await values_in(again) == [1]
         await again.append("Numbers", numbered(3))
         assert await values_in(again) == [1, 3]
+
+
+@contextmanager
+def no_more_files() -> Iterator[None]:
+    """Let this process open no file meanwhile."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.open(os.devnull, os.O_RDONLY)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            os.open(os.devnull, os.O_RDONLY)
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def test_a_log_that_cannot_open_files_goes_on_in_the_one_that_it_has(tmp_path: Path) -> None:
+    async with opened(tmp_path, segment_bytes=500) as log:
+        await log.append("Numbers", numbered(0))
+        with no_more_files():
+            for value in range(1, 30):
+                await log.append("Numbers", numbered(value))
+        assert len(segments_in(tmp_path)) == 1
+        await log.append("Numbers", numbered(30))
+        assert len(segments_in(tmp_path)) == 2
+        assert await values_in(log) == list(range(31))
+    async with opened(tmp_path) as again:
+        assert await values_in(again) == list(range(31))
 
 
 async def test_a_closed_log_takes_and_gives_nothing(tmp_path: Path) -> None:
