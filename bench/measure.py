@@ -1,15 +1,24 @@
-"""What a phase cost: processor time of server and load generator, memory, latencies."""
+"""What a phase cost: processor time of server and load generator, memory, disk, latencies."""
 
 import gc
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import psutil
 
 Metrics = dict[str, float]
+
+
+class Used(NamedTuple):
+    """What a process tree has used so far."""
+
+    cpu_s: float
+    written_bytes: int
+    """What it gave the file system to write; a page that changes again before it is written
+    counts once."""
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:
@@ -46,6 +55,22 @@ def tree_cpu_s(pid: int) -> float:
     return total
 
 
+def tree_written_bytes(pid: int) -> int:
+    """Return what a process tree has given the file system to write; 0 where nobody counts it."""
+    total = 0
+    for process in process_tree(pid):
+        try:
+            total += process.io_counters().write_bytes
+        except (psutil.NoSuchProcess, psutil.AccessDenied, AttributeError):
+            continue
+    return total
+
+
+def tree_used(pid: int) -> Used:
+    """Return what a process tree has used so far."""
+    return Used(tree_cpu_s(pid), tree_written_bytes(pid))
+
+
 def tree_rss_mb(pid: int) -> float:
     """Return the resident memory of a process tree in MB (10^6 bytes)."""
     total = 0
@@ -75,7 +100,7 @@ class Phase:
     the moment of the last result when the phase waits longer than that.
     """
 
-    def __init__(self, name: str, server_cpu_s: Callable[[], float]) -> None:
+    def __init__(self, name: str, server_used: Callable[[], Used]) -> None:
         self.name = name
         self.operations = 0
         self.errors = 0
@@ -83,14 +108,15 @@ class Phase:
         self.finished_at: float | None = None
         self.seconds = 0.0
         self.server_cpu_s = 0.0
+        self.server_written_bytes = 0
         self.client_cpu_s = 0.0
-        self._read_server_cpu_s = server_cpu_s
+        self._read_server_used = server_used
         self._wall_s = 0.0
 
     def __enter__(self) -> Self:
         gc.collect()
         gc.disable()
-        self._server_before = self._read_server_cpu_s()
+        self._server_before = self._read_server_used()
         self._client_before = time.process_time()
         self.started_at = time.perf_counter()
         return self
@@ -103,7 +129,9 @@ class Phase:
     ) -> None:
         left_at = time.perf_counter()
         self.client_cpu_s += time.process_time() - self._client_before
-        self.server_cpu_s += self._read_server_cpu_s() - self._server_before
+        server = self._read_server_used()
+        self.server_cpu_s += server.cpu_s - self._server_before.cpu_s
+        self.server_written_bytes += server.written_bytes - self._server_before.written_bytes
         self._wall_s += left_at - self.started_at
         self.seconds += (self.finished_at or left_at) - self.started_at
         self.finished_at = None
@@ -121,6 +149,7 @@ class Phase:
             "p50_ms": percentile(ordered, 0.50) * 1000,
             "p95_ms": percentile(ordered, 0.95) * 1000,
             "p99_ms": percentile(ordered, 0.99) * 1000,
+            "written_kb_each": self.server_written_bytes / thousands / 1e6 if thousands else 0.0,
             "cpu_s_per_1000": self.server_cpu_s / thousands if thousands else 0.0,
             "client_cpu_s": self.client_cpu_s,
             "client_cpu_percent": 100 * self.client_cpu_s / self._wall_s if self._wall_s else 0.0,

@@ -46,7 +46,7 @@ def figures(outcomes: Sequence[Outcome]) -> str:
     """Return the table of what was measured, a row for each phase."""
     head = (
         *("scenario", "server", "ops", "rate/s", "p50 ms", "p95 ms", "p99 ms"),
-        *("cpu-s/1000", "rss MB", "start s", "client cpu-s", "client %", "errors"),
+        *("cpu-s/1000", "written KB", "rss MB", "start s", "client cpu-s", "client %", "errors"),
         *("checked", "wrong", "missing", "doubled", "reordered"),
     )
     rows = []
@@ -54,11 +54,12 @@ def figures(outcomes: Sequence[Outcome]) -> str:
         found = outcome.findings
         faults = (found.checked, found.wrong, found.missing, found.doubled, found.reordered)
         if not outcome.phases:
-            blank = ["-"] * 10
+            blank = ["-"] * 11
             rows.append([outcome.scenario, outcome.server, *blank, "FAILED", *map(str, faults)])
         for name, metrics in outcome.phases.items():
-            keys = ("operations", "rate_per_s", "p50_ms", "p95_ms", "p99_ms", "cpu_s_per_1000")
-            measured = [figure(metrics[key]) for key in keys]
+            keys = ("operations", "rate_per_s", "p50_ms", "p95_ms", "p99_ms")
+            costs = ("cpu_s_per_1000", "written_kb_each")
+            measured = [figure(metrics[key]) for key in keys + costs]
             process = [figure(outcome.rss_mb), figure(outcome.start_s)]
             load = [figure(metrics["client_cpu_s"]), figure(metrics["client_cpu_percent"])]
             errors = "FAILED" if outcome.failure else figure(metrics["errors"])

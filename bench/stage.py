@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from bench.client import Client
 from bench.http import Answer
-from bench.measure import Metrics, Phase, tree_cpu_s, tree_rss_mb
+from bench.measure import Metrics, Phase, tree_rss_mb, tree_used
 from bench.servers.process import Server
 from bench.verify import Findings
 
@@ -52,7 +52,7 @@ class Stage:
     def phase(self, name: str) -> Phase:
         """Return a phase to be entered; its name is the row's in the report."""
         pid = self.server.pid
-        return Phase(name, lambda: tree_cpu_s(pid))
+        return Phase(name, lambda: tree_used(pid))
 
     async def restart(self) -> None:
         """Stop the server and start it again on the same data."""

@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from bench.measure import Phase, filesystem_of, percentile, process_tree, tree_cpu_s, tree_rss_mb
+from bench.measure import (
+    Phase,
+    Used,
+    filesystem_of,
+    percentile,
+    process_tree,
+    tree_cpu_s,
+    tree_rss_mb,
+    tree_written_bytes,
+)
 
 
 @pytest.mark.parametrize(
@@ -22,7 +31,7 @@ def test_a_percentile_of_nothing_is_zero_and_of_one_value_that_value() -> None:
 
 
 def test_a_phase_reports_what_its_operations_cost() -> None:
-    readings = iter([10.0, 13.0])
+    readings = iter([Used(10.0, 1_000_000), Used(13.0, 6_000_000)])
     phase = Phase("send", lambda: next(readings))
 
     with phase:
@@ -33,11 +42,12 @@ def test_a_phase_reports_what_its_operations_cost() -> None:
 
     assert metrics["rate_per_s"] == pytest.approx(250.0)
     assert metrics["cpu_s_per_1000"] == pytest.approx(6.0)
+    assert metrics["written_kb_each"] == pytest.approx(10.0)
     assert metrics["p50_ms"] == pytest.approx(20.0)
 
 
 def test_a_phase_that_is_entered_again_adds_up() -> None:
-    readings = iter([10.0, 13.0, 20.0, 21.0])
+    readings = iter([Used(10.0, 0), Used(13.0, 5), Used(20.0, 9), Used(21.0, 10)])
     phase = Phase("sync", lambda: next(readings))
 
     for seconds in (2.0, 3.0):
@@ -45,6 +55,7 @@ def test_a_phase_that_is_entered_again_adds_up() -> None:
             phase.finished_at = phase.started_at + seconds
 
     assert phase.server_cpu_s == pytest.approx(4.0)
+    assert phase.server_written_bytes == 6
     assert phase.seconds == pytest.approx(5.0)
 
 
@@ -52,7 +63,7 @@ def test_garbage_is_collected_again_after_a_phase_that_failed() -> None:
     collecting: list[bool] = []
 
     def fail() -> None:
-        with Phase("broken", lambda: 0.0):
+        with Phase("broken", lambda: Used(0.0, 0)):
             collecting.append(gc.isenabled())
             raise LookupError
 
@@ -87,6 +98,7 @@ def test_a_process_that_is_gone_has_no_tree() -> None:
 
     assert process_tree(child.pid) == []
     assert tree_rss_mb(child.pid) == 0
+    assert tree_written_bytes(child.pid) == 0
 
 
 def test_a_path_lies_on_the_file_system_mounted_nearest_above_it() -> None:

@@ -1,7 +1,7 @@
 import json
 from pathlib import Path
 
-from bench.measure import Metrics, Phase
+from bench.measure import Metrics, Phase, Used
 from bench.report import as_factor, figures, ratios, remarks, table, write_json
 from bench.runner import medians
 from bench.stage import Outcome
@@ -9,7 +9,7 @@ from bench.verify import Findings
 
 
 def measured(**figures_of: float) -> Metrics:
-    return Phase("send", lambda: 0.0).metrics() | figures_of
+    return Phase("send", lambda: Used(0.0, 0)).metrics() | figures_of
 
 
 def outcome(server: str, *, rate: float, cpu: float = 1.0, rss_mb: float = 100.0) -> Outcome:
