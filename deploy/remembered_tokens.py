@@ -3,11 +3,13 @@
 import hashlib
 from typing import Final
 
+import msgspec
+
 from base.clock import Clock
 from components.userapi.revocations import follow_revocations
 from components.userapi.settings import UserApiSettings
 from components.userapi.token_cache import KnownToken, TokenCache
-from internalapi.userapi import CurrentTokens, Requester
+from internalapi.userapi import CurrentToken, CurrentTokens, Requester
 from logs.log import Log
 from matrix.errors import UnknownToken
 
@@ -17,10 +19,8 @@ class _RememberedToken(KnownToken):
 
     __slots__ = ("asked_at_s",)
 
-    def __init__(
-        self, requester: Requester, expires_at_ms: int | None, *, asked_at_s: float
-    ) -> None:
-        super().__init__(requester, expires_at_ms, is_locked=False)
+    def __init__(self, requester: Requester, *, asked_at_s: float) -> None:
+        super().__init__(requester, is_locked=False)
         self.asked_at_s: Final = asked_at_s
 
 
@@ -50,8 +50,13 @@ class RememberedTokens:
         if not isinstance(known, _RememberedToken) or known.asked_at_s + self._ask_again_s < now_s:
             generation = self._cache.generation
             token = await self._current.query_current_token(access_token=access_token)
-            known = _RememberedToken(token.requester, token.expires_at_ms, asked_at_s=now_s)
+            known = _RememberedToken(_requester_of(token), asked_at_s=now_s)
             self._cache.put(token_hash, known, generation)
-        if known.expires_at_ms is not None and known.expires_at_ms <= self._clock.now_ms():
+        if known.is_expired(self._clock.now_ms()):
             raise UnknownToken("The access token has expired.", soft_logout=True)
         return known.requester
+
+
+def _requester_of(token: CurrentToken) -> Requester:
+    """Return whose token it is, until when; user APIs of older versions say that beside it."""
+    return msgspec.structs.replace(token.requester, expires_at_ms=token.expires_at_ms)

@@ -16,6 +16,8 @@ class Requester(msgspec.Struct, frozen=True):
     is_admin: bool = False
     is_suspended: bool = False
     """Whether all that a suspended account cannot do is refused with `UserSuspended`."""
+    expires_at_ms: int | None = None
+    """When the token stops being valid, in milliseconds since the Unix epoch; `None` for never."""
 
 
 class CurrentToken(msgspec.Struct, frozen=True):
@@ -23,7 +25,7 @@ class CurrentToken(msgspec.Struct, frozen=True):
 
     requester: Requester
     expires_at_ms: int | None = None
-    """When it stops being valid, in milliseconds since the Unix epoch; `None` for never."""
+    """As in `requester`, for processes of versions that do not know it there."""
 
 
 class NewAccount(msgspec.Struct, frozen=True):

@@ -11,13 +11,17 @@ from internalapi.userapi import Requester
 class KnownToken:
     """Whose token it is, until when, and whether the account is locked."""
 
-    __slots__ = ("device", "expires_at_ms", "is_locked", "requester")
+    __slots__ = ("device", "is_locked", "requester")
 
-    def __init__(self, requester: Requester, expires_at_ms: int | None, *, is_locked: bool) -> None:
+    def __init__(self, requester: Requester, *, is_locked: bool) -> None:
         self.requester: Final = requester
         self.is_locked: Final = is_locked
-        self.expires_at_ms: Final = expires_at_ms
         self.device: Final[tuple[str, str]] = (requester.user_id, requester.device_id)
+
+    def is_expired(self, now_ms: int) -> bool:
+        """Whether the token's time is over."""
+        expires_at_ms = self.requester.expires_at_ms
+        return expires_at_ms is not None and expires_at_ms <= now_ms
 
 
 class TokenCache:

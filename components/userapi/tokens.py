@@ -86,7 +86,7 @@ class Tokens:
         known = self._checked(await self._read_token(_hash(access_token)))
         if known.is_locked:
             raise UserLocked(soft_logout=True)
-        return CurrentToken(known.requester, known.expires_at_ms)
+        return CurrentToken(known.requester, known.requester.expires_at_ms)
 
     async def query_token_to_log_out(self, access_token: str) -> Requester:
         """Return whose token it is, also of a locked account. Raises `UnknownToken`."""
@@ -102,7 +102,7 @@ class Tokens:
     def _checked(self, known: KnownToken) -> KnownToken:
         """Return the token, noted as seen, or raise `UnknownToken` if its time is over."""
         now_ms = self._clock.now_ms()
-        if known.expires_at_ms is not None and known.expires_at_ms <= now_ms:
+        if known.is_expired(now_ms):
             raise UnknownToken("The access token has expired.", soft_logout=True)
         if len(self._seen) < _SEEN_MAX:
             self._seen[known.device] = now_ms
@@ -120,8 +120,8 @@ class Tokens:
                 is_guest=stored.is_guest,
                 is_admin=stored.is_admin,
                 is_suspended=stored.is_suspended,
+                expires_at_ms=stored.expires_at_ms,
             ),
-            stored.expires_at_ms,
             is_locked=stored.is_locked,
         )
         if stored.replaces_hash is not None:

@@ -67,8 +67,7 @@ class OldSyncRoutes:
         since = request.query_str("from")
         maximum = self._settings.max_timeout_s * _MS
         query = StreamQuery(
-            requester.user_id,
-            requester.device_id,
+            requester,
             None if not since else self._tokens.decode(since),
             None if room_id is None else parse_room_id(room_id),
             request.query_int("timeout", 0, maximum=maximum) / _MS,

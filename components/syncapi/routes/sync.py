@@ -43,8 +43,7 @@ class SyncRoutes:
         requester = await self._reading.requester(request)
         since = request.query_str("since")
         query = Query(
-            requester.user_id,
-            requester.device_id,
+            requester,
             None if not since else self._tokens.decode(since),
             await self._reading.sync_filter(requester.user_id, request.query_str("filter")),
             partial(self._reading.requester, request),

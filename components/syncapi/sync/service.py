@@ -27,8 +27,9 @@ from components.syncapi.sync.reading import read_sections
 from components.syncapi.sync.request import SyncRequest
 from components.syncapi.sync.response import Parts, render_answer
 from components.syncapi.sync.sections import RoomTask, Section, wants
-from components.syncapi.sync.waiting import Check, Waiter
+from components.syncapi.sync.waiting import Check, Wait, Waiter
 from components.syncapi.tokens import Tokens
+from internalapi.userapi import Requester
 from matrix.filters import Filter
 
 _NO_DATA: Final[list[AccountDatum]] = []
@@ -40,14 +41,23 @@ _NO_MEMBERS: Final[Mapping[str, AbstractSet[str]]] = {}
 class Query(msgspec.Struct, gc=False):
     """The parameters of one /sync."""
 
-    user_id: str
-    device_id: str
+    requester: Requester
     since: SyncPosition | None
     filter: Filter
     check: Check
     timeout_s: float = 0.0
     full_state: bool = False
     use_state_after: bool = False
+
+    @property
+    def user_id(self) -> str:
+        """The user who asks."""
+        return self.requester.user_id
+
+    @property
+    def device_id(self) -> str:
+        """The device that asks."""
+        return self.requester.device_id
 
 
 class SyncService:
@@ -67,7 +77,7 @@ class SyncService:
         unread: UnreadCounts,
     ) -> None:
         self._projected = projected
-        self._waiter: Final = Waiter(projected)
+        self._waiter: Final = Waiter(projected, now_ms)
         self._database = database
         self._tokens = tokens
         self._settings = settings
@@ -82,7 +92,7 @@ class SyncService:
     async def sync(self, query: Query) -> bytes:
         """Return the answer's body, after waiting for something to tell if the query says so."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + query.timeout_s
+        wait = Wait(query.requester, query.check, loop.time() + query.timeout_s)
         projected = self._projected
         since = None if query.since is None else completed(query.since, projected.position)
         exchange = _Exchange(query, self._known_members(query), [])
@@ -98,7 +108,7 @@ class SyncService:
             since = position
             is_in_memory = True
             if later(projected.position, since) == since:
-                may_wait = await self._waiter.wait(query.user_id, query.check, deadline)
+                may_wait = await self._waiter.wait(wait)
 
     def _known_members(self, query: Query) -> Mapping[str, AbstractSet[str]]:
         if not query.filter.room.state.lazy_load_members:

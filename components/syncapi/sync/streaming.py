@@ -15,15 +15,15 @@ from components.syncapi.rooms.following import Followed, FollowQuery, follow_roo
 from components.syncapi.rooms.rendering import Reader
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.sync.looking import PartitionOf
-from components.syncapi.sync.waiting import Check, Waiter
+from components.syncapi.sync.waiting import Check, Wait, Waiter
 from components.syncapi.tokens import Tokens
+from internalapi.userapi import Requester
 
 
 class StreamQuery(msgspec.Struct, gc=False):
     """The parameters of one GET /events."""
 
-    user_id: str
-    device_id: str
+    requester: Requester
     since: SyncPosition | None
     """None for what comes from now on."""
     room_id: str | None
@@ -51,18 +51,19 @@ class EventStreams:
         self._settings: Final = settings
         self._now_ms: Final = now_ms
         self._room_partition: Final = room_partition
-        self._waiter: Final = Waiter(projected)
+        self._waiter: Final = Waiter(projected, now_ms)
 
     async def follow(self, query: StreamQuery) -> bytes:
         """Return the answer's body, after waiting for something to tell. Raises `Forbidden`."""
         deadline = asyncio.get_running_loop().time() + query.timeout_s
+        wait = Wait(query.requester, query.check, deadline)
         projected = self._projected
         start = projected.position
         if query.since is not None:
             start = completed(query.since, start)
             await projected.reach(start, self._settings.token_timeout_s)
         since = start
-        user_id, room_id = query.user_id, query.room_id
+        user_id, room_id = query.requester.user_id, query.room_id
         looking = nullcontext() if room_id is None else projected.looking(user_id, room_id)
         with looking:
             while True:
@@ -71,9 +72,7 @@ class EventStreams:
                 since = followed.position
                 if followed.events:
                     break
-                if later(projected.position, since) == since and not await self._waiter.wait(
-                    user_id, query.check, deadline
-                ):
+                if later(projected.position, since) == since and not await self._waiter.wait(wait):
                     break
         return b'{"start":"%b","end":"%b","chunk":[%b]}' % (
             self._tokens.encode(start).encode(),
@@ -83,7 +82,7 @@ class EventStreams:
 
     async def _read(self, query: StreamQuery, since: SyncPosition, upto: SyncPosition) -> Followed:
         follow = FollowQuery(
-            Reader(query.user_id, query.device_id, self._now_ms()),
+            Reader(query.requester.user_id, query.requester.device_id, self._now_ms()),
             since,
             upto,
             self._room_partition,
@@ -91,7 +90,7 @@ class EventStreams:
             self._settings.max_scanned_events,
         )
         # Only who is in memory can be woken.
-        user = await self._projected.user(query.user_id)
+        user = await self._projected.user(query.requester.user_id)
         if query.room_id is not None:
             read = partial(follow_room, query=follow, room_id=query.room_id)
         else:

@@ -70,6 +70,8 @@ class Accounts:
         self.filters: dict[str, dict[str, Any]] = {}
         self.refused: dict[str, MatrixError] = {}
         """By access token why it is good no longer."""
+        self.expires_at_ms: dict[str, int] = {}
+        """By access token when it stops being good."""
         self.guests: set[str] = set()
         self.events: dict[str, Event] = {}
         """What the room server knows, by event ID."""
@@ -83,7 +85,12 @@ class Accounts:
         if access_token in self.refused:
             raise self.refused[access_token]
         is_guest = user_id in self.guests
-        return Requester(UserID(user_id), DeviceID(device_id or "PHONE"), is_guest=is_guest)
+        return Requester(
+            UserID(user_id),
+            DeviceID(device_id or "PHONE"),
+            is_guest=is_guest,
+            expires_at_ms=self.expires_at_ms.get(access_token),
+        )
 
     async def perform_add_report(self, *, report: NewReport) -> None:
         self.reports.append(report)

@@ -5,11 +5,13 @@ from pathlib import Path
 
 from components.syncapi.settings import SyncApiSettings
 from logs.records.room_output import InputRejected
+from matrix.errors import UnknownToken
 from tests.component.syncapi.answers import timeline
 from tests.component.syncapi.story import (
     ALICE,
     BOB,
     CHARLIE,
+    NOW_MS,
     House,
     Room,
     running_house,
@@ -97,3 +99,27 @@ async def test_the_oldest_of_too_many_long_polls_is_answered(tmp_path: Path) -> 
         assert (refused.status, refused.errcode) == (429, "M_LIMIT_EXCEEDED")
         house.sync_api.end_long_polls()
         await asyncio.gather(second, third)
+
+
+async def test_a_long_poll_ends_with_its_access_token(house: House) -> None:
+    room = Room()
+    await house.put(*room.created(BOB))
+    since = (await house.sync(BOB))["next_batch"]
+    house.accounts.expires_at_ms[BOB] = NOW_MS + 20
+
+    waiting = asyncio.create_task(house.get(BOB, "sync", since=since, timeout=30_000))
+    streaming = asyncio.create_task(house.get(BOB, "events", from_=since, timeout=30_000))
+    await house.until_waiting(BOB)
+    house.accounts.refused[BOB] = UnknownToken(soft_logout=True)
+    house.clock.advance_ms(20)
+
+    for answer in (await waiting, await streaming):
+        assert (answer.status, answer.errcode) == (401, "M_UNKNOWN_TOKEN")
+        assert answer.json["soft_logout"] is True
+
+
+async def test_a_long_poll_ends_with_its_timeout_before_its_access_token(house: House) -> None:
+    since = (await house.sync(BOB))["next_batch"]
+    house.accounts.expires_at_ms[BOB] = NOW_MS + 3_600_000
+
+    assert (await house.sync(BOB, since, timeout=20))["next_batch"] == since

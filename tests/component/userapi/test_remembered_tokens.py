@@ -121,7 +121,8 @@ async def test_a_token_whose_time_is_over_is_refused_from_memory(
         counted = Counted(server)
         registered = (await server.register("bob", refresh_token=True)).json
         async with following(server, counted) as tokens:
-            await tokens.query_token(access_token=registered["access_token"])
+            requester = await tokens.query_token(access_token=registered["access_token"])
+            assert requester.expires_at_ms == server.clock.now_ms() + 30_000
             server.clock.advance_ms(31_000)
 
             with pytest.raises(UnknownToken) as refused:
