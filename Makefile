@@ -8,44 +8,49 @@ BIN := .venv/bin
 PACKAGES := matrix base logs internalapi components deploy
 CODE := $(PACKAGES) bench tests
 CONFIG := data/xylem.yaml
+LOCK := build/lock/bin/uv pip compile pyproject.toml --quiet --upgrade --universal \
+  --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
+RUNNING := .venv/requirements.installed
+DEVELOPING := .venv/requirements-dev.installed
 
 .PHONY: help
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-.venv/.locked: requirements.lock
+# What runs needs requirements.lock, what checks and measures requirements-dev.lock, which has all.
+.venv/%.installed: %.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.11"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv \
 	  || { rm -rf .venv; echo "Python's venv module is needed (Debian, Ubuntu: apt install python3-venv)"; exit 1; }
-	@echo "Installing what requirements.lock names into .venv ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@echo "Installing what $< names into .venv ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 .PHONY: install
-install: .venv/.locked ## Make .venv with the locked requirements
+install: $(DEVELOPING) ## Make .venv with all that is needed to develop
 
-$(CONFIG): | .venv/.locked
+$(CONFIG): | $(RUNNING)
 	@$(BIN)/python -m deploy.cli generate-config --registration open --output $@ >/dev/null
 
 .PHONY: run
-run: .venv/.locked $(CONFIG) ## Start a server on 127.0.0.1:8008 to try things out, with data in ./data
+run: $(RUNNING) $(CONFIG) ## Start a server on 127.0.0.1:8008 to try things out, with data in ./data
 	@$(BIN)/python -m deploy.cli monolith --config $(CONFIG) --welcome
 
 .PHONY: cluster
-cluster: .venv/.locked ## Start every component as a process of its own; CLUSTER="--replicas clientapi=2"
+cluster: $(RUNNING) ## Start every component as a process of its own; CLUSTER="--replicas clientapi=2"
 	@$(BIN)/python -m deploy.cli cluster $(CLUSTER)
 
 .PHONY: test
-test: .venv/.locked ## Run all tests
+test: $(DEVELOPING) ## Run all tests
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 .PHONY: faults
-faults: .venv/.locked ## Break a cluster on this machine, one thing after the other; BALANCER=own or nginx
+faults: $(DEVELOPING) ## Break a cluster on this machine, one thing after the other; BALANCER=own or nginx
 	@XYLEM_FAULTS_BALANCER=$(BALANCER) $(BIN)/python -m pytest -m faults tests/system/cluster/test_faults.py
 
 .PHONY: check
-check: .venv/.locked ## Check format, lint, types, imports and unit tests (about a minute)
+check: $(DEVELOPING) ## Check format, lint, types, imports and unit tests (about a minute)
 	@$(BIN)/ruff format --check $(CODE) || { echo "Run: make format"; exit 1; }
 	@$(BIN)/ruff check --quiet $(CODE)
 	@$(BIN)/mypy
@@ -53,37 +58,35 @@ check: .venv/.locked ## Check format, lint, types, imports and unit tests (about
 	@$(BIN)/python -m pytest -q -n $(WORKERS) tests/unit
 
 .PHONY: format
-format: .venv/.locked ## Format the code and mend what the lint can mend
+format: $(DEVELOPING) ## Format the code and mend what the lint can mend
 	@$(BIN)/ruff check --fix --quiet $(CODE) || true
 	@$(BIN)/ruff format $(CODE)
 
 .PHONY: docs
-docs: .venv/.locked ## Renew the pages that are made from code
+docs: $(DEVELOPING) ## Renew the pages that are made from code
 	@$(BIN)/python -m deploy.reference
 	@$(BIN)/python -m deploy.metrics_reference
 	@$(BIN)/python -m tests.spec.endpoints
 
 .PHONY: bench
-bench: .venv/.locked ## Measure this checkout; arguments in BENCH="..."
+bench: $(DEVELOPING) ## Measure this checkout; arguments in BENCH="..."
 	@$(BIN)/python -m bench $(BENCH)
 
 .PHONY: bench-compare
-bench-compare: .venv/.locked ## Measure this checkout beside another server
+bench-compare: $(DEVELOPING) ## Measure this checkout beside another server
 	@$(BIN)/python -m bench compare $(BENCH)
 
 .PHONY: bench-cluster
-bench-cluster: .venv/.locked ## Measure a cluster beside the monolith: times, and the cost of each component
+bench-cluster: $(DEVELOPING) ## Measure a cluster beside the monolith: times, and the cost of each component
 	@$(BIN)/python -m bench cluster $(BENCH)
 
 .PHONY: lock
-lock: ## Take the newest versions that pyproject.toml allows into requirements.lock
+lock: ## Take the newest versions that pyproject.toml allows into both lock files
 	@rm -rf build/lock && $(PYTHON) -m venv build/lock
-	@build/lock/bin/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
-	  print("\n".join(p["dependencies"] + [d for e in p["optional-dependencies"].values() for d in e]))' \
-	  > build/lock/requirements.in
-	@build/lock/bin/python -m pip install --quiet --disable-pip-version-check $(LOCK_OPTIONS) -r build/lock/requirements.in
-	@build/lock/bin/python -m pip freeze | LC_ALL=C sort -f > requirements.lock
-	@rm -rf build/lock && echo "Wrote requirements.lock"
+	@build/lock/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@$(LOCK) --extra postgres --extra kafka --extra otel --output-file requirements.lock
+	@$(LOCK) --all-extras --constraint requirements.lock --output-file requirements-dev.lock
+	@rm -rf build/lock && echo "Wrote requirements.lock and requirements-dev.lock"
 
 .PHONY: clean
 clean: ## Remove caches and builds; .venv and data stay

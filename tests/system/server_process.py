@@ -20,10 +20,10 @@ _START_TIMEOUT_S: Final = 30.0
 _STOP_TIMEOUT_S: Final = 20.0
 
 
-def environment() -> dict[str, str]:
-    """Return this process's environment without settings of Xylem."""
+def environment(*, python_path: str = str(CHECKOUT)) -> dict[str, str]:
+    """Return this process's environment without settings of Xylem; it finds the checkout's code."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("XYLEM_")}
-    return kept | {"PYTHONPATH": str(CHECKOUT)}
+    return kept | {"PYTHONPATH": python_path}
 
 
 def xylem(*arguments: str, cwd: Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
@@ -46,8 +46,17 @@ class ServerProcess:
     program: Sequence[str] = ("-m", "deploy.cli")
     """What Python runs."""
 
-    def __init__(self, folder: Path, settings: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: dict[str, Any] | None = None,
+        *,
+        installed: Path | None = None,
+    ) -> None:
+        """Take a folder and settings; the code is the checkout's, or an `installed` program."""
         self.folder = folder
+        self._command = [str(installed)] if installed else [sys.executable, *self.program]
+        self._environment = environment(python_path="") if installed else environment()
         self.config_path = folder / "xylem.yaml"
         self.config_path.write_text(yaml.safe_dump(_with_defaults(folder, settings or {})))
         self.url = ""
@@ -64,9 +73,9 @@ class ServerProcess:
     def launch(self) -> None:
         """Start the process and return at once, before it is ready for anything."""
         self._process = subprocess.Popen(
-            [sys.executable, *self.program, "monolith", "--config", str(self.config_path)],
+            [*self._command, "monolith", "--config", str(self.config_path)],
             cwd=self.folder,
-            env=environment(),
+            env=self._environment,
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,

@@ -6,6 +6,8 @@ import subprocess
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from logs.topics import TOPICS
 
 CHECKOUT = Path(__file__).parents[3]
@@ -37,25 +39,46 @@ def test_make_help_lists_every_target() -> None:
     assert re.findall(r"^  make (\S+)", shown, flags=re.MULTILINE) == phony
 
 
-def test_the_lock_names_exact_versions_and_nothing_else() -> None:
-    lines = (CHECKOUT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+LOCKS = {
+    "requirements.lock": {"postgres", "kafka", "otel"},
+    "requirements-dev.lock": {"postgres", "kafka", "otel", "dev"},
+}
+_LOCKED = re.compile(
+    r"(?P<name>[a-z0-9._-]+)==(?P<version>[a-z0-9.+]+)(?: ; [^\\\n]+)?"
+    r"(?: \\\n    --hash=sha256:[0-9a-f]{64})+\n"
+)
 
-    assert [
-        line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+]+", line)
-    ] == []
-    assert lines == sorted(lines, key=str.lower)
+
+def locked(name: str) -> dict[str, str]:
+    """Return the packages of a lock with their versions."""
+    text = (CHECKOUT / name).read_text(encoding="utf-8")
+    return {one["name"]: one["version"] for one in _LOCKED.finditer(text)}
 
 
-def test_the_lock_has_everything_that_is_needed() -> None:
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_names_exact_versions_with_their_hashes_and_nothing_else(name: str) -> None:
+    text = (CHECKOUT / name).read_text(encoding="utf-8")
+
+    assert _LOCKED.sub("", text) == ""
+    assert list(locked(name)) == sorted(locked(name))
+
+
+@pytest.mark.parametrize(("name", "extras"), LOCKS.items())
+def test_a_lock_has_everything_that_is_needed(name: str, extras: set[str]) -> None:
     project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     wanted = [
         *project["dependencies"],
-        *itertools.chain(*project["optional-dependencies"].values()),
+        *itertools.chain(*(project["optional-dependencies"][extra] for extra in extras)),
     ]
-    lock = (CHECKOUT / "requirements.lock").read_text(encoding="utf-8").splitlines()
-    locked = {_normal(line.split("==")[0]) for line in lock}
 
-    assert {_normal(re.split(r"[><=~\[ ]", one)[0]) for one in wanted} - locked == set()
+    needed = {_normal(re.split(r"[><=~\[ ]", one)[0]) for one in wanted}
+    assert needed - {_normal(one) for one in locked(name)} == set()
+
+
+def test_what_runs_is_what_was_tested() -> None:
+    running, developing = (locked(name).items() for name in LOCKS)
+
+    assert running <= developing
 
 
 def test_links_between_documents_lead_somewhere() -> None:
