@@ -39,14 +39,13 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return programs
 
 
-async def test_it_runs_a_server(installed: Path, tmp_path: Path) -> None:
+async def test_it_runs_a_server(
+    installed: Path, tmp_path: Path, http: aiohttp.ClientSession
+) -> None:
     server = ServerProcess(tmp_path, installed=installed / "xylem")
     server.start()
     try:
-        async with (
-            aiohttp.ClientSession() as http,
-            http.get(f"{server.url}/_matrix/client/versions") as response,
-        ):
+        async with http.get(f"{server.url}/_matrix/client/versions") as response:
             assert response.status == 200
     finally:
         server.stop()
