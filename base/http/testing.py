@@ -49,6 +49,10 @@ class Client:
         """Return another client of the same application, with this token."""
         return type(self)(self._application, access_token, self._address)
 
+    def at(self, address: str) -> Self:
+        """Return another client of the same application, which sends from this address."""
+        return type(self)(self._application, self._access_token, address)
+
     async def request(
         self,
         method: str,

@@ -10,11 +10,11 @@ from base.clock import Clock
 from components.userapi.passwords import Passwords
 from components.userapi.settings import UserApiSettings
 from components.userapi.store.accounts import Account, AccountStore, StoredAccount, TokenUse
+from components.userapi.store.sessions import ProvenUser, WrongCredentials
 from components.userapi.tokens import Login, LoginRequest, Tokens
 from internalapi.userapi import NewAccount
 from matrix.canonical import encode_canonical
 from matrix.errors import (
-    Forbidden,
     InvalidParam,
     InvalidUsername,
     UserDeactivated,
@@ -115,7 +115,7 @@ class AccountService:
             password_hash = await self._passwords.hash(request.password)
         session, login = None, None
         if request.login is not None:
-            session, login = self._tokens.new_login(user_id, request.login)
+            session, login = self._tokens.new_login(ProvenUser(user_id), request.login)
         await self._store.insert_account(
             StoredAccount(
                 user_id=user_id,
@@ -169,8 +169,10 @@ class AccountService:
             return None
         return UserID(f"@{localpart}:{server_name}")
 
-    async def check_password(self, user_id: UserID | None, password: str) -> UserID:
-        """Return the user whose password this is. Raises `Forbidden` and `UserDeactivated`.
+    async def check_password(self, user_id: UserID | None, password: str) -> ProvenUser:
+        """Return the user whose password this is.
+
+        Raises `WrongCredentials` and `UserDeactivated`.
 
         Neither the answer nor its time tells whether there is such an account, unless it was
         deactivated.
@@ -183,8 +185,8 @@ class AccountService:
         if account is not None and account.is_deactivated:
             raise UserDeactivated
         if not is_password or user_id is None:
-            raise Forbidden("The user name or the password is wrong.")
-        return user_id
+            raise WrongCredentials
+        return ProvenUser(user_id, password_hash=password_hash)
 
     async def change_password(
         self,

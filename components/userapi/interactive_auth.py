@@ -100,19 +100,22 @@ class InteractiveAuth:
         user_id: UserID | None,
         flows: Flows,
         checks: Mapping[str, Check],
+        address: str = "",
     ) -> Authenticated:
         """Return once a flow is complete, else raise `AuthenticationWanted`.
+
+        Where nobody is logged in, sessions count as those of the network address.
 
         A flow of one stage can be completed without a session. The stage that completes a flow is
         not written down: when the operation then fails, the client attempts it again.
         """
         auth = body.optional_object("auth")
         if auth is None:
-            raise AuthenticationWanted(flows, await self._open(operation, user_id, body))
+            raise AuthenticationWanted(flows, await self._open(operation, user_id, body, address))
         session = await self._session_of(auth, operation, user_id)
         if session is None and "session" in auth:
             unknown = MatrixError("The session is not known, or has expired.")
-            opened = await self._open(operation, user_id, body)
+            opened = await self._open(operation, user_id, body, address)
             raise AuthenticationWanted(flows, opened, unknown)
         completed = [] if session is None else session.completed
         token = None if session is None else session.registration_token
@@ -128,7 +131,7 @@ class InteractiveAuth:
                 refusal = error
         if _is_complete(completed, flows):
             return Authenticated(None if session is None else session.session_id, token)
-        session = session or await self._open(operation, user_id, body)
+        session = session or await self._open(operation, user_id, body, address)
         if completed != session.completed:
             session = msgspec.structs.replace(
                 session, completed=completed, registration_token=token
@@ -164,9 +167,9 @@ class InteractiveAuth:
             raise Forbidden("The session was opened for something else.")
         return session
 
-    async def open_nonce(self, operation: str) -> str:
-        """Return a new nonce for an operation."""
-        return (await self._open(operation, None, Fields({}))).session_id
+    async def open_nonce(self, operation: str, address: str) -> str:
+        """Return a new nonce for an operation, which counts as one of the network address."""
+        return (await self._open(operation, None, Fields({}), address)).session_id
 
     async def take_nonce(self, nonce: str, operation: str) -> bool:
         """Use up a nonce; false when it is not valid for the operation, or not any more."""
@@ -181,7 +184,7 @@ class InteractiveAuth:
         return await self._store.select_session(session_id, self._clock.now_ms())
 
     async def _open(
-        self, operation: str, user_id: UserID | None, body: Fields
+        self, operation: str, user_id: UserID | None, body: Fields, address: str
     ) -> InteractiveSession:
         now_ms = self._clock.now_ms()
         session = InteractiveSession(
@@ -193,7 +196,7 @@ class InteractiveAuth:
             expires_at_ms=now_ms + self._lifetime_ms,
             parameters=_parameters(body),
         )
-        await self._store.insert_session(session, now_ms)
+        await self._store.insert_session(session, user_id or address, now_ms)
         return session
 
 

@@ -8,9 +8,10 @@ from components.userapi.interactive_auth import PASSWORD, Check
 from components.userapi.rates import Rates
 from components.userapi.settings import UserApiSettings
 from components.userapi.special_tokens import SpecialTokens
+from components.userapi.store.sessions import ProvenUser
 from components.userapi.tokens import Login, LoginRequest, Tokens
+from internalapi.userapi import Requester
 from matrix.errors import AppserviceLoginUnsupported, InvalidParam, MatrixError, MissingParam
-from matrix.identifiers import UserID
 
 _TOKEN: Final = "m.login.token"  # noqa: S105 (the name of a type of login)
 _APPSERVICE: Final = "m.login.application_service"
@@ -60,28 +61,32 @@ class LoginService:
             raise MatrixError("The server does not know this type of login.")
         self._rates.check_login(request.address or "")
         if kind == _TOKEN:
-            user_id = await self._special_tokens.take_login_token(body.string("token"))
+            proven = await self._special_tokens.check_login_token(body.string("token"))
         else:
-            user_id = await self._check_password(body)
-        return await self._tokens.perform_login(user_id, request)
+            proven = await self._check_password(body, request.address)
+        return await self._tokens.perform_login(proven, request)
 
-    def password_check(self, user_id: UserID) -> Check:
-        """Return the check of the interactive stage in which this user proves to be that user."""
+    def password_check(self, requester: Requester) -> Check:
+        """Return the check of the stage in which the requester gives the password."""
+        user_id = requester.user_id
 
         async def check(auth: Fields) -> None:
             user = _named_user(auth)
             if user is None or self._accounts.find_user_id(user) != user_id:
                 raise SomebodyElse
-            await self._check_password(auth)
+            password = auth.string("password")
+            self._rates.check_account(user_id, requester.device_id)
+            await self._accounts.check_password(user_id, password)
 
         return check
 
-    async def _check_password(self, fields: Fields) -> UserID:
+    async def _check_password(self, fields: Fields, address: str | None) -> ProvenUser:
         user = _named_user(fields)
         password = fields.string("password")
         user_id = None if user is None else self._accounts.find_user_id(user)
         if user_id is not None:
-            self._rates.check_account(user_id)
+            is_known = address in await self._tokens.query_addresses(user_id)
+            self._rates.check_account(user_id, address if is_known else None)
         return await self._accounts.check_password(user_id, password)
 
 

@@ -27,6 +27,6 @@ class Proofs:
             operation=operation,
             user_id=requester.user_id,
             flows=[[PASSWORD]],
-            checks={PASSWORD: self._logins.password_check(requester.user_id)},
+            checks={PASSWORD: self._logins.password_check(requester)},
         )
         return authenticated.session_id

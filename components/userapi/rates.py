@@ -20,9 +20,13 @@ class Rates:
         """Count a login from an address."""
         check(self._login_address, address)
 
-    def check_account(self, user_id: str) -> None:
-        """Count an attempt to prove the password of an account."""
-        check(self._login_account, user_id)
+    def check_account(self, user_id: str, known_at: str | None) -> None:
+        """Count an attempt to prove the password of an account.
+
+        Attempts at a device or an address that is known for the account count by themselves:
+        strangers cannot use up what its owner has.
+        """
+        check(self._login_account, user_id if known_at is None else f"{user_id} {known_at}")
 
     def check_registration(self, address: str) -> None:
         """Count a registration, or a question about one, from an address."""

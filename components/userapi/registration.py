@@ -35,6 +35,8 @@ class Registration(msgspec.Struct, frozen=True):
     username: str | None
     password: str | None
     login: LoginRequest | None
+    address: str
+    """The network address that it comes from."""
     guest_access_token: str | None = None
     """The token of the guest who becomes this user; `None` for a new account."""
 
@@ -87,7 +89,12 @@ class RegistrationService:
         if "auth" in body and registration.password is None:
             raise MissingParam("The field password is missing.")
         authenticated = await self._interactive_auth.authenticate(
-            body, operation=_OPERATION, user_id=None, flows=self._flows(), checks=self._checks()
+            body,
+            operation=_OPERATION,
+            user_id=None,
+            flows=self._flows(),
+            checks=self._checks(),
+            address=registration.address,
         )
         return await self._accounts.create(
             AccountRequest(
@@ -137,10 +144,10 @@ class RegistrationService:
         self.check_open()
         return await self._find_token(token) is not None
 
-    async def open_nonce(self) -> str:
+    async def open_nonce(self, address: str) -> str:
         """Return a nonce for a registration with the shared secret."""
         self._shared_secret()
-        return await self._interactive_auth.open_nonce(_NONCE_OPERATION)
+        return await self._interactive_auth.open_nonce(_NONCE_OPERATION, address)
 
     async def perform_register_with_secret(
         self, fields: Fields, login: LoginRequest
@@ -232,5 +239,6 @@ def registration_of(body: Fields, login: LoginRequest) -> Registration:
         username=body.optional_string("username"),
         password=body.optional_string("password"),
         login=login if is_login_wanted else None,
+        address=login.address or "",
         guest_access_token=body.optional_string("guest_access_token"),
     )

@@ -96,7 +96,7 @@ class UserApiSettings(msgspec.Struct, frozen=True):
     interactive_session_lifetime_s: int = 3600
     """How long an interactive authentication, or a nonce, stays open."""
     interactive_sessions_max: int = 10_000
-    """How many of them are kept; the oldest give way."""
+    """How many of them are kept; more end the oldest of the user or address with most of them."""
 
     devices_max: int = 1000
     """How many devices a user may have; further logins are refused."""
@@ -119,7 +119,8 @@ class UserApiSettings(msgspec.Struct, frozen=True):
     login_rate_per_address: Rate | None = Rate(per_second=0.5, burst=20)
     """Login attempts from one network address; `None` for no limit, as for the other rates."""
     login_rate_per_account: Rate | None = Rate(per_second=0.2, burst=10)
-    """Attempts to prove the password of one account."""
+    """Attempts to prove the password of one account; those at each of its devices, and from each
+    address that it has logged in from, count by themselves."""
     registration_rate_per_address: Rate | None = Rate(per_second=0.2, burst=10)
     """Registrations, and questions whether a name or token is valid, from one address."""
     login_token_rate_per_user: Rate | None = Rate(per_second=0.02, burst=5)

@@ -6,9 +6,11 @@ from typing import Final
 
 from base.clock import Clock
 from components.userapi.settings import UserApiSettings
+from components.userapi.store.sessions import LoginTokenInvalid, ProvenUser
 from components.userapi.store.special_tokens import Purpose, SpecialTokenStore
 from components.userapi.tokens import token_hash_of
-from matrix.errors import Forbidden, UnknownToken
+from internalapi.userapi import Requester
+from matrix.errors import UnknownToken
 from matrix.identifiers import UserID
 
 _TOKEN_BYTES: Final = 24
@@ -31,47 +33,50 @@ class SpecialTokens:
         self._openid_lifetime_s = settings.openid_token_lifetime_s
 
     async def perform_issue_login_token(
-        self, user_id: UserID, session_id: str | None
+        self, requester: Requester, session_id: str | None
     ) -> tuple[str, int]:
         """Return a token for one login, and for how many seconds it is valid.
 
-        The interactive session that allowed it ends.
+        The interactive session that allowed it ends. The token ends with the device that asked
+        for it, and with the password.
         """
         lifetime_s = self._login_lifetime_s
-        return await self._issue(Purpose.LOGIN, user_id, lifetime_s, session_id), lifetime_s
+        return await self._issue(Purpose.LOGIN, requester, lifetime_s, session_id), lifetime_s
 
-    async def take_login_token(self, token: str) -> UserID:
-        """Use a token up and return whose it was. Raises `Forbidden`."""
-        user_id = await self._store.take_token(
-            token_hash_of(token), Purpose.LOGIN, self._clock.now_ms()
-        )
+    async def check_login_token(self, token: str) -> ProvenUser:
+        """Return whose token it is; the login uses it up. Raises `Forbidden`."""
+        token_hash = token_hash_of(token)
+        user_id = await self._store.select_login_user(token_hash, self._clock.now_ms())
         if user_id is None:
-            raise Forbidden("The login token is not valid, or not any more.")
-        return user_id
+            raise LoginTokenInvalid
+        return ProvenUser(user_id, login_token_hash=token_hash)
 
-    async def perform_issue_openid_token(self, user_id: UserID) -> tuple[str, int]:
+    async def perform_issue_openid_token(self, requester: Requester) -> tuple[str, int]:
         """Return a token by which others learn who the user is, and its seconds of validity."""
         lifetime_s = self._openid_lifetime_s
-        return await self._issue(Purpose.OPENID, user_id, lifetime_s, None), lifetime_s
+        return await self._issue(Purpose.OPENID, requester, lifetime_s, None), lifetime_s
 
     async def query_openid_user(self, *, access_token: str) -> UserID:
-        """Return who had the token made. Raises `UnknownToken`, also for an expired one."""
-        user_id = await self._store.select_user(
-            token_hash_of(access_token), Purpose.OPENID, self._clock.now_ms()
+        """Return who had the token made.
+
+        Raises `UnknownToken`, also for an expired one, and that of a locked account.
+        """
+        user_id = await self._store.select_openid_user(
+            token_hash_of(access_token), self._clock.now_ms()
         )
         if user_id is None:
             raise UnknownToken("The token is not known, or has expired.")
         return user_id
 
     async def _issue(
-        self, purpose: Purpose, user_id: UserID, lifetime_s: int, session_id: str | None
+        self, purpose: Purpose, requester: Requester, lifetime_s: int, session_id: str | None
     ) -> str:
         token = base64.urlsafe_b64encode(self._random_bytes(_TOKEN_BYTES)).decode()
         now_ms = self._clock.now_ms()
         await self._store.insert_token(
             token_hash_of(token),
             purpose,
-            user_id,
+            requester,
             now_ms=now_ms,
             expires_at_ms=now_ms + lifetime_s * 1000,
             session_id=session_id,

@@ -9,7 +9,13 @@ import msgspec
 
 from base.clock import Clock
 from components.userapi.settings import UserApiSettings
-from components.userapi.store.sessions import NewSession, SessionStore, StoredToken, TokenHash
+from components.userapi.store.sessions import (
+    NewSession,
+    ProvenUser,
+    SessionStore,
+    StoredToken,
+    TokenHash,
+)
 from components.userapi.token_cache import KnownToken, TokenCache
 from internalapi.userapi import CurrentToken, Requester
 from matrix.errors import UnknownToken, UserLocked
@@ -76,7 +82,7 @@ class Tokens:
 
         Raises `UnknownToken`, with `soft_logout` when it expired, and `UserLocked`.
         """
-        known = await self._find(access_token)
+        known = self._checked(await self._find(access_token))
         if known.is_locked:
             raise UserLocked(soft_logout=True)
         return known.requester
@@ -89,15 +95,16 @@ class Tokens:
         return CurrentToken(known.requester, known.requester.expires_at_ms)
 
     async def query_token_to_log_out(self, access_token: str) -> Requester:
-        """Return whose token it is, also of a locked account. Raises `UnknownToken`."""
+        """Return whose token it is, also an expired one, and one of a locked account.
+
+        Raises `UnknownToken`.
+        """
         return (await self._find(access_token)).requester
 
     async def _find(self, access_token: str) -> KnownToken:
         token_hash = _hash(access_token)
         known = self.cache.get(token_hash)
-        if known is None:
-            known = await self._read_token(token_hash)
-        return self._checked(known)
+        return await self._read_token(token_hash) if known is None else known
 
     def _checked(self, known: KnownToken) -> KnownToken:
         """Return the token, noted as seen, or raise `UnknownToken` if its time is over."""
@@ -136,7 +143,7 @@ class Tokens:
             await self._store.confirm_refresh(token)
             self.cache.forget(token.user_id, token.device_id)
 
-    def new_login(self, user_id: UserID, request: LoginRequest) -> tuple[NewSession, Login]:
+    def new_login(self, proven: ProvenUser, request: LoginRequest) -> tuple[NewSession, Login]:
         """Return what to store of a login and what to tell of it."""
         access_token, access, lifetime_s = self._new_access_token(
             is_refreshable=request.is_refreshable
@@ -146,7 +153,7 @@ class Tokens:
         )
         device_id = request.device_id or self._new_device_id()
         session = NewSession(
-            user_id=user_id,
+            proven=proven,
             device_id=device_id,
             display_name=request.display_name,
             address=request.address,
@@ -155,18 +162,21 @@ class Tokens:
             refresh=refresh,
         )
         return session, Login(
-            user_id=user_id,
+            user_id=proven.user_id,
             device_id=device_id,
             access_token=access_token,
             refresh_token=refresh_token,
             expires_in_ms=None if lifetime_s is None else lifetime_s * 1000,
         )
 
-    async def perform_login(self, user_id: UserID, request: LoginRequest) -> Login:
-        """Log in on a device; earlier tokens of the device are revoked."""
-        session, login = self.new_login(user_id, request)
+    async def perform_login(self, proven: ProvenUser, request: LoginRequest) -> Login:
+        """Log in on a device; earlier tokens of the device are revoked.
+
+        Raises what `SessionStore.insert_session` does.
+        """
+        session, login = self.new_login(proven, request)
         await self._store.insert_session(session)
-        self.cache.forget(user_id, login.device_id)
+        self.cache.forget(login.user_id, login.device_id)
         return login
 
     async def perform_refresh(self, refresh_token: str) -> Login:
@@ -198,6 +208,10 @@ class Tokens:
         """Delete all devices and tokens of a user."""
         await self._store.delete_all_devices(user_id)
         self.cache.forget(user_id, None)
+
+    async def query_addresses(self, user_id: UserID) -> Collection[str]:
+        """Return the network addresses from which the user has logged in on their devices."""
+        return await self._store.select_addresses(user_id)
 
     def forget(self, user_id: UserID, device_ids: Collection[str]) -> None:
         """Forget the tokens of devices that have been deleted."""

@@ -72,7 +72,7 @@ class DirectoryRoutes:
         owner = await self._requesters.owner_of(request)
         self._rates.check_request(owner.user_id)
         await request.json_object(allow_empty=True)
-        token, lifetime_s = await self._special_tokens.perform_issue_openid_token(owner.user_id)
+        token, lifetime_s = await self._special_tokens.perform_issue_openid_token(owner)
         return json_response(
             {
                 "access_token": token,

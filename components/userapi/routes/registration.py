@@ -70,7 +70,9 @@ class RegistrationRoutes:
 
     async def _nonce(self, request: Request) -> Response:
         self._rates.check_registration(request.client_address)
-        return json_response({"nonce": await self._registrations.open_nonce()})
+        return json_response(
+            {"nonce": await self._registrations.open_nonce(request.client_address)}
+        )
 
     async def _register_with_secret(self, request: Request) -> Response:
         body = await request.fields()

@@ -91,6 +91,6 @@ class SessionRoutes:
             await request.fields(), requester, "issue a login token"
         )
         token, lifetime_s = await self._special_tokens.perform_issue_login_token(
-            requester.user_id, session_id
+            requester, session_id
         )
         return json_response({"login_token": token, "expires_in_ms": lifetime_s * 1000})

@@ -8,7 +8,7 @@ from sqlalchemy.engine import Connection
 
 from base.database import Database, insert
 from components.userapi.store.directory import remove_user
-from components.userapi.store.interactive import delete_session
+from components.userapi.store.interactive import end_session
 from components.userapi.store.outgoing import OutgoingStore
 from components.userapi.store.sessions import delete_all_devices
 from components.userapi.store.tables import (
@@ -17,7 +17,6 @@ from components.userapi.store.tables import (
     departing_users,
     filters,
     profile_fields,
-    special_tokens,
 )
 from logs.records.client_data import AccountStatusChanged, ProfileChanged
 from matrix.identifiers import UserID
@@ -74,16 +73,15 @@ class AccountStatusStore:
         """End an account for good: nobody can use it, nor take its name.
 
         Its user is noted as one who has to leave their rooms. A repeat changes nothing, but may
-        erase what was not erased.
+        erase what was not erased. Raises `SessionOver`.
         """
 
         def work(connection: Connection) -> None:
-            if session_id is not None:
-                delete_session(connection, session_id)
+            end_session(connection, session_id)
             self._end_account(connection, user_id, erase=erase)
             fields = _delete_profile(connection, user_id) if erase else []
             remove_user(connection, user_id)
-            for table in (account_data, filters, special_tokens):
+            for table in (account_data, filters):
                 connection.execute(sa.delete(table).where(table.c.user_id == user_id))
             connection.execute(
                 insert(connection, departing_users).values(user_id=user_id).on_conflict_do_nothing()

@@ -9,9 +9,10 @@ from sqlalchemy.engine import Connection
 
 from base.database import Database, SelectByKeys, Statement, insert, insert_for, insert_into
 from components.userapi.store.directory import index_user
-from components.userapi.store.interactive import delete_session
+from components.userapi.store.interactive import end_session
 from components.userapi.store.outgoing import OutgoingStore
 from components.userapi.store.sessions import NewSession, delete_devices, insert_session
+from components.userapi.store.special_tokens import delete_login_tokens
 from components.userapi.store.tables import (
     account_data,
     accounts,
@@ -110,7 +111,8 @@ class AccountStore:
     async def insert_account(self, new: StoredAccount) -> None:
         """Make an account, or a guest's account a user's, with all that belongs to it.
 
-        Raises `UserInUse`, also for the loser of two who ask at once, and `TokenUsedUp`.
+        Raises `UserInUse`, also for the loser of two who ask at once, `TokenUsedUp` and
+        `SessionOver`.
         """
 
         def work(connection: Connection) -> None:
@@ -120,8 +122,7 @@ class AccountStore:
                 _insert_account(connection, new)
             if new.token_use is not None:
                 _use_token(connection, new.token_use)
-            if new.interactive_session_id is not None:
-                delete_session(connection, new.interactive_session_id)
+            end_session(connection, new.interactive_session_id)
             if new.session is not None:
                 insert_session(connection, self._outgoing, new.session, self._devices_max)
             for record in _first_data(connection, new):
@@ -157,7 +158,8 @@ class AccountStore:
     ) -> Collection[str]:
         """Set the password, and delete all devices but one unless that is `None`.
 
-        Returns the devices that were deleted.
+        Nobody logs in by a token of before. Returns the devices that were deleted. Raises
+        `SessionOver`.
         """
 
         def work(connection: Connection) -> Collection[str]:
@@ -166,8 +168,8 @@ class AccountStore:
                 .where(accounts.c.user_id == user_id, accounts.c.is_deactivated.is_(False))
                 .values(password_hash=password_hash)
             )
-            if interactive_session_id is not None:
-                delete_session(connection, interactive_session_id)
+            end_session(connection, interactive_session_id)
+            delete_login_tokens(connection, user_id)
             if logout_all_but is None:
                 return ()
             others = connection.scalars(

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 
 from base.database import Database
 from components.userapi.store.tables import interactive_sessions
+from matrix.errors import Forbidden
 
 
 class InteractiveSession(msgspec.Struct, frozen=True):
@@ -28,10 +29,47 @@ class InteractiveSession(msgspec.Struct, frozen=True):
     """What the request asked for, a JSON object; `None` where it is not remembered."""
 
 
-def delete_session(connection: Connection, session_id: str) -> bool:
-    """End a session; false when there was none."""
+class SessionOver(Forbidden):
+    """The interactive session has served its operation, or has expired."""
+
+
+def end_session(connection: Connection, session_id: str | None) -> None:
+    """End the session that allows an operation, if there is one.
+
+    Raises `SessionOver` when it is gone: of two requests with one session one is done.
+    """
+    if session_id is not None and not _delete_session(connection, session_id):
+        raise SessionOver
+
+
+def _delete_session(connection: Connection, session_id: str) -> bool:
     statement = sa.delete(interactive_sessions).where(_is(session_id))
     return connection.execute(statement).rowcount > 0
+
+
+def _delete_one_of_the_most(connection: Connection) -> None:
+    """End the oldest session of whoever opened most."""
+    opened_by, expires_at_ms = (
+        interactive_sessions.c.opened_by,
+        interactive_sessions.c.expires_at_ms,
+    )
+    busiest = (
+        sa.select(opened_by)
+        .group_by(opened_by)
+        .order_by(sa.func.count().desc(), sa.func.min(expires_at_ms))
+        .limit(1)
+    )
+    oldest = (
+        sa.select(interactive_sessions.c.session_hash)
+        .where(opened_by == busiest.scalar_subquery())
+        .order_by(expires_at_ms)
+        .limit(1)
+    )
+    connection.execute(
+        sa.delete(interactive_sessions).where(
+            interactive_sessions.c.session_hash == oldest.scalar_subquery()
+        )
+    )
 
 
 def _is(session_id: str) -> sa.ColumnElement[bool]:
@@ -79,8 +117,12 @@ class InteractiveStore:
         self._database = database
         self._sessions_max = sessions_max
 
-    async def insert_session(self, session: InteractiveSession, now_ms: int) -> None:
-        """Open a session. Expired ones go, and the oldest where there are too many."""
+    async def insert_session(self, session: InteractiveSession, opener: str, now_ms: int) -> None:
+        """Open a session in the name of a user or a network address.
+
+        Expired ones go. Where there are too many, whoever has most of them loses their oldest,
+        so that nobody ends the sessions of others by opening many.
+        """
 
         def work(connection: Connection) -> None:
             connection.execute(
@@ -88,19 +130,6 @@ class InteractiveStore:
                     interactive_sessions.c.expires_at_ms <= now_ms
                 )
             )
-            count = sa.select(sa.func.count()).select_from(interactive_sessions)
-            excess = connection.execute(count).scalar_one() - self._sessions_max + 1
-            if excess > 0:
-                oldest = (
-                    sa.select(interactive_sessions.c.session_hash)
-                    .order_by(interactive_sessions.c.expires_at_ms)
-                    .limit(excess)
-                )
-                connection.execute(
-                    sa.delete(interactive_sessions).where(
-                        interactive_sessions.c.session_hash.in_(oldest)
-                    )
-                )
             connection.execute(
                 sa.insert(interactive_sessions).values(
                     session_hash=_hash(session.session_id),
@@ -110,8 +139,12 @@ class InteractiveStore:
                     registration_token=session.registration_token,
                     sealed_parameters=_seal(session),
                     expires_at_ms=session.expires_at_ms,
+                    opened_by=opener,
                 )
             )
+            count = sa.select(sa.func.count()).select_from(interactive_sessions)
+            for _ in range(connection.execute(count).scalar_one() - self._sessions_max):
+                _delete_one_of_the_most(connection)
 
         await self._database.write(work)
 
@@ -142,4 +175,6 @@ class InteractiveStore:
 
     async def delete_session(self, session_id: str) -> bool:
         """End a session; false when there was none, so that one of two who ask gets true."""
-        return await self._database.write(lambda connection: delete_session(connection, session_id))
+        return await self._database.write(
+            lambda connection: _delete_session(connection, session_id)
+        )

@@ -8,8 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from base.database import Database, Statement, insert_for, insert_into
-from components.userapi.store.interactive import delete_session
+from components.userapi.store.interactive import end_session
 from components.userapi.store.outgoing import OutgoingStore
+from components.userapi.store.special_tokens import delete_tokens_of, take_login_token
 from components.userapi.store.tables import (
     access_tokens,
     accounts,
@@ -20,9 +21,9 @@ from logs.records.client_data import TokensRevoked
 from matrix.errors import Forbidden, UserDeactivated, UserLocked
 from matrix.identifiers import DeviceID, UserID
 
-_CHECK: Final = sa.select(accounts.c.is_deactivated, accounts.c.is_locked).where(
-    accounts.c.user_id == sa.bindparam("of_user")
-)
+_CHECK: Final = sa.select(
+    accounts.c.is_deactivated, accounts.c.is_locked, accounts.c.password_hash
+).where(accounts.c.user_id == sa.bindparam("of_user"))
 _CHECK_ACCOUNT: Final = Statement(_CHECK)
 _LOCK_ACCOUNT: Final = Statement(_CHECK.with_for_update())
 _SEE_DEVICE: Final = Statement(
@@ -52,6 +53,27 @@ class TooManyDevices(Forbidden):
     """You have too many devices: log out some of them first."""
 
 
+class LoginTokenInvalid(Forbidden):
+    """The login token is not valid, or not any more."""
+
+
+class WrongCredentials(Forbidden):
+    """The user name or the password is wrong."""
+
+
+class ProvenUser(msgspec.Struct, frozen=True):
+    """Who somebody has proven to be, by a password or a login token.
+
+    The login asks once more whether it holds: the password may have been changed meanwhile.
+    """
+
+    user_id: UserID
+    password_hash: bytes | None = None
+    """That of the password."""
+    login_token_hash: bytes | None = None
+    """The token, which the login uses up."""
+
+
 class StoredToken(msgspec.Struct, frozen=True):
     """An access token as stored, with what its account is."""
 
@@ -76,7 +98,7 @@ class TokenHash(msgspec.Struct, frozen=True):
 class NewSession(msgspec.Struct, frozen=True):
     """A login: the device, new or known, and its first tokens."""
 
-    user_id: UserID
+    proven: ProvenUser
     device_id: DeviceID
     display_name: str | None
     address: str | None
@@ -84,15 +106,24 @@ class NewSession(msgspec.Struct, frozen=True):
     access: TokenHash
     refresh: TokenHash | None
 
+    @property
+    def user_id(self) -> UserID:
+        """Who logs in."""
+        return self.proven.user_id
+
 
 def insert_session(
     connection: Connection, outgoing: OutgoingStore, session: NewSession, devices_max: int
 ) -> None:
     """Log in on a device. A device that was known keeps its name and loses its tokens.
 
-    Raises `TooManyDevices`, `UserDeactivated` and `UserLocked`.
+    Raises `TooManyDevices`, `UserDeactivated` and `UserLocked`, and `WrongCredentials` and
+    `LoginTokenInvalid` where what was proven does not hold any more.
     """
-    _check_account(connection, session.user_id, lock=True)
+    _check_account(connection, session.user_id, lock=True, proven=session.proven)
+    token_hash = session.proven.login_token_hash
+    if token_hash is not None and not take_login_token(connection, token_hash, session.now_ms):
+        raise LoginTokenInvalid
     is_known = _see_device(connection, session)
     if not is_known and not _insert_device(connection, session, devices_max):
         # Seen again, for that locks it: of several logins each revokes what was before it.
@@ -109,7 +140,9 @@ def insert_session(
         outgoing.put(connection, TokensRevoked(session.user_id, session.device_id))
 
 
-def _check_account(connection: Connection, user_id: UserID, *, lock: bool) -> None:
+def _check_account(
+    connection: Connection, user_id: UserID, *, lock: bool, proven: ProvenUser | None = None
+) -> None:
     """Refuse an account that nobody can use; locked, it stays usable in this transaction.
 
     Only who holds no device yet may lock it: all take the account before its devices.
@@ -120,6 +153,8 @@ def _check_account(connection: Connection, user_id: UserID, *, lock: bool) -> No
         raise UserDeactivated
     if row.is_locked:
         raise UserLocked(soft_logout=True)
+    if proven is not None and proven.password_hash not in (None, row.password_hash):
+        raise WrongCredentials
 
 
 def delete_devices(
@@ -133,14 +168,18 @@ def delete_devices(
         )
     )
     _delete_tokens(connection, user_id, device_ids)
+    delete_tokens_of(connection, user_id, device_ids)
     for device_id in device_ids:
         outgoing.put(connection, TokensRevoked(user_id, device_id))
 
 
 def delete_all_devices(connection: Connection, outgoing: OutgoingStore, user_id: UserID) -> None:
-    """Delete all devices and tokens of a user."""
+    """Delete all devices and tokens of a user, those for further logins too."""
+    # First the account: that waits for a login under way, whose device goes then as well.
+    _LOCK_ACCOUNT.run(connection, {"of_user": user_id}).first()
     for table in (devices, access_tokens, refresh_tokens):
         connection.execute(sa.delete(table).where(table.c.user_id == user_id))
+    delete_tokens_of(connection, user_id, None)
     outgoing.put(connection, TokensRevoked(user_id, None))
 
 
@@ -230,7 +269,7 @@ class SessionStore:
         self._devices_max = devices_max
 
     async def insert_session(self, session: NewSession) -> None:
-        """Log in on a device. Raises `TooManyDevices`, `UserDeactivated` and `UserLocked`."""
+        """Log in on a device. Raises what `insert_session` does."""
         await self._outgoing.write(
             lambda connection: insert_session(
                 connection, self._outgoing, session, self._devices_max
@@ -329,11 +368,13 @@ class SessionStore:
     async def delete_devices(
         self, user_id: UserID, device_ids: Collection[str], session_id: str | None = None
     ) -> None:
-        """Delete devices and tokens, and the interactive session that allowed it."""
+        """Delete devices and tokens, and the interactive session that allowed it.
+
+        Raises `SessionOver`.
+        """
 
         def delete(connection: Connection) -> None:
-            if session_id is not None:
-                delete_session(connection, session_id)
+            end_session(connection, session_id)
             delete_devices(connection, self._outgoing, user_id, device_ids)
 
         await self._outgoing.write(delete)
@@ -343,6 +384,15 @@ class SessionStore:
         await self._outgoing.write(
             lambda connection: delete_all_devices(connection, self._outgoing, user_id)
         )
+
+    async def select_addresses(self, user_id: UserID) -> set[str]:
+        """Return the network addresses from which a user has logged in on their devices."""
+        query = (
+            sa.select(devices.c.last_seen_address)
+            .where(devices.c.user_id == user_id, devices.c.last_seen_address.is_not(None))
+            .distinct()
+        )
+        return await self._database.read(lambda connection: set(connection.scalars(query)))
 
     async def update_last_seen(self, seen: Iterable[tuple[tuple[str, str], int]]) -> None:
         """Note when devices were last seen, given as ((user ID, device ID), ms)."""

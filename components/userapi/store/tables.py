@@ -3,6 +3,7 @@
 from typing import Final
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from base.database import Schema
 
@@ -73,6 +74,8 @@ special_tokens: Final = sa.Table(
     sa.Column("purpose", sa.Text, nullable=False),
     sa.Column("user_id", sa.Text, nullable=False),
     sa.Column("expires_at_ms", sa.BigInteger, nullable=False, index=True),
+    # The device that asked for it: it goes with it.
+    sa.Column("device_id", sa.Text),
     sa.Index("special_tokens_by_user", "user_id"),
 )
 
@@ -132,6 +135,9 @@ interactive_sessions: Final = sa.Table(
     # can read it.
     sa.Column("sealed_parameters", sa.LargeBinary),
     sa.Column("expires_at_ms", sa.BigInteger, nullable=False, index=True),
+    # The user, or the network address, that opened it.
+    sa.Column("opened_by", sa.Text, nullable=False, server_default=""),
+    sa.Index("interactive_sessions_by_opener", "opened_by", "expires_at_ms"),
 )
 
 # What users have reported: `kind` is event, room or user.
@@ -177,4 +183,16 @@ outgoing_sequences: Final = sa.Table(
     sa.Column("next_sequence", sa.BigInteger, nullable=False),
 )
 
-SCHEMA: Final = Schema("userapi", _metadata)
+
+def _add_devices_and_openers(connection: Connection) -> None:
+    connection.exec_driver_sql("ALTER TABLE special_tokens ADD COLUMN device_id TEXT")
+    connection.exec_driver_sql(
+        "ALTER TABLE interactive_sessions ADD COLUMN opened_by TEXT DEFAULT '' NOT NULL"
+    )
+    connection.exec_driver_sql(
+        "CREATE INDEX interactive_sessions_by_opener "
+        "ON interactive_sessions (opened_by, expires_at_ms)"
+    )
+
+
+SCHEMA: Final = Schema("userapi", _metadata, (_add_devices_and_openers,))

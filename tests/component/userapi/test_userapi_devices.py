@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from base.http.testing import Answer
 from components.userapi.passwords import Passwords
+from logs.log import Log
 from matrix.errors import LimitExceeded
-from tests.component.userapi.userapi_server import PASSWORD, V3, User, UserApiServer
+from tests.component.userapi.userapi_server import PASSWORD, V3, Deployment, User, UserApiServer
 
 NEW_PASSWORD = "battery staple"
 
@@ -161,6 +163,26 @@ async def test_a_new_password_replaces_the_old_one_and_logs_out_the_others(
     assert (await server.login("alice", NEW_PASSWORD)).status == 200
     assert (await server.whoami(alice.access_token)).status == 200
     assert (await server.whoami(other)).status == 401
+
+
+async def test_no_login_with_the_old_password_outlives_the_change(
+    deployment: Deployment, log: Log
+) -> None:
+    async with deployment.start(log, password_threads=1) as server:
+        alice = await server.user("alice")
+        body = {"new_password": "quite another", "auth": alice.proof()}
+        change = asyncio.create_task(alice.client.post(f"{V3}/account/password", body))
+        under_way: list[asyncio.Task[Answer]] = []
+        while not change.done():
+            under_way.append(asyncio.create_task(server.login("alice")))
+            await asyncio.sleep(0)
+
+        logins = [await login for login in under_way]
+
+        assert change.result().status == 200
+        for login in logins:
+            if login.status == 200:
+                assert (await server.whoami(login.json["access_token"])).status == 401
 
 
 async def test_a_new_password_can_leave_the_other_devices_alone(

@@ -200,6 +200,33 @@ async def test_attempts_at_one_account_are_limited(deployment: Deployment, log: 
         assert (await server.login("bob")).status == 200
 
 
+async def test_guesses_from_elsewhere_do_not_keep_the_owner_out(
+    deployment: Deployment, log: Log
+) -> None:
+    async with deployment.start(
+        log, login_rate_per_account=Rate(per_second=0.001, burst=2)
+    ) as server:
+        alice = await server.user("alice")
+        body = {
+            "type": "m.login.password",
+            "identifier": {"type": "m.id.user", "user": "alice"},
+            "password": "a guess",
+            "device_id": alice.device_id,
+        }
+        strangers = [server.client.at(f"198.51.100.{number}") for number in range(3)]
+
+        guesses = [await one.post(f"{V3}/login", body) for one in strangers]
+        stranger = await strangers[0].post(f"{V3}/login", {**body, "password": PASSWORD})
+        login = await server.login("alice")
+        proof = await alice.client.at("203.0.113.1").delete(
+            f"{V3}/devices/{login.json['device_id']}", {"auth": alice.proof()}
+        )
+
+        assert [guess.status for guess in guesses] == [403, 403, 429]
+        assert stranger.status == 429
+        assert (login.status, proof.status) == (200, 200)
+
+
 async def test_the_login_tells_where_the_server_is(deployment: Deployment, log: Log) -> None:
     async with deployment.start(log, public_base_url="https://matrix.xylem.test") as server:
         await server.user("alice")

@@ -6,6 +6,7 @@ import pytest
 
 from base.http.testing import Answer
 from logs.log import Log
+from matrix.errors import UnknownToken
 from tests.component.userapi.userapi_server import V3, Deployment, User, UserApiServer
 
 GET_TOKEN = "/_matrix/client/v1/login/get_token"
@@ -95,3 +96,100 @@ async def test_application_services_do_not_log_in_yet(server: UserApiServer) -> 
     answer = await server.client.post(f"{V3}/login", body)
 
     assert (answer.status, answer.errcode) == (400, "M_APPSERVICE_LOGIN_UNSUPPORTED")
+
+
+async def login_token(user: User) -> str:
+    """Ask for a login token and return it."""
+    answer = await user.client.post(GET_TOKEN, {"auth": user.proof()})
+    assert answer.status == 200, answer
+    return str(answer.json["login_token"])
+
+
+async def change_password(user: User, *, logout_devices: bool) -> None:
+    """Give the user another password."""
+    body = {"new_password": "quite another", "logout_devices": logout_devices}
+    answer = await user.client.post(f"{V3}/account/password", {**body, "auth": user.proof()})
+    assert answer.status == 200, answer
+
+
+@pytest.mark.parametrize("logout_devices", [True, False])
+async def test_a_login_token_ends_with_the_password(
+    server: UserApiServer, alice: User, *, logout_devices: bool
+) -> None:
+    token = await login_token(alice)
+
+    await change_password(alice, logout_devices=logout_devices)
+
+    assert (await login_with(server, token)).status == 403
+
+
+@pytest.mark.parametrize("end", ["logout", "logout/all"])
+async def test_a_login_token_ends_with_the_device_that_asked_for_it(
+    server: UserApiServer, alice: User, end: str
+) -> None:
+    other = User(server, (await server.login("alice")).json)
+    token, kept = await login_token(alice), await login_token(other)
+
+    await alice.client.post(f"{V3}/{end}")
+
+    assert (await login_with(server, token)).status == 403
+    assert (await login_with(server, kept)).status == (200 if end == "logout" else 403)
+
+
+async def test_a_login_token_ends_when_its_device_is_deleted(
+    server: UserApiServer, alice: User
+) -> None:
+    other = User(server, (await server.login("alice")).json)
+    token = await login_token(other)
+
+    answer = await alice.client.delete(f"{V3}/devices/{other.device_id}", {"auth": alice.proof()})
+
+    assert answer.status == 200
+    assert (await login_with(server, token)).status == 403
+
+
+async def test_a_locked_account_is_entered_by_no_token(
+    server: UserApiServer, alice: User, bob: User
+) -> None:
+    root = await server.admin()
+    token = await login_token(alice)
+    asked = await alice.client.post(f"{V3}/user/{alice.user_id}/openid/request_token", {})
+    openid = asked.json["access_token"]
+
+    await root.client.put(f"/_matrix/client/v1/admin/lock/{alice.user_id}", {"locked": True})
+
+    login = await login_with(server, token)
+    assert (login.status, login.errcode) == (401, "M_USER_LOCKED")
+    with pytest.raises(UnknownToken):
+        await server.api.openid_tokens.query_openid_user(access_token=openid)
+    assert (await login_with(server, await login_token(bob))).status == 200
+
+
+@pytest.mark.parametrize("end", ["logout", "logout/all"])
+async def test_a_login_by_token_during_the_logout_leaves_no_device_that_was_let_in_later(
+    server: UserApiServer, alice: User, end: str
+) -> None:
+    for _ in range(5):
+        user = User(server, (await server.login(alice.user_id)).json)
+        token = await login_token(user)
+
+        _, answer = await asyncio.gather(user.client.post(f"{V3}/{end}"), login_with(server, token))
+
+        if end == "logout/all" and answer.status == 200:
+            assert (await server.whoami(answer.json["access_token"])).status == 401
+        assert (await login_with(server, token)).status == 403
+
+
+async def test_a_login_token_is_not_made_for_a_device_that_is_gone(
+    server: UserApiServer, alice: User
+) -> None:
+    for _ in range(5):
+        user = User(server, (await server.login(alice.user_id)).json)
+
+        asked, _ = await asyncio.gather(
+            user.client.post(GET_TOKEN, {"auth": user.proof()}),
+            user.client.post(f"{V3}/logout"),
+        )
+
+        if asked.status == 200:
+            assert (await login_with(server, asked.json["login_token"])).status == 403

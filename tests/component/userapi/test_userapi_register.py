@@ -1,5 +1,6 @@
 """Registration of users and guests."""
 
+import asyncio
 import hashlib
 import hmac
 from typing import Any
@@ -57,6 +58,20 @@ async def test_a_session_ends_with_the_registration(server: UserApiServer) -> No
     assert again.json["session"] != asked.json["session"]
 
 
+async def test_a_session_makes_one_account_also_when_it_is_raced(server: UserApiServer) -> None:
+    opened = await server.client.post(f"{V3}/register", {"username": "a0", "password": PASSWORD})
+    auth = {**DUMMY, "session": opened.json["session"]}
+
+    answers = await asyncio.gather(
+        *(server.register(f"a{number}", auth=auth) for number in range(5))
+    )
+
+    assert min(answer.status for answer in answers) == 200
+    assert {answer.status for answer in answers if answer.status != 200} <= {401, 403}
+    names = [await server.client.get(f"{V3}/register/available?username=a{n}") for n in range(5)]
+    assert [name.status for name in names].count(400) == 1
+
+
 async def test_a_session_expires(server: UserApiServer) -> None:
     asked = await server.client.post(f"{V3}/register", {})
     server.clock.advance_ms(3_600_000)
@@ -79,6 +94,32 @@ async def test_the_oldest_sessions_give_way(deployment: Deployment, log: Log) ->
         newest = await server.register("alice", auth={**DUMMY, "session": sessions[2]})
 
         assert (oldest.status, newest.status) == (401, 200)
+
+
+async def test_who_opens_many_sessions_ends_no_session_of_others(
+    deployment: Deployment, log: Log
+) -> None:
+    async with deployment.start(
+        log, interactive_sessions_max=5, registration_shared_secret=SECRET
+    ) as server:
+        alice = await server.user("alice")
+        opened = await server.client.post(f"{V3}/register", {})
+        nonce = await server.client.get("/_synapse/admin/v1/register")
+        asked = await alice.client.post(f"{V3}/delete_devices", {"devices": ["OTHER"]})
+        stranger = server.client.at("198.51.100.1")
+        for _ in range(10):
+            server.clock.advance_ms(1)
+            await stranger.post(f"{V3}/register", {})
+            await stranger.get("/_synapse/admin/v1/register")
+
+        registered = await server.register("bob", auth={**DUMMY, "session": opened.json["session"]})
+        proof = alice.proof(session=asked.json["session"])
+        deleted = await alice.client.post(f"{V3}/delete_devices", {"auth": proof})
+        by_secret = await server.client.post(
+            "/_synapse/admin/v1/register", _signed(nonce.json["nonce"])
+        )
+
+        assert (registered.status, deleted.status, by_secret.status) == (200, 200, 200)
 
 
 async def test_a_stage_that_is_in_no_flow_is_refused(server: UserApiServer) -> None:

@@ -100,6 +100,24 @@ async def test_an_expired_token_asks_for_a_soft_logout(deployment: Deployment, l
         assert expired.json["soft_logout"] is True
 
 
+@pytest.mark.parametrize("end", ["logout", "logout/all"])
+async def test_an_expired_token_logs_its_device_out(
+    deployment: Deployment, log: Log, end: str
+) -> None:
+    async with deployment.start(log, access_token_lifetime_s=60) as server:
+        alice = await server.user("alice")
+        deployment.clock.advance_ms(60_000)
+        assert (await server.whoami(alice.access_token)).status == 401
+
+        first = await alice.client.post(f"{V3}/{end}")
+        again = await alice.client.post(f"{V3}/{end}")
+
+        assert (first.status, again.status) == (200, 401)
+        login = (await server.login("alice")).json
+        devices = await server.client.as_user(login["access_token"]).get(f"{V3}/devices")
+        assert [one["device_id"] for one in devices.json["devices"]] == [login["device_id"]]
+
+
 async def test_a_refresh_gives_new_tokens_for_the_same_device(server: UserApiServer) -> None:
     alice = await server.user("alice", refresh_token=True)
 
