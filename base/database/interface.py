@@ -1,11 +1,14 @@
 """What a component is given as its database."""
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from sqlalchemy.engine import Connection
 
 T = TypeVar("T")
+
+WAITING_HEAVY_READS: Final = 50
+"""Heavy reads for the same one that wait at most."""
 
 
 class DatabaseOutage(Exception):
@@ -24,8 +27,12 @@ class Database(Protocol):
         """
         ...
 
-    async def read(self, work: Callable[[Connection], T], *, heavy: bool = False) -> T:
-        """Run `work` in one read snapshot; `heavy` work does not hold up the event loop."""
+    async def read(self, work: Callable[[Connection], T], *, heavy_for: str | None = None) -> T:
+        """Run `work` in one read snapshot.
+
+        Heavy work says for whom it is. It does not hold up the event loop, and those for whom it
+        is done take turns. Raises `LimitExceeded` where too much of it waits for the same one.
+        """
         ...
 
     async def make_durable(self) -> None:

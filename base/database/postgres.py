@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from base.database import together
-from base.database.interface import DatabaseOutage
+from base.database.interface import WAITING_HEAVY_READS, DatabaseOutage
 from base.database.schema import Schema, migrate, require_version
+from base.fair_turns import FairTurns
 
 T = TypeVar("T")
 
@@ -24,6 +25,8 @@ _IDLE_IN_TRANSACTION_S: Final = 10
 """How long a process may stand still, or be cut off, with locks that others wait for. A working one
 pauses between two statements for as long as it takes to process a batch."""
 
+_CONNECTIONS: Final = 8
+"""Kept open; as many more are opened where they are short. Heavy reads leave half of all free."""
 _IDLE_S: Final = 1.0
 _USED_AT: Final = "xylem_used_at"
 
@@ -36,6 +39,9 @@ class PostgresDatabase:
         # Part of the BEGIN, which costs no round trip of its own.
         self._snapshots = engine.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+        self._heavy = FairTurns(
+            at_once=_CONNECTIONS, at_once_per_key=2, waiting_per_key=WAITING_HEAVY_READS
         )
 
     @classmethod
@@ -87,10 +93,12 @@ class PostgresDatabase:
 
         return await self._transact(whole)
 
-    async def read(self, work: Callable[[Connection], T], *, heavy: bool = False) -> T:
+    async def read(self, work: Callable[[Connection], T], *, heavy_for: str | None = None) -> T:
         """Run `work` in one read snapshot (`Database.read`)."""
-        del heavy  # none holds up the event loop
-        return await self._transact(work, self._snapshots)
+        if heavy_for is None:
+            return await self._transact(work, self._snapshots)
+        async with self._heavy.turn(heavy_for):
+            return await self._transact(work, self._snapshots)
 
     async def _transact(
         self, work: Callable[[Connection], T], engine: AsyncEngine | None = None
@@ -126,8 +134,8 @@ def _engine(url: str, schema: Schema) -> AsyncEngine:
     _, _, address = url.partition("://")
     engine = create_async_engine(
         f"postgresql+asyncpg://{address}",
-        pool_size=8,
-        max_overflow=8,
+        pool_size=_CONNECTIONS,
+        max_overflow=_CONNECTIONS,
         connect_args={
             "server_settings": {
                 "search_path": schema.place,

@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from base.database.group_commit import GroupCommit
-from base.database.interface import DatabaseOutage
+from base.database.interface import WAITING_HEAVY_READS, DatabaseOutage
 from base.database.schema import Schema, migrate, require_version
+from base.fair_turns import FairTurns
 
 T = TypeVar("T")
 
@@ -26,6 +27,8 @@ _SQLITE_PRAGMAS: Final = (
     "PRAGMA wal_autocheckpoint=20000",
 )
 _WRITES_BETWEEN_CHECKPOINTS: Final = 500
+_READERS: Final = 2
+"""Threads for heavy reads and checkpoints. More would only wait for the interpreter."""
 
 
 def _sqlite_engine(path: str, begin: str) -> Engine:
@@ -74,7 +77,10 @@ class SqliteDatabase:
         self._set_synchronous("FULL" if self._durable else "NORMAL")
         self._group_commit = GroupCommit(self._writer, name)
         self._wal = Path(f"{path}-wal")
-        self._threads = ThreadPoolExecutor(2, thread_name_prefix=f"read-{name}")
+        self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix=f"read-{name}")
+        self._heavy = FairTurns(
+            at_once=_READERS, at_once_per_key=1, waiting_per_key=WAITING_HEAVY_READS
+        )
         self._checkpoint: asyncio.Future[None] | None = None
         self._writes = 0
 
@@ -134,12 +140,13 @@ class SqliteDatabase:
         self._writer.rollback()
         self._synchronous = synchronous
 
-    async def read(self, work: Callable[[Connection], T], *, heavy: bool = False) -> T:
+    async def read(self, work: Callable[[Connection], T], *, heavy_for: str | None = None) -> T:
         """Run `work` in one read snapshot (`Database.read`)."""
         try:
-            if heavy and not self._in_memory:
-                loop = asyncio.get_running_loop()
-                return await loop.run_in_executor(self._threads, self._read_apart, work)
+            if heavy_for is not None and not self._in_memory:
+                async with self._heavy.turn(heavy_for):
+                    loop = asyncio.get_running_loop()
+                    return await loop.run_in_executor(self._threads, self._read_apart, work)
             with self._reader.begin():
                 return work(self._reader)
         except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:

@@ -99,7 +99,7 @@ class Directory:
             rooms = DirectoryStore(connection).select_published()
             return [_describe(reader, room_id, joined) for room_id, joined in rooms]
 
-        return await self._database.read(published, heavy=True)
+        return await self._database.read(published, heavy_for="directory")
 
 
 def _describe(reader: Reader, room_id: RoomID, joined: int) -> PublishedRoom:

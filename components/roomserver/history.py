@@ -64,7 +64,7 @@ class History:
             records = [OUTPUT_ROOM_EVENT.encode(record) for _, made in page for record in made]
             return RoomHistoryPage(records, page[-1][0] if len(page) == most else None)
 
-        return await self._database.read(read, heavy=True)
+        return await self._database.read(read, heavy_for="history")
 
 
 def _records(reader: Reader, known: KnownEvent) -> list[OutputRoomEvent]:

@@ -8,6 +8,7 @@ alike, and a change of one of them is what makes it count anew.
 from collections.abc import Callable, Collection, Mapping
 from collections.abc import Set as AbstractSet
 from functools import partial
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from cachetools import LRUCache
@@ -22,17 +23,24 @@ from components.syncapi.notifications.first_count import CountedRooms, count_roo
 from components.syncapi.notifications.looking import Seen, look_at, push_event
 from components.syncapi.notifications.tally import Tally
 from components.syncapi.notifications.user_rules import PUSH_RULES, KnownRules, UserRules
+from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.unread import select_content
 from matrix.push_rules.in_room import RoomRules
 from matrix.push_rules.properties import PushEvent
 
 COUNTED_BY: Final = frozenset({PUSH_RULES, IGNORED_USER_LIST})
 """Account data with which all rooms may have other counts."""
-_MOST_PARSED: Final = 2000
+_PARSED_BYTES: Final = 8 * 1024 * 1024
 _MOST_ANSWERS: Final = 10_000
+_PARSED_OVERHEAD: Final = 1500
+_PARSED_PER_BYTE: Final = 6
 _GROWTH: Final = 64
 """By how much a tally grows before its size in memory is looked at again."""
 _HEAVY_ROOMS: Final = 10
+_MOST_WORK: Final = 1_000_000
+"""What rules that look into events may cost on the event loop, as `PushRule.work` counts it."""
+_TEXT_OF_A_RULE: Final = 256
+"""Bytes of an event that cost a rule as much as to be asked at all."""
 
 
 class Reader(NamedTuple):
@@ -55,8 +63,32 @@ class Counts(NamedTuple):
     """Rooms that had to be counted anew and have something unread, whether it notifies or not."""
 
 
+class _Parsed(NamedTuple):
+    event: PushEvent
+    size: int
+    """About how many bytes it takes."""
+
+
 class _Unknown(Exception):
     """What is in memory does not tell."""
+
+
+class _Looks:
+    """What looks into events have cost one answer on the event loop."""
+
+    def __init__(self) -> None:
+        self._work = 0
+
+    def count(self, rules: RoomRules, event: RoomEvent) -> None:
+        """Add a look into an event. Raises `_Unknown` where it has to be looked at elsewhere."""
+        self._work += rules.work * (1 + len(event.json) // _TEXT_OF_A_RULE)
+        if self._work > _MOST_WORK:
+            raise _Unknown
+
+
+def _parsed(event: Seen) -> _Parsed:
+    size = _PARSED_OVERHEAD + _PARSED_PER_BYTE * len(event.json or b"")
+    return _Parsed(push_event(event), size)
 
 
 class UnreadCounts:
@@ -78,7 +110,7 @@ class UnreadCounts:
         self._partition: Final = room_partition
         self._window: Final = window
         self._rules: Final = KnownRules(most_users)
-        self._parsed: Final[LRUCache[str, PushEvent]] = LRUCache(_MOST_PARSED)
+        self._parsed: Final[LRUCache[str, _Parsed]] = LRUCache(_PARSED_BYTES, attrgetter("size"))
         self._joined: Final[LRUCache[str, tuple[int, int]]] = LRUCache(_MOST_ANSWERS)
         """How many members rooms have, as of some order."""
         self._may_notify: Final[LRUCache[tuple[str, str], bool]] = LRUCache(_MOST_ANSWERS)
@@ -88,9 +120,10 @@ class UnreadCounts:
         tallies: dict[str, Tally] = {}
         anew: list[RoomToCount] = []
         rules = await self._rules_of(reader)
+        looks = _Looks()
         for room_id in room_ids:
             try:
-                tallies[room_id] = self._brought_up(reader, rules, room_id)
+                tallies[room_id] = self._brought_up(reader, rules, room_id, looks)
             except _Unknown:
                 anew.append(self._to_count(reader, rules, room_id))
         if not anew:
@@ -110,7 +143,7 @@ class UnreadCounts:
             return UserRules(reader.user_id, content)
         return self._rules.learn(reader.user_id, order, content)
 
-    def _brought_up(self, reader: Reader, rules: UserRules, room_id: str) -> Tally:
+    def _brought_up(self, reader: Reader, rules: UserRules, room_id: str, looks: "_Looks") -> Tally:
         """Return a tally with all events of memory. Raises `_Unknown`."""
         tally = self._tallies.get(reader.user_id, room_id)
         if tally is None or reader.account_data_order is None:
@@ -134,6 +167,8 @@ class UnreadCounts:
             for event in room.since(tally.upto):
                 if event.order >= reader.upto[partition]:
                     break
+                if not tally.basis.rules.is_by_class:
+                    looks.count(tally.basis.rules, event)
                 look_at(
                     tally,
                     reader.user_id,
@@ -150,8 +185,8 @@ class UnreadCounts:
     def _parse(self, event: Seen) -> PushEvent:
         known = self._parsed.get(event.event_id)
         if known is None:
-            known = self._parsed[event.event_id] = push_event(event)
-        return known
+            known = self._parsed[event.event_id] = _parsed(event)
+        return known.event
 
     def _known_answer(self, event: Seen, kind: str) -> bool:
         known = self._may_notify.get((event.event_id, kind))
@@ -198,7 +233,10 @@ class UnreadCounts:
                 rooms=anew,
                 window=self._window,
             )
-            counted: CountedRooms = await self._database.read(read, heavy=len(anew) >= _HEAVY_ROOMS)
+            is_heavy = len(anew) >= _HEAVY_ROOMS or any(not room.rules.is_by_class for room in anew)
+            counted: CountedRooms = await self._database.read(
+                read, heavy_for=reader.user_id if is_heavy else None
+            )
         finally:
             self._tallies.end(reading)
         self._may_notify.update(counted.may_notify)

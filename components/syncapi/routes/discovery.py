@@ -66,7 +66,7 @@ class DiscoveryRoutes:
         )
         await self._rooms.reach_all()
         read = partial(read_hierarchy, query=query, user_id=requester.user_id)
-        return json_response(await self._database.read(read, heavy=True))
+        return json_response(await self._database.read(read, heavy_for=requester.user_id))
 
     async def _summary(self, request: Request) -> Response:
         user_id = None

@@ -95,7 +95,7 @@ class OldSyncRoutes:
         )
         reader = self._entrance.reader(requester)
         read = partial(read_overview, query=query, reader=reader, tokens=self._tokens)
-        return json_response(await self._database.read(read, heavy=True))
+        return json_response(await self._database.read(read, heavy_for=reader.user_id))
 
     async def _room_initial_sync(self, request: Request) -> Response:
         requester = await self._reading.requester(request)
@@ -109,7 +109,7 @@ class OldSyncRoutes:
             query=self._snapshot_query(request),
             tokens=self._tokens,
         )
-        return json_response(await self._database.read(read, heavy=True))
+        return json_response(await self._database.read(read, heavy_for=reader.user_id))
 
     def _snapshot_query(self, request: Request) -> SnapshotQuery:
         settings = self._settings

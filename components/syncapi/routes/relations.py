@@ -71,7 +71,7 @@ class RelationRoutes:
             self._settings.max_scanned_events,
         )
         read = partial(read_threads, query=query, reader=reader, tokens=self._tokens)
-        return json_response(await self._database.read(read, heavy=True))
+        return json_response(await self._database.read(read, heavy_for=reader.user_id))
 
     def _limit(self, request: Request) -> int:
         """Return how many events a page has at most. Raises `InvalidParam` for less than one."""

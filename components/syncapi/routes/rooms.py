@@ -30,6 +30,10 @@ from matrix.identifiers import RoomID
 
 _ROOM: Final = "/_matrix/client/v3/rooms/{room_id}"
 _VERSIONS: Final = ("r0",)
+_LIGHT_PAGE: Final = 100
+"""Events of a page that is read on the event loop."""
+_LIGHT_SCAN: Final = 500
+"""Events that are looked at for such a page: a reader may see few of those that there are."""
 _MEMBERSHIPS: Final = ("join", "invite", "knock", "leave", "ban")
 
 
@@ -78,18 +82,22 @@ class RoomRoutes:
         if direction is None:
             raise MissingParam("The query parameter dir is missing.")
         event_filter = self._reading.event_filter(request)
+        limit = self._reading.limit(request, event_filter)
+        is_light = event_filter.is_pass_all and limit <= _LIGHT_PAGE
+        most = self._settings.max_scanned_events
         query = PageQuery(
             room_id,
             request.query_str("from"),
             self._entrance.place(request, "from", room_id),
             self._entrance.place(request, "to", room_id),
             direction == "b",
-            self._reading.limit(request, event_filter),
+            limit,
             event_filter,
-            self._settings.max_scanned_events,
+            min(most, _LIGHT_SCAN) if is_light else most,
         )
         read = partial(read_messages, query=query, reader=reader, tokens=self._tokens)
-        return json_response(await self._database.read(read))
+        heavy_for = None if is_light else reader.user_id
+        return json_response(await self._database.read(read, heavy_for=heavy_for))
 
     async def _context(self, request: Request) -> Response:
         reader, room_id = await self._enter(request)
@@ -102,7 +110,7 @@ class RoomRoutes:
             self._settings.max_scanned_events,
         )
         read = partial(read_context, query=query, reader=reader, tokens=self._tokens)
-        return json_response(await self._database.read(read, heavy=True))
+        return json_response(await self._database.read(read, heavy_for=reader.user_id))
 
     async def _event(self, request: Request) -> Response:
         reader, room_id = await self._enter(request)
@@ -114,7 +122,7 @@ class RoomRoutes:
     async def _state(self, request: Request) -> Response:
         reader, room_id = await self._enter(request)
         read = partial(read_state, room_id=room_id, user_id=reader.user_id)
-        return json_response(await self._database.read(read, heavy=True))
+        return json_response(await self._database.read(read, heavy_for=reader.user_id))
 
     async def _state_entry(self, request: Request) -> Response:
         reader, room_id = await self._enter(request)
@@ -136,13 +144,13 @@ class RoomRoutes:
             request.query_choice("not_membership", _MEMBERSHIPS),
         )
         read = partial(read_members, query=query, user_id=reader.user_id)
-        return _in_parts(await self._database.read(read, heavy=True))
+        return _in_parts(await self._database.read(read, heavy_for=reader.user_id))
 
     async def _joined_members(self, request: Request) -> StreamingResponse:
         await self._reading.member(request)
         reader, room_id = await self._enter(request)
         read = partial(read_joined_members, room_id=room_id, user_id=reader.user_id)
-        return _in_parts(await self._database.read(read, heavy=True))
+        return _in_parts(await self._database.read(read, heavy_for=reader.user_id))
 
     async def _joined_rooms(self, request: Request) -> Response:
         requester = await self._reading.member(request)

@@ -283,8 +283,13 @@ class SyncService:
             unsure=found.unsure,
             tokens=self._tokens,
         )
-        heavy = request.since is None or request.full_state or bool(found.unsure)
-        sections = await self._database.read(read, heavy=heavy)
+        is_heavy = (
+            request.since is None
+            or request.full_state
+            or bool(found.unsure)
+            or not request.filter.room.timeline.is_pass_all
+        )
+        sections = await self._database.read(read, heavy_for=request.user_id if is_heavy else None)
         for task, section in sections:
             entry = (task.room_id, section.json)
             match task.now.membership:

@@ -10,7 +10,7 @@ from components.userapi.requesters import Requesters
 from components.userapi.special_tokens import SpecialTokens
 from components.userapi.store.directory import DirectoryStore, FoundUser
 from matrix.errors import InvalidParam
-from matrix.identifiers import ServerName, is_user_id
+from matrix.identifiers import ServerName, UserID, is_user_id
 
 _V3: Final = "/_matrix/client/v3"
 _R0: Final = ("r0",)
@@ -58,14 +58,14 @@ class DirectoryRoutes:
             raise InvalidParam("The search term is too long.")
         limit = min(limit, _LIMIT_MAX)
         # One more than asked for tells whether there are more.
-        found = await self._find(term, limit + 1)
+        found = await self._find(requester.user_id, term, limit + 1)
         return json_response(
             {"results": msgspec.to_builtins(found[:limit]), "limited": len(found) > limit}
         )
 
-    async def _find(self, term: str, limit: int) -> list[FoundUser]:
+    async def _find(self, searcher: UserID, term: str, limit: int) -> list[FoundUser]:
         if self._visible == "all":
-            return await self._directory.search(term, limit)
+            return await self._directory.search(term, limit, searcher=searcher)
         return await self._directory.select_user(term) if is_user_id(term) else []
 
     async def _openid_token(self, request: Request) -> Response:

@@ -55,7 +55,7 @@ class DirectoryStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def search(self, term: str, limit: int) -> list[FoundUser]:
+    async def search(self, term: str, limit: int, *, searcher: UserID) -> list[FoundUser]:
         """Return users of whose words one begins with each word of the term.
 
         Those who have the whole of its first word come first, then by user ID.
@@ -71,7 +71,7 @@ class DirectoryStore:
             user_ids = [UserID(user_id) for user_id in connection.scalars(query)]
             return _with_profiles(connection, user_ids)
 
-        return await self._database.read(select, heavy=True)
+        return await self._database.read(select, heavy_for=searcher)
 
     async def select_user(self, user_id: UserID) -> list[FoundUser]:
         """Return a user of the directory, if it has them."""

@@ -1,6 +1,7 @@
 """The SQLite database: whole transactions, shared commits, one snapshot for a read."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -69,7 +70,7 @@ async def test_what_is_made_durable_is_there_for_the_next_process(tmp_path: Path
     await first.write(partial(add, name="kept"))
     await first.make_durable()
     second = await open_database(f"sqlite:///{tmp_path}", SCHEMA)
-    assert await second.read(names, heavy=True) == ["kept"]
+    assert await second.read(names, heavy_for="@alice:xylem.test") == ["kept"]
     await second.close()
     await first.close()
 
@@ -112,3 +113,22 @@ async def test_copies_of_a_schema_lie_beside_each_other_until_they_are_dropped(
     await first.close()
     with pytest.raises(SchemaTooOld):
         await open_database(url, SCHEMA.numbered(2), may_migrate=False)
+
+
+async def test_the_heavy_reads_of_one_user_do_not_hold_up_anothers(tmp_path: Path) -> None:
+    database = await open_database(f"sqlite:///{tmp_path}", SCHEMA)
+    is_over = threading.Event()
+
+    def slow(_: Connection) -> None:
+        is_over.wait()
+
+    slow_ones = [
+        asyncio.create_task(database.read(slow, heavy_for="@alice:xylem.test")) for _ in range(10)
+    ]
+    await asyncio.sleep(0)
+
+    assert await database.read(names, heavy_for="@bob:xylem.test") == []
+
+    is_over.set()
+    await asyncio.gather(*slow_ones)
+    await database.close()
