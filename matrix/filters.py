@@ -10,6 +10,11 @@ MAX_LIMIT: Final = 1000
 MAX_ENTRIES: Final = 1000
 """How many entries a list in a filter may have."""
 MAX_ENTRY_LENGTH: Final = 255
+MAX_EVENT_FIELDS: Final = 100
+"""How many properties of events a filter may name: each is looked for in each event."""
+MAX_STARS: Final = 100
+"""How many `*` the types of a list in a filter may have together: each is looked for in each
+event."""
 
 _ABSENT: Final[Mapping[str, Any]] = {}
 
@@ -115,7 +120,10 @@ class EventFilter:
 
 
 class TypePatterns:
-    """A set of event types, in which `*` stands for any sequence of characters; false if empty."""
+    """A set of event types, in which `*` stands for any sequence of characters; false if empty.
+
+    Raises `InvalidParam` for more than `MAX_STARS`.
+    """
 
     __slots__ = ("_exact", "_globs", "match_all")
 
@@ -124,6 +132,8 @@ class TypePatterns:
 
     def __init__(self, patterns: Iterable[str]) -> None:
         patterns = frozenset(patterns)
+        if sum(pattern.count("*") for pattern in patterns) > MAX_STARS:
+            raise InvalidParam(f"The types of a filter have more than {MAX_STARS} stars.")
         self._exact = frozenset(pattern for pattern in patterns if "*" not in pattern)
         self._globs = [pattern.split("*") for pattern in sorted(patterns - self._exact)]
         self.match_all = any(not any(parts) for parts in self._globs)
@@ -191,7 +201,7 @@ class Filter:
     room: Final[RoomFilter]
 
     def __init__(self, obj: Mapping[str, Any], *, default_limit: int, max_limit: int) -> None:
-        fields = _strings(obj, "event_fields")
+        fields = _strings(obj, "event_fields", MAX_EVENT_FIELDS)
         self.event_fields = None if fields is None else tuple(map(split_path, fields))
         self.event_format = _event_format(obj.get("event_format"))
         self.presence = EventFilter.parse(
@@ -290,13 +300,13 @@ def _part(obj: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return _ABSENT if part is None else _mapping(part, name)
 
 
-def _strings(obj: Mapping[str, Any], name: str) -> list[str] | None:
+def _strings(obj: Mapping[str, Any], name: str, most: int = MAX_ENTRIES) -> list[str] | None:
     values = obj.get(name)
     if values is None:
         return None
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise BadJson(f"{name} is not an array of strings.")
-    if len(values) > MAX_ENTRIES or any(len(value) > MAX_ENTRY_LENGTH for value in values):
+    if len(values) > most or any(len(value) > MAX_ENTRY_LENGTH for value in values):
         raise InvalidParam(f"{name} is too long.")
     return values
 

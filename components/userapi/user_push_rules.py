@@ -14,7 +14,9 @@ from components.userapi.push_rule_changes import (
 )
 from components.userapi.store.user_data import PUSH_RULES
 from matrix.canonical import decode_json
+from matrix.errors import TooLarge
 from matrix.identifiers import UserID
+from matrix.push_rules.evaluation import MOST_WORK, own_work
 from matrix.push_rules.predefined import default_push_rules
 
 
@@ -39,7 +41,10 @@ class PushRuleService:
     async def perform_set_rule_field(
         self, user_id: UserID, kind: str, rule_id: str, field: str, value: Any
     ) -> None:
-        """Set `enabled` or `actions` of any rule. Raises `InvalidParam` and `NotFound`."""
+        """Set `enabled` or `actions` of any rule.
+
+        Raises `InvalidParam`, `NotFound` and `TooLarge`.
+        """
 
         def change(rules: RuleSet) -> None:
             find_rule(rules, kind, rule_id)[field] = value
@@ -48,9 +53,12 @@ class PushRuleService:
 
     async def _change(self, user_id: UserID, change: Callable[[RuleSet], None]) -> None:
         def changed(content: bytes | None) -> dict[str, Any]:
-            rules = _rules_in(user_id, content)
-            change(rules)
-            return {"global": rules}
+            rules = {"global": _rules_in(user_id, content)}
+            allowed = max(MOST_WORK, own_work(rules))
+            change(rules["global"])
+            if own_work(rules) > allowed:
+                raise TooLarge("The push rules ask too much of each event.")
+            return rules
 
         await self._account_data.perform_change(user_id, None, PUSH_RULES, changed)
 

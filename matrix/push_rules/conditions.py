@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import orjson
 
-from matrix.push_rules.patterns import LONGEST, has_words, match_whole, match_words
+from matrix.push_rules.patterns import LONGEST, LONGEST_TEXT, has_words, match_whole, match_words
 from matrix.push_rules.properties import PushEvent, split_path
 
 BODY: Final = ("content", "body")
@@ -74,13 +74,13 @@ def _event_match(condition: Mapping[str, Any]) -> Holds | None:
 
     def holds(event: PushEvent, _: Circumstances) -> bool:
         value = event.find(path)
-        return type(value) is str and matches(value.lower())
+        return type(value) is str and len(value) <= LONGEST_TEXT and matches(value.lower())
 
     return holds
 
 
 def words_in_body(pattern: str) -> Holds:
-    """Return the condition that a pattern is found in `content.body`."""
+    """Return the condition that a pattern is found in `content.body`, as far as it is searched."""
     matches = match_words(pattern)
 
     def holds(event: PushEvent, _: Circumstances) -> bool:

@@ -1,6 +1,6 @@
 """Which of a user's push rules applies to an event, and what it does."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from matrix.push_rules.conditions import (
@@ -8,12 +8,17 @@ from matrix.push_rules.conditions import (
     WITHOUT_MENTIONS,
     Circumstances,
     Condition,
+    Subject,
     compile_condition,
 )
 from matrix.push_rules.properties import PushEvent
 
 KINDS: Final = ("override", "content", "room", "sender", "underride")
 """The kinds of rules in the order in which they are asked."""
+
+MOST_WORK: Final = 16_384
+"""What the rules that a user has added may cost each event, as `PushRule.work` counts it."""
+_WORK_OF_A_RULE: Final = 32
 
 LEGACY_MENTIONS: Final = frozenset(
     {
@@ -50,6 +55,15 @@ class PushRule(NamedTuple):
     is_predefined: bool
     """Whether the server brought it: its conditions are those of the specification."""
 
+    @property
+    def work(self) -> int:
+        """What it costs to ask the rule about an event: grows with the text of its conditions.
+
+        What is asked of the room costs nothing, because it is asked once.
+        """
+        texts = [one.source for one in self.conditions if one.subject is Subject.EVENT]
+        return _WORK_OF_A_RULE + sum(map(len, texts))
+
 
 class PushRules:
     """The rules of a user that are switched on, in their order, ready to be asked."""
@@ -57,10 +71,12 @@ class PushRules:
     __slots__ = ("rules", "user_id")
 
     def __init__(self, user_id: str, content: Mapping[str, Any]) -> None:
-        """Take the content of `m.push_rules`; what is malformed in it never matches."""
+        """Take the content of `m.push_rules`; what is malformed in it never matches.
+
+        Rules of the user's own do nothing once those before them cost `MOST_WORK` together.
+        """
         self.user_id: Final = user_id
-        ruleset = content.get("global")
-        self.rules: Final = [] if type(ruleset) is not dict else _compiled(ruleset)
+        self.rules: Final = list(_bounded(_compiled(content)))
 
     def evaluate(self, event: PushEvent, about: Circumstances) -> Verdict:
         """Return what comes of an event: nothing of the user's own."""
@@ -80,7 +96,23 @@ def first_verdict(rules: Sequence[PushRule], event: PushEvent, about: Circumstan
     return NOTHING
 
 
-def _compiled(ruleset: Mapping[str, Any]) -> list[PushRule]:
+def own_work(content: Mapping[str, Any]) -> int:
+    """Return what the rules cost that a user has added and not switched off."""
+    return sum(rule.work for rule in _compiled(content) if not rule.is_predefined)
+
+
+def _bounded(rules: Iterable[PushRule]) -> Iterator[PushRule]:
+    work = 0
+    for rule in rules:
+        work += 0 if rule.is_predefined else rule.work
+        if rule.is_predefined or work <= MOST_WORK:
+            yield rule
+
+
+def _compiled(content: Mapping[str, Any]) -> list[PushRule]:
+    ruleset = content.get("global")
+    if type(ruleset) is not dict:
+        return []
     kinds = [(kind, ruleset.get(kind)) for kind in KINDS]
     return [
         _compile_rule(kind, rule)

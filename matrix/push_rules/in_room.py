@@ -66,6 +66,9 @@ def _example(event_class: int, content: Mapping[str, Any] = _NO_CONTENT) -> Push
 
 _EXAMPLES: Final = {one: _example(one) for one in (MESSAGE, ENCRYPTED, CALL, TOMBSTONE)}
 _MOST_KINDS_OF_ROOMS: Final = 1000
+_MOST_ROOMS: Final = 10_000
+_REPEATED_WITHIN: Final = 32
+"""Rules behind a rule that are looked at for one that says the same."""
 _NOWHERE: Final = Circumstances("", 0, lambda _: False)
 
 
@@ -82,6 +85,7 @@ class RoomRules:
         "is_silent",
         "needs_member_count",
         "rules",
+        "work",
     )
 
     def __init__(self, rules: Sequence[PushRule]) -> None:
@@ -97,6 +101,8 @@ class RoomRules:
         self._by_members: Final[dict[tuple[bool, ...], RoomRules]] = {}
         self.needs_member_count: Final = bool(self._about_members)
         """Whether `with_member_count` has to come first."""
+        self.work: Final = sum(rule.work for rule in self.rules)
+        """What it costs to look into an event."""
         self.is_silent: Final = not any(rule.verdict.notify for rule in self.rules)
         """Whether nothing notifies."""
         self.is_by_class: Final = self.is_silent or _is_by_class(rules)
@@ -151,7 +157,7 @@ class RoomRules:
 class RulesByRoom:
     """A user's rules as they are in each room; rooms that the rules don't tell apart share them."""
 
-    __slots__ = ("_about_rooms", "_found", "_rules")
+    __slots__ = ("_about_rooms", "_found", "_rooms", "_rules")
 
     def __init__(self, rules: Sequence[PushRule]) -> None:
         """Take all rules of a user."""
@@ -163,16 +169,24 @@ class RulesByRoom:
             if condition.subject is Subject.ROOM
         ]
         self._found: Final[dict[tuple[bool, ...], RoomRules]] = {}
+        self._rooms: Final[dict[str, RoomRules]] = {}
 
     def of(self, room_id: str) -> RoomRules:
         """Return the rules for the events of a room."""
-        answers: tuple[bool, ...] = ()
-        if self._about_rooms:
-            event = PushEvent({"type": "", "sender": "", "room_id": room_id})
-            answers = tuple([condition.holds(event, _NOWHERE) for condition in self._about_rooms])
+        if not self._about_rooms:
+            return self._found.get(()) or self._asked_of(room_id)
+        known = self._rooms.get(room_id)
+        if known is None:
+            if len(self._rooms) >= _MOST_ROOMS:
+                self._rooms.clear()
+            known = self._rooms[room_id] = self._asked_of(room_id)
+        return known
+
+    def _asked_of(self, room_id: str) -> RoomRules:
+        event = PushEvent({"type": "", "sender": "", "room_id": room_id})
+        answers = tuple([condition.holds(event, _NOWHERE) for condition in self._about_rooms])
         found = self._found.get(answers)
         if found is None:
-            event = PushEvent({"type": "", "sender": "", "room_id": room_id})
             if len(self._found) >= _MOST_KINDS_OF_ROOMS:
                 self._found.clear()
             left = _settled(self._rules, Subject.ROOM, event, _NOWHERE)
@@ -205,7 +219,11 @@ def _without_repeats(rules: Sequence[PushRule]) -> list[PushRule]:
     So it is with those for rooms of two, whose other half says the same of all rooms: without
     them nobody has to know how many members a room has.
     """
-    return [rule for index, rule in enumerate(rules) if not _is_repeated(rule, rules[index + 1 :])]
+    return [
+        rule
+        for index, rule in enumerate(rules)
+        if not _is_repeated(rule, rules[index + 1 : index + 1 + _REPEATED_WITHIN])
+    ]
 
 
 def _is_repeated(rule: PushRule, behind: Sequence[PushRule]) -> bool:

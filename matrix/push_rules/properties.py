@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from matrix.push_rules.patterns import LONGEST_TEXT
+
 Path = tuple[str, ...]
 
 ABSENT: Final = object()
@@ -49,7 +51,7 @@ class PushEvent:
         self.content: Final[Mapping[str, Any]] = content if type(content) is dict else _NO_CONTENT
         self.has_mentions: Final = "m.mentions" in self.content
         body = self.content.get("body")
-        self.lower_body: Final = body.lower() if type(body) is str else None
+        self.lower_body: Final = body[:LONGEST_TEXT].lower() if type(body) is str else None
 
     def find(self, path: Path) -> Any:
         """Return what stands at a path, or `ABSENT`."""

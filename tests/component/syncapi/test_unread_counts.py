@@ -481,3 +481,25 @@ async def test_replicas_count_alike(tmp_path: Path, database_url: str) -> None:
         for replica in (one, other):
             while counts(await replica.sync(BOB), room) != (4, 0):
                 pass
+
+
+async def test_what_is_dear_to_count_is_counted_the_same_elsewhere(house: House) -> None:
+    room = Room()
+    dear = [
+        {"rule_id": str(number), "pattern": "?" * 450 + "cake", "actions": []}
+        for number in range(25)
+    ]
+    loud = ["notify", {"set_tweak": "highlight"}]
+    await set_rules(house, content=[*dear, {"rule_id": "cake", "pattern": "c*ke", "actions": loud}])
+    await house.put(*room.created(BOB))
+    token = (await house.sync(BOB))["next_batch"]
+
+    told = []
+    for _ in range(2):
+        await house.put(*(said(room, "cake " + "x" * 2000) for _ in range(20)))
+        answer = await house.sync(BOB, token)
+        token = answer["next_batch"]
+        told.append(counts(answer, room))
+
+    assert told == [(20, 20), (40, 40)]
+    assert counts(await house.sync("@bob:xylem.test/NEW"), room) == (40, 40)

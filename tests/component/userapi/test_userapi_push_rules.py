@@ -165,3 +165,18 @@ async def test_changes_of_one_user_are_limited(deployment: Deployment, log: Log)
 
         assert [answer.status for answer in answers] == [200] * 5 + [429]
         assert int(answers[-1].headers["retry-after"]) > 0
+
+
+async def test_rules_that_ask_too_much_of_each_event_are_refused(alice: User) -> None:
+    for number in range(20):
+        rule = {"pattern": "?" * 500, "actions": ["notify"]}
+        assert (await alice.client.put(f"{RULES}/content/{number}", rule)).status == 200
+
+    many = [{"kind": "event_match", "key": "content.body", "pattern": "x" * 500}] * 20
+    refused = await alice.client.put(
+        f"{RULES}/override/many", {"conditions": many, "actions": ["notify"]}
+    )
+
+    assert (refused.status, refused.errcode) == (413, "M_TOO_LARGE")
+    assert "many" not in await ids(alice, "override")
+    assert (await alice.client.delete(f"{RULES}/content/0")).status == 200

@@ -217,7 +217,9 @@ def test_wrong_types_are_bad_json(definition: object) -> None:
         {"presence": {"senders": ["alice"]}},
         {"presence": {"types": ["x" * 256]}},
         {"presence": {"types": ["x"] * 1001}},
-        {"event_fields": ["x"] * 1001},
+        {"event_fields": ["x"] * 101},
+        {"presence": {"types": ["*x" * 101]}},
+        {"room": {"timeline": {"not_types": [f"{number}*" for number in range(101)]}}},
     ],
     ids=lambda definition: repr(definition)[:40],
 )

@@ -1,6 +1,7 @@
 """Properties: what is decided ahead, by class and by room, is what the rules themselves say."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,10 +10,10 @@ from hypothesis import strategies as st
 
 from matrix.identifiers import UserID
 from matrix.push_rules.classes import NAMES_ROOM, NAMES_USERS, class_of, users_named_in
-from matrix.push_rules.conditions import Circumstances
-from matrix.push_rules.evaluation import PushRules
+from matrix.push_rules.conditions import Circumstances, words_in_body
+from matrix.push_rules.evaluation import MOST_WORK, PushRules, own_work
 from matrix.push_rules.in_room import RoomRules, RulesByRoom
-from matrix.push_rules.patterns import match_whole, match_words
+from matrix.push_rules.patterns import LONGEST_TEXT, match_whole, match_words
 from matrix.push_rules.predefined import default_push_rules
 from matrix.push_rules.properties import PushEvent
 
@@ -223,3 +224,79 @@ def test_a_pattern_of_many_stars_is_answered_at_once() -> None:
     assert not match_whole(pattern)(text)
     assert not match_words(pattern)(text)
     assert not match_words("x" * 10_000)("x" * 10_000)
+
+
+class CountedText(str):
+    """A text that counts the characters that it gives one by one."""
+
+    __slots__ = ("characters_given",)
+
+    def __init__(self, _text: str) -> None:
+        super().__init__()
+        self.characters_given = 0
+
+    def __iter__(self) -> Iterator[str]:
+        for character in super().__iter__():
+            self.characters_given += 1
+            yield character
+
+    def __getitem__(self, at: Any) -> str:
+        self.characters_given += 1
+        return super().__getitem__(at)
+
+
+def said(body: str) -> PushEvent:
+    content = {"msgtype": "m.text", "body": body}
+    return PushEvent({"type": "m.room.message", "sender": BOB, "room_id": ROOM, "content": content})
+
+
+NOWHERE = Circumstances(None, 2, lambda _: False)
+
+
+def test_a_text_is_searched_in_one_step_for_each_character_of_a_pattern() -> None:
+    text = CountedText("a" * LONGEST_TEXT)
+    patterns = ["?" * 500, "a?" * 250, "?a" * 255 + "b", "*?" * 250, "a*" * 255 + "b"]
+
+    found = [match_words(pattern)(text) for pattern in patterns]
+
+    assert found == [False, False, False, True, False]
+    # Once for its places and once for what the patterns ask; a word at each place would be more.
+    assert text.characters_given <= 2 * LONGEST_TEXT
+
+
+def test_the_end_of_a_long_body_is_not_searched() -> None:
+    holds = words_in_body("word")
+
+    assert holds(said("a " * 1000 + "word"), NOWHERE)
+    assert not holds(said("a " * LONGEST_TEXT + "word"), NOWHERE)
+
+
+def test_rules_of_the_user_that_cost_too_much_do_nothing() -> None:
+    own = [
+        {"rule_id": str(number), "pattern": f"word{number}" + "?" * 500, "actions": ["notify"]}
+        for number in range(100)
+    ]
+    rules = default_push_rules(ALICE)
+    rules["global"]["content"] = [*own, *rules["global"]["content"]]
+
+    compiled = PushRules(ALICE, rules).rules
+
+    kept = [rule for rule in compiled if not rule.is_predefined]
+    predefined = [rule for rule in compiled if rule.is_predefined]
+    assert 0 < len(kept) < len(own)
+    assert sum(rule.work for rule in kept) <= MOST_WORK < own_work(rules)
+    assert [rule.rule_id for rule in predefined] == [
+        rule.rule_id for rule in PushRules(ALICE, default_push_rules(ALICE)).rules
+    ]
+
+
+def test_rules_about_rooms_cost_the_events_nothing() -> None:
+    rules = default_push_rules(ALICE)
+    rules["global"]["room"] = [
+        {"rule_id": f"!{number}:xylem.test", "actions": []} for number in range(500)
+    ]
+
+    assert len(PushRules(ALICE, rules).rules) > 500
+    by_room = RulesByRoom(PushRules(ALICE, rules).rules)
+    plain = RulesByRoom(PushRules(ALICE, default_push_rules(ALICE)).rules)
+    assert by_room.of("!other:xylem.test").work == plain.of("!other:xylem.test").work
