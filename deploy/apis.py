@@ -20,7 +20,9 @@ def user_apis(users: UserApi | None, ground: Ground) -> UserApis:
     if users is not None:
         return apis_of_users(users)
     elsewhere = given(ground.calls).users()
-    tokens = RememberedTokens(elsewhere.current_tokens, ground.clock, ground.settings.userapi)
+    tokens = RememberedTokens(
+        elsewhere.current_tokens, ground.log, ground.clock, ground.settings.userapi
+    )
     return elsewhere._replace(authentication=tokens)
 
 

@@ -10,7 +10,7 @@ from components.clientapi import outcomes
 from components.syncapi import component as syncapi
 from components.syncapi.memory import recent
 from internalapi.transport import call_metrics
-from logs import append_metrics, consumer_counts
+from logs import append_metrics, consumer_counts, tail_reader
 
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "metrics.md"
 
@@ -18,6 +18,7 @@ SECTIONS: Final[Sequence[tuple[str, Sequence[Family]]]] = (
     ("Requests", http.FAMILIES),
     ("Consumers", consumer_counts.FAMILIES),
     ("Log", append_metrics.FAMILIES),
+    ("Readers of memory", tail_reader.FAMILIES),
     ("Databases", timed.FAMILIES),
     ("Calls between processes", call_metrics.FAMILIES),
     ("Client API", outcomes.FAMILIES),

@@ -1,12 +1,14 @@
 """Access tokens in the memory of a process in which the user API is not."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
 from base.clock import Clock
-from components.userapi.revocations import follow_revocations
+from base.metrics import Source
+from components.userapi.revocations import revocations
 from components.userapi.settings import UserApiSettings
 from components.userapi.token_cache import KnownToken, TokenCache
 from internalapi.userapi import CurrentToken, CurrentTokens, Requester
@@ -31,16 +33,24 @@ class RememberedTokens:
     meanwhile: a token that is revoked is forgotten as soon as the log says so.
     """
 
-    def __init__(self, current: CurrentTokens, clock: Clock, settings: UserApiSettings) -> None:
+    def __init__(
+        self, current: CurrentTokens, log: Log, clock: Clock, settings: UserApiSettings
+    ) -> None:
         self._current = current
         self._clock = clock
         # The user API notes when devices were last seen: it has to hear of them now and then.
         self._ask_again_s = settings.last_seen_interval_s
         self._cache = TokenCache(settings.token_cache_size)
+        self._revocations = revocations(log, self._cache, "tokens")
 
-    async def run(self, log: Log) -> None:
+    @property
+    def readings(self) -> Sequence[Source]:
+        """What was counted, for metrics."""
+        return (self._revocations.readings,)
+
+    async def run(self) -> None:
         """Follow revocations until cancelled; without it, nothing is remembered."""
-        await follow_revocations(log, self._cache)
+        await self._revocations.run()
 
     async def query_token(self, *, access_token: str) -> Requester:
         """Return whose token it is (`internalapi.userapi.Authentication`)."""

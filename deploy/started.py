@@ -14,7 +14,7 @@ def start(tasks: Tasks, components: Components, ground: Ground) -> None:
     # files are read again.
     tasks.start("log", ground.log.watch())
     if tokens is not None:
-        tasks.start("tokens", tokens.run(ground.log))
+        tasks.start("tokens", tokens.run())
     if users is not None:
         tasks.start("userapi", users.run())
     if rooms is not None:
@@ -40,10 +40,10 @@ def start(tasks: Tasks, components: Components, ground: Ground) -> None:
 
 def watch(observing: Observing, components: Components) -> None:
     """Show what the components count, and ask their consumers whether they are ready."""
-    users, rooms, _, _, sync, clients, _ = components
+    users, rooms, _, _, sync, clients, tokens = components
     for consumer in components.consumers():
         observing.consumer(consumer)
-    for part in (users, rooms, sync, clients):
+    for part in (users, rooms, sync, clients, tokens):
         if part is not None:
             observing.sources(part.readings)
     if clients is not None:

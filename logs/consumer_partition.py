@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from time import perf_counter
 from typing import Final, Generic, NamedTuple, TypeVar
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -19,7 +18,7 @@ from logs.consumer_counts import ConsumerCounts
 from logs.consumer_outbox import BatchOutbox, OutboxSender, Stream
 from logs.consumer_tables import Advance, ConsumerStore, Fenced, OutboxBatch, Progress, Stored
 from logs.log import Log, LogDamaged, LogOutage, Position, Record
-from logs.topics import Topic
+from logs.topics import Topic, Undecodable
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +27,6 @@ T = TypeVar("T")
 _TRIES: Final = 3
 _HANDOVER_S: Final = 3.0
 _BATCHES_BETWEEN_DELETES: Final = 8
-_UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _OUTAGES: Final = (
     DatabaseOutage,
     LogOutage,
@@ -222,7 +220,7 @@ class OwnedPartition(Generic[T]):
                 continue
             try:
                 decoded = decode(value)
-            except _UNDECODABLE as error:
+            except Undecodable as error:
                 undecodable.append((record, f"It cannot be decoded: {error}"))
                 continue
             messages.append(Message(Position(partition, offset), key, timestamp_ms, decoded))
@@ -289,6 +287,6 @@ class OwnedPartition(Generic[T]):
         """Return the ID of the request that a record comes from, if it says so."""
         try:
             value = self._parts.topic.decode(record.value)
-        except _UNDECODABLE:
+        except Undecodable:
             return ""
         return getattr(value, "request_id", "")

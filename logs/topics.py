@@ -14,6 +14,13 @@ from logs.records.typing import InputTyping, OutputTyping
 
 T = TypeVar("T")
 
+_FAULTS: Final = (msgspec.MsgspecError, ValueError, TypeError, ArithmeticError, RecursionError)
+"""What bytes can do to the decoder: text that is none, numbers too large, nesting too deep."""
+
+
+class Undecodable(ValueError):
+    """The bytes are no record of this topic, or of a kind that this version does not know."""
+
 
 class Topic(Generic[T]):
     """A topic with the type of its records."""
@@ -34,8 +41,11 @@ class Topic(Generic[T]):
         return self._encoder.encode(value)
 
     def decode(self, value: bytes) -> T:
-        """Return the record; raises `msgspec.DecodeError` on what is not one."""
-        return self._decoder.decode(value)
+        """Return the record; raises `Undecodable` on what is not one."""
+        try:
+            return self._decoder.decode(value)
+        except _FAULTS as error:
+            raise Undecodable(f"{type(error).__name__}: {error}") from error
 
 
 INPUT_ROOM_EVENT: Final[Topic[InputRoomEvent]] = Topic(

@@ -5,16 +5,15 @@ InputRoomEvent waits here for it.
 """
 
 import asyncio
-import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
 from base.clock import Clock, SystemClock
 from base.metrics import Distribution, Family, Reading
-from logs.log import Log, LogOutage, Tail
+from logs.log import Log, Record
 from logs.records.room_output import (
     EventAdded,
     InputRejected,
@@ -25,12 +24,11 @@ from logs.records.room_output import (
     RoomForgotten,
     SoftFailed,
 )
+from logs.tail_reader import Decoding, TailReader
 from logs.topics import OUTPUT_ROOM_EVENT
 from matrix.errors import LimitExceeded, Unavailable
 from matrix.identifiers import EventID, RoomID
 
-_log: Final = logging.getLogger(__name__)
-_TRY_AGAIN_S: Final = 1.0
 _FEW: Final = 100
 """So many may always wait: they are no danger to memory, and show when the delay is over."""
 _LONGEST_RETRY_S: Final = 30
@@ -90,7 +88,6 @@ class Outcomes:
         max_delay_s: float = math.inf,
         clock: Clock | None = None,
     ) -> None:
-        self._log = log
         self._max_waiting = max_waiting
         self._max_delay_s = max_delay_s
         self._clock = clock or SystemClock()
@@ -103,6 +100,9 @@ class Outcomes:
         self._overloads = {"many": 0, "late": 0}
         self._follower: Follower | None = None
         self._reading = asyncio.Event()
+        self._reader: Final = TailReader(
+            log, Decoding("clientapi", OUTPUT_ROOM_EVENT), self._take_all, begin=self._reading.set
+        )
 
     async def wait_ready(self) -> None:
         """Return once verdicts are read: what is appended from then on is answered."""
@@ -150,6 +150,7 @@ class Outcomes:
         yield Reading(VERDICT_SECONDS, (), self._seconds)
         for reason, count in self._overloads.items():
             yield Reading(OVERLOADS, (reason,), count)
+        yield from self._reader.readings()
 
     def forget(self, event_id: str) -> None:
         """Nobody waits for this event any more."""
@@ -157,36 +158,16 @@ class Outcomes:
 
     async def run(self) -> None:
         """Read OutputRoomEvent from its end, until cancelled."""
-        tail = await self._open()
-        self._reading.set()
         try:
-            while True:
-                try:
-                    records = await tail.read()
-                except LogOutage:
-                    _log.debug("OutputRoomEvent cannot be read, trying again")
-                    await asyncio.sleep(_TRY_AGAIN_S)
-                    continue
-                for record in records:
-                    self._take(record.value)
+            await self._reader.run()
         finally:
             self._reading.clear()
-            await tail.close()
 
-    async def _open(self) -> Tail:
-        while True:
-            try:
-                return await self._log.tail(OUTPUT_ROOM_EVENT.name)
-            except LogOutage:
-                _log.debug("OutputRoomEvent cannot be opened, trying again")
-                await asyncio.sleep(_TRY_AGAIN_S)
+    def _take_all(self, records: Sequence[tuple[Record, OutputRoomEvent | None]]) -> None:
+        for _, record in records:
+            self._take(record)
 
-    def _take(self, value: bytes) -> None:
-        try:
-            record: OutputRoomEvent = OUTPUT_ROOM_EVENT.decode(value)
-        except msgspec.DecodeError:
-            # A newer server may write kinds that this one does not know: they have no outcome.
-            return
+    def _take(self, record: OutputRoomEvent | None) -> None:
         match record:
             case EventAdded() | RedactionWithheld() | RoomForgotten():
                 outcome = Outcome(EventID(record.event_id))

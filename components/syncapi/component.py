@@ -11,7 +11,7 @@ from base.limits import limiter_of
 from base.metrics import Family, Reading, Source, sizes_of
 from components.syncapi.memory.freshness import Freshness
 from components.syncapi.memory.projected import Projected
-from components.syncapi.memory.typing_rooms import TypingReader
+from components.syncapi.memory.typing_rooms import typing_reader
 from components.syncapi.notifications.counting import UnreadCounts
 from components.syncapi.projection.consumers import NAME as _NAME
 from components.syncapi.projection.consumers import make_consumers, tokens_of
@@ -49,6 +49,8 @@ from logs.log import Log
 from logs.records.client_data import OutputClientData
 from logs.records.receipts import OutputReceipt
 from logs.records.room_output import OutputRoomEvent
+from logs.records.typing import OutputTyping
+from logs.tail_reader import Decoding, TailReader
 from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, OUTPUT_ROOM_EVENT, OUTPUT_TYPING
 
 __all__ = [
@@ -73,7 +75,7 @@ class SyncApi(NamedTuple):
     room_events: Consumer[OutputRoomEvent]
     client_data: Consumer[OutputClientData]
     receipts: Consumer[OutputReceipt]
-    typing: TypingReader
+    typing: TailReader[OutputTyping]
     follower: Follower
     """Has to run where other processes may project, too."""
     end_long_polls: Callable[[], None]
@@ -139,18 +141,25 @@ async def build(
     def waiting() -> Iterator[Reading]:
         yield Reading(WAITING_POLLS, (), len(polls))
 
+    typing = typing_reader(log, projected.learn_typing)
+    decodings = _Decodings(
+        Decoding(_NAME, OUTPUT_ROOM_EVENT),
+        Decoding(_NAME, OUTPUT_CLIENT_DATA),
+        Decoding(_NAME, OUTPUT_RECEIPT),
+    )
     caches = sizes_of(_NAME, {"users": projected.users, "summaries": projected.summaries})
     return SyncApi(
         router=_router(shared),
         room_events=room_events,
         client_data=client_data,
         receipts=receipts,
-        typing=TypingReader(log, projected.learn_typing),
+        typing=typing,
         follower=_follower(
             log,
             database,
             projected,
             settings,
+            decodings,
             rooms=rooms_gate,
             data=data_gate,
             receipts=receipts_gate,
@@ -159,8 +168,22 @@ async def build(
         end_long_polls=polls.close,
         is_waiting=polls.users.__contains__,
         relations=RelationQueries(database, shared.rooms),
-        readings=(projected.recent.readings, waiting, caches),
+        readings=(
+            projected.recent.readings,
+            waiting,
+            caches,
+            typing.readings,
+            *(decoding.readings for decoding in decodings),
+        ),
     )
+
+
+class _Decodings(NamedTuple):
+    """Of what other processes project."""
+
+    rooms: Decoding[OutputRoomEvent]
+    data: Decoding[OutputClientData]
+    receipts: Decoding[OutputReceipt]
 
 
 def _follower(
@@ -168,6 +191,7 @@ def _follower(
     database: Database,
     projected: Projected,
     settings: SyncApiSettings,
+    decodings: _Decodings,
     *,
     rooms: Gate,
     data: Gate,
@@ -181,7 +205,7 @@ def _follower(
         OUTPUT_RECEIPT.name,
         receipts,
         partitions=log.partition_count(OUTPUT_RECEIPT.name),
-        confirm=confirm_receipts,
+        confirm=partial(confirm_receipts, decodings.receipts),
         learn=learn_receipts,
         max_bytes=settings.followed_bytes,
     )
@@ -189,7 +213,7 @@ def _follower(
         OUTPUT_ROOM_EVENT.name,
         rooms,
         partitions=log.partition_count(OUTPUT_ROOM_EVENT.name),
-        confirm=confirm_rooms,
+        confirm=partial(confirm_rooms, decodings.rooms),
         learn=projected.learn_rooms,
         max_bytes=settings.followed_bytes,
     )
@@ -197,7 +221,7 @@ def _follower(
         OUTPUT_CLIENT_DATA.name,
         data,
         partitions=log.partition_count(OUTPUT_CLIENT_DATA.name),
-        confirm=confirm_client_data,
+        confirm=partial(confirm_client_data, decodings.data),
         learn=projected.learn_client_data,
         max_bytes=settings.followed_bytes,
     )

@@ -27,7 +27,7 @@ from components.userapi.registration import RegistrationService
 from components.userapi.replaced_rooms import ReplacedRooms
 from components.userapi.reports import ReportService
 from components.userapi.requesters import Requesters
-from components.userapi.revocations import follow_revocations
+from components.userapi.revocations import revocations
 from components.userapi.routes.account import AccountRoutes
 from components.userapi.routes.admin import AdminRoutes
 from components.userapi.routes.devices import DeviceRoutes
@@ -68,6 +68,8 @@ from internalapi.userapi import (
     Reports,
 )
 from logs.log import Log, LogOutage
+from logs.records.client_data import OutputClientData
+from logs.tail_reader import TailReader
 from logs.topics import OUTPUT_CLIENT_DATA
 from matrix.identifiers import ServerName
 from matrix.room_versions import DEFAULT_ROOM_VERSION
@@ -91,8 +93,8 @@ class UserApi:
     reports: Reports
     replaced_rooms: ReplacedRooms
     router: Router
-    _log: Log
     _tokens: Tokens
+    _revocations: TailReader[OutputClientData]
     _announcer: Announcer
     _deactivations: DeactivationService
     _passwords: Passwords
@@ -101,7 +103,7 @@ class UserApi:
     @property
     def readings(self) -> Sequence[Source]:
         """What was counted, for metrics."""
-        return (sizes_of("userapi", {"tokens": self._tokens.cache}),)
+        return (sizes_of("userapi", {"tokens": self._tokens.cache}), self._revocations.readings)
 
     async def run(self) -> None:
         """Announce what is written and follow what other replicas revoke, until cancelled.
@@ -112,7 +114,7 @@ class UserApi:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._announcer.run())
-                tasks.create_task(follow_revocations(self._log, self._tokens.cache))
+                tasks.create_task(self._revocations.run())
                 tasks.create_task(self._write_last_seen())
                 tasks.create_task(self._deactivations.run())
         finally:
@@ -273,8 +275,8 @@ def build(
         reports=services.reports,
         replaced_rooms=ReplacedRooms(services.account_data, PushRuleService(services.account_data)),
         router=router,
-        _log=log,
         _tokens=services.tokens,
+        _revocations=revocations(log, services.tokens.cache, "userapi"),
         _announcer=Announcer(stores.outgoing, log),
         _deactivations=services.deactivations,
         _passwords=services.passwords,

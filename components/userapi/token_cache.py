@@ -62,14 +62,19 @@ class TokenCache:
             if device_id in (None, self._known[token_hash].requester.device_id):
                 del self._known[token_hash]
 
-    def listen(self, *, listening: bool) -> None:
-        """Begin to keep tokens, now that revocations are heard of; or stop, and forget all."""
-        if listening:
-            self.listens.set()
-            return
-        self.listens.clear()
+    def forget_all(self) -> None:
+        """Forget all tokens of all users."""
         self.generation += 1
         self._known.clear()
+
+    def listen(self) -> None:
+        """Begin to keep tokens, now that revocations are heard of."""
+        self.listens.set()
+
+    def stop(self) -> None:
+        """Keep none, and forget all."""
+        self.listens.clear()
+        self.forget_all()
 
 
 class _LeastRecentlyUsed(LRUCache[bytes, KnownToken]):

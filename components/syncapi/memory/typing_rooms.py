@@ -1,17 +1,15 @@
 """Who types where: the newest list of each room, in memory only, read beside all other readers."""
 
-import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-import msgspec
-
-from logs.consumer_backoff import Backoff
-from logs.log import Log, LogOutage, Record, RecordsLost, Tail
+from logs.log import Log, Record
+from logs.records.typing import OutputTyping
+from logs.tail_reader import Bounds, Decoding, TailReader
 from logs.topics import OUTPUT_TYPING
 
-_log: Final = logging.getLogger(__name__)
+_READER: Final = "syncapi"
 _MOST_AT_START: Final = 10_000
 """Records per partition that are read again at the start: older lists have long ended."""
 
@@ -61,48 +59,24 @@ class TypingRooms:
         return True
 
 
-class TypingReader:
-    """Reads all of OutputTyping, as every process does for itself."""
+def typing_reader(
+    log: Log, learn: Callable[[int, Sequence[TypingList], int], None]
+) -> TailReader[OutputTyping]:
+    """Return the reader of all of OutputTyping, which every process has for itself."""
 
-    def __init__(self, log: Log, learn: Callable[[int, Sequence[TypingList], int], None]) -> None:
-        self._log: Final = log
-        self._learn: Final = learn
+    def take(records: Sequence[tuple[Record, OutputTyping | None]]) -> None:
+        lists: dict[int, list[TypingList]] = {}
+        next_offsets: dict[int, int] = {}
+        for record, value in records:
+            ones = lists.setdefault(record.partition, [])
+            next_offsets[record.partition] = record.offset + 1
+            if value is not None:
+                ones.append(TypingList(value.room_id, value.user_ids, record.offset))
+        for partition, ones in lists.items():
+            learn(partition, ones, next_offsets[partition])
 
-    async def run(self) -> None:
-        """Read until cancelled."""
-        backoff = Backoff()
-        while True:
-            try:
-                starts = {
-                    partition: max(first, end - _MOST_AT_START)
-                    for partition, (first, end) in (
-                        await self._log.bounds(OUTPUT_TYPING.name)
-                    ).items()
-                }
-                tail = await self._log.tail(OUTPUT_TYPING.name, starts)
-                try:
-                    await self._read(tail, backoff)
-                finally:
-                    await tail.close()
-            except (LogOutage, RecordsLost) as outage:
-                _log.debug("typing waits for the log", extra={"outage": str(outage)})
-                await backoff.wait()
-
-    async def _read(self, tail: Tail, backoff: Backoff) -> None:
-        while True:
-            records = await tail.read()
-            backoff.reset()
-            by_partition: dict[int, list[Record]] = {}
-            for record in records:
-                by_partition.setdefault(record.partition, []).append(record)
-            for partition, ones in by_partition.items():
-                self._learn(partition, list(_lists(ones)), ones[-1].offset + 1)
+    return TailReader(log, Decoding(_READER, OUTPUT_TYPING), take, starts=_newest)
 
 
-def _lists(records: Sequence[Record]) -> Iterator[TypingList]:
-    for record in records:
-        try:
-            value = OUTPUT_TYPING.decode(record.value)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            continue  # a kind of the future
-        yield TypingList(value.room_id, value.user_ids, record.offset)
+def _newest(bounds: Bounds) -> dict[int, int]:
+    return {one: max(first, end - _MOST_AT_START) for one, (first, end) in bounds.items()}

@@ -4,7 +4,7 @@ The projection may have dropped a record as a repeat, refused it, or found what 
 stored rows tell, and bring the events' client JSON, which need not be made again.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -21,6 +21,8 @@ from components.syncapi.store.following import (
 )
 from components.syncapi.store.tables import Connection
 from logs.log import Record
+from logs.records.client_data import OutputClientData
+from logs.records.receipts import OutputReceipt
 from logs.records.room_output import (
     EventAdded,
     InviteReceived,
@@ -29,7 +31,7 @@ from logs.records.room_output import (
     RedactionApplied,
     RedactionWithheld,
 )
-from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, OUTPUT_ROOM_EVENT
+from logs.tail_reader import Decoding
 
 _NO_EVENT: Final = ""
 
@@ -79,14 +81,16 @@ class _Told:
 
 
 def confirm_rooms(
-    connection: Connection, followed: Mapping[int, Sequence[Record]]
+    decoding: Decoding[OutputRoomEvent],
+    connection: Connection,
+    followed: Mapping[int, Sequence[Record]],
 ) -> dict[int, Written]:
     """Return per partition what was written because of these records, all of them committed."""
     told: dict[int, _Told] = {}
     for partition, records in followed.items():
         told[partition] = _Told(records[-1].offset + 1)
-        for offset, record in _decoded(records):
-            told[partition].note(record, offset)
+        for record, value in decoding.decodable(records):
+            told[partition].note(value, record.offset)
     wanted = {event_id for one in told.values() for event_id, _ in one.added}
     wanted.update(event_id for one in told.values() for event_id in one.redacted)
     stored = {event.event_id: event for event in select_events_by_id(connection, wanted)}
@@ -101,14 +105,6 @@ def confirm_rooms(
     return {
         partition: _written(connection, one, stored, memberships) for partition, one in told.items()
     }
-
-
-def _decoded(records: Sequence[Record]) -> Iterator[tuple[int, OutputRoomEvent]]:
-    for record in records:
-        try:
-            yield record.offset, OUTPUT_ROOM_EVENT.decode(record.value)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            continue  # whoever projects the partition has set it aside as rejected
 
 
 def _written(
@@ -149,34 +145,30 @@ class NewReceipts(msgspec.Struct):
 
 
 def confirm_receipts(
-    connection: Connection, followed: Mapping[int, Sequence[Record]]
+    decoding: Decoding[OutputReceipt],
+    connection: Connection,
+    followed: Mapping[int, Sequence[Record]],
 ) -> dict[int, NewReceipts]:
     """Return per partition which receipts these records moved."""
     del connection  # the projection takes every receipt as it is
     found: dict[int, NewReceipts] = {}
     for partition, records in followed.items():
         one = found[partition] = NewReceipts([], records[-1].offset + 1)
-        for record in records:
-            try:
-                value = OUTPUT_RECEIPT.decode(record.value)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                continue  # set aside by whoever projects the partition
+        for record, value in decoding.decodable(records):
             one.receipts.append(receipt_of(value, record.offset))
     return found
 
 
 def confirm_client_data(
-    connection: Connection, followed: Mapping[int, Sequence[Record]]
+    decoding: Decoding[OutputClientData],
+    connection: Connection,
+    followed: Mapping[int, Sequence[Record]],
 ) -> dict[int, ClientDataNews]:
     """Return per partition what these records mean to memory."""
     del connection  # nothing depends on what was stored: the answer's data is read from there
     found: dict[int, ClientDataNews] = {}
     for partition, records in followed.items():
         one = found[partition] = ClientDataNews(records[-1].offset + 1)
-        for record in records:
-            try:
-                value = OUTPUT_CLIENT_DATA.decode(record.value)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                continue  # set aside by whoever projects the partition
+        for record, value in decoding.decodable(records):
             one.note(value, record.offset)
     return found

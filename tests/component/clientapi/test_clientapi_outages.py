@@ -161,3 +161,25 @@ async def test_a_change_through_one_replica_holds_at_the_other(tmp_path: Path) -
 
         assert sent.status == 200
         assert (refused.status, refused.errcode) == (403, "M_FORBIDDEN")
+
+
+async def test_a_verdict_whose_text_is_damaged_does_not_hold_up_the_next(tmp_path: Path) -> None:
+    log = await EmbeddedLog.open(tmp_path, dict.fromkeys(TOPICS, 1))
+    outcomes = Outcomes(log, max_waiting=2)
+    running = asyncio.create_task(outcomes.run())
+    await outcomes.wait_ready()
+    second = outcomes.expect(EventID("$2"))
+
+    whole = OUTPUT_ROOM_EVENT.encode(InputRepeated("!room", "$2", "$2"))
+    damaged = whole.replace(b"!room", b"!\xff\xfeom")
+    for value in (damaged, whole):
+        await log.append(OUTPUT_ROOM_EVENT.name, [Outgoing("!room", value)])
+    async with asyncio.timeout(10):
+        assert (await second).event_id == "$2"
+
+    counted = {reading.family.name: reading.value for reading in outcomes.readings()}
+    assert counted["xylem_reader_undecodable_total"] == 1
+    assert not running.done()
+    running.cancel()
+    await asyncio.wait([running])
+    await log.close()

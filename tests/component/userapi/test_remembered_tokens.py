@@ -8,7 +8,9 @@ import pytest
 
 from deploy.remembered_tokens import RememberedTokens
 from internalapi.userapi import CurrentToken
-from logs.log import Log
+from logs.log import Log, Outgoing
+from logs.records.client_data import TokensRevoked
+from logs.topics import OUTPUT_CLIENT_DATA
 from matrix.errors import UnknownToken, UserLocked
 from tests.component.userapi.userapi_server import SETTINGS, Deployment, User, UserApiServer
 
@@ -35,8 +37,8 @@ def fixture_counted(server: UserApiServer) -> Counted:
 @contextlib.asynccontextmanager
 async def following(server: UserApiServer, counted: Counted) -> AsyncIterator[RememberedTokens]:
     """Run the memory of another process, once it hears of revocations."""
-    tokens = RememberedTokens(counted, server.clock, SETTINGS)
-    running = asyncio.create_task(tokens.run(server.log))
+    tokens = RememberedTokens(counted, server.log, server.clock, SETTINGS)
+    running = asyncio.create_task(tokens.run())
     await tokens._cache.listens.wait()
     try:
         yield tokens
@@ -81,7 +83,7 @@ async def test_a_token_is_asked_for_now_and_then_so_that_its_use_is_noted(
 async def test_nothing_is_kept_while_revocations_are_not_heard_of(
     server: UserApiServer, counted: Counted, alice: User
 ) -> None:
-    tokens = RememberedTokens(counted, server.clock, SETTINGS)
+    tokens = RememberedTokens(counted, server.log, server.clock, SETTINGS)
 
     for _ in range(2):
         await tokens.query_token(access_token=alice.access_token)
@@ -139,3 +141,20 @@ async def test_an_unknown_token_is_refused(
     async with following(server, counted) as tokens:
         with pytest.raises(UnknownToken):
             await tokens.query_token(access_token=access_token)
+
+
+async def test_a_record_that_cannot_be_read_may_have_been_a_revocation_of_any_token(
+    server: UserApiServer, counted: Counted, alice: User
+) -> None:
+    async with following(server, counted) as tokens:
+        await tokens.query_token(access_token=alice.access_token)
+        assert len(tokens._cache) == 1
+        value = OUTPUT_CLIENT_DATA.encode(TokensRevoked("@bob:xylem.test", None))
+        damaged = value.replace(b"@bob", b"@\xff\xfeb")
+        await server.log.append(OUTPUT_CLIENT_DATA.name, [Outgoing("@bob:xylem.test", damaged)])
+        async with asyncio.timeout(30):
+            while len(tokens._cache):  # noqa: ASYNC110 — a cache tells nobody
+                await asyncio.sleep(0.005)
+        await tokens.query_token(access_token=alice.access_token)
+
+    assert counted.calls == 2

@@ -25,5 +25,5 @@ def test_no_label_can_hold_a_room_or_a_user() -> None:
 
     assert labels <= {
         *("access", "api", "cache", "component", "consumer", "method", "outcome", "partition"),
-        *("reason", "route", "status", "topic"),
+        *("reader", "reason", "route", "status", "topic"),
     }
