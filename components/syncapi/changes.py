@@ -33,6 +33,8 @@ class MembershipChange(msgspec.Struct, gc=False):
     event_id: str
     membership: str | None
     """None where the event is not in the record: it is looked up among the stored ones."""
+    is_moved: bool = True
+    """False where the user had this membership before, as after a new display name."""
 
 
 class Membership(msgspec.Struct, gc=False, frozen=True):

@@ -98,6 +98,17 @@ def unsigned_of_replacement(replaces: str, previous: Event | None) -> bytes:
     )
 
 
+def keeps_membership(event: RoomEvent) -> bool:
+    """Whether a member event leaves its user what they were, as far as it tells what it replaced.
+
+    So it is with a new display name.
+    """
+    if event.membership is None or b'"prev_content"' not in event.unsigned:
+        return False
+    previous = decode_json(b"{" + event.unsigned + b"}").get("prev_content")
+    return isinstance(previous, dict) and previous.get("membership") == event.membership
+
+
 def is_redacted(event: RoomEvent) -> bool:
     """Whether a redaction was applied to the event."""
     return event.unsigned.startswith(_REDACTED)

@@ -19,7 +19,8 @@ from components.syncapi.memory.typing_rooms import TypingList, TypingRooms
 from components.syncapi.memory.waiting import LongPolls, Progress
 from components.syncapi.position import SyncPosition
 from components.syncapi.projection.writing import Written
-from components.syncapi.rooms.summary import Summary
+from components.syncapi.room_event import CHANGES_OTHERS
+from components.syncapi.rooms.summary import NAMING, Summary
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.store.account_data import (
     select_ignored_users,
@@ -200,8 +201,11 @@ class Projected:
             event = added.get(order)
             if event is not None:
                 self.recent.add(partition, event)
+                if event.type in NAMING or event.state_effect == CHANGES_OTHERS:
+                    self._change_summary(partition, event.room_id, order)
             elif order in asides:
                 self.recent.change_state_aside(partition, asides[order], order)
+                self._change_summary(partition, asides[order], order)
             for change in moved.get(order, ()):
                 self._move(partition, change)
         woken = {change.user_id for change in changes}
@@ -209,6 +213,8 @@ class Projected:
         for event in written.rewritten:
             self.recent.rewrite(partition, event, written.next_offset - 1)
             touched.add(event.room_id)
+            if event.type in NAMING:
+                self._change_summary(partition, event.room_id, written.next_offset - 1)
         self.rooms.advance(partition, written.next_offset)
         self._wake(touched, woken)
 
@@ -247,13 +253,18 @@ class Projected:
         self.polls.wake(woken)
 
     def _move(self, partition: int, change: MembershipChange) -> None:
-        room = self.recent.touch(partition, change.room_id, change.stream_order)
-        room.members_changed = change.stream_order
-        self.summaries.pop(change.room_id, None)
+        if change.is_moved:
+            self._change_summary(partition, change.room_id, change.stream_order)
+        else:
+            self.recent.touch(partition, change.room_id, change.stream_order)
         self.users.move(change)
         loading = self._loading.get(change.user_id)
         if loading is not None:
             loading.missed.append(change)
+
+    def _change_summary(self, partition: int, room_id: str, order: int) -> None:
+        self.recent.touch(partition, room_id, order).summary_changed = order
+        self.summaries.pop(room_id, None)
 
     def learn_client_data(self, partition: int, news: ClientDataNews) -> None:
         """Take in what was committed of users' data."""

@@ -30,11 +30,11 @@ class RecentRoom:
         "events",
         "fragment",
         "last_order",
-        "members_changed",
         "partition",
         "rewritten",
         "room_id",
         "state_changed_aside",
+        "summary_changed",
     )
 
     def __init__(self, room_id: str, partition: int) -> None:
@@ -42,8 +42,8 @@ class RecentRoom:
         self.partition: Final = partition
         self.events: Final[deque[RoomEvent]] = deque()
         self.last_order = _NEVER
-        self.members_changed = _NEVER
-        """The order of the last change of a membership."""
+        self.summary_changed = _NEVER
+        """The order of the last change of a membership, or of what names the room."""
         self.state_changed_aside = _NEVER
         """The order of the last change of state by other events than the timeline's own."""
         self.rewritten = _NEVER

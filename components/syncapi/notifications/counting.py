@@ -206,7 +206,7 @@ class UnreadCounts:
         partition = self._partition(room_id)
         room = self._recent.get(partition, room_id)
         if not self._recent.covers(partition, upto) or (
-            room is not None and room.members_changed >= upto
+            room is not None and room.summary_changed >= upto
         ):
             return None
         return found.with_member_count(count)

@@ -12,7 +12,7 @@ import msgspec
 from components.syncapi.changes import ClientDataNews, MembershipChange
 from components.syncapi.memory.receipts import Receipt, receipt_of
 from components.syncapi.projection.writing import Written
-from components.syncapi.room_event import RoomEvent
+from components.syncapi.room_event import RoomEvent, keeps_membership
 from components.syncapi.store.events import select_replacing
 from components.syncapi.store.following import (
     select_events_by_id,
@@ -128,6 +128,7 @@ def _written(
             )
         elif added.get(event_id) == change.stream_order:
             change.membership = memberships.get(change.event_id) or "leave"
+            change.is_moved = change.event_id != event_id or not keeps_membership(stored[event_id])
         if change.membership is not None:
             changes.append(change)
     rewritten: list[RoomEvent] = []

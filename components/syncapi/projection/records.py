@@ -12,6 +12,7 @@ from components.syncapi.room_event import (
     CHANGES_ITSELF,
     CHANGES_OTHERS,
     RoomEvent,
+    keeps_membership,
     room_event,
     unsigned_of_replacement,
 )
@@ -218,7 +219,11 @@ def _addition(batch: Batch, record: EventAdded, order: int) -> Addition:
             _note_replacement(added, change, record)
         else:
             added.state_effect = CHANGES_OTHERS
-    return Addition(added, state_events, changes, _memberships([added, *state_events], changes))
+    memberships = _memberships([added, *state_events], changes)
+    for moved in memberships:
+        if moved.event_id == added.event_id:
+            moved.is_moved = not keeps_membership(added)
+    return Addition(added, state_events, changes, memberships)
 
 
 def _aside(record: RedactionWithheld, order: int) -> Aside:

@@ -21,6 +21,7 @@ from components.syncapi.store.tables import (
     Connection,
 )
 
+_ALL: Final = ("join", "invite", "leave", "ban", "knock")
 _MEMBERSHIP: Final = (
     MEMBERSHIPS.c.membership,
     MEMBERSHIPS.c.stream_order,
@@ -52,6 +53,14 @@ _FIRST: Final = (
     .where(MEMBERSHIPS.c.membership.in_(sa.bindparam("memberships", expanding=True)))
     .order_by(MEMBERSHIPS.c.stream_order, MEMBERSHIPS.c.user_id)
     .limit(sa.bindparam("row_limit"))
+)
+_MOVED: Final = (
+    sa.select(MEMBERSHIPS.c.user_id)
+    .where(MEMBERSHIPS.c.room_id == sa.bindparam("room_id"))
+    # All that there are, so that the index finds the newest of each.
+    .where(sa.or_(*[MEMBERSHIPS.c.membership == one for one in _ALL]))
+    .where(MEMBERSHIPS.c.stream_order >= sa.bindparam("from_order"))
+    .limit(1)
 )
 _OF_EVENTS: Final = sa.select(EVENTS.c.event_id, EVENTS.c.membership).where(
     EVENTS.c.event_id.in_(sa.bindparam("event_ids", expanding=True))
@@ -190,6 +199,12 @@ def select_counts(connection: Connection, room_id: str) -> dict[str, int]:
     """Return how many members a room has that are joined and invited."""
     rows = execute_select(connection, _COUNTS, {"room_id": room_id})
     return {membership: count for membership, count in rows}  # noqa: C416 (a row is no pair)
+
+
+def has_moved_members(connection: Connection, room_id: str, from_order: int) -> bool:
+    """Return whether anybody's membership became another one at this place or after it."""
+    parameters = {"room_id": room_id, "from_order": from_order}
+    return bool(execute_select(connection, _MOVED, parameters))
 
 
 def select_first_members(

@@ -49,7 +49,7 @@ class FragmentMaker:
         if request.use_state_after and any(event.state_effect != NO_EFFECT for event in events):
             raise NotInMemory
         fragment = self._fragment(request, room, events)
-        if room.members_changed < since:
+        if room.summary_changed < since:
             return b"{%b}" % fragment if fragment else _EMPTY
         known = self._summaries.get(room.room_id)
         if known is None:

@@ -12,11 +12,12 @@ from components.syncapi.rooms.bundling import NO_BUNDLES, Bundler
 from components.syncapi.rooms.matching import matches
 from components.syncapi.rooms.paging import FROM_THE_START, Range, select_page
 from components.syncapi.rooms.rendering import render, select_fields, with_known_past
-from components.syncapi.rooms.summary import Summary, render_summary, select_summary
+from components.syncapi.rooms.summary import NAMING, Summary, render_summary, select_summary
 from components.syncapi.rooms.viewing import viewer_of
 from components.syncapi.rooms.visibility import Viewer
 from components.syncapi.store.account_data import select_room_account_data
 from components.syncapi.store.events import select_events
+from components.syncapi.store.membership import has_moved_members
 from components.syncapi.store.state import (
     StoredChange,
     select_changes,
@@ -116,7 +117,7 @@ class SectionReader:
         else:
             changes = self._changes(task.room_id, from_order, task.upto)
             timeline = self._settled(timeline, changes)
-            if any(change.type == "m.room.member" for change in changes):
+            if self._changes_summary(task.room_id, from_order, changes):
                 summary = self._summary(task)
             state = self._delta(task, timeline, changes, summary)
             is_told = timeline.has_news or state or task.account_data or summary is not None
@@ -172,6 +173,15 @@ class SectionReader:
 
     def _summary(self, task: RoomTask) -> Summary:
         return task.summary or select_summary(self._connection, task.room_id)
+
+    def _changes_summary(
+        self, room_id: str, from_order: int, changes: Sequence[StoredChange]
+    ) -> bool:
+        types = {change.type for change in changes}
+        if not types.isdisjoint(NAMING):
+            return True
+        # Most changes of members are of display names and pictures.
+        return "m.room.member" in types and has_moved_members(self._connection, room_id, from_order)
 
     def _viewer(self, task: RoomTask) -> Viewer:
         request = self._request

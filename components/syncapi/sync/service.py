@@ -317,7 +317,7 @@ class SyncService:
         room = recent.get(partition, task.room_id)
         # A change while the database was read made it void before it is kept.
         if recent.covers(partition, task.upto) and (
-            room is None or room.members_changed < task.upto
+            room is None or room.summary_changed < task.upto
         ):
             self._projected.summaries[task.room_id] = section.summary
 

@@ -25,13 +25,19 @@ _SHOWN: Final = (
 def select_stripped_state(
     connection: Connection, user_id: str, room_id: str, now: Membership
 ) -> bytes:
-    """Return the stripped state as JSON array: as the invite brought it, or the room's own."""
+    """Return the stripped state as JSON array: as the invite brought it, or the room's own.
+
+    To what the spec recommends, the member events of the user and of the inviter are added.
+    """
     received = select_invite_state(connection, user_id, room_id, now.event_id)
     if received is not None:
         return received
     state = select_state_now(connection, room_id, _SHOWN)
-    state += select_members_now(connection, room_id, [user_id])
-    return orjson.dumps([_stripped(event) for event in state])
+    own = select_members_now(connection, room_id, [user_id])
+    # Who invites is shown by name and picture.
+    senders = {event.sender for event in own} - {user_id}
+    others = select_members_now(connection, room_id, senders) if senders else []
+    return orjson.dumps([_stripped(event) for event in [*state, *others, *own]])
 
 
 def is_ignored_invite(stripped: bytes, request: SyncRequest) -> bool:

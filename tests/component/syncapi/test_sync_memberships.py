@@ -200,6 +200,8 @@ async def test_an_invite_into_a_room_of_this_server_shows_its_stripped_state(
             "m.room.member",
             "m.room.name",
         }
+        members = [event["state_key"] for event in events if event["type"] == "m.room.member"]
+        assert members == [ALICE, BOB]
         assert all(event.keys() == {"content", "sender", "state_key", "type"} for event in events)
     assert (await house.sync(BOB, answer["next_batch"]))["rooms"] == {}
 
