@@ -3,6 +3,7 @@
 MatrixError
 ├── Forbidden            403 M_FORBIDDEN
 │   └── AuthRejected     403, an event that the authorisation rules of its room refuse
+│       └── ContentRejected   400 M_BAD_JSON, where nobody might send such content
 ├── NotFound             404 M_NOT_FOUND
 ├── Unrecognized         404 M_UNRECOGNIZED
 ├── MethodNotAllowed     405 M_UNRECOGNIZED
@@ -41,6 +42,13 @@ class Forbidden(MatrixError):
 
 class AuthRejected(Forbidden):
     """The authorisation rules of the room refuse this event."""
+
+
+class ContentRejected(AuthRejected):
+    """The authorisation rules of the room refuse such content, whoever sends it."""
+
+    errcode = "M_BAD_JSON"
+    status = 400
 
 
 class NotFound(MatrixError):

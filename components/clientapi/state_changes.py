@@ -12,7 +12,7 @@ from components.clientapi.sending import Draft, EventSender
 from components.clientapi.suspension import require_active
 from internalapi.userapi import Requester
 from matrix.canonical import encode_canonical
-from matrix.errors import Forbidden
+from matrix.errors import Forbidden, InvalidParam
 from matrix.identifiers import EventID, RoomID, parse_user_id
 from matrix.state_keys import StateKey, member_key
 
@@ -47,7 +47,7 @@ class StateChanges:
         The same content from the same sender changes nothing: the event that is there stays.
         """
         if event_type == "m.room.create":
-            raise Forbidden("A room is created once.")
+            raise InvalidParam("A room is created once.")
         if event_type == "m.room.redaction":
             raise Forbidden("A redaction is not state.")
         if event_type == "m.room.member":

@@ -9,6 +9,8 @@ KINDS: Final = ("override", "content", "room", "sender", "underride")
 
 _WITH_CONDITIONS: Final = frozenset({"override", "underride"})
 _MASTER: Final = ".m.rule.master"
+_ACTIONS: Final = frozenset({"notify", "dont_notify", "coalesce"})
+"""The actions that are no tweaks. The last two mean nothing any more, and clients still send them."""
 _RULE_ID_BYTES_MAX: Final = 255
 
 Rule = dict[str, Any]
@@ -27,16 +29,16 @@ class NeighbourUnknown(MatrixError):
     """There is no such rule of the user's own to put the rule before or after."""
 
 
-def check_kind(kind: str) -> None:
-    """Raise `InvalidParam` for what is no kind of rules."""
+def find_rules(rules: RuleSet, kind: str) -> list[Rule]:
+    """Return the rules of a kind, from the most important to the least. Raises `NotFound`."""
     if kind not in KINDS:
-        raise InvalidParam(f"A push rule is of one of the kinds {', '.join(KINDS)}.")
+        raise NotFound(f"There are no push rules of the kind {kind}.")
+    return _rules_of(rules, kind)
 
 
 def find_rule(rules: RuleSet, kind: str, rule_id: str) -> Rule:
-    """Return a rule. Raises `InvalidParam` for the kind and `NotFound` for the rule."""
-    check_kind(kind)
-    for rule in _rules_of(rules, kind):
+    """Return a rule. Raises `NotFound`, for an unknown kind too."""
+    for rule in find_rules(rules, kind):
         if rule["rule_id"] == rule_id:
             return rule
     raise NotFound("There is no such push rule.")
@@ -48,7 +50,8 @@ def parse_rule(kind: str, rule_id: str, body: Fields) -> Rule:
     Raises `InvalidParam` for a kind or ID that no rule of a user can have, `MissingParam` and
     `BadJson` for a malformed description.
     """
-    check_kind(kind)
+    if kind not in KINDS:
+        raise InvalidParam(f"A push rule is of one of the kinds {', '.join(KINDS)}.")
     if rule_id.startswith(".") or "/" in rule_id or "\\" in rule_id:
         raise InvalidParam("The ID of a push rule begins with no dot and has no slashes in it.")
     if len(rule_id.encode()) > _RULE_ID_BYTES_MAX:
@@ -66,14 +69,20 @@ def parse_rule(kind: str, rule_id: str, body: Fields) -> Rule:
 
 
 def parse_actions(body: Fields) -> list[Any]:
-    """Return the actions that a request names. Raises `MissingParam` and `BadJson`."""
+    """Return the actions that a request names.
+
+    Raises `MissingParam` and `BadJson`, and `InvalidParam` for an action that does not exist.
+    """
     actions = body.raw.get("actions")
     if actions is None:
         body.string("actions")
     if type(actions) is not list:
         raise BadJson("The field actions is not a list.")
     for action in actions:
-        if type(action) is not str and not (type(action) is dict and "set_tweak" in action):
+        if type(action) is str:
+            if action not in _ACTIONS:
+                raise InvalidParam(f"There is no action {action}.")
+        elif type(action) is not dict or type(action.get("set_tweak")) is not str:
             raise BadJson("An action is a string, or an object with set_tweak.")
     return actions
 

@@ -35,16 +35,13 @@ class PushRuleService:
         await self._change(user_id, lambda rules: put_rule(rules, kind, rule, place))
 
     async def perform_remove_rule(self, user_id: UserID, kind: str, rule_id: str) -> None:
-        """Remove a rule of the user's own. Raises `InvalidParam` and `NotFound`."""
+        """Remove a rule of the user's own. Raises `NotFound`."""
         await self._change(user_id, lambda rules: remove_rule(rules, kind, rule_id))
 
     async def perform_set_rule_field(
         self, user_id: UserID, kind: str, rule_id: str, field: str, value: Any
     ) -> None:
-        """Set `enabled` or `actions` of any rule.
-
-        Raises `InvalidParam`, `NotFound` and `TooLarge`.
-        """
+        """Set `enabled` or `actions` of any rule. Raises `NotFound` and `TooLarge`."""
 
         def change(rules: RuleSet) -> None:
             find_rule(rules, kind, rule_id)[field] = value

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from matrix.auth_rules.auth_state import AuthState
 from matrix.auth_rules.grammar import quoted
-from matrix.errors import AuthRejected
+from matrix.errors import AuthRejected, ContentRejected
 from matrix.events import Event
 from matrix.power_levels import DEFAULT_LEVELS, read_level, read_levels
 from matrix.room_versions import RoomVersion
@@ -17,6 +17,7 @@ _RULE: Final = "m.room.power_levels"
 def check_power_levels(event: Event, state: AuthState) -> None:
     """Raise `AuthRejected` unless the sender may set these power levels.
 
+    It is `ContentRejected` where they are malformed or name a creator of the room.
     Nobody gives or takes a level above their own, nor changes the level of another who has as
     much as they. Levels are compared as numbers: `"50"` in place of `50` changes nothing.
     """
@@ -26,7 +27,7 @@ def check_power_levels(event: Event, state: AuthState) -> None:
     users = content.get("users", {})
     for creator in state.power_levels.creators:
         if creator in users:
-            raise AuthRejected(f"{_RULE}: {creator} is a creator and may not be in users.")
+            raise ContentRejected(f"{_RULE}: {creator} is a creator and may not be in users.")
     current_event = state.lookup(POWER_LEVELS)
     if current_event is None:
         return
@@ -51,7 +52,7 @@ def _check_shape(content: Mapping[str, Any], version: RoomVersion) -> None:
         if value is None and not (version.integer_power_levels and name in content):
             continue
         if read_level(value, version) is None:
-            raise AuthRejected(f"{_RULE}: {name} is not an integer.")
+            raise ContentRejected(f"{_RULE}: {name} is not an integer.")
     names = ["users", "events"]
     if version.guard_notification_levels:
         names.append("notifications")
@@ -61,14 +62,14 @@ def _check_shape(content: Mapping[str, Any], version: RoomVersion) -> None:
     for user_id in content.get("users", ()):
         # Not the whole grammar: rooms hold mistyped servers, which other servers let pass.
         if not user_id.startswith("@") or ":" not in user_id:
-            raise AuthRejected(f"{_RULE}: users holds {quoted(user_id)}, which is no user ID.")
+            raise ContentRejected(f"{_RULE}: users holds {quoted(user_id)}, which is no user ID.")
 
 
 def _check_map(name: str, levels: Any, version: RoomVersion) -> None:
     if not isinstance(levels, Mapping):
-        raise AuthRejected(f"{_RULE}: {name} is not an object.")
+        raise ContentRejected(f"{_RULE}: {name} is not an object.")
     if len(read_levels(levels, version)) != len(levels):
-        raise AuthRejected(f"{_RULE}: {name} holds a value that is not an integer.")
+        raise ContentRejected(f"{_RULE}: {name} holds a value that is not an integer.")
 
 
 def _scalars(content: Mapping[str, Any], version: RoomVersion) -> Mapping[str, int]:

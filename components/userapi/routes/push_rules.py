@@ -3,7 +3,14 @@
 from typing import Final
 
 from base.http import Request, Response, Router, empty_response, json_response
-from components.userapi.push_rule_changes import Place, Rule, find_rule, parse_actions, parse_rule
+from components.userapi.push_rule_changes import (
+    Place,
+    Rule,
+    find_rule,
+    find_rules,
+    parse_actions,
+    parse_rule,
+)
 from components.userapi.rates import Rates
 from components.userapi.requesters import Requesters
 from components.userapi.user_push_rules import PushRuleService
@@ -27,7 +34,9 @@ class PushRuleRoutes:
         everything, of_user = _PUSH_RULES, f"{_PUSH_RULES}/global"
         router.get([everything, f"{everything}/"], self._all_rules, versions=_R0)
         router.get([of_user, f"{of_user}/"], self._global_rules, versions=_R0)
-        rule = f"{of_user}/{{kind}}/{{rule_id}}"
+        of_kind = f"{of_user}/{{kind}}"
+        router.get([of_kind, f"{of_kind}/"], self._rules_of_kind, versions=_R0)
+        rule = f"{of_kind}/{{rule_id}}"
         router.get(rule, self._rule, versions=_R0)
         router.put(rule, self._put_rule, versions=_R0)
         router.delete(rule, self._delete_rule, versions=_R0)
@@ -44,6 +53,11 @@ class PushRuleRoutes:
     async def _global_rules(self, request: Request) -> Response:
         requester = await self._requesters.requester_of(request)
         return json_response(encode_canonical(await self._rules.query_rules(requester.user_id)))
+
+    async def _rules_of_kind(self, request: Request) -> Response:
+        requester = await self._requesters.requester_of(request)
+        rules = await self._rules.query_rules(requester.user_id)
+        return json_response(encode_canonical(find_rules(rules, request.path["kind"])))
 
     async def _rule(self, request: Request) -> Response:
         return json_response(encode_canonical(await self._find(request)))

@@ -85,8 +85,8 @@ async def test_a_room_is_not_created_twice(alice: User, room_id: str) -> None:
     answer = await alice.set_state(room_id, "m.room.create", {"room_version": "12"})
     keyed = await alice.set_state(room_id, "m.room.create", {"room_version": "12"}, "key")
 
-    assert (answer.status, answer.errcode) == FORBIDDEN
-    assert (keyed.status, keyed.errcode) == FORBIDDEN
+    assert (answer.status, answer.errcode) == (400, "M_INVALID_PARAM")
+    assert (keyed.status, keyed.errcode) == (400, "M_INVALID_PARAM")
 
 
 async def test_keys_and_types_have_a_length(alice: User, room_id: str) -> None:
@@ -107,10 +107,22 @@ async def test_keys_and_types_have_a_length(alice: User, room_id: str) -> None:
         {"events": 5},
     ],
 )
-async def test_power_levels_that_the_rules_refuse_are_refused(
-    alice: User, room_id: str, content: dict[str, Any]
+async def test_power_levels_that_nobody_can_set_are_a_bad_request(
+    alice: User, bob: User, room_id: str, content: dict[str, Any]
 ) -> None:
     answer = await alice.set_state(room_id, "m.room.power_levels", content)
+    powerless = await bob.set_state(room_id, "m.room.power_levels", content)
+
+    assert (answer.status, answer.errcode) == (400, "M_BAD_JSON")
+    assert (powerless.status, powerless.errcode) == FORBIDDEN
+
+
+async def test_nobody_raises_another_above_themselves(alice: User, bob: User) -> None:
+    room_id = await alice.create_room(preset="public_chat", room_version="11")
+    await bob.join(room_id)
+    users = {alice.user_id: 100, bob.user_id: 101}
+
+    answer = await alice.set_state(room_id, "m.room.power_levels", {"users": users})
 
     assert (answer.status, answer.errcode) == FORBIDDEN
 

@@ -112,6 +112,8 @@ async def test_a_rule_of_the_server_is_changed_but_not_deleted(alice: User) -> N
         ("content/mine", {**CAKE, "actions": "notify"}, 400, "M_BAD_JSON"),
         ("content/mine", {**CAKE, "actions": [5]}, 400, "M_BAD_JSON"),
         ("content/mine", {**CAKE, "actions": [{"value": 1}]}, 400, "M_BAD_JSON"),
+        ("content/mine", {**CAKE, "actions": ["cake"]}, 400, "M_INVALID_PARAM"),
+        ("content/mine", {**CAKE, "actions": [{"set_tweak": 1}]}, 400, "M_BAD_JSON"),
         ("override/mine", {"actions": [], "conditions": {}}, 400, "M_BAD_JSON"),
         ("override/mine", {"actions": [], "conditions": [{}]}, 400, "M_MISSING_PARAM"),
         ("content/mine?before=none", CAKE, 400, "M_UNKNOWN"),
@@ -119,6 +121,8 @@ async def test_a_rule_of_the_server_is_changed_but_not_deleted(alice: User) -> N
         ("content/mine", {**CAKE, "pattern": "x" * 65_536}, 413, "M_TOO_LARGE"),
         ("content/none/enabled", {"enabled": True}, 404, "M_NOT_FOUND"),
         ("content/none/actions", {"actions": []}, 404, "M_NOT_FOUND"),
+        ("cakes/none/actions", {"actions": []}, 404, "M_NOT_FOUND"),
+        ("override/.m.rule.master/actions", {"actions": ["cake"]}, 400, "M_INVALID_PARAM"),
         ("override/.m.rule.master/enabled", {"enabled": 1}, 400, "M_BAD_JSON"),
         ("override/.m.rule.master/actions", {}, 400, "M_MISSING_PARAM"),
     ],
@@ -134,7 +138,27 @@ async def test_an_impossible_rule_is_refused(
     assert (await alice.client.get(f"{RULES}/")).json == before
 
 
-@pytest.mark.parametrize("path", ["content/none", "content/none/enabled", "room/none/actions"])
+@pytest.mark.parametrize("slash", ["", "/"])
+async def test_the_rules_of_one_kind_are_read(alice: User, slash: str) -> None:
+    await alice.client.put(f"{RULES}/content/nocake", CAKE)
+
+    answer = await alice.client.get(f"{RULES}/content{slash}")
+
+    assert answer.json == (await alice.client.get(f"{RULES}/")).json["content"]
+    assert answer.json[0]["rule_id"] == "nocake"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "content/none",
+        "content/none/enabled",
+        "room/none/actions",
+        "cakes/none",
+        "cakes/none/enabled",
+        "cakes/",
+    ],
+)
 async def test_a_rule_that_is_not_there_is_not_found(alice: User, path: str) -> None:
     answer = await alice.client.get(f"{RULES}/{path}")
 
