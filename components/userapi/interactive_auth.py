@@ -46,9 +46,8 @@ class AuthenticationWanted(MatrixError):
             "flows": [{"stages": list(stages)} for stages in self._flows],
             "params": {},
             "session": self._session.session_id,
+            "completed": self._session.completed,
         }
-        if self._session.completed:
-            body["completed"] = self._session.completed
         if self._refusal is not None:
             body.update(errcode=self._refusal.errcode, error=self._refusal.message)
         return body

@@ -10,7 +10,7 @@ KINDS: Final = ("override", "content", "room", "sender", "underride")
 _WITH_CONDITIONS: Final = frozenset({"override", "underride"})
 _MASTER: Final = ".m.rule.master"
 _ACTIONS: Final = frozenset({"notify", "dont_notify", "coalesce"})
-"""The actions that are no tweaks. The last two mean nothing any more, and clients still send them."""
+"""The actions that are no tweaks. The last two mean nothing any more; clients still send them."""
 _RULE_ID_BYTES_MAX: Final = 255
 
 Rule = dict[str, Any]

@@ -40,3 +40,9 @@ def correct(document: dict[str, Any]) -> None:
     state = paths["/_matrix/client/v3/rooms/{roomId}/state/{eventType}/{stateKey}"]["get"]
     content = state["responses"]["200"]["content"]["application/json"]
     content["schema"]["anyOf"] = content["schema"].pop("oneOf")
+    # A member without a name or an avatar has null there, as on other servers.
+    members = paths["/_matrix/client/v3/rooms/{roomId}/joined_members"]["get"]
+    schema = members["responses"]["200"]["content"]["application/json"]["schema"]
+    (profile,) = schema["properties"]["joined"]["patternProperties"].values()
+    for name in ("display_name", "avatar_url"):
+        profile["properties"][name] = {"anyOf": [profile["properties"][name], {"type": "null"}]}

@@ -1,7 +1,7 @@
 """Joining, inviting, leaving, kicking, banning, knocking."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 from base.http import Fields, Request, Response, Router, empty_response
 from components.clientapi.aliases import AliasService
@@ -12,6 +12,13 @@ from components.clientapi.routes.answers import R0, V3, room_id_response
 from internalapi.userapi import Requester
 from matrix.identifiers import EventID, RoomID, UserID, parse_room_id, parse_user_id
 
+_NOT_IN_JOIN: Final = frozenset({"reason", "third_party_signed"})
+_NOT_IN_INVITE: Final = frozenset(
+    {"reason", "user_id", "medium", "address", "id_server", "id_access_token"}
+)
+
+ContentOf = Callable[[Fields], dict[str, Any]]
+"""Returns what the body of a request says in the member event."""
 ChangeOther = Callable[[Requester, RoomID, UserID, dict[str, Any]], Awaitable[EventID]]
 
 
@@ -47,13 +54,13 @@ class MembershipRoutes:
     async def _join(self, request: Request) -> Response:
         requester = await self._requesters.limited_member_or_guest(request)
         room_id = parse_room_id(request.path["room_id"])
-        content = _reason(await request.fields(allow_empty=True))
+        content = _join_content(await request.fields(allow_empty=True))
         await self._memberships.join(requester, room_id, content)
         return room_id_response(room_id)
 
     async def _join_by_alias(self, request: Request) -> Response:
         requester = await self._requesters.limited_member_or_guest(request)
-        content = _reason(await request.fields(allow_empty=True))
+        content = _join_content(await request.fields(allow_empty=True))
         room_id = await self._aliases.room_of(request.path["room_id_or_alias"])
         await self._memberships.join(requester, room_id, content)
         return room_id_response(room_id)
@@ -81,7 +88,7 @@ class MembershipRoutes:
         return empty_response()
 
     async def _invite(self, request: Request) -> Response:
-        return await self._change_other(request, self._memberships.invite)
+        return await self._change_other(request, self._memberships.invite, _invite_content)
 
     async def _kick(self, request: Request) -> Response:
         return await self._change_other(request, self._memberships.kick)
@@ -92,15 +99,30 @@ class MembershipRoutes:
     async def _unban(self, request: Request) -> Response:
         return await self._change_other(request, self._memberships.unban)
 
-    async def _change_other(self, request: Request, change: ChangeOther) -> Response:
+    async def _change_other(
+        self, request: Request, change: ChangeOther, content_of: ContentOf | None = None
+    ) -> Response:
         requester = await self._requesters.limited_member(request)
         room_id = parse_room_id(request.path["room_id"])
         body = await request.fields()
         if "user_id" not in body and "medium" in body:
             raise ThirdPartyInviteDenied
         target = parse_user_id(body.string("user_id"))
-        await change(requester, room_id, target, _reason(body))
+        await change(requester, room_id, target, (content_of or _reason)(body))
         return empty_response()
+
+
+def _join_content(body: Fields) -> dict[str, Any]:
+    """Return all that a client says of its join: clients put fields of their own there."""
+    return {**_others(body, _NOT_IN_JOIN), **_reason(body)}
+
+
+def _invite_content(body: Fields) -> dict[str, Any]:
+    return {**_others(body, _NOT_IN_INVITE), **_reason(body)}
+
+
+def _others(body: Fields, known: frozenset[str]) -> dict[str, Any]:
+    return {name: value for name, value in body.raw.items() if name not in known}
 
 
 def _reason(body: Fields) -> dict[str, Any]:

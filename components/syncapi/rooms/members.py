@@ -93,7 +93,8 @@ def _joined(head: bytes, parts: list[bytes], end: bytes) -> list[bytes]:
     return joined
 
 
-def _profile(event: RoomEvent) -> dict[str, str]:
+def _profile(event: RoomEvent) -> dict[str, str | None]:
+    """Return name and avatar; null where there is none, as clients know it from other servers."""
     content = content_of(event)
     named = {"display_name": content.get("displayname"), "avatar_url": content.get("avatar_url")}
-    return {key: value for key, value in named.items() if isinstance(value, str)}
+    return {key: value if isinstance(value, str) else None for key, value in named.items()}

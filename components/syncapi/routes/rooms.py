@@ -1,8 +1,8 @@
 """The endpoints that read one room: messages, context, events, state, members; and one's rooms."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 import orjson
 
@@ -10,6 +10,7 @@ from base.database import Database
 from base.http import Request, Response, Router, StreamingResponse, json_response
 from components.syncapi.memory.freshness import Freshness
 from components.syncapi.memory.projected import Projected
+from components.syncapi.rooms.access import require_access
 from components.syncapi.rooms.members import MembersQuery, read_joined_members, read_members
 from components.syncapi.rooms.reading import (
     ContextQuery,
@@ -25,8 +26,11 @@ from components.syncapi.routes.entering import Entrance
 from components.syncapi.routes.queries import RequestReading
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.tokens import Tokens
-from matrix.errors import MissingParam
+from matrix.errors import MatrixError, MissingParam
+from matrix.filters import EventFilter
 from matrix.identifiers import RoomID
+
+T = TypeVar("T")
 
 _ROOM: Final = "/_matrix/client/v3/rooms/{room_id}"
 _VERSIONS: Final = ("r0",)
@@ -76,16 +80,31 @@ class RoomRoutes:
     async def _enter(self, request: Request) -> tuple[Reader, RoomID]:
         return await self._entrance.enter(request, await self._reading.requester(request))
 
+    async def _asked(self, reader: Reader, room_id: RoomID, parse: Callable[[], T]) -> T:
+        """Return what the query asks for. Raises `Forbidden` before what is wrong with it."""
+        try:
+            return parse()
+        except MatrixError:
+            await self._database.read(
+                lambda connection: require_access(connection, reader.user_id, room_id)
+            )
+            raise
+
     async def _messages(self, request: Request) -> Response:
         reader, room_id = await self._enter(request)
+        query = await self._asked(reader, room_id, lambda: self._page_query(request, room_id))
+        read = partial(read_messages, query=query, reader=reader, tokens=self._tokens)
+        heavy_for = None if _is_light(query.event_filter, query.limit) else reader.user_id
+        return json_response(await self._database.read(read, heavy_for=heavy_for))
+
+    def _page_query(self, request: Request, room_id: RoomID) -> PageQuery:
         direction = request.query_choice("dir", ("b", "f"))
         if direction is None:
             raise MissingParam("The query parameter dir is missing.")
         event_filter = self._reading.event_filter(request)
         limit = self._reading.limit(request, event_filter)
-        is_light = event_filter.is_pass_all and limit <= _LIGHT_PAGE
         most = self._settings.max_scanned_events
-        query = PageQuery(
+        return PageQuery(
             room_id,
             request.query_str("from"),
             self._entrance.place(request, "from", room_id),
@@ -93,24 +112,24 @@ class RoomRoutes:
             direction == "b",
             limit,
             event_filter,
-            min(most, _LIGHT_SCAN) if is_light else most,
+            min(most, _LIGHT_SCAN) if _is_light(event_filter, limit) else most,
         )
-        read = partial(read_messages, query=query, reader=reader, tokens=self._tokens)
-        heavy_for = None if is_light else reader.user_id
-        return json_response(await self._database.read(read, heavy_for=heavy_for))
 
     async def _context(self, request: Request) -> Response:
         reader, room_id = await self._enter(request)
+        query = await self._asked(reader, room_id, lambda: self._context_query(request, room_id))
+        read = partial(read_context, query=query, reader=reader, tokens=self._tokens)
+        return json_response(await self._database.read(read, heavy_for=reader.user_id))
+
+    def _context_query(self, request: Request, room_id: RoomID) -> ContextQuery:
         event_filter = self._reading.event_filter(request)
-        query = ContextQuery(
+        return ContextQuery(
             room_id,
             request.path["event_id"],
             self._reading.limit(request, event_filter),
             event_filter,
             self._settings.max_scanned_events,
         )
-        read = partial(read_context, query=query, reader=reader, tokens=self._tokens)
-        return json_response(await self._database.read(read, heavy_for=reader.user_id))
 
     async def _event(self, request: Request) -> Response:
         reader, room_id = await self._enter(request)
@@ -137,14 +156,17 @@ class RoomRoutes:
 
     async def _members(self, request: Request) -> StreamingResponse:
         reader, room_id = await self._enter(request)
-        query = MembersQuery(
+        query = await self._asked(reader, room_id, lambda: self._members_query(request, room_id))
+        read = partial(read_members, query=query, user_id=reader.user_id)
+        return _in_parts(await self._database.read(read, heavy_for=reader.user_id))
+
+    def _members_query(self, request: Request, room_id: RoomID) -> MembersQuery:
+        return MembersQuery(
             room_id,
             self._entrance.place(request, "at", room_id),
             request.query_choice("membership", _MEMBERSHIPS),
             request.query_choice("not_membership", _MEMBERSHIPS),
         )
-        read = partial(read_members, query=query, user_id=reader.user_id)
-        return _in_parts(await self._database.read(read, heavy_for=reader.user_id))
 
     async def _joined_members(self, request: Request) -> StreamingResponse:
         await self._reading.member(request)
@@ -158,6 +180,10 @@ class RoomRoutes:
         user = await self._projected.user(requester.user_id)
         joined = [room_id for room_id, now in user.rooms.items() if now.membership == "join"]
         return json_response(orjson.dumps({"joined_rooms": joined}))
+
+
+def _is_light(event_filter: EventFilter, limit: int) -> bool:
+    return event_filter.is_pass_all and limit <= _LIGHT_PAGE
 
 
 def _in_parts(parts: list[bytes]) -> StreamingResponse:

@@ -31,6 +31,23 @@ async def test_a_public_room_is_joined(house: House, alice: User, bob: User) -> 
     }
 
 
+@pytest.mark.parametrize("path", ["/rooms/{}/join", "/join/{}"])
+async def test_a_join_keeps_what_the_client_says_of_it(
+    house: House, alice: User, bob: User, path: str
+) -> None:
+    room_id = await alice.create_room(preset="public_chat")
+    body = {"org.example.from": {"a": 1}, "membership": "ban", "third_party_signed": {}}
+
+    answer = await bob.post(path.format(quote(room_id)), body)
+
+    assert answer.status == 200
+    assert await house.content(room_id, "m.room.member", bob.user_id) == {
+        "membership": "join",
+        "displayname": "bob",
+        "org.example.from": {"a": 1},
+    }
+
+
 async def test_a_room_is_joined_by_its_alias(house: House, alice: User, bob: User) -> None:
     room_id = await alice.create_room(preset="public_chat", room_alias_name="thepub")
 

@@ -14,13 +14,16 @@ FORBIDDEN = (403, "M_FORBIDDEN")
 async def test_an_invite_names_reason_and_profile(house: House, alice: User, bob: User) -> None:
     room_id = await alice.create_room()
 
-    answer = await alice.in_room("invite", room_id, user_id=bob.user_id, reason="welcome")
+    answer = await alice.in_room(
+        "invite", room_id, user_id=bob.user_id, reason="welcome", is_direct=True
+    )
 
     assert (answer.status, answer.json) == (200, {})
     assert await house.content(room_id, "m.room.member", bob.user_id) == {
         "membership": "invite",
         "displayname": "bob",
         "reason": "welcome",
+        "is_direct": True,
     }
 
 

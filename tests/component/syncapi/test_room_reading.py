@@ -81,7 +81,9 @@ async def test_what_was_written_is_read_at_once(house: House) -> None:
 
     await house.put(room.member(CHARLIE, "join", displayname="Charlie"))
     answer = await house.room(BOB, room, "joined_members")
-    assert answer.json == {"joined": {ALICE: {}, BOB: {}, CHARLIE: {"display_name": "Charlie"}}}
+    nameless = {"display_name": None, "avatar_url": None}
+    charlie = {"display_name": "Charlie", "avatar_url": None}
+    assert answer.json == {"joined": {ALICE: nameless, BOB: nameless, CHARLIE: charlie}}
 
     other = Room("other")
     await house.put(*other.created(BOB))
@@ -193,7 +195,19 @@ async def test_who_came_back_sees_the_gap_if_it_was_shared(house: House) -> None
 
 @pytest.mark.parametrize(
     "path",
-    ["messages?dir=b", "state", "state/m.room.create", "members", "joined_members", "context/$x"],
+    [
+        "messages?dir=b",
+        "messages",
+        "messages?dir=sideways",
+        "messages?dir=b&from=nonsense",
+        "state",
+        "state/m.room.create",
+        "members",
+        "members?at=nonsense",
+        "joined_members",
+        "context/$x",
+        "context/$x?filter=nonsense",
+    ],
 )
 async def test_strangers_and_those_only_invited_are_kept_out(house: House, path: str) -> None:
     room = Room()
