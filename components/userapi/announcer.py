@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Final
 
 from base.database import DatabaseOutage
@@ -33,13 +34,17 @@ class Announcer:
 
     async def run(self) -> None:
         """Send what is left and what comes, until cancelled. An outage is waited out."""
-        while True:
-            try:
-                await self._send()
-                await self._wait()
-            except (LogOutage, DatabaseOutage) as outage:
-                _log.debug("Client data waits to be announced", extra={"reason": str(outage)})
-                await asyncio.sleep(_RETRY_AFTER_S)
+        self._store.is_announced = True
+        try:
+            while True:
+                try:
+                    await self._send()
+                    await self._wait()
+                except (LogOutage, DatabaseOutage) as outage:
+                    _log.debug("Client data waits to be announced", extra={"reason": str(outage)})
+                    await asyncio.sleep(_RETRY_AFTER_S)
+        finally:
+            self._store.is_announced = False
 
     async def send_all(self) -> None:
         """Send and delete what is left now."""
@@ -47,19 +52,25 @@ class Announcer:
         await self._delete()
 
     async def _send(self) -> None:
-        while True:
+        has_more = True
+        while has_more:
             self._store.written.clear()
+            count = self._store.count
             records = await self._store.select_outgoing(self._sent, limit=_BATCH)
-            if not records:
-                return
-            await self._log.append(
-                OUTPUT_CLIENT_DATA.name, [_outgoing(record) for record in records]
-            )
-            for record in records:
-                self._sent[record.partition] = record.sequence
-            self._undeleted += len(records)
+            if records:
+                await self._append(records)
+            has_more = len(records) == _BATCH
+            if not has_more:
+                # What another replica has deleted meanwhile was appended by that one.
+                self._store.announced.grow(count)
             if self._undeleted >= _DELETE_AFTER:
                 await self._delete()
+
+    async def _append(self, records: Sequence[OutgoingRecord]) -> None:
+        await self._log.append(OUTPUT_CLIENT_DATA.name, [_outgoing(record) for record in records])
+        for record in records:
+            self._sent[record.partition] = record.sequence
+        self._undeleted += len(records)
 
     async def _wait(self) -> None:
         # Rows are deleted some time after they were sent, many in one transaction: what is sent

@@ -146,7 +146,9 @@ class _Stores:
 
     def __init__(self, database: Database, log: Log, settings: UserApiSettings) -> None:
         outgoing = OutgoingStore(
-            database, lambda key: log.partition_of(OUTPUT_CLIENT_DATA.name, key)
+            database,
+            lambda key: log.partition_of(OUTPUT_CLIENT_DATA.name, key),
+            timeout_s=settings.announce_timeout_s,
         )
         devices_max = settings.devices_max
         self.outgoing = outgoing

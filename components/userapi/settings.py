@@ -115,6 +115,9 @@ class UserApiSettings(msgspec.Struct, frozen=True):
     """How many filters are known from memory."""
     last_seen_interval_s: float = 60.0
     """How often it is written down when devices were last seen."""
+    announce_timeout_s: float = 10.0
+    """How long a change waits to be in the log, so that every client sees it, before it is answered
+    with 503. It is stored all the same, and seen once the log takes it."""
 
     login_rate_per_address: Rate | None = Rate(per_second=0.5, burst=20)
     """Login attempts from one network address; `None` for no limit, as for the other rates."""

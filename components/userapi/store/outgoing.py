@@ -8,9 +8,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from base.database import Database, Statement, insert_for, insert_into
+from base.growing import GrowingNumber
 from components.userapi.store.tables import outgoing, outgoing_sequences
 from logs.records.client_data import OutputClientData
 from logs.topics import OUTPUT_CLIENT_DATA
+from matrix.errors import Unavailable
 
 T = TypeVar("T")
 
@@ -43,17 +45,41 @@ class OutgoingRecord(NamedTuple):
 class OutgoingStore:
     """The outbox of OutputClientData, filled in the transactions of the other stores."""
 
-    def __init__(self, database: Database, partition_of: Callable[[str], int]) -> None:
+    def __init__(
+        self, database: Database, partition_of: Callable[[str], int], *, timeout_s: float
+    ) -> None:
+        """Take the database, and how long a write waits for the announcer at most."""
         self._database = database
         self._partition_of = partition_of
+        self._timeout_s = timeout_s
+        self.is_announced = False
+        """Whether an announcer runs here. Without one, as in a command, writes don't wait."""
         self.written = asyncio.Event()
         """Set after a transaction which may have left something to send."""
+        self.count = 0
+        """How many such transactions there have been."""
+        self.announced: Final = GrowingNumber()
+        """How many of them are in the log, with all that they have left."""
 
     async def write(self, work: Callable[[Connection], T]) -> T:
-        """Run a transaction that may `put`, and make known that it did."""
+        """Run a transaction that may `put`; on return, what it did is committed and announced.
+
+        One that finds nothing to change waits, too: for what had changed it before. Raises
+        `Unavailable` when that takes too long: it is committed then, and announced later.
+        """
         result = await self._database.write(work)
+        self.count += 1
         self.written.set()
+        if self.is_announced:
+            await self._wait(self.count)
         return result
+
+    async def _wait(self, count: int) -> None:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self.announced.reach(count)
+        except TimeoutError as error:
+            raise Unavailable("The change is stored, and can only be seen later.") from error
 
     def put(self, connection: Connection, record: OutputClientData) -> None:
         """Leave a record to be sent once the transaction is committed.
