@@ -43,6 +43,10 @@ class LogElsewhere(Log):
         """Raise `LogOutage`."""
         raise LogOutage(f"The log is not open here: {topic} cannot be read.")
 
+    async def ends(self, topics: Sequence[str]) -> NoReturn:
+        """Raise `LogOutage`."""
+        raise LogOutage(f"The log is not open here: {', '.join(topics)} cannot be read.")
+
     async def trim(self, topic: str, before: Mapping[int, int]) -> NoReturn:
         """Raise `LogOutage`."""
         del before

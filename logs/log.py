@@ -162,6 +162,14 @@ class Log(Protocol):
         """Return per partition the first offset that is kept and the next one to be written."""
         ...
 
+    async def ends(self, topics: Sequence[str]) -> Mapping[str, Sequence[int]]:
+        """Return for each topic the next offset to be written, partition by partition.
+
+        Whatever `append` had returned before the call is in front of it, whoever appended. Costs
+        little also where it is asked with every request.
+        """
+        ...
+
     async def trim(self, topic: str, before: Mapping[int, int]) -> None:
         """Allow the log to drop the records below these offsets, per partition."""
         ...

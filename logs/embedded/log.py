@@ -358,6 +358,11 @@ class EmbeddedLog:
         self._require_open()
         return {item.number: (item.first, item.end) for item in self._partitions[topic]}
 
+    async def ends(self, topics: Sequence[str]) -> Mapping[str, Sequence[int]]:
+        """Return for each topic the next offset to be written, partition by partition."""
+        self._require_open()
+        return {topic: [item.end for item in self._partitions[topic]] for topic in topics}
+
     async def trim(self, topic: str, before: Mapping[int, int]) -> None:
         """Drop the oldest segments of which no topic needs a record any more."""
         self._require_open()

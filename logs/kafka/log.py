@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from time import perf_counter
 from typing import Any, Final
 
@@ -12,8 +13,9 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from base.metrics import Reading
 from logs.append_metrics import QUEUED_BYTES, AppendCounts, AppendObserver
 from logs.kafka.appending import Appender
+from logs.kafka.ends import EndLookups
 from logs.kafka.reaching import not_reached
-from logs.kafka.reading import KafkaMember, KafkaTail, fetch_bounds
+from logs.kafka.reading import KafkaMember, KafkaTail, fetch_bounds, fetch_ends
 from logs.kafka.settings import KafkaLogSettings
 from logs.log import (
     LogMismatch,
@@ -48,6 +50,7 @@ class KafkaLog:
         self._asking = asking
         self._generation = f"{cluster_id}/{settings.topic_prefix}/{settings.epoch}"
         self._appender = Appender(settings)
+        self._ends = EndLookups(self._fetch_ends)
         self._counts = AppendCounts()
         self._partitions: dict[str, int] = {}
         self._is_closed = False
@@ -233,6 +236,16 @@ class KafkaLog:
         partitions = range(self._partitions[topic])
         return await fetch_bounds(self._asking, self._full_name(topic), partitions)
 
+    async def ends(self, topics: Sequence[str]) -> Mapping[str, Sequence[int]]:
+        """Return for each topic the next offset to be written, partition by partition."""
+        self._require_open()
+        return await self._ends.ends(topics)
+
+    async def _fetch_ends(self, topics: AbstractSet[str]) -> dict[str, list[int]]:
+        partitions = {self._full_name(topic): self._partitions[topic] for topic in topics}
+        found = await fetch_ends(self._asking, partitions)
+        return {topic: found[self._full_name(topic)] for topic in topics}
+
     async def trim(self, topic: str, before: Mapping[int, int]) -> None:
         """Let Kafka delete the records below these offsets."""
         self._require_open()
@@ -256,6 +269,7 @@ class KafkaLog:
         if self._is_closed:
             return
         self._is_closed = True
+        await self._ends.close()
         await self._appender.close()
         await self._asking.stop()
         await self._admin.close()

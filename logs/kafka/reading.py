@@ -88,6 +88,22 @@ async def fetch_bounds(
     return {place.partition: (first[place], end[place]) for place in wanted}
 
 
+async def fetch_ends(
+    consumer: "AIOKafkaConsumer[bytes, bytes]", partitions: Mapping[str, int]
+) -> dict[str, list[int]]:
+    """Return for each topic, given with its number of partitions, the ends of all of these."""
+    places = {
+        topic: [TopicPartition(topic, number) for number in range(count)]
+        for topic, count in partitions.items()
+    }
+    wanted = [place for ones in places.values() for place in ones]
+    try:
+        end = await consumer.end_offsets(wanted)
+    except (KafkaError, OSError) as error:
+        raise LogOutage(f"Kafka does not tell its offsets: {error!r}") from error
+    return {topic: [end[place] for place in ones] for topic, ones in places.items()}
+
+
 Ask = Callable[[], Awaitable[Mapping[int, tuple[int, int]]]]
 """Gives the bounds of a topic, over a connection that no waiting fetch holds up."""
 

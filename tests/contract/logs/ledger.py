@@ -182,6 +182,9 @@ class UnreliableLog:
     async def bounds(self, topic: str) -> Mapping[int, tuple[int, int]]:
         return await self._log.bounds(topic)
 
+    async def ends(self, topics: Sequence[str]) -> Mapping[str, Sequence[int]]:
+        return await self._log.ends(topics)
+
     async def trim(self, topic: str, before: Mapping[int, int]) -> None:
         await self._log.trim(topic, before)
 
