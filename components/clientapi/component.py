@@ -33,6 +33,7 @@ from components.clientapi.routes.rooms import RoomRoutes
 from components.clientapi.sending import EventSender
 from components.clientapi.settings import ClientApiSettings
 from components.clientapi.state_changes import StateChanges
+from components.clientapi.successors import Successors
 from components.clientapi.transactions import Transactions
 from components.clientapi.typing_writer import TypingWriter
 from components.clientapi.upgrades import RoomUpgrades
@@ -119,7 +120,7 @@ def build(
         settings=settings,
         transactions=Transactions(settings.remembered_transactions),
         relations=RelationChecks(rooms, relations),
-        replaced_rooms=replaced_rooms,
+        successors=Successors(sender, rooms, replaced_rooms, server_name),
         forgetting=RoomForgetting(log, outcomes, settings),
         guests=GuestRemoval(sender, rooms, accounts, server_name, settings.guests_removed_at_once),
     )
@@ -159,7 +160,7 @@ class _Parts(NamedTuple):
     settings: ClientApiSettings
     transactions: Transactions
     relations: RelationChecks
-    replaced_rooms: ReplacedRooms
+    successors: Successors
     forgetting: RoomForgetting
     guests: GuestRemoval
 
@@ -171,7 +172,7 @@ def _add_events_and_memberships(parts: _Parts, router: Router) -> None:
         restricted_joins=RestrictedJoins(parts.sender, parts.rooms, parts.server_name),
         forgetting=parts.forgetting,
         guests=parts.guests,
-        replaced_rooms=parts.replaced_rooms,
+        successors=parts.successors,
         rates=parts.rates,
     )
     MembershipRoutes(
@@ -187,7 +188,12 @@ def _add_events_and_memberships(parts: _Parts, router: Router) -> None:
         redactions=RedactionService(parts.sender, parts.rooms, parts.server_name, parts.guests),
         relations=parts.relations,
         state_changes=StateChanges(
-            parts.sender, memberships, parts.aliases, parts.guests, parts.relations
+            sender=parts.sender,
+            memberships=memberships,
+            aliases=parts.aliases,
+            guests=parts.guests,
+            relations=parts.relations,
+            successors=parts.successors,
         ),
         rates=parts.rates,
     ).add_to(router)
@@ -212,7 +218,7 @@ def _add_rooms_and_directory(parts: _Parts, default_room_version: str, router: R
             rooms=parts.rooms,
             directory=parts.directory,
             profiles=parts.member_profiles,
-            replaced_rooms=parts.replaced_rooms,
+            successors=parts.successors,
             rates=parts.rates,
         ),
     ).add_to(router)

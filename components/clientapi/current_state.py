@@ -15,6 +15,7 @@ State = Mapping[StateKey, Event]
 
 GUEST_ACCESS: Final[StateKey] = ("m.room.guest_access", "")
 HISTORY_VISIBILITY: Final[StateKey] = ("m.room.history_visibility", "")
+TOMBSTONE: Final[StateKey] = ("m.room.tombstone", "")
 CANONICAL_ALIAS: Final[StateKey] = ("m.room.canonical_alias", "")
 
 

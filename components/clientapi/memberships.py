@@ -18,10 +18,10 @@ from components.clientapi.member_profiles import (
 from components.clientapi.rates import Rates
 from components.clientapi.restricted_joins import RestrictedJoins, is_restricted
 from components.clientapi.sending import Draft, EventSender
+from components.clientapi.successors import Successors
 from components.clientapi.suspension import require_active
-from internalapi.userapi import ReplacedRooms, Requester
+from internalapi.userapi import Requester
 from matrix.errors import BadJson, Forbidden, GuestAccessForbidden, NotFound
-from matrix.events import Event
 from matrix.identifiers import EventID, RoomID, UserID
 from matrix.state_keys import CREATE, JOIN_RULES, POWER_LEVELS, member_key
 
@@ -45,7 +45,7 @@ class MembershipService:
         restricted_joins: RestrictedJoins,
         forgetting: RoomForgetting,
         guests: GuestRemoval,
-        replaced_rooms: ReplacedRooms,
+        successors: Successors,
         rates: Rates,
     ) -> None:
         self._sender = sender
@@ -53,7 +53,7 @@ class MembershipService:
         self._restricted_joins = restricted_joins
         self._forgetting = forgetting
         self._guests = guests
-        self._replaced_rooms = replaced_rooms
+        self._successors = successors
         self._rates = rates
 
     async def join(
@@ -82,24 +82,17 @@ class MembershipService:
         granted: dict[str, Any] = {}
         if membership not in ("join", "invite"):
             granted = await self._grant(room_id, state, user_id)
-        if membership != "join":
-            # Before the join: a request that fails here is repeated, and a join is not.
-            await self._take_over(requester, room_id, state[CREATE])
+        # Before the join: a request that fails here is repeated, and a join is not.
+        is_done = membership == "join" or await self._successors.entered(
+            user_id, room_id, state[CREATE]
+        )
         event_id = await self._send_own(requester, room_id, "join", {**_given(content), **granted})
+        if not is_done:
+            # The predecessor's tombstone may have come meanwhile, when the user was not in yet.
+            await self._successors.entered(user_id, room_id, state[CREATE])
         if requester.is_guest:
             await self._guests.remove_if_closed(room_id, user_id)
         return event_id
-
-    async def _take_over(self, requester: Requester, room_id: RoomID, create: Event) -> None:
-        """Let what the user has set for the room that this one replaces hold here, too."""
-        predecessor = create.content.get("predecessor")
-        old_room_id = predecessor.get("room_id") if isinstance(predecessor, dict) else None
-        if isinstance(old_room_id, str) and old_room_id.startswith("!"):
-            await self._replaced_rooms.perform_take_over(
-                user_id=requester.user_id,
-                old_room_id=RoomID(old_room_id),
-                new_room_id=room_id,
-            )
 
     async def _grant(self, room_id: RoomID, state: State, user_id: UserID) -> dict[str, Any]:
         """Return what the join of one who is not invited needs in its event."""

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.clientapi.aliases import AliasService
-from components.clientapi.current_state import GUEST_ACCESS, membership_of
+from components.clientapi.current_state import GUEST_ACCESS, TOMBSTONE, membership_of
 from components.clientapi.guests import GuestRemoval
 from components.clientapi.memberships import MembershipService
 from components.clientapi.relations import RelationChecks
 from components.clientapi.sending import Draft, EventSender
+from components.clientapi.successors import Successors
 from components.clientapi.suspension import require_active
 from internalapi.userapi import Requester
 from matrix.canonical import encode_canonical
@@ -22,17 +23,20 @@ class StateChanges:
 
     def __init__(
         self,
+        *,
         sender: EventSender,
         memberships: MembershipService,
         aliases: AliasService,
         guests: GuestRemoval,
         relations: RelationChecks,
+        successors: Successors,
     ) -> None:
         self._sender = sender
         self._memberships = memberships
         self._aliases = aliases
         self._guests = guests
         self._relations = relations
+        self._successors = successors
 
     async def put(
         self,
@@ -58,6 +62,8 @@ class StateChanges:
         if (event_type, state_key) == GUEST_ACCESS:
             # Also where nothing changed: an earlier request may have come only so far.
             await self._guests.remove_where_closed(room_id)
+        elif (event_type, state_key) == TOMBSTONE:
+            await self._successors.replaced(room_id)
         return event_id
 
     async def _set(
@@ -69,6 +75,8 @@ class StateChanges:
             return present
         if event_type == "m.room.canonical_alias" and not state_key:
             await self._aliases.check_canonical_alias(room_id, content)
+        if key == TOMBSTONE and content.get("replacement_room") == room_id:
+            raise InvalidParam("A room is not replaced by itself.")
         draft = Draft(event_type, requester.user_id, content, state_key=state_key)
         if "m.relates_to" not in content:
             return await self._sender.send(room_id, draft)

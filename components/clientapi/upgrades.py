@@ -9,6 +9,7 @@ from components.clientapi.current_state import State, levels_of, membership_of
 from components.clientapi.member_profiles import MemberProfiles
 from components.clientapi.rates import Rates
 from components.clientapi.sending import Draft, EventSender
+from components.clientapi.successors import Successors
 from components.clientapi.suspension import require_active
 from components.clientapi.transferred_state import (
     TRANSFERRED,
@@ -17,7 +18,7 @@ from components.clientapi.transferred_state import (
     transferred_power_levels,
 )
 from internalapi.roomserver import RoomDirectory, RoomQueries
-from internalapi.userapi import ReplacedRooms, Requester
+from internalapi.userapi import Requester
 from matrix.errors import AuthRejected, Forbidden, InvalidRoomState
 from matrix.identifiers import EventID, RoomID, UserID
 from matrix.room_versions import RoomVersion
@@ -43,14 +44,14 @@ class RoomUpgrades:
         rooms: RoomQueries,
         directory: RoomDirectory,
         profiles: MemberProfiles,
-        replaced_rooms: ReplacedRooms,
+        successors: Successors,
         rates: Rates,
     ) -> None:
         self._sender = sender
         self._rooms = rooms
         self._directory = directory
         self._profiles = profiles
-        self._replaced_rooms = replaced_rooms
+        self._successors = successors
         self._rates = rates
 
     async def upgrade(
@@ -65,12 +66,10 @@ class RoomUpgrades:
         await self._check(room_id, user_id)
         self._rates.check_creation(user_id)
         new_room_id = await self._create(room_id, user_id, request)
-        await self._replaced_rooms.perform_take_over(
-            user_id=user_id, old_room_id=room_id, new_room_id=new_room_id
-        )
         await self._move_aliases(room_id, new_room_id)
         content = {"body": "This room has been replaced", "replacement_room": new_room_id}
         await self._sender.send(room_id, Draft(_TOMBSTONE, user_id, content, state_key=""))
+        await self._successors.replaced(room_id)
         await self._quieten(room_id, user_id)
         return new_room_id
 

@@ -116,6 +116,46 @@ def remove_rule(rules: RuleSet, kind: str, rule_id: str) -> None:
     rules[kind] = [one for one in _rules_of(rules, kind) if one is not rule]
 
 
+def copy_rules_of_room(rules: RuleSet, old_room_id: str, room_id: str) -> None:
+    """Let what holds for a room hold for another one: its rule, and those with it as a condition.
+
+    Each copy stands beside the rule that it was made of; one that is there already stays.
+    """
+    for kind in ("room", *_WITH_CONDITIONS):
+        known = _rules_of(rules, kind)
+        taken = {rule["rule_id"] for rule in known}
+        copies = ((rule, _for_room(kind, rule, old_room_id, room_id)) for rule in known)
+        rules[kind] = [
+            one
+            for rule, copied in copies
+            for one in (rule, copied)
+            if one is not None and (one is rule or one["rule_id"] not in taken)
+        ]
+
+
+def _for_room(kind: str, rule: Rule, old_room_id: str, room_id: str) -> Rule | None:
+    rule_id: str = rule["rule_id"]
+    if kind == "room":
+        return {**rule, "rule_id": room_id} if rule_id == old_room_id else None
+    conditions = [
+        {**one, "pattern": room_id} if _is_room(one, old_room_id) else one
+        for one in rule.get("conditions", ())
+    ]
+    if conditions == rule.get("conditions", []):
+        return None
+    is_named = old_room_id in rule_id
+    copied_id = rule_id.replace(old_room_id, room_id) if is_named else f"{rule_id}_{room_id}"
+    return {**rule, "rule_id": copied_id, "conditions": conditions}
+
+
+def _is_room(condition: dict[str, Any], room_id: str) -> bool:
+    return (condition.get("kind"), condition.get("key"), condition.get("pattern")) == (
+        "event_match",
+        "room_id",
+        room_id,
+    )
+
+
 def _own(known: list[Rule], rule_id: str) -> int:
     for at, rule in enumerate(known):
         if rule["rule_id"] == rule_id and not rule["default"]:

@@ -4,20 +4,18 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from components.userapi.account_data import AccountDataService
-from components.userapi.push_rule_changes import Place, Rule
 from components.userapi.user_push_rules import PushRuleService
 from matrix.canonical import decode_json
 from matrix.identifiers import RoomID, UserID
 
 _TAG: Final = "m.tag"
 _DIRECT: Final = "m.direct"
-_ROOM: Final = "room"
 
 Content = dict[str, Any]
 
 
 class ReplacedRooms:
-    """Copies tags, the push rule of the room, and whether it is a direct chat.
+    """Copies tags, the push rules of the room, and whether it is a direct chat.
 
     `internalapi.userapi.ReplacedRooms`. What is set for the new room already stays.
     """
@@ -42,14 +40,7 @@ class ReplacedRooms:
         await self._account_data.perform_change(
             user_id, None, _DIRECT, _adding(old_room_id, new_room_id)
         )
-        await self._copy_rule(user_id, old_room_id, new_room_id)
-
-    async def _copy_rule(self, user_id: UserID, old: RoomID, new: RoomID) -> None:
-        rules: list[Rule] = (await self._rules.query_rules(user_id)).get(_ROOM, [])
-        known = {rule["rule_id"]: rule for rule in rules}
-        if old in known and new not in known:
-            copied = {**known[old], "rule_id": new}
-            await self._rules.perform_put_rule(user_id, _ROOM, copied, Place())
+        await self._rules.perform_copy_rules_of_room(user_id, old_room_id, new_room_id)
 
 
 def _adding(old_room_id: str, new_room_id: str) -> Callable[[bytes | None], Content | None]:

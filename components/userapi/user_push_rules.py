@@ -8,6 +8,7 @@ from components.userapi.push_rule_changes import (
     Place,
     Rule,
     RuleSet,
+    copy_rules_of_room,
     find_rule,
     put_rule,
     remove_rule,
@@ -15,7 +16,7 @@ from components.userapi.push_rule_changes import (
 from components.userapi.store.user_data import PUSH_RULES
 from matrix.canonical import decode_json
 from matrix.errors import TooLarge
-from matrix.identifiers import UserID
+from matrix.identifiers import RoomID, UserID
 from matrix.push_rules.evaluation import MOST_WORK, own_work
 from matrix.push_rules.predefined import default_push_rules
 
@@ -33,6 +34,12 @@ class PushRuleService:
     async def perform_put_rule(self, user_id: UserID, kind: str, rule: Rule, place: Place) -> None:
         """Add or change a rule of the user's own. Raises `NeighbourUnknown` and `TooLarge`."""
         await self._change(user_id, lambda rules: put_rule(rules, kind, rule, place))
+
+    async def perform_copy_rules_of_room(
+        self, user_id: UserID, old_room_id: RoomID, room_id: RoomID
+    ) -> None:
+        """Let what the user's rules say of a room hold for another one; again changes nothing."""
+        await self._change(user_id, lambda rules: copy_rules_of_room(rules, old_room_id, room_id))
 
     async def perform_remove_rule(self, user_id: UserID, kind: str, rule_id: str) -> None:
         """Remove a rule of the user's own. Raises `NotFound`."""

@@ -189,3 +189,11 @@ async def test_an_alias_that_is_canonical_already_is_not_checked_again(
     removed = await alice.set_state(room_id, "m.room.canonical_alias", {})
 
     assert (kept.status, removed.status) == (200, 200)
+
+
+async def test_a_room_is_not_replaced_by_itself(alice: User, room_id: str) -> None:
+    content = {"body": "moved", "replacement_room": room_id}
+
+    answer = await alice.set_state(room_id, "m.room.tombstone", content)
+
+    assert (answer.status, answer.errcode) == (400, "M_INVALID_PARAM")
