@@ -103,11 +103,7 @@ class SectionReader:
         request = self._request
         viewer = self._viewer(task)
         from_order = FROM_THE_START if task.since is None else task.since
-        # Who left and came back has what was before; who is new has nothing.
-        if task.since is not None and task.begins:
-            stayed = viewer.membership_before(task.since) == "join"
-            from_order = task.since if stayed else FROM_THE_START
-        timeline = self._timeline(task.room_id, from_order, task.upto, viewer)
+        timeline = self._timeline(task, task.upto, viewer)
         summary: Summary | None = None
         if task.begins or request.full_state:
             summary = self._summary(task)
@@ -149,20 +145,18 @@ class SectionReader:
         stayed = since is not None and viewer.membership_before(since) == "join"
         begins = viewer.ever_joined if since is None else viewer.joined_since(since)
         if begins:
-            timeline = self._timeline(
-                task.room_id, FROM_THE_START if since is None else since, upto, viewer
-            )
+            timeline = self._timeline(task, upto, viewer)
             changes = self._later_changes(task, timeline.start, end)
             timeline = self._settled(timeline, changes)
             state = self._full_state(task, timeline, changes, None, end)
         elif since is not None:
-            timeline = self._timeline(task.room_id, since, upto, viewer)
+            timeline = self._timeline(task, upto, viewer)
             changes = self._changes(task.room_id, since, end) if stayed else []
             timeline = self._settled(timeline, changes)
             state = self._delta(task, timeline, changes, None) if stayed else []
         else:
             # A rejected invite or knock: nothing of the room is theirs to see but the end of it.
-            timeline = self._timeline(task.room_id, task.now.stream_order, upto, viewer)
+            timeline = self._page(task.room_id, task.now.stream_order, upto, viewer)
             state = []
         room_filter = self._request.filter.room.account_data
         members = [
@@ -194,7 +188,24 @@ class SectionReader:
             ignored=request.ignored,
         )
 
-    def _timeline(self, room_id: str, from_order: int, to_order: int, viewer: Viewer) -> Timeline:
+    def _timeline(self, task: RoomTask, upto: int, viewer: Viewer) -> Timeline:
+        """Return what the client has not seen.
+
+        Who joined meanwhile has seen nothing since they were in the room before, and is given
+        nothing of before they joined: that is in the gap, and `/messages` has it.
+        """
+        since = task.since
+        if since is None:
+            return self._page(task.room_id, FROM_THE_START, upto, viewer)
+        if task.now.stream_order < since or viewer.membership_before(since) == "join":
+            return self._page(task.room_id, since, upto, viewer)
+        joined_at = viewer.joined_after(since)
+        if joined_at is None:
+            return self._page(task.room_id, since, upto, viewer)
+        timeline = self._page(task.room_id, joined_at, upto, viewer)
+        return msgspec.structs.replace(timeline, limited=True)
+
+    def _page(self, room_id: str, from_order: int, to_order: int, viewer: Viewer) -> Timeline:
         event_filter = self._request.filter.room.timeline
         page = select_page(
             self._connection,

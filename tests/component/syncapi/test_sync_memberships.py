@@ -1,5 +1,7 @@
 """Rooms come and go in /sync as users are invited, join, leave, knock and are banned."""
 
+import pytest
+
 from logs.records.room_output import InviteReceived, InviteRetired
 from tests.component.syncapi.answers import joined, state_of, timeline
 from tests.component.syncapi.story import (
@@ -23,13 +25,68 @@ async def test_a_newly_joined_room_comes_with_its_state(house: House) -> None:
     part = joined(answer, room)
     assert list(answer["rooms"]["join"]) == [room.room_id]
     assert part["timeline"]["limited"] is True
-    assert timeline(answer, room)[-2:] == ["11", "m.room.member"]
+    assert timeline(answer, room) == ["m.room.member"]
     assert state_of(part) == {
         ("m.room.create", ""),
         ("m.room.member", ALICE),
         ("m.room.join_rules", ""),
     }
     assert part["summary"]["m.joined_member_count"] == 2
+
+
+async def test_the_timeline_of_a_new_room_begins_with_the_join(house: House) -> None:
+    room = Room()
+    await house.put(*room.created(), room.message("before"))
+    since = (await house.sync(BOB))["next_batch"]
+    await house.put(
+        room.member(BOB, "invite", by=ALICE), room.member(BOB, "join"), room.message("after")
+    )
+
+    part = joined(await house.sync(BOB, since), room)
+    older = await house.room(
+        BOB, room, "messages", dir="b", from_=part["timeline"]["prev_batch"], limit=2
+    )
+
+    assert bodies(part["timeline"]["events"]) == ["m.room.member", "after"]
+    assert part["timeline"]["limited"] is True
+    assert bodies(older.json["chunk"]) == ["m.room.member", "before"]
+
+
+@pytest.mark.parametrize("comes_back_at_once", [True, False])
+async def test_who_comes_back_is_told_nothing_twice(
+    house: House, *, comes_back_at_once: bool
+) -> None:
+    room = Room()
+    await house.put(*room.created(BOB), room.message("known"))
+    answer = await house.sync(BOB)
+    seen = bodies(joined(answer, room)["timeline"]["events"])
+    await house.put(room.member(BOB, "leave"))
+    if not comes_back_at_once:
+        answer = await house.sync(BOB, answer["next_batch"])
+    await house.put(
+        room.message("meanwhile"),
+        room.member(BOB, "join"),
+        room.member(BOB, "join", displayname="Bob"),
+        room.message("again"),
+    )
+
+    part = joined(await house.sync(BOB, answer["next_batch"]), room)
+
+    told = bodies(part["timeline"]["events"])
+    assert "known" in seen
+    if comes_back_at_once:
+        # All that was not told yet: there is no gap.
+        assert told == [
+            "m.room.member",
+            "meanwhile",
+            "m.room.member",
+            "m.room.member",
+            "again",
+        ]
+    else:
+        assert told == ["m.room.member", "m.room.member", "again"]
+    assert part["timeline"]["limited"] is not comes_back_at_once
+    assert ("m.room.create", "") in state_of(part)
 
 
 async def test_others_hear_of_a_join_with_a_new_summary(house: House) -> None:
@@ -89,11 +146,17 @@ async def test_who_joined_and_left_at_once_hears_of_it(house: House) -> None:
     room = Room()
     await house.put(*room.created())
     since = (await house.sync(BOB))["next_batch"]
-    await house.put(room.member(BOB, "join"), room.message("hello"), room.member(BOB, "leave"))
+    await house.put(
+        room.message("before"),
+        room.member(BOB, "join"),
+        room.message("hello"),
+        room.member(BOB, "leave"),
+    )
 
     part = (await house.sync(BOB, since))["rooms"]["leave"][room.room_id]
 
     assert bodies(part["timeline"]["events"]) == ["m.room.member", "hello", "m.room.member"]
+    assert part["timeline"]["limited"] is True
     assert ("m.room.create", "") in state_of(part)
 
 
