@@ -58,6 +58,25 @@ class RoomEvent(msgspec.Struct, gc=False):
         return self.stream_order
 
 
+class StateEntry(msgspec.Struct, gc=False):
+    """What clients are told of an event that is state, and what decides whether they may be."""
+
+    type: str
+    state_key: str
+    stream_order: int | None
+    history_visibility: str
+    json: bytes
+    unsigned: bytes
+    membership: str | None
+
+    @property
+    def order(self) -> int:
+        """The place in the room's timeline, for events that are in it."""
+        if self.stream_order is None:
+            raise ValueError(f"{self.type} {self.state_key} is not in the timeline.")
+        return self.stream_order
+
+
 def room_event(event: Event, *, stream_order: int | None, history_visibility: str) -> RoomEvent:
     """Return the stored form of an event without effects on state."""
     return RoomEvent(

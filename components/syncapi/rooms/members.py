@@ -3,17 +3,18 @@
 import msgspec
 import orjson
 
-from components.syncapi.room_event import RoomEvent
+from components.syncapi.room_event import StateEntry
 from components.syncapi.rooms.access import Access, require_access
 from components.syncapi.rooms.paging import FROM_THE_START, TO_THE_END
 from components.syncapi.rooms.rendering import (
     content_of,
+    joined_parts,
     render_state,
     room_id_member,
     with_known_past,
 )
 from components.syncapi.store.events import select_backwards
-from components.syncapi.store.members import select_member_pages
+from components.syncapi.store.state_pages import select_member_pages
 from components.syncapi.store.tables import Connection
 from matrix.errors import Forbidden
 
@@ -26,7 +27,7 @@ class MembersQuery(msgspec.Struct, frozen=True, gc=False):
     membership: str | None
     not_membership: str | None
 
-    def wants(self, event: RoomEvent) -> bool:
+    def wants(self, event: StateEntry) -> bool:
         """Whether a member event is asked for: both conditions together are an "or"."""
         if self.membership is None and self.not_membership is None:
             return True
@@ -48,7 +49,7 @@ def read_members(connection: Connection, *, query: MembersQuery, user_id: str) -
         wanted = [event for event in page if query.wants(event)]
         if wanted:
             parts.append(render_state(with_known_past(wanted, access.viewer), room_id))
-    return _joined(b'{"chunk":[', parts, b"]}")
+    return joined_parts(b'{"chunk":[', parts, b"]}")
 
 
 def _readable_place(connection: Connection, query: MembersQuery, access: Access) -> int:
@@ -74,26 +75,14 @@ def read_joined_members(connection: Connection, *, room_id: str, user_id: str) -
     parts: list[bytes] = []
     for page in select_member_pages(connection, room_id, TO_THE_END):
         profiles = {
-            event.state_key: _profile(event)
-            for event in page
-            if event.membership == "join" and event.state_key is not None
+            event.state_key: _profile(event) for event in page if event.membership == "join"
         }
         if profiles:
             parts.append(orjson.dumps(profiles)[1:-1])
-    return _joined(b'{"joined":{', parts, b"}}")
+    return joined_parts(b'{"joined":{', parts, b"}}")
 
 
-def _joined(head: bytes, parts: list[bytes], end: bytes) -> list[bytes]:
-    joined = [head]
-    for part in parts:
-        if len(joined) > 1:
-            joined.append(b",")
-        joined.append(part)
-    joined.append(end)
-    return joined
-
-
-def _profile(event: RoomEvent) -> dict[str, str | None]:
+def _profile(event: StateEntry) -> dict[str, str | None]:
     """Return name and avatar; null where there is none, as clients know it from other servers."""
     content = content_of(event)
     named = {"display_name": content.get("displayname"), "avatar_url": content.get("avatar_url")}

@@ -14,6 +14,7 @@ from components.syncapi.rooms.paging import FROM_THE_START, Page, Range, select_
 from components.syncapi.rooms.rendering import (
     Reader,
     content_of,
+    joined_parts,
     render,
     render_state,
     room_id_member,
@@ -21,6 +22,7 @@ from components.syncapi.rooms.rendering import (
 )
 from components.syncapi.store.events import select_events
 from components.syncapi.store.state_at import select_entry_at, select_members_at, select_state_at
+from components.syncapi.store.state_pages import select_state_pages
 from components.syncapi.store.tables import Connection
 from components.syncapi.tokens import Tokens
 from matrix.errors import Forbidden, NotFound
@@ -219,11 +221,16 @@ def _context_page(
     )
 
 
-def read_state(connection: Connection, *, room_id: str, user_id: str) -> bytes:
-    """Return the body of /state: now, or for those who left as they left it."""
+def read_state(connection: Connection, *, room_id: str, user_id: str) -> list[bytes]:
+    """Return the parts of the body of /state: now, or for those who left as they left it."""
     access = require_access(connection, user_id, room_id)
-    state = with_known_past(select_state_at(connection, room_id, access.upto), access.viewer)
-    return b"[" + render_state(state, room_id_member(room_id)) + b"]"
+    member = room_id_member(room_id)
+    parts = [
+        render_state(with_known_past(page, access.viewer), member)
+        for page in select_state_pages(connection, room_id, access.upto)
+        if page
+    ]
+    return joined_parts(b"[", parts, b"]")
 
 
 def read_state_entry(

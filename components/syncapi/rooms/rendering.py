@@ -1,12 +1,12 @@
 """Events as bytes for clients: the stored JSON with `unsigned` spliced in."""
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 import orjson
 
-from components.syncapi.room_event import RoomEvent, without_previous
+from components.syncapi.room_event import RoomEvent, StateEntry, without_previous
 from components.syncapi.rooms.visibility import Viewer
 from matrix.filters import Filter
 
@@ -81,14 +81,28 @@ def render_for_all(events: Iterable[RoomEvent], now_ms: int) -> bytes:
     )
 
 
-def render_state(events: Iterable[RoomEvent], room_id: bytes) -> bytes:
+State = TypeVar("State", RoomEvent, StateEntry)
+
+
+def render_state(events: Iterable[RoomEvent | StateEntry], room_id: bytes) -> bytes:
     """Return the JSON of state events, comma between them, without what depends on a reader."""
     return b",".join(
         [b'%b%b,"unsigned":{%b}}' % (event.json[:-1], room_id, event.unsigned) for event in events]
     )
 
 
-def with_known_past(events: Iterable[RoomEvent], viewer: Viewer) -> list[RoomEvent]:
+def joined_parts(head: bytes, parts: list[bytes], end: bytes) -> list[bytes]:
+    """Return the parts of an answer, comma between them."""
+    joined = [head]
+    for part in parts:
+        if len(joined) > 1:
+            joined.append(b",")
+        joined.append(part)
+    joined.append(end)
+    return joined
+
+
+def with_known_past(events: Iterable[State], viewer: Viewer) -> list[State]:
     """Return state events, without what they replaced where the viewer may not see them.
 
     Who is in a room has all of its state, also what was set before they might look. What was in
@@ -98,13 +112,13 @@ def with_known_past(events: Iterable[RoomEvent], viewer: Viewer) -> list[RoomEve
         event
         if b'"prev_content"' not in event.unsigned
         or event.stream_order is None
-        or viewer.sees(event)
+        or viewer.may_see(event)
         else msgspec.structs.replace(event, unsigned=without_previous(event.unsigned))
         for event in events
     ]
 
 
-def content_of(event: RoomEvent) -> dict[str, Any]:
+def content_of(event: RoomEvent | StateEntry) -> dict[str, Any]:
     """Return the content of an event."""
     content: dict[str, Any] = orjson.loads(event.json)["content"]
     return content

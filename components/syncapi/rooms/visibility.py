@@ -3,7 +3,7 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Final
+from typing import Final, Protocol
 
 import orjson
 
@@ -15,6 +15,30 @@ LoadHistory = Callable[[], Sequence[tuple[int, str]]]
 
 _NEVER: Final = -(2**63)
 _FAR: Final = 2**63
+
+
+class Placed(Protocol):
+    """An event with what decides whether somebody may see it."""
+
+    @property
+    def type(self) -> str:
+        """Its type."""
+
+    @property
+    def state_key(self) -> str | None:
+        """Its state key."""
+
+    @property
+    def order(self) -> int:
+        """Its place in the room's timeline."""
+
+    @property
+    def history_visibility(self) -> str:
+        """`m.room.history_visibility` before the event."""
+
+    @property
+    def json(self) -> bytes:
+        """Client form."""
 
 
 class Viewer:
@@ -122,7 +146,7 @@ class Viewer:
             return False
         return self.may_see(event)
 
-    def may_see(self, event: RoomEvent) -> bool:
+    def may_see(self, event: Placed) -> bool:
         """Whether the user may see an event of the timeline, whoever sent it."""
         if event.order > self._joined_from:
             return True
@@ -161,6 +185,6 @@ class Viewer:
         return history_visibility != "joined" and self._last_join > order
 
 
-def _visibility_after(event: RoomEvent) -> str:
+def _visibility_after(event: Placed) -> str:
     value = orjson.loads(event.json)["content"].get("history_visibility")
     return value if isinstance(value, str) else "shared"

@@ -138,10 +138,10 @@ class RoomRoutes:
         )
         return json_response(await self._database.read(read))
 
-    async def _state(self, request: Request) -> Response:
+    async def _state(self, request: Request) -> StreamingResponse:
         reader, room_id = await self._enter(request)
         read = partial(read_state, room_id=room_id, user_id=reader.user_id)
-        return json_response(await self._database.read(read, heavy_for=reader.user_id))
+        return _in_parts(await self._database.read(read, heavy_for=reader.user_id))
 
     async def _state_entry(self, request: Request) -> Response:
         reader, room_id = await self._enter(request)

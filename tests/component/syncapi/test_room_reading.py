@@ -370,3 +370,27 @@ async def test_many_members_come_in_one_answer(house: House) -> None:
     assert await members(at=since, membership="join") == sorted([*users, ALICE])
     answer = (await house.room(ALICE, room, "joined_members")).json
     assert sorted(answer["joined"]) == sorted([*users[600:], ALICE])
+
+
+async def test_much_state_comes_in_one_answer_as_who_left_has_left_it(house: House) -> None:
+    room = Room()
+    await house.put(*room.created(BOB))
+    keys = [f"key{number}" for number in range(1100)]
+    await house.put(*(room.state_event("org.example", {"old": 1}, state_key=key) for key in keys))
+    await house.put(room.member(BOB, "leave"))
+    await house.put(
+        *(room.state_event("org.example", {"new": 1}, state_key=key) for key in keys[:600]),
+        room.state_event("m.room.topic", {"topic": "said later"}),
+    )
+
+    of_now = (await house.room(ALICE, room, "state")).json
+    as_left = (await house.room(BOB, room, "state")).json
+
+    def contents(state: list[dict[str, Any]]) -> dict[str, Any]:
+        return {one["state_key"]: one["content"] for one in state if one["type"] == "org.example"}
+
+    news = {key: {"new": 1} for key in keys[:600]}
+    assert contents(of_now) == {key: {"old": 1} for key in keys} | news
+    assert contents(as_left) == {key: {"old": 1} for key in keys}
+    assert len(of_now) == len(as_left) + 1
+    assert len({(one["type"], one["state_key"]) for one in of_now}) == len(of_now)

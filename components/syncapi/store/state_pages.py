@@ -1,0 +1,84 @@
+"""The state of a room at any place, a page at a time: nobody holds all of a big room."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from components.syncapi.room_event import StateEntry
+from components.syncapi.store.state import select_changes
+from components.syncapi.store.statements import execute_select
+from components.syncapi.store.tables import CURRENT_STATE, EVENTS, Connection
+
+MEMBER: Final = "m.room.member"
+_PAGE: Final = 500
+_CHUNK: Final = 100
+
+_COLUMNS: Final = [EVENTS.c[name] for name in StateEntry.__struct_fields__]
+_ENTRIES: Final = sa.select(*_COLUMNS).where(
+    EVENTS.c.event_id.in_(sa.bindparam("event_ids", expanding=True))
+)
+_NOW: Final = (
+    sa.select(*_COLUMNS)
+    .join(CURRENT_STATE, CURRENT_STATE.c.event_id == EVENTS.c.event_id)
+    .where(CURRENT_STATE.c.room_id == sa.bindparam("room_id"))
+    .order_by(CURRENT_STATE.c.type, CURRENT_STATE.c.state_key)
+    .limit(sa.bindparam("row_limit"))
+)
+_PAGE_OF_STATE: Final = _NOW.where(
+    sa.tuple_(CURRENT_STATE.c.type, CURRENT_STATE.c.state_key)
+    > sa.tuple_(sa.bindparam("type"), sa.bindparam("after"))
+)
+_PAGE_OF_MEMBERS: Final = _NOW.where(CURRENT_STATE.c.type == sa.bindparam("type")).where(
+    CURRENT_STATE.c.state_key > sa.bindparam("after")
+)
+
+
+def select_member_pages(
+    connection: Connection, room_id: str, order: int
+) -> Iterator[list[StateEntry]]:
+    """Give the member events of the state before this place, in no order."""
+    undone = _undone(connection, room_id, order)
+    members = {key: event_id for key, event_id in undone.items() if key[0] == MEMBER}
+    return _pages(connection, room_id, _PAGE_OF_MEMBERS, (MEMBER, ""), members)
+
+
+def select_state_pages(
+    connection: Connection, room_id: str, order: int
+) -> Iterator[list[StateEntry]]:
+    """Give the events of the state before this place, in no order."""
+    undone = _undone(connection, room_id, order)
+    return _pages(connection, room_id, _PAGE_OF_STATE, ("", ""), undone)
+
+
+_Undone = dict[tuple[str, str], str | None]
+
+
+def _undone(connection: Connection, room_id: str, order: int) -> _Undone:
+    """Return for each entry that changed at or after this place what it was before."""
+    undone: _Undone = {}
+    for change in select_changes(connection, room_id, order):
+        undone.setdefault((change.type, change.state_key), change.replaces)
+    return undone
+
+
+def _pages(
+    connection: Connection,
+    room_id: str,
+    statement: sa.Select[Any],
+    begin: tuple[str, str],
+    undone: _Undone,
+) -> Iterator[list[StateEntry]]:
+    after: tuple[str, str] | None = begin
+    while after is not None:
+        given = {"room_id": room_id, "type": after[0], "after": after[1], "row_limit": _PAGE}
+        page = [StateEntry(*row) for row in execute_select(connection, statement, given)]
+        after = (page[-1].type, page[-1].state_key) if len(page) == _PAGE else None
+        if undone:
+            yield [entry for entry in page if (entry.type, entry.state_key) not in undone]
+        else:
+            yield page
+    before = [event_id for event_id in undone.values() if event_id is not None]
+    for start in range(0, len(before), _CHUNK):
+        given = {"event_ids": before[start : start + _CHUNK]}
+        yield [StateEntry(*row) for row in connection.execute(_ENTRIES, given)]
