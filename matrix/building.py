@@ -23,6 +23,7 @@ from matrix.event_format import (
 from matrix.events import Event
 from matrix.hashing import event_id_of_hash
 from matrix.identifiers import EventID, RoomID
+from matrix.kept_bytes import kept_bytes
 from matrix.redaction import redact
 from matrix.room_versions import RoomVersion
 from matrix.signing import SigningKey
@@ -107,7 +108,7 @@ def _seal(
     )
     pdu["signatures"] = {server_name: {key.key_id: key.sign(signed)}}
     pdu["content"] = orjson.Fragment(content_json)
-    raw = encode_strict(pdu)
+    raw = kept_bytes(encode_strict(pdu))
     check_event_size(raw)
     pdu["content"] = content
     if version.has_event_id_field:

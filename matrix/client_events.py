@@ -8,6 +8,7 @@ import orjson
 from matrix.canonical import encode_canonical
 from matrix.events import Event, redacts_of
 from matrix.identifiers import EventID
+from matrix.kept_bytes import kept_bytes
 from matrix.redaction import redact_content
 
 
@@ -71,6 +72,6 @@ def _client_form(
 
 def _encode(form: Mapping[str, Any]) -> bytes:
     try:
-        return orjson.dumps(form)
+        return kept_bytes(orjson.dumps(form))
     except TypeError:  # an integer over 64 bits in a room of version 1 to 5
         return encode_canonical(form)

@@ -13,6 +13,7 @@ from matrix.canonical import (
 )
 from matrix.errors import BadJson, TooLarge
 from matrix.identifiers import is_room_id_of_hash, is_user_id
+from matrix.kept_bytes import kept_bytes
 from matrix.room_versions import RoomVersion
 
 MAX_EVENT_BYTES: Final = 65_536
@@ -51,7 +52,7 @@ def encode_checked(pdu: Mapping[str, Any], version: RoomVersion) -> bytes:
             raise BadJson("The event nests too deeply.")
         raw = encode_canonical(pdu)
     check_event_size(raw)
-    return raw
+    return kept_bytes(raw)
 
 
 def check_event_size(raw: bytes) -> None:

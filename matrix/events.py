@@ -10,6 +10,7 @@ from matrix.errors import BadJson
 from matrix.event_format import check_format
 from matrix.hashing import event_id_of
 from matrix.identifiers import EventID, RoomID, UserID
+from matrix.kept_bytes import kept_bytes
 from matrix.redaction import redact
 from matrix.room_versions import RoomVersion
 
@@ -69,7 +70,7 @@ class Event:
             event_id = event_id_of(pdu, room_version)
         self.event_id = event_id
         self.pdu = pdu
-        self.raw = encode_canonical(pdu) if raw is None else raw
+        self.raw = kept_bytes(encode_canonical(pdu)) if raw is None else raw
         self.room_version = room_version
         self.type = pdu["type"]
         self.state_key = pdu.get("state_key")

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import orjson
 
+from matrix.kept_bytes import kept_bytes
 from matrix.push_rules.patterns import LONGEST, LONGEST_TEXT, has_words, match_whole, match_words
 from matrix.push_rules.properties import PushEvent, split_path
 
@@ -58,7 +59,8 @@ def compile_condition(condition: Any) -> Condition:
         subject = Subject.MEMBER_COUNT
     elif condition.get("key") == "room_id":
         subject = Subject.ROOM
-    return Condition(orjson.dumps(condition, option=orjson.OPT_SORT_KEYS), subject, holds)
+    source = kept_bytes(orjson.dumps(condition, option=orjson.OPT_SORT_KEYS))
+    return Condition(source, subject, holds)
 
 
 def _event_match(condition: Mapping[str, Any]) -> Holds | None:

@@ -1,8 +1,11 @@
 """Which of a user's push rules applies to an event, and what it does."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
+from matrix.canonical import decode_json, encode_canonical
+from matrix.kept_bytes import kept_bytes
 from matrix.push_rules.conditions import (
     NEVER,
     WITHOUT_MENTIONS,
@@ -19,6 +22,7 @@ KINDS: Final = ("override", "content", "room", "sender", "underride")
 MOST_WORK: Final = 16_384
 """What the rules that a user has added may cost each event, as `PushRule.work` counts it."""
 _WORK_OF_A_RULE: Final = 32
+_LONGEST_SHARED: Final = 1000
 
 LEGACY_MENTIONS: Final = frozenset(
     {
@@ -115,12 +119,25 @@ def _compiled(content: Mapping[str, Any]) -> list[PushRule]:
         return []
     kinds = [(kind, ruleset.get(kind)) for kind in KINDS]
     return [
-        _compile_rule(kind, rule)
+        _rule(kind, rule)
         for kind, rules in kinds
         if type(rules) is list
         for rule in rules
         if type(rule) is dict and rule.get("enabled", True) is not False
     ]
+
+
+def _rule(kind: str, rule: Mapping[str, Any]) -> PushRule:
+    source = encode_canonical(rule)
+    if len(source) > _LONGEST_SHARED:
+        return _compile_rule(kind, rule)
+    return _shared_rule(kind, kept_bytes(source))
+
+
+# Most rules are the predefined ones, alike for all users.
+@lru_cache(maxsize=4096)
+def _shared_rule(kind: str, source: bytes) -> PushRule:
+    return _compile_rule(kind, decode_json(source))
 
 
 def _compile_rule(kind: str, rule: Mapping[str, Any]) -> PushRule:

@@ -207,7 +207,8 @@ def _settled(
             elif not condition.holds(event, about):
                 break
         else:
-            left.append(rule._replace(conditions=tuple(conditions)))
+            is_same = len(conditions) == len(rule.conditions)
+            left.append(rule if is_same else rule._replace(conditions=tuple(conditions)))
             if not conditions:
                 break  # it applies always: nothing behind it is asked any more
     return left
