@@ -66,6 +66,8 @@ def _literal(text: str) -> str:
 
 _CLIENT: Final = "/_matrix/client/*"
 _ROOM: Final = f"{_CLIENT}/rooms/*"
+_FORMER: Final = "/_matrix/client/unstable"
+"""Names from before the specification took the endpoints in."""
 
 TABLE: Final = (
     Line("userapi", "/.well-known/matrix/{client,support}"),
@@ -91,6 +93,14 @@ TABLE: Final = (
     Line("syncapi", f"{_CLIENT}/room_summary/*"),
     Line("syncapi", f"{_ROOM}/{{relations,threads}}/**"),
     Line("syncapi", f"{_ROOM}/state/**", READS),
+    Line("userapi", f"{_FORMER}/org.matrix.{{msc2918,msc3231,msc3882,msc4260}}/**"),
+    Line("userapi", f"{_FORMER}/uk.timedout.msc4323/**"),
+    Line("userapi", f"{_FORMER}/uk.tcpip.msc4133/**", READS),
+    Line("clientapi", f"{_FORMER}/uk.tcpip.msc4133/**", OTHERS),
+    Line("clientapi", f"{_FORMER}/{{org.matrix.msc2432,uk.half-shot.msc2666}}/**"),
+    Line("clientapi", f"{_FORMER}/xyz.amorgan.knock/**"),
+    Line("syncapi", f"{_FORMER}/im.nheko.summary/**"),
+    Line("syncapi", f"{_FORMER}/org.matrix.{{msc2946,msc3030,msc3856,msc4151}}/**"),
 )
 
 

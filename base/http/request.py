@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 from starlette.types import Receive, Scope
 
 from base.http.fields import Fields
+from base.http.former_names import FORMER_PARAMETERS
 from matrix.canonical import decode_json
 from matrix.errors import (
     BadJson,
@@ -128,7 +129,7 @@ class Request:
                 self._query_pairs = []
                 return self._query_pairs
             try:
-                self._query_pairs = parse_qsl(
+                pairs = parse_qsl(
                     text.decode("ascii"),
                     keep_blank_values=True,
                     errors="strict",
@@ -136,6 +137,9 @@ class Request:
                 )
             except ValueError as error:
                 raise InvalidParam("The query is not UTF-8, or has too many parameters.") from error
+            self._query_pairs = [
+                (FORMER_PARAMETERS.get(name, name), value) for name, value in pairs
+            ]
         return self._query_pairs
 
     def query_list(self, name: str) -> list[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 from urllib.parse import unquote_to_bytes
 
+from base.http.former_names import former_templates
 from base.http.request import Request
 from base.http.response import Response, StreamingResponse
 from matrix.errors import InvalidParam, MethodNotAllowed, Unrecognized
@@ -40,8 +41,9 @@ class Router:
     In a template, `{name}` stands for one segment that is not empty; `{name?}`, only as the last
     segment, also for an empty or missing one, and then gives an empty string. `versions` names
     further versions of the API, as in `versions=("r0", "v1")`, that answer likewise at the third
-    segment. A `long_poll` handler is cancelled when its client has gone. A `guard` sees the head
-    of each request before its body is read, and raises to refuse it.
+    segment; so do the former names of the path (`former_names`). A `long_poll` handler is
+    cancelled when its client has gone. A `guard` sees the head of each request before its body is
+    read, and raises to refuse it.
     """
 
     def __init__(self, *, guard: Guard | None = None) -> None:
@@ -60,7 +62,7 @@ class Router:
     ) -> None:
         """Answer this method of these paths with a handler."""
         for given in [templates] if isinstance(templates, str) else templates:
-            for template in _with_versions(given, versions):
+            for template in _templates(given, versions):
                 for variant, absent in _variants(template):
                     parameters = tuple(
                         segment[1:-1] for segment in variant if _is_parameter(segment)
@@ -130,11 +132,12 @@ def _is_parameter(segment: str) -> bool:
     return segment.startswith("{") and segment.endswith("}")
 
 
-def _with_versions(template: str, versions: Sequence[str]) -> list[list[str]]:
+def _templates(template: str, versions: Sequence[str]) -> list[list[str]]:
+    """Return the segments of all templates by which an endpoint is found."""
     if not template.startswith("/"):
         raise ValueError(f"a path template starts with a slash: {template}")
     segments = template[1:].split("/")
-    result = [segments]
+    result = [segments, *(one[1:].split("/") for one in former_templates(template))]
     for version in versions:
         other = segments.copy()
         other[_VERSION_SEGMENT] = version

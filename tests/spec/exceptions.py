@@ -10,6 +10,7 @@ NOT_THE_CLIENT_API: Final = (
     re.compile(r"/_matrix/static/.*"),  # pages for people
     re.compile(r"/_matrix/client/[^/]+/auth/[^/]+/fallback/web.*"),
     re.compile(r"/_matrix/(federation|key)/.*"),  # for servers
+    re.compile(r"/_matrix/client/unstable/.*"),  # former names
     re.compile(r"/_matrix/client/[^/]+/pushrules/global/[^/]+/?"),  # as other servers have it
 )
 """Paths that the specification's files of the client-server API do not describe."""

@@ -29,4 +29,6 @@ class MutualRoomRoutes:
         answer: dict[str, Any] = {"joined": page.joined, "count": page.count}
         if page.next_batch is not None:
             answer["next_batch"] = page.next_batch
+            # The former name, for clients that ask by the former path.
+            answer["next_batch_token"] = page.next_batch
         return json_response(answer)

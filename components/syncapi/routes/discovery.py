@@ -1,7 +1,7 @@
 """The endpoints by which users find rooms and events: spaces, summaries, moments."""
 
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from base.database import Database
 from base.http import Request, Response, Router, json_response
@@ -17,6 +17,10 @@ from matrix.errors import MissingParam, NotFound
 from matrix.identifiers import RoomID, parse_room_alias, parse_room_id
 
 _V1: Final = "/_matrix/client/v1"
+_FORMER_SUMMARY: Final = "/_matrix/client/unstable/im.nheko.summary"
+_PREFIX: Final = "im.nheko.summary."
+_PREFIXED: Final = ("encryption", "room_version")
+"""The fields that had a prefix before the specification took summaries in."""
 _LARGEST: Final = 2**53
 _NO_ROOM: Final = "Room not found."
 
@@ -46,6 +50,13 @@ class DiscoveryRoutes:
         router.get(f"{_V1}/rooms/{{room_id}}/hierarchy", self._hierarchy)
         router.get(f"{_V1}/rooms/{{room_id}}/timestamp_to_event", self._timestamp_to_event)
         router.get(f"{_V1}/room_summary/{{room_id_or_alias}}", self._summary)
+        router.get(
+            [
+                f"{_FORMER_SUMMARY}/summary/{{room_id_or_alias}}",
+                f"{_FORMER_SUMMARY}/rooms/{{room_id_or_alias}}/summary",
+            ],
+            self._former_summary,
+        )
 
     async def _hierarchy(self, request: Request) -> Response:
         requester = await self._reading.limited_member(request)
@@ -69,6 +80,14 @@ class DiscoveryRoutes:
         return json_response(await self._database.read(read, heavy_for=requester.user_id))
 
     async def _summary(self, request: Request) -> Response:
+        return json_response(await self._read_summary(request))
+
+    async def _former_summary(self, request: Request) -> Response:
+        summary = await self._read_summary(request)
+        named = {f"{_PREFIX}{name}": summary[name] for name in _PREFIXED if name in summary}
+        return json_response({**summary, **named})
+
+    async def _read_summary(self, request: Request) -> dict[str, Any]:
         user_id = None
         if request.optional_access_token is None:
             check(self._unknown_clients, request.client_address)
@@ -80,7 +99,7 @@ class DiscoveryRoutes:
         summary = await self._database.read(read)
         if summary is None:
             raise NotFound(_NO_ROOM)
-        return json_response(summary)
+        return summary
 
     async def _room_of(self, room_id_or_alias: str) -> RoomID:
         if not room_id_or_alias.startswith("#"):

@@ -14,14 +14,25 @@ _R0: Final = ("r0",)
 _SPEC_VERSIONS: Final = ("r0.5.0", "r0.6.0", "r0.6.1", "v1.1")
 """A client may count on all of a version that stands here: later ones come with their endpoints."""
 _FEATURES: Final = {
+    "com.beeper.msc4169": True,  # v1.18: redactions are sent like messages
     "org.matrix.msc2285.stable": True,  # v1.4: private receipts
+    "org.matrix.msc2432": True,  # r0.6.1: the aliases of a room on its server
+    "org.matrix.msc3030": True,  # v1.6: events by their time
+    "org.matrix.msc3266": True,  # v1.15: summaries of rooms
     "org.matrix.msc3440.stable": True,  # v1.4: threads
     "org.matrix.msc3715.stable": True,  # v1.4: relations in both directions
     "org.matrix.msc3771": True,  # v1.4: receipts of threads
     "org.matrix.msc3773": True,  # v1.4: what is unread by thread
     "org.matrix.msc3827.stable": True,  # v1.4: public rooms by their type
     "org.matrix.msc3856.stable": True,  # v1.4: the list of threads
+    "org.matrix.msc3952_intentional_mentions": True,  # v1.7: mentions that the sender names
     "org.matrix.msc3981": True,  # v1.10: relations of relations
+    "org.matrix.msc4380.stable": True,  # users who block invites
+    "uk.half-shot.msc2666.query_mutual_rooms": True,  # rooms shared with another user
+    "uk.half-shot.msc2666.query_mutual_rooms.stable": True,
+    "uk.tcpip.msc4133": True,  # v1.16: further fields of profiles
+    "uk.tcpip.msc4133.stable": True,
+    "uk.timedout.msc4323": True,  # v1.18: locked and suspended accounts
 }
 """Parts of later versions, by the names by which clients look for them."""
 
@@ -43,6 +54,8 @@ class ServerRoutes:
         self._well_known = settings.well_known
         self._support = settings.support
         self._is_issuing = settings.login_tokens
+        # v1.7: login tokens for another device of one's own
+        self._features = {**_FEATURES, "org.matrix.msc3882": settings.login_tokens}
 
     def add_to(self, router: Router) -> None:
         """Add the routes."""
@@ -54,7 +67,7 @@ class ServerRoutes:
         router.get(f"{_V3}/thirdparty/protocols", self._nothing, versions=_R0)
 
     async def _versions(self, _request: Request) -> Response:
-        return json_response({"versions": _SPEC_VERSIONS, "unstable_features": _FEATURES})
+        return json_response({"versions": _SPEC_VERSIONS, "unstable_features": self._features})
 
     async def _discovery(self, _request: Request) -> Response:
         if self._well_known is None:
@@ -76,6 +89,7 @@ class ServerRoutes:
 
     def _capabilities_of(self, requester: Requester) -> dict[str, Any]:
         is_user = {"enabled": not requester.is_guest}
+        gets_tokens = {"enabled": self._is_issuing and not requester.is_guest}
         capabilities: dict[str, Any] = {
             "m.room_versions": {
                 "default": self._default_room_version,
@@ -85,8 +99,10 @@ class ServerRoutes:
             "m.set_displayname": {"enabled": True},
             "m.set_avatar_url": {"enabled": True},
             "m.profile_fields": {"enabled": True},
+            "uk.tcpip.msc4133.profile_fields": {"enabled": True},
             "m.3pid_changes": {"enabled": False},
-            "m.get_login_token": {"enabled": self._is_issuing and not requester.is_guest},
+            "m.get_login_token": gets_tokens,
+            "org.matrix.msc3882.get_login_token": gets_tokens,
             "m.forget_forced_upon_leave": {"enabled": self._forget_when_leaving},
         }
         if requester.is_admin:

@@ -65,6 +65,20 @@ async def test_pages_follow_each_other(tmp_path: Path) -> None:
             assert (answer.status, answer.errcode) == (400, "M_INVALID_PARAM")
 
 
+async def test_the_former_path_has_pages_by_their_former_names(tmp_path: Path) -> None:
+    async with running_house(tmp_path, with_settings(max_mutual_rooms_page=2)) as house:
+        alice, bob = await house.user("alice"), await house.user("bob")
+        rooms = [await in_room_with(alice, bob) for _ in range(3)]
+        path = "/_matrix/client/unstable/uk.half-shot.msc2666/user/mutual_rooms"
+        first = (await alice.client.get(f"{path}?user_id={bob.user_id}")).json
+
+        token = first["next_batch_token"]
+        second = await alice.client.get(f"{path}?user_id={bob.user_id}&batch_token={token}")
+
+        assert sorted(first["joined"] + second.json["joined"]) == sorted(rooms)
+        assert "next_batch_token" not in second.json
+
+
 async def in_room_with(alice: User, bob: User) -> str:
     """Return a new room with both in it."""
     room_id = await alice.create_room(invite=[bob.user_id])

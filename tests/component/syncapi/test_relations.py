@@ -135,6 +135,8 @@ async def test_what_relates_through_others_is_found_up_to_three_deep(house: Hous
     assert (bodies(direct["chunk"]), direct.get("recursion_depth")) == (["1"], None)
     deep = await related(house, BOB, room, root, recurse=True)
     assert (bodies(deep["chunk"]), deep["recursion_depth"]) == (["3", "2", "1"], 3)
+    former = await related(house, BOB, room, root, **{"org.matrix.msc3981.recurse": True})
+    assert former == deep
     said = await related(house, BOB, room, root, recurse=False)
     assert (bodies(said["chunk"]), said["recursion_depth"]) == (["1"], 1)
     # The filter is for what is shown, not for what is on the way.

@@ -57,6 +57,27 @@ async def test_a_summary_tells_a_member_everything(house: House) -> None:
     }
 
 
+@pytest.mark.parametrize("path", ["summary/{}", "rooms/{}/summary"])
+async def test_the_former_name_of_a_summary_has_the_former_fields_too(
+    house: House, path: str
+) -> None:
+    room = Room()
+    algorithm = "m.megolm.v1.aes-sha2"
+    await house.put(
+        *room.created(BOB), room.state_event("m.room.encryption", {"algorithm": algorithm})
+    )
+
+    former = await house.get(
+        BOB, f"im.nheko.summary/{path.format(room.room_id)}", version="unstable"
+    )
+
+    assert former.json == {
+        **(await summary(house, BOB, room.room_id)).json,
+        "im.nheko.summary.encryption": algorithm,
+        "im.nheko.summary.room_version": "11",
+    }
+
+
 async def test_a_room_is_found_by_its_alias(house: House) -> None:
     room = Room()
     house.accounts.aliases["#cheese:xylem.test"] = room.room_id

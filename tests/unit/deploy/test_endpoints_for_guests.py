@@ -53,6 +53,7 @@ FURTHER: Final = {
     f"GET {_V3}/thirdparty/protocols": "clients ask when they start, and stop where they fail",
     f"POST {_V3}/user/{{userId}}/filter": "clients store the filter of their /sync first",
     f"GET {_V3}/user/{{userId}}/filter/{{filterId}}": "as what was stored",
+    "PUT /_matrix/client/unstable/uk.tcpip.msc4133/profile/{user_id}/{field}": "as by its new name",
     f"POST {_V3}/logout": "whoever has a token can give it up",
     f"POST {_V3}/logout/all": "as for one",
 }
