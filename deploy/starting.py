@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from base.clock import Clock
-from base.database import Database, Schema, SchemaTooNew, SchemaTooOld, open_database
+from base.database import (
+    Database,
+    DatabaseDamaged,
+    Schema,
+    SchemaTooNew,
+    SchemaTooOld,
+    open_database,
+)
 from base.http import Application, Listener, Server, serve
 from deploy.data_directory import DataDirectory
 from deploy.errors import StartRefused
@@ -68,7 +75,7 @@ def _explained(what: str) -> Iterator[None]:
         raise StartRefused(
             str(error), "Run `xylem migrate`, or let database.migrate_at_start be true."
         ) from error
-    except (LogDamaged, LogMismatch) as error:
+    except (DatabaseDamaged, LogDamaged, LogMismatch) as error:
         raise StartRefused(
             f"{what} cannot be used: {error}", "Restore the data directory from the backup."
         ) from error

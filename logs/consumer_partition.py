@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from time import perf_counter
 from typing import Final, Generic, NamedTuple, TypeVar
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from base.clock import Clock
-from base.database import Database, DatabaseOutage
+from base.database import Database, DatabaseDamaged, DatabaseOutage
 from base.tracing import request_id
 from logs.consumer import Message, Processor
 from logs.consumer_backoff import Backoff
@@ -27,21 +26,8 @@ T = TypeVar("T")
 _TRIES: Final = 3
 _HANDOVER_S: Final = 3.0
 _BATCHES_BETWEEN_DELETES: Final = 8
-_OUTAGES: Final = (
-    DatabaseOutage,
-    LogOutage,
-    sa.exc.DBAPIError,
-    sa.exc.TimeoutError,
-    OSError,
-    MemoryError,
-)
+_OUTAGES: Final = (DatabaseOutage, LogOutage, OSError, MemoryError)
 """What says something about the machine and nothing about a record: tried again until it works."""
-_FAULTS_OF_RECORDS: Final = (
-    sa.exc.IntegrityError,
-    sa.exc.DataError,
-    sa.exc.ProgrammingError,
-    sa.exc.NotSupportedError,
-)
 
 
 class ConsumerParts(NamedTuple, Generic[T]):
@@ -116,7 +102,7 @@ class OwnedPartition(Generic[T]):
             await self._await_room()
             try:
                 await self._commit_through_outages(records, None)
-            except (Fenced, LogDamaged):
+            except (Fenced, LogDamaged, DatabaseDamaged):
                 raise
             except Exception:
                 self._parts.counts.failures += 1
@@ -157,7 +143,7 @@ class OwnedPartition(Generic[T]):
             for _ in range(_TRIES):
                 try:
                     await self._commit_through_outages([record], None)
-                except Fenced:
+                except (Fenced, DatabaseDamaged):
                     raise
                 except Exception as error:
                     self._parts.counts.failures += 1
@@ -180,8 +166,6 @@ class OwnedPartition(Generic[T]):
             try:
                 await self._commit(self._prepare(records, poison), durable=poison is not None)
             except _OUTAGES as error:
-                if isinstance(error, _FAULTS_OF_RECORDS) and not error.connection_invalidated:
-                    raise
                 self._parts.counts.outages += 1
                 # Of the database's outage the process tells once; any other is news.
                 logger.log(

@@ -6,7 +6,7 @@ an fsync (WAL, synchronous NORMAL), so a batch costs its CPU time and no thread 
 the same function runs in a greenlet over the asynchronous driver.
 """
 
-from base.database.interface import Database, DatabaseOutage
+from base.database.interface import Database, DatabaseDamaged, DatabaseOutage
 from base.database.schema import Migration, Schema, SchemaTooNew, SchemaTooOld
 from base.database.sqlite import SqliteDatabase
 from base.database.statements import (
@@ -22,6 +22,7 @@ from base.database.timed import TimedDatabase
 
 __all__ = [
     "Database",
+    "DatabaseDamaged",
     "DatabaseOutage",
     "Migration",
     "Schema",

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from base.database.interface import DatabaseOutage
+from base.database import sqlite_errors
 
 T = TypeVar("T")
 Work = Callable[[Connection], Any]
@@ -65,10 +65,12 @@ class GroupCommit:
                 if len(group) == 1:
                     return [group[0].work(self._connection)]
                 return [self._run_one(one.work) for one in group]
-        except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
-            outage = DatabaseOutage(str(error.orig))
-            outage.__cause__ = error
-            return [_Failed(outage)] * len(group)
+        except sa.exc.DBAPIError as error:
+            told = sqlite_errors.told_of(error)
+            if told is None:
+                return [_Failed(error)] * len(group)
+            told.__cause__ = error
+            return [_Failed(told)] * len(group)
         except Exception as error:  # noqa: BLE001 — it is raised again where it is waited for
             return [_Failed(error)] * len(group)
 
@@ -77,9 +79,10 @@ class GroupCommit:
         connection.exec_driver_sql("SAVEPOINT one")
         try:
             result = work(connection)
-        except (sa.exc.OperationalError, sa.exc.InterfaceError):
-            raise
-        except Exception as error:  # noqa: BLE001 — it is raised again where it is waited for
+        except Exception as error:
+            if isinstance(error, sa.exc.DBAPIError) and sqlite_errors.told_of(error) is not None:
+                # It concerns all, and SQLite may have undone all.
+                raise
             connection.exec_driver_sql("ROLLBACK TO one")
             result = _Failed(error)
         connection.exec_driver_sql("RELEASE one")

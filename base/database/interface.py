@@ -15,6 +15,10 @@ class DatabaseOutage(Exception):
     """The database cannot be reached, is full, or refused a write: try again later."""
 
 
+class DatabaseDamaged(Exception):
+    """The database cannot be read any more: it has to be restored from a backup."""
+
+
 class Database(Protocol):
     """One component's tables, and transactions over them."""
 
@@ -22,8 +26,8 @@ class Database(Protocol):
         """Run `work` in one transaction and commit it.
 
         With `durable` the commit has reached the disk on return; otherwise only a later durable
-        commit or `make_durable` promises so. Raises `DatabaseOutage`; `work`'s own errors roll
-        back and pass through.
+        commit or `make_durable` promises so. Raises `DatabaseOutage` and `DatabaseDamaged`; other
+        errors of the driver, and `work`'s own, roll back and pass through.
         """
         ...
 
@@ -37,6 +41,13 @@ class Database(Protocol):
 
     async def make_durable(self) -> None:
         """Return when everything committed before the call has reached the disk."""
+        ...
+
+    async def erase_deleted(self) -> None:
+        """Return when what was deleted or replaced before the call is in no file of SQLite's.
+
+        On PostgreSQL it returns at once: vacuuming is the server's. Raises `DatabaseOutage`.
+        """
         ...
 
     async def close(self) -> None:

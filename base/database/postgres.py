@@ -12,15 +12,18 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from base.database import together
-from base.database.interface import WAITING_HEAVY_READS, DatabaseOutage
+from base.database.interface import WAITING_HEAVY_READS, DatabaseDamaged, DatabaseOutage
 from base.database.schema import Schema, migrate, require_version
 from base.fair_turns import FairTurns
 
 T = TypeVar("T")
 
-_OUTAGES: Final = ("08", "25P03", "28", "3D", "53", "57", "58")
-"""Classes of SQLSTATE: connection lost, transaction idle for too long, login refused, no such
-database, out of disk, memory or connections, shutting down or starting, system error."""
+_OUTAGES: Final = ("08", "25006", "25P03", "28", "3D", "40", "53", "55P03", "57", "58")
+"""Classes of SQLSTATE: connection lost, read only, transaction idle for too long, login refused, no
+such database, undone for another transaction's sake, out of disk, memory or connections, a lock
+that was not given, cancelled or shutting down or starting, system error."""
+_DAMAGES: Final = ("XX001", "XX002")
+"""A table or an index that is corrupt."""
 _IDLE_IN_TRANSACTION_S: Final = 10
 """How long a process may stand still, or be cut off, with locks that others wait for. A working one
 pauses between two statements for as long as it takes to process a batch."""
@@ -107,23 +110,24 @@ class PostgresDatabase:
             async with (engine or self._engine).begin() as connection:
                 return await connection.run_sync(work)
         except sa.exc.DBAPIError as error:
-            if (
-                isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)
-                or error.connection_invalidated
-                or _is_outage(error.orig)
-            ):
-                raise DatabaseOutage(str(error.orig)) from error
-            raise
+            told = _told(error.orig, is_lost=error.connection_invalidated)
+            if told is None:
+                raise
+            raise told from error
         except asyncpg.PostgresError as error:
             # Connecting is refused in asyncpg's own words.
-            if _is_outage(error):
-                raise DatabaseOutage(str(error)) from error
-            raise
+            told = _told(error)
+            if told is None:
+                raise
+            raise told from error
         except (OSError, TimeoutError, sa.exc.TimeoutError) as error:
             raise DatabaseOutage(f"The database does not answer: {error}") from error
 
     async def make_durable(self) -> None:
         """Return at once: every commit has been durable."""
+
+    async def erase_deleted(self) -> None:
+        """Return at once: PostgreSQL overwrites by VACUUM (`Database.erase_deleted`)."""
 
     async def close(self) -> None:
         """Close all connections."""
@@ -170,6 +174,15 @@ def _ping_when_idle(engine: AsyncEngine) -> None:
     sa.event.listen(engine.sync_engine, "checkout", ping)
 
 
-def _is_outage(error: BaseException | None) -> bool:
-    state: str | None = getattr(error, "sqlstate", None)
-    return state is not None and state.startswith(_OUTAGES)
+def _told(
+    error: BaseException | None, *, is_lost: bool = False
+) -> DatabaseOutage | DatabaseDamaged | None:
+    """Return what a caller is told of an error of the driver; `None` where it hears the error.
+
+    What asyncpg itself refuses, as a number that its column cannot hold, has no SQLSTATE and is no
+    outage.
+    """
+    state: str = getattr(error, "sqlstate", None) or ""
+    if is_lost or state.startswith(_OUTAGES):
+        return DatabaseOutage(str(error))
+    return DatabaseDamaged(str(error)) if state in _DAMAGES else None

@@ -1,7 +1,6 @@
 """SQLite: one file per component, written on the event loop where no log is needed beside it."""
 
 import asyncio
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,8 +9,10 @@ from typing import Any, Final, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+from base.database import sqlite_errors
+from base.database.checkpoints import Checkpoints
 from base.database.group_commit import GroupCommit
-from base.database.interface import WAITING_HEAVY_READS, DatabaseOutage
+from base.database.interface import WAITING_HEAVY_READS
 from base.database.schema import Schema, migrate, require_version
 from base.fair_turns import FairTurns
 
@@ -23,12 +24,13 @@ _SQLITE_PRAGMAS: Final = (
     "PRAGMA temp_store=MEMORY",
     "PRAGMA cache_size=-3000",
     "PRAGMA busy_timeout=5000",
-    # The checkpoint fsyncs: `make_durable` does it in a thread. This bound is for when it lags.
-    "PRAGMA wal_autocheckpoint=20000",
+    # What is deleted is overwritten: users have a right to it.
+    "PRAGMA secure_delete=ON",
+    # A checkpoint fsyncs: `Checkpoints` runs them in a thread.
+    "PRAGMA wal_autocheckpoint=0",
 )
-_WRITES_BETWEEN_CHECKPOINTS: Final = 500
 _READERS: Final = 2
-"""Threads for heavy reads and checkpoints. More would only wait for the interpreter."""
+"""Threads for heavy reads. More would only wait for the interpreter."""
 
 
 def _sqlite_engine(path: str, begin: str) -> Engine:
@@ -76,13 +78,11 @@ class SqliteDatabase:
         self._synchronous = ""
         self._set_synchronous("FULL" if self._durable else "NORMAL")
         self._group_commit = GroupCommit(self._writer, name)
-        self._wal = Path(f"{path}-wal")
         self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix=f"read-{name}")
         self._heavy = FairTurns(
             at_once=_READERS, at_once_per_key=1, waiting_per_key=WAITING_HEAVY_READS
         )
-        self._checkpoint: asyncio.Future[None] | None = None
-        self._writes = 0
+        self._checkpoints = None if self._in_memory else Checkpoints(path, name)
 
     @classmethod
     async def open(
@@ -94,7 +94,8 @@ class SqliteDatabase:
         if file is not None:
             await asyncio.to_thread(file.parent.mkdir, parents=True, exist_ok=True)
             path = str(file)
-        database = cls(path, schema.name, durable=durable)
+        with sqlite_errors.told():
+            database = cls(path, schema.name, durable=durable)
         prepare = migrate if may_migrate else require_version
         try:
             await database.write(lambda connection: prepare(connection, schema), durable=True)
@@ -115,23 +116,23 @@ class SqliteDatabase:
 
     async def write(self, work: Callable[[Connection], T], *, durable: bool = False) -> T:
         """Run `work` in one transaction (`Database.write`)."""
+        checkpoints = self._checkpoints
+        if checkpoints is None:
+            return self._write(work, "NORMAL")
+        await checkpoints.until_writable()
         if self._durable:
-            return await self._group_commit.run(work)
-        result = self._write(work, "FULL" if durable else "NORMAL")
-        self._writes += 1
-        if self._writes >= _WRITES_BETWEEN_CHECKPOINTS and not self._in_memory:
-            self._writes = 0
-            self._start_checkpoint()
+            result = await self._group_commit.run(work)
+        else:
+            result = self._write(work, "FULL" if durable else "NORMAL")
+        checkpoints.note_write()
         return result
 
     def _write(self, work: Callable[[Connection], T], synchronous: str) -> T:
-        try:
+        with sqlite_errors.told():
             if synchronous != self._synchronous:
                 self._set_synchronous(synchronous)
             with self._writer.begin():
                 return work(self._writer)
-        except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
-            raise DatabaseOutage(str(error.orig)) from error
 
     def _set_synchronous(self, synchronous: str) -> None:
         raw = self._writer.connection.dbapi_connection
@@ -142,15 +143,13 @@ class SqliteDatabase:
 
     async def read(self, work: Callable[[Connection], T], *, heavy_for: str | None = None) -> T:
         """Run `work` in one read snapshot (`Database.read`)."""
-        try:
+        with sqlite_errors.told():
             if heavy_for is not None and not self._in_memory:
                 async with self._heavy.turn(heavy_for):
                     loop = asyncio.get_running_loop()
                     return await loop.run_in_executor(self._threads, self._read_apart, work)
             with self._reader.begin():
                 return work(self._reader)
-        except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
-            raise DatabaseOutage(str(error.orig)) from error
 
     def _read_apart(self, work: Callable[[Connection], T]) -> T:
         with self._read_engine.connect() as connection, connection.begin():
@@ -158,37 +157,18 @@ class SqliteDatabase:
 
     async def make_durable(self) -> None:
         """Bring what is committed to the disk (`Database.make_durable`)."""
-        if self._in_memory or self._durable:
-            return
-        # A checkpoint that is under way may have missed the newest commits: wait, then run one.
-        if self._checkpoint is not None and not self._checkpoint.done():
-            await asyncio.wait([self._checkpoint])
-        await self._start_checkpoint()
+        if self._checkpoints is not None and not self._durable:
+            await self._checkpoints.make_durable()
 
-    def _start_checkpoint(self) -> asyncio.Future[None]:
-        if self._checkpoint is None or self._checkpoint.done():
-            loop = asyncio.get_running_loop()
-            self._checkpoint = loop.run_in_executor(self._threads, self._run_checkpoint)
-        return self._checkpoint
-
-    def _run_checkpoint(self) -> None:
-        # A checkpoint syncs the log too, but not where readers leave it nothing to do.
-        if self._wal.exists():
-            file = os.open(self._wal, os.O_RDONLY)
-            try:
-                os.fdatasync(file)
-            finally:
-                os.close(file)
-        raw = self._read_engine.raw_connection()
-        try:
-            raw.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-        finally:
-            raw.close()
+    async def erase_deleted(self) -> None:
+        """Overwrite what was deleted (`Database.erase_deleted`)."""
+        if self._checkpoints is not None:
+            await self._checkpoints.empty_log()
 
     async def close(self) -> None:
         """Wait for what runs in threads and close the file."""
-        if self._checkpoint is not None:
-            await asyncio.wait([self._checkpoint])
+        if self._checkpoints is not None:
+            await self._checkpoints.close()
         self._group_commit.close()
         self._threads.shutdown(wait=True)
         self._reader.close()

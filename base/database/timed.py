@@ -75,6 +75,10 @@ class TimedDatabase:
         """Return when everything committed has reached the disk (`Database.make_durable`)."""
         await self._database.make_durable()
 
+    async def erase_deleted(self) -> None:
+        """Return when what was deleted is overwritten (`Database.erase_deleted`)."""
+        await self._database.erase_deleted()
+
     async def close(self) -> None:
         """Close the database."""
         await self._database.close()

@@ -254,6 +254,27 @@ async def test_a_poisonous_record_is_rejected_and_the_next_one_follows(
     assert consumer.counts.failures == 4
 
 
+async def test_a_record_that_leads_to_a_wrong_statement_is_rejected(
+    log: Log, database: Database
+) -> None:
+    class Wrong(Ledger):
+        def process(
+            self, connection: Connection, messages: Sequence[Message[Number]], outbox: Outbox
+        ) -> None:
+            super().process(connection, messages, outbox)
+            if any(message.value.value == 2 for message in messages):
+                connection.exec_driver_sql("SELECT nothing FROM entries")
+
+    consumer = Consumer("ledger", NUMBERS, lambda _: Wrong(Behaviour()), log, database)
+    async with running(consumer):
+        await log.append("Numbers", numbered(1, 2, 3))
+        await catch_up(consumer, log)
+        [rejected] = await _rejected(log, 1)
+
+    assert await select_values(database) == [1, 3]
+    assert (rejected.offset, consumer.counts.outages) == (1, 0)
+
+
 async def test_rows_of_the_instance_that_took_over_make_no_record_of_a_zombie_poisonous(
     log: Log, database: Database
 ) -> None:

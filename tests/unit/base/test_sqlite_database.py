@@ -75,6 +75,45 @@ async def test_what_is_made_durable_is_there_for_the_next_process(tmp_path: Path
     await first.close()
 
 
+async def test_what_was_deleted_is_in_no_file_once_it_is_erased(
+    tmp_path: Path, database: Database
+) -> None:
+    secrets = [f"secret {number} " * 40 for number in range(200)]
+
+    def remove(connection: Connection) -> None:
+        connection.execute(sa.delete(things).where(things.c.name.like("secret%")))
+
+    for secret in secrets:
+        await database.write(partial(add, name=secret))
+    await database.write(partial(add, name="kept"))
+    before = await asyncio.to_thread(bytes_of, tmp_path)
+    await database.write(remove)
+    await database.erase_deleted()
+    after = await asyncio.to_thread(bytes_of, tmp_path)
+
+    assert (b"secret" in before, b"secret" in after) == (True, False)
+    assert await database.read(names) == ["kept"]
+
+
+def bytes_of(folder: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in folder.rglob("*") if file.is_file())
+
+
+async def test_a_log_that_has_grown_is_emptied_while_writers_go_on(
+    tmp_path: Path, database: Database
+) -> None:
+    log = tmp_path / "sample.db-wal"
+    sizes = [0]
+
+    while sizes[-1] >= max(sizes) and len(sizes) < 5000:
+        await database.write(partial(add, name=f"{len(sizes)} " * 20_000))
+        await asyncio.sleep(0)  # others have a turn, as in a server
+        sizes.append(log.stat().st_size)
+
+    assert sizes[-1] < max(sizes)
+    assert len(await database.read(names, heavy_for="alice")) == len(sizes) - 1
+
+
 async def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     newer = Schema("sample", metadata, [lambda _: None])
     await (await open_database(f"sqlite:///{tmp_path}", newer)).close()
