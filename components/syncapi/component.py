@@ -9,7 +9,7 @@ from base.database import Database
 from base.http import Router
 from base.limits import limiter_of
 from base.metrics import Family, Reading, Source, sizes_of
-from components.syncapi.memory.freshness import Freshness
+from components.syncapi.memory.freshness import Freshness, ProjectedTopic, TypingTopic
 from components.syncapi.memory.projected import Projected
 from components.syncapi.memory.typing_rooms import typing_reader
 from components.syncapi.notifications.counting import UnreadCounts
@@ -130,8 +130,14 @@ async def build(
         reading=RequestReading(
             authentication, filters, limiter_of(settings.request_rate_per_user, clock), settings
         ),
-        rooms=Freshness(log, room_events, rooms_gate, wait_s),
-        client_data=Freshness(log, client_data, data_gate, wait_s),
+        freshness=Freshness(
+            log,
+            rooms=ProjectedTopic(room_events, rooms_gate, wait_s),
+            client_data=ProjectedTopic(client_data, data_gate, wait_s),
+            receipts=ProjectedTopic(receipts, receipts_gate, wait_s),
+            typing=TypingTopic(projected.typing),
+            timeout_s=wait_s,
+        ),
         aliases=aliases,
         events=events,
         reports=reports,
@@ -167,7 +173,7 @@ async def build(
         ),
         end_long_polls=polls.close,
         is_waiting=polls.users.__contains__,
-        relations=RelationQueries(database, shared.rooms),
+        relations=RelationQueries(database, shared.freshness),
         readings=(
             projected.recent.readings,
             waiting,
@@ -239,8 +245,7 @@ class _Serving(NamedTuple):
     tokens: Tokens
     projected: Projected
     reading: RequestReading
-    rooms: Freshness
-    client_data: Freshness
+    freshness: Freshness
     aliases: LocalAliases
     events: EventQueries
     reports: Reports
@@ -273,7 +278,7 @@ def _router(serving: _Serving) -> Router:
         ),
     )
     entrance = Entrance(
-        rooms=serving.rooms,
+        freshness=serving.freshness,
         tokens=serving.tokens,
         now_ms=serving.clock.now_ms,
         partition_of=room_partition,
@@ -283,8 +288,7 @@ def _router(serving: _Serving) -> Router:
         service=service,
         reading=serving.reading,
         tokens=serving.tokens,
-        rooms=serving.rooms,
-        client_data=serving.client_data,
+        freshness=serving.freshness,
         max_timeout_s=serving.settings.max_timeout_s,
         federation_format=FederationFormat(serving.events),
     ).add_to(router)
@@ -294,7 +298,7 @@ def _router(serving: _Serving) -> Router:
         reading=serving.reading,
         entrance=entrance,
         tokens=serving.tokens,
-        rooms=serving.rooms,
+        freshness=serving.freshness,
         settings=serving.settings,
     ).add_to(router)
     OldSyncRoutes(
@@ -311,8 +315,7 @@ def _router(serving: _Serving) -> Router:
         reading=serving.reading,
         entrance=entrance,
         tokens=serving.tokens,
-        rooms=serving.rooms,
-        client_data=serving.client_data,
+        freshness=serving.freshness,
         settings=serving.settings,
         partition_of=room_partition,
     ).add_to(router)
@@ -326,14 +329,14 @@ def _router(serving: _Serving) -> Router:
     ReportRoutes(
         database=serving.database,
         reading=serving.reading,
-        rooms=serving.rooms,
+        freshness=serving.freshness,
         reports=serving.reports,
         now_ms=serving.clock.now_ms,
     ).add_to(router)
     DiscoveryRoutes(
         database=serving.database,
         reading=serving.reading,
-        rooms=serving.rooms,
+        freshness=serving.freshness,
         aliases=serving.aliases,
         unknown_clients=limiter_of(serving.settings.summary_rate_per_address, serving.clock),
         settings=serving.settings,

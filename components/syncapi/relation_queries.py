@@ -14,9 +14,9 @@ from matrix.identifiers import DeviceID, EventID, RoomID, UserID
 class RelationQueries:
     """Client sync's `internalapi.syncapi.Relations`."""
 
-    def __init__(self, database: Database, rooms: Freshness) -> None:
+    def __init__(self, database: Database, freshness: Freshness) -> None:
         self._database = database
-        self._rooms = rooms
+        self._freshness = freshness
 
     async def query_has_annotated(
         self,
@@ -38,7 +38,7 @@ class RelationQueries:
             annotation=annotation_digest(event_type, key),
         )
         try:
-            await self._rooms.reach(room_id)
+            await self._freshness.room(room_id)
             found = await self._database.read(select)
         except (DatabaseOutage, LogOutage) as outage:
             raise Unavailable("What was annotated cannot be read now.") from outage

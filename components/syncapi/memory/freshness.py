@@ -1,49 +1,127 @@
-"""Reading one's own writes: readers wait until what was written before they asked is projected."""
+"""Told is visible: readers wait until what was answered before they asked can be read.
+
+Whatever a client was told is in the log when it is told: so readers ask how far the topics are
+written that they show, and wait until memory knows them that far. With the embedded log that is a
+comparison; on Kafka one question serves all who ask at the same time (`logs.log.Log.ends`).
+"""
 
 import asyncio
-from typing import Any, Final
+from collections.abc import Sequence
+from operator import le
+from typing import Any, Final, Protocol
 
+from components.syncapi.memory.waiting import Progress
 from components.syncapi.projection.gate import Gate
 from logs.consumer_loop import Consumer
 from logs.log import Log, Position
+from logs.topics import OUTPUT_TYPING
 from matrix.errors import Unavailable
 
 
-class Freshness:
-    """Knows how far a topic was written, and waits until memory knows it that far."""
+class KnownTopic(Protocol):
+    """A topic, as far as memory knows it."""
 
-    def __init__(self, log: Log, consumer: Consumer[Any], gate: Gate, timeout_s: float) -> None:
-        self._log: Final = log
-        self._topic: Final = consumer.topic.name
+    @property
+    def name(self) -> str:
+        """The topic's name."""
+        ...
+
+    @property
+    def progress(self) -> Progress:
+        """How far memory is."""
+        ...
+
+    async def reached(self, partition: int, end: int) -> None:
+        """Return once everything before this offset can be read."""
+        ...
+
+
+class ProjectedTopic:
+    """A topic that is projected into tables, by this process or by others."""
+
+    def __init__(self, consumer: Consumer[Any], gate: Gate, timeout_s: float) -> None:
+        self.name: Final = consumer.topic.name
+        self.progress: Final = gate.progress
         self._consumer: Final = consumer
         self._gate: Final = gate
         self._timeout_s: Final = timeout_s
 
-    async def reach(self, key: str) -> None:
-        """Return once what was written about this room or user so far can be read.
+    async def reached(self, partition: int, end: int) -> None:
+        """Return once everything before this offset is projected, and known to memory."""
+        if not self._gate.is_followed(partition):
+            # The consumer knows of records that needed no projection, too.
+            await self._consumer.wait_for(Position(partition, end - 1), timeout_s=self._timeout_s)
+            if not self._gate.is_followed(partition):
+                return
+        await self.progress.reached(partition, end)
 
-        Raises `Unavailable` when that takes too long.
+
+class TypingTopic:
+    """Who types, which every process reads for itself."""
+
+    name: Final = OUTPUT_TYPING.name
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress: Final = progress
+
+    async def reached(self, partition: int, end: int) -> None:
+        """Return once everything before this offset is in memory."""
+        await self.progress.reached(partition, end)
+
+
+class Freshness:
+    """Lets requests read what was there when they came. All methods raise `Unavailable`."""
+
+    def __init__(
+        self,
+        log: Log,
+        *,
+        rooms: KnownTopic,
+        client_data: KnownTopic,
+        receipts: KnownTopic,
+        typing: KnownTopic,
+        timeout_s: float,
+    ) -> None:
+        self._log: Final = log
+        self._rooms: Final = rooms
+        self._events: Final = (rooms, client_data)
+        self._all: Final = (rooms, client_data, receipts, typing)
+        self._timeout_s: Final = timeout_s
+
+    async def room(self, room_id: str) -> None:
+        """Return once one room can be read, and who ignores whom and who is erased."""
+        partition = self._log.partition_of(self._rooms.name, room_id)
+        await self._reach(self._events, self._timeout_s, rooms=[partition])
+
+    async def rooms(self) -> None:
+        """Return once all rooms can be read, and who ignores whom and who is erased."""
+        await self._reach(self._events, self._timeout_s)
+
+    async def everything(self, *, patience_s: float = 0) -> None:
+        """Return once all that clients are shown can be read.
+
+        Who has more patience than is usual waits longer.
         """
-        partition = self._log.partition_of(self._topic, key)
-        await self._reach(partition, (await self._log.bounds(self._topic))[partition][1])
+        await self._reach(self._all, max(self._timeout_s, patience_s))
 
-    async def reach_all(self) -> None:
-        """Return once everything that was written so far can be read. Raises `Unavailable`."""
-        for partition, (_, end) in (await self._log.bounds(self._topic)).items():
-            await self._reach(partition, end)
-
-    async def _reach(self, partition: int, end: int) -> None:
-        progress = self._gate.progress
-        if progress.has_reached(partition, end):
-            return
+    async def _reach(
+        self,
+        topics: Sequence[KnownTopic],
+        timeout_s: float,
+        rooms: Sequence[int] | None = None,
+    ) -> None:
+        """Wait for these topics; with `rooms`, of the topic of rooms for these partitions."""
         try:
-            async with asyncio.timeout(self._timeout_s):
-                if not self._gate.is_followed(partition):
-                    # The consumer knows of records that needed no projection, too.
-                    position = Position(partition, end - 1)
-                    await self._consumer.wait_for(position, timeout_s=self._timeout_s)
-                    if not self._gate.is_followed(partition):
-                        return
-                await progress.reached(partition, end)
+            async with asyncio.timeout(timeout_s):
+                ends = await self._log.ends([topic.name for topic in topics])
+                for topic in topics:
+                    known = topic.progress.next_offsets
+                    if all(map(le, ends[topic.name], known)):
+                        continue
+                    wanted = rooms if topic is self._rooms else None
+                    for partition in range(len(known)) if wanted is None else wanted:
+                        end = ends[topic.name][partition]
+                        if not topic.progress.has_reached(partition, end):
+                            await topic.reached(partition, end)
         except TimeoutError as error:
             raise Unavailable("What was written last cannot be read yet.") from error

@@ -75,8 +75,11 @@ def typing_reader(
         for partition, ones in lists.items():
             learn(partition, ones, next_offsets[partition])
 
-    return TailReader(log, Decoding(_READER, OUTPUT_TYPING), take, starts=_newest)
+    def newest(bounds: Bounds) -> dict[int, int]:
+        starts = {one: max(first, end - _MOST_AT_START) for one, (first, end) in bounds.items()}
+        for partition, start in starts.items():
+            # What lies before is known as far as anybody wants to know it.
+            learn(partition, (), start)
+        return starts
 
-
-def _newest(bounds: Bounds) -> dict[int, int]:
-    return {one: max(first, end - _MOST_AT_START) for one, (first, end) in bounds.items()}
+    return TailReader(log, Decoding(_READER, OUTPUT_TYPING), take, starts=newest)

@@ -33,14 +33,14 @@ class DiscoveryRoutes:
         *,
         database: Database,
         reading: RequestReading,
-        rooms: Freshness,
+        freshness: Freshness,
         aliases: LocalAliases,
         unknown_clients: RateLimiter | None,
         settings: SyncApiSettings,
     ) -> None:
         self._database = database
         self._reading = reading
-        self._rooms = rooms
+        self._freshness = freshness
         self._aliases = aliases
         self._unknown_clients = unknown_clients
         self._settings = settings
@@ -75,7 +75,7 @@ class DiscoveryRoutes:
             settings.max_hierarchy_children,
             None if token is None else HierarchyPlace.parse(token),
         )
-        await self._rooms.reach_all()
+        await self._freshness.rooms()
         read = partial(read_hierarchy, query=query, user_id=requester.user_id)
         return json_response(await self._database.read(read, heavy_for=requester.user_id))
 
@@ -94,7 +94,7 @@ class DiscoveryRoutes:
         else:
             user_id = (await self._reading.requester(request)).user_id
         room_id = await self._room_of(request.path["room_id_or_alias"])
-        await self._rooms.reach(room_id)
+        await self._freshness.room(room_id)
         read = partial(read_summary, room_id=room_id, user_id=user_id)
         summary = await self._database.read(read)
         if summary is None:
@@ -119,6 +119,6 @@ class DiscoveryRoutes:
         query = MomentQuery(
             room_id, timestamp_ms, direction == "b", self._settings.max_scanned_events
         )
-        await self._rooms.reach(room_id)
+        await self._freshness.room(room_id)
         read = partial(read_closest_event, query=query, user_id=requester.user_id)
         return json_response(await self._database.read(read))

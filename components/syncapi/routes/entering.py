@@ -17,12 +17,12 @@ class Entrance:
     def __init__(
         self,
         *,
-        rooms: Freshness,
+        freshness: Freshness,
         tokens: Tokens,
         now_ms: Callable[[], int],
         partition_of: Callable[[str], int],
     ) -> None:
-        self._rooms: Final = rooms
+        self._freshness: Final = freshness
         self._tokens: Final = tokens
         self._now_ms: Final = now_ms
         self._partition_of: Final = partition_of
@@ -34,7 +34,7 @@ class Entrance:
     async def enter(self, request: Request, requester: Requester) -> tuple[Reader, RoomID]:
         """Return who reads which room, once what was written to it so far can be read."""
         room_id = parse_room_id(request.path["room_id"])
-        await self._rooms.reach(room_id)
+        await self._freshness.room(room_id)
         return self.reader(requester), room_id
 
     def place(self, request: Request, name: str, room_id: str) -> int | None:

@@ -35,8 +35,7 @@ class OldSyncRoutes:
         reading: RequestReading,
         entrance: Entrance,
         tokens: Tokens,
-        rooms: Freshness,
-        client_data: Freshness,
+        freshness: Freshness,
         settings: SyncApiSettings,
         partition_of: Callable[[str], int],
     ) -> None:
@@ -46,8 +45,7 @@ class OldSyncRoutes:
         self._reading: Final = reading
         self._entrance: Final = entrance
         self._tokens: Final = tokens
-        self._rooms: Final = rooms
-        self._client_data: Final = client_data
+        self._freshness: Final = freshness
         self._settings: Final = settings
         self._partition_of: Final = partition_of
 
@@ -73,11 +71,12 @@ class OldSyncRoutes:
             request.query_int("timeout", 0, maximum=maximum) / _MS,
             partial(allowed, request),
         )
+        await self._freshness.rooms()
         return json_response(await self._streams.follow(query))
 
     async def _event(self, request: Request) -> Response:
         requester = await self._reading.member(request)
-        await self._rooms.reach_all()
+        await self._freshness.rooms()
         reader = self._entrance.reader(requester)
         event_id = request.path["event_id"]
         read = partial(read_event_by_id, event_id=event_id, reader=reader)
@@ -85,8 +84,7 @@ class OldSyncRoutes:
 
     async def _initial_sync(self, request: Request) -> Response:
         requester = await self._reading.member(request)
-        await self._rooms.reach_all()
-        await self._client_data.reach(requester.user_id)
+        await self._freshness.rooms()
         query = OverviewQuery(
             self._projected.position,
             self._snapshot_query(request),

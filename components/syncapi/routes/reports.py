@@ -25,13 +25,13 @@ class ReportRoutes:
         *,
         database: Database,
         reading: RequestReading,
-        rooms: Freshness,
+        freshness: Freshness,
         reports: Reports,
         now_ms: Callable[[], int],
     ) -> None:
         self._database = database
         self._reading = reading
-        self._rooms = rooms
+        self._freshness = freshness
         self._reports = reports
         self._now_ms = now_ms
 
@@ -44,7 +44,7 @@ class ReportRoutes:
         requester = await self._reading.limited_member(request)
         room_id = parse_room_id(request.path["room_id"])
         reason = (await request.fields()).string("reason")
-        await self._rooms.reach(room_id)
+        await self._freshness.room(room_id)
         read = partial(read_room_report, room_id=room_id, user_id=requester.user_id, reason=reason)
         await self._reports.perform_add_report(report=await self._database.read(read))
         return empty_response()
@@ -54,7 +54,7 @@ class ReportRoutes:
         room_id = parse_room_id(request.path["room_id"])
         # Only since v1.18 there is nothing else that a client can say.
         reason = (await request.fields()).optional_string("reason", "")
-        await self._rooms.reach(room_id)
+        await self._freshness.room(room_id)
         read = partial(
             read_event_report,
             room_id=room_id,

@@ -52,7 +52,7 @@ class RoomRoutes:
         reading: RequestReading,
         entrance: Entrance,
         tokens: Tokens,
-        rooms: Freshness,
+        freshness: Freshness,
         settings: SyncApiSettings,
     ) -> None:
         self._database = database
@@ -60,7 +60,7 @@ class RoomRoutes:
         self._reading = reading
         self._entrance = entrance
         self._tokens = tokens
-        self._rooms = rooms
+        self._freshness = freshness
         self._settings = settings
 
     def add_to(self, router: Router) -> None:
@@ -176,7 +176,7 @@ class RoomRoutes:
 
     async def _joined_rooms(self, request: Request) -> Response:
         requester = await self._reading.member(request)
-        await self._rooms.reach_all()
+        await self._freshness.rooms()
         user = await self._projected.user(requester.user_id)
         joined = [room_id for room_id, now in user.rooms.items() if now.membership == "join"]
         return json_response(orjson.dumps({"joined_rooms": joined}))

@@ -22,8 +22,7 @@ class SyncRoutes:
         service: SyncService,
         reading: RequestReading,
         tokens: Tokens,
-        rooms: Freshness,
-        client_data: Freshness,
+        freshness: Freshness,
         max_timeout_s: int,
         federation_format: FederationFormat,
     ) -> None:
@@ -31,8 +30,7 @@ class SyncRoutes:
         self._service = service
         self._reading = reading
         self._tokens = tokens
-        self._rooms = rooms
-        self._client_data = client_data
+        self._freshness = freshness
         self._max_timeout_ms = max_timeout_s * _MS
 
     def add_to(self, router: Router) -> None:
@@ -52,9 +50,7 @@ class SyncRoutes:
             request.query_bool("use_state_after"),
         )
         request.query_choice("set_presence", ("offline", "online", "unavailable"))
-        if query.since is None or query.full_state:
-            await self._rooms.reach_all()
-            await self._client_data.reach(requester.user_id)
+        await self._freshness.everything(patience_s=query.timeout_s)
         body = await self._service.sync(query)
         if query.filter.event_format == "federation":
             body = await self._federation_format.converted(body, query.filter)
