@@ -165,6 +165,13 @@ class RoomDirectory(Protocol):
         """List the room in the directory, or not."""
         ...
 
+    async def perform_replace_room(self, *, room_id: RoomID, new_room_id: RoomID) -> None:
+        """Give another room all aliases and the place in the list, at once; again changes nothing.
+
+        Raises `RoomUnknown` for a new room that is not known.
+        """
+        ...
+
     async def query_is_published(self, *, room_id: RoomID) -> bool:
         """Return whether the directory lists the room."""
         ...

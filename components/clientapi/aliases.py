@@ -1,6 +1,6 @@
 """Room aliases of this server, and the events that publish them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from components.clientapi.current_state import (
@@ -20,6 +20,7 @@ from matrix.identifiers import (
     RoomAlias,
     RoomID,
     ServerName,
+    UserID,
     parse_room_alias,
     parse_room_id,
     server_of,
@@ -94,21 +95,23 @@ class AliasService:
             )
         if not await self._directory.perform_delete_alias(alias=alias):
             raise NotFound(f"Room alias {alias} not found.")
-        await self._unpublish(requester, room_id, alias)
+        await self.unpublish(requester.user_id, room_id, [alias])
 
-    async def _unpublish(self, requester: Requester, room_id: RoomID, alias: RoomAlias) -> None:
+    async def unpublish(
+        self, user_id: UserID, room_id: RoomID, aliases: Sequence[RoomAlias]
+    ) -> None:
+        """Take aliases out of the room's canonical alias, where the user may change that."""
         try:
             state = await self._sender.state(room_id, [CANONICAL_ALIAS])
             event = state.get(CANONICAL_ALIAS)
-            content = {} if event is None else _without(event.content, alias)
+            content = {} if event is None else _without(event.content, aliases)
             if event is None or content == event.content:
                 return
             await self._sender.send(
-                room_id,
-                Draft("m.room.canonical_alias", requester.user_id, content, state_key=""),
+                room_id, Draft("m.room.canonical_alias", user_id, content, state_key="")
             )
         except (Forbidden, NotFound):
-            # The alias is gone all the same: the specification asks for no more.
+            # The aliases are gone all the same: the specification asks for no more.
             return
 
     async def aliases_of(self, requester: Requester, room_id: RoomID) -> list[RoomAlias]:
@@ -166,11 +169,11 @@ def _present_aliases(content: Mapping[str, Any]) -> set[str]:
     return {one for one in (content.get("alias"), *named) if isinstance(one, str)}
 
 
-def _without(content: Mapping[str, Any], alias: RoomAlias) -> dict[str, Any]:
+def _without(content: Mapping[str, Any], aliases: Sequence[RoomAlias]) -> dict[str, Any]:
     left = dict(content)
-    if left.get("alias") == alias:
+    if left.get("alias") in aliases:
         del left["alias"]
     alternatives = left.get("alt_aliases")
-    if isinstance(alternatives, list) and alias in alternatives:
-        left["alt_aliases"] = [one for one in alternatives if one != alias]
+    if isinstance(alternatives, list) and any(one in aliases for one in alternatives):
+        left["alt_aliases"] = [one for one in alternatives if one not in aliases]
     return left

@@ -20,6 +20,7 @@ from components.clientapi.profile_changes import ProfileChanges
 from components.clientapi.rates import Rates
 from components.clientapi.redactions import RedactionService
 from components.clientapi.relations import RelationChecks
+from components.clientapi.replacements import Replacements
 from components.clientapi.requesters import Requesters
 from components.clientapi.restricted_joins import RestrictedJoins
 from components.clientapi.room_creation import RoomCreation
@@ -215,9 +216,14 @@ def _add_rooms_and_directory(parts: _Parts, default_room_version: str, router: R
         ),
         upgrades=RoomUpgrades(
             sender=parts.sender,
-            rooms=parts.rooms,
             directory=parts.directory,
-            profiles=parts.member_profiles,
+            aliases=parts.aliases,
+            replacements=Replacements(
+                sender=parts.sender,
+                rooms=parts.rooms,
+                directory=parts.directory,
+                profiles=parts.member_profiles,
+            ),
             successors=parts.successors,
             rates=parts.rates,
         ),

@@ -125,16 +125,47 @@ class EventSender:
                 return event_ids
         raise Forbidden("The room changes too fast: try again.")
 
-    def new_room(self, version: RoomVersion, create: Draft) -> "NewRoom":
+    async def prepare(self, room_id: RoomID, draft: Draft) -> Event:
+        """Return an event whose ID is known, checked and built; nothing is written."""
+        chain = await self._chain(room_id, [draft], may_remember=False)
+        return self._build(chain, draft, room_id)
+
+    async def send_prepared(self, event: Event) -> EventID:
+        """Send an event as it was prepared, whatever the room has seen since.
+
+        Raises what `send` does.
+        """
+        verdict = self._outcomes.expect(event.event_id)
+        try:
+            await self._log.append(INPUT_ROOM_EVENT.name, [self._record(event, None)])
+            async with asyncio.timeout(self._settings.outcome_timeout_s):
+                outcome = await verdict
+        except TimeoutError as error:
+            raise _unanswered() from error
+        finally:
+            self._chains.spoil(event.room_id)
+            self._outcomes.forget(event.event_id)
+        if outcome.refusal is not None:
+            raise Forbidden(outcome.refusal)
+        return outcome.event_id
+
+    def new_room_id(self, version: RoomVersion) -> RoomID | None:
+        """Return an ID for a new room; `None` where the create event makes it."""
+        return None if version.create_event_is_room_id else self._new_room_id()
+
+    def new_room(
+        self, version: RoomVersion, create: Draft, room_id: RoomID | None = None
+    ) -> "NewRoom":
         """Return a room with its create event built, so that its ID is known; nothing is written.
 
-        Raises `BadJson` and `TooLarge`.
+        It gets `room_id`, unless the create event makes another one. Raises `BadJson` and
+        `TooLarge`.
         """
         # From room version 12 on the ID is a hash: rooms that one user creates within the same
         # millisecond must not have the same create event.
         self._last_creation_ms = max(self._clock.now_ms(), self._last_creation_ms + 1)
         create = msgspec.structs.replace(create, origin_server_ts=self._last_creation_ms)
-        room_id = None if version.create_event_is_room_id else self._new_room_id()
+        room_id = room_id or self.new_room_id(version)
         chain = Chain(room_id or RoomID(""), version)
         event = self._build(chain, create, room_id)
         chain.room_id = event.room_id
@@ -287,9 +318,7 @@ class EventSender:
                 outcomes = [await future for future in waiting]
         except TimeoutError as error:
             chain.is_stale = True
-            raise Unavailable(
-                "The event is written, but the room server has not answered: repeat the request."
-            ) from error
+            raise _unanswered() from error
         except BaseException:
             chain.is_stale = True
             raise
@@ -334,3 +363,9 @@ class EventSender:
             request_id=current_request_id(),
         )
         return Outgoing(event.room_id, INPUT_ROOM_EVENT.encode(record))
+
+
+def _unanswered() -> Unavailable:
+    return Unavailable(
+        "The event is written, but the room server has not answered: repeat the request."
+    )

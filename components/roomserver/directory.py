@@ -85,6 +85,23 @@ class Directory:
         if not known:
             raise RoomUnknown(f"This server does not know the room {room_id}.")
 
+    async def perform_replace_room(self, *, room_id: RoomID, new_room_id: RoomID) -> None:
+        """Give another room all aliases and the place in the list, at once; again changes nothing.
+
+        Raises `RoomUnknown` for a new room that is not known.
+        """
+
+        def replace(connection: Connection) -> None:
+            store = DirectoryStore(connection)
+            store.update_aliases(room_id, new_room_id)
+            if not store.select_is_published(room_id):
+                return
+            store.update_published(room_id, is_published=False)
+            if not store.update_published(new_room_id, is_published=True):
+                raise RoomUnknown(f"This server does not know the room {new_room_id}.")
+
+        await self._database.write(replace, durable=True)
+
     async def query_is_published(self, *, room_id: RoomID) -> bool:
         """Return whether the directory lists the room."""
         return await self._database.read(

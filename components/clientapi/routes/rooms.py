@@ -2,10 +2,11 @@
 
 from base.http import Request, Response, Router, json_response
 from components.clientapi.creation_request import CreationParser, parse_creators
+from components.clientapi.replacements import UpgradeRequest
 from components.clientapi.requesters import Requesters
 from components.clientapi.room_creation import RoomCreation
 from components.clientapi.routes.answers import R0, V3, room_id_response
-from components.clientapi.upgrades import RoomUpgrades, UpgradeRequest
+from components.clientapi.upgrades import RoomUpgrades
 from matrix.identifiers import UserID, parse_room_id
 from matrix.room_versions import room_version
 

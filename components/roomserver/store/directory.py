@@ -50,6 +50,12 @@ class DirectoryStore:
         statement = sa.delete(aliases).where(aliases.c.alias == alias)
         return self._connection.execute(statement).rowcount == 1
 
+    def update_aliases(self, room_id: RoomID, new_room_id: RoomID) -> None:
+        """Let the aliases of a room point to another one."""
+        self._connection.execute(
+            sa.update(aliases).where(aliases.c.room_id == room_id).values(room_id=new_room_id)
+        )
+
     def update_published(self, room_id: RoomID, *, is_published: bool) -> bool:
         """List a room or not; false for a room that is not known."""
         statement = (

@@ -1,5 +1,6 @@
 """Upgrading rooms: what the new room takes over, and what happens to the old one."""
 
+import asyncio
 from typing import Any
 from urllib.parse import quote
 
@@ -43,8 +44,11 @@ async def test_a_room_is_replaced_by_one_like_it(
     assert await house.content(new, "m.room.join_rules") == {"join_rule": "public"}
     levels = await house.content(new, "m.room.power_levels")
     assert levels["events_default"] == 7
-    assert levels["users"] == ({} if after == "12" else {alice.user_id: 100})
-    assert (await house.content(old, "m.room.tombstone"))["replacement_room"] == new
+    greatest = 2**53 - 1 if before == "12" else 100
+    assert levels["users"] == ({} if after == "12" else {alice.user_id: greatest})
+    tombstone = (await house.state(old))["m.room.tombstone", ""]
+    assert tombstone.content["replacement_room"] == new
+    assert create["predecessor"].get("event_id") == (None if after == "12" else tombstone.event_id)
     quiet = await house.content(old, "m.room.power_levels")
     assert (quiet["events_default"], quiet["invite"]) == (50, 50)
     assert (await bob.send(old)).status == 403
@@ -87,7 +91,8 @@ async def test_who_upgrades_to_version_12_creates_and_has_no_level(
     assert create["additional_creators"] == [bob.user_id]
     levels = await house.content(new, "m.room.power_levels")
     assert levels["users"] == {"@charlie:xylem.test": 20}
-    assert levels["events"]["m.room.tombstone"] == 150
+    # What they could do before, others can do still.
+    assert levels["events"]["m.room.tombstone"] == 100
 
 
 async def test_a_moderator_with_the_level_of_tombstones_upgrades(
@@ -134,3 +139,222 @@ async def test_a_room_is_upgraded_by_members_with_the_level(
     )
     assert (no_version.status, no_version.errcode) == (400, "M_MISSING_PARAM")
     assert (creators.status, creators.errcode) == (400, "M_INVALID_PARAM")
+
+
+async def test_a_tombstone_takes_more_than_other_state_from_version_12_on(
+    house: House, alice: User
+) -> None:
+    levels = {"users": {alice.user_id: 100}, "state_default": 50, "events": {}}
+    old = await alice.create_room(room_version="11", power_level_content_override=levels)
+
+    new = await upgrade(alice, old, "12")
+
+    assert (await house.content(new, "m.room.power_levels"))["events"]["m.room.tombstone"] == 51
+
+
+async def test_creators_stand_above_all_others_in_versions_without_such(
+    house: House, alice: User, bob: User, charlie: User
+) -> None:
+    greatest = 2**53 - 1
+    old = await alice.create_room(
+        preset="public_chat",
+        room_version="12",
+        creation_content={"additional_creators": [bob.user_id]},
+        power_level_content_override={
+            "users": {charlie.user_id: greatest, "@dave:xylem.test": 150},
+        },
+    )
+    for user in (bob, charlie):
+        await user.join(old)
+
+    new = await upgrade(charlie, old, "11")
+
+    levels = await house.content(new, "m.room.power_levels")
+    assert levels["users"] == {
+        alice.user_id: greatest,
+        bob.user_id: greatest,
+        charlie.user_id: greatest - 1,
+        "@dave:xylem.test": 150,
+    }
+    assert levels["events"]["m.room.tombstone"] == 150
+
+
+async def test_bans_go_over_with_their_reasons(
+    house: House, alice: User, bob: User, charlie: User
+) -> None:
+    override = {
+        "users": {alice.user_id: 100, bob.user_id: 60},
+        "events": {"m.room.tombstone": 60, "m.room.power_levels": 100},
+        "ban": 80,
+    }
+    old = await alice.create_room(
+        preset="public_chat", room_version="10", power_level_content_override=override
+    )
+    for user in (bob, charlie):
+        await user.join(old)
+    await alice.in_room("ban", old, user_id=charlie.user_id, reason="spam")
+    await alice.in_room("ban", old, user_id="@eve:elsewhere.test")
+
+    new = await upgrade(bob, old, "11")
+
+    ban = await house.content(new, "m.room.member", charlie.user_id)
+    assert ban == {"membership": "ban", "reason": "spam"}
+    assert (await house.content(new, "m.room.member", "@eve:elsewhere.test"))["membership"] == "ban"
+    assert (await charlie.join(new)).status == 403
+
+
+async def test_a_room_with_more_bans_than_are_written_at_once_is_replaced(
+    house: House, alice: User
+) -> None:
+    old = await alice.create_room(room_version="11")
+    banned = [f"@spam{number}:elsewhere.test" for number in range(520)]
+    answers = await asyncio.gather(
+        *(alice.in_room("ban", old, user_id=user_id) for user_id in banned)
+    )
+    assert {answer.status for answer in answers} == {200}
+
+    new = await upgrade(alice, old, "12")
+
+    state = await house.state(new)
+    assert all(state["m.room.member", one].membership == "ban" for one in banned)
+    assert ("m.room.power_levels", "") in state
+
+
+async def test_a_space_keeps_its_children(house: House, alice: User) -> None:
+    old = await alice.create_room(creation_content={"type": "m.space"}, room_version="11")
+    child = {"via": ["xylem.test"], "order": "a", "suggested": True}
+    await alice.set_state(old, "m.space.child", child, "!child:xylem.test")
+    await alice.set_state(old, "m.space.child", {}, "!removed:xylem.test")
+
+    new = await upgrade(alice, old, "12")
+
+    assert await house.content(new, "m.space.child", "!child:xylem.test") == child
+    assert await house.content(new, "m.space.child", "!removed:xylem.test") is None
+
+
+async def test_all_that_rooms_are_recommended_to_take_over_goes_over(
+    house: House, alice: User
+) -> None:
+    state: dict[str, dict[str, Any]] = {
+        "m.room.server_acl": {"allow": ["*"], "deny": ["evil.test"]},
+        "m.room.encryption": {"algorithm": "m.megolm.v1.aes-sha2"},
+        "m.room.avatar": {"url": "mxc://xylem.test/a"},
+        "m.room.guest_access": {"guest_access": "forbidden"},
+        "m.room.history_visibility": {"history_visibility": "joined"},
+    }
+    initial = [{"type": kind, "content": content} for kind, content in state.items()]
+    old = await alice.create_room(initial_state=initial)
+
+    new = await upgrade(alice, old, "11")
+
+    for kind, content in state.items():
+        assert await house.content(new, kind) == content
+
+
+@pytest.mark.parametrize(
+    ("rule", "versions", "becomes"),
+    [
+        ("knock_restricted", ("12", "11"), "knock_restricted"),
+        ("knock_restricted", ("10", "9"), "restricted"),
+        ("knock_restricted", ("10", "7"), "knock"),
+        ("knock_restricted", ("10", "6"), "invite"),
+        ("restricted", ("8", "7"), "invite"),
+        ("knock", ("7", "6"), "invite"),
+    ],
+)
+async def test_join_rules_become_such_as_the_version_knows(
+    house: House, alice: User, rule: str, versions: tuple[str, str], becomes: str
+) -> None:
+    content = {"join_rule": rule, "allow": []}
+    old = await alice.create_room(
+        room_version=versions[0], initial_state=[{"type": "m.room.join_rules", "content": content}]
+    )
+
+    new = await upgrade(alice, old, versions[1])
+
+    assert (await house.content(new, "m.room.join_rules"))["join_rule"] == becomes
+
+
+async def test_what_a_stricter_version_cannot_hold_stays_behind(house: House, alice: User) -> None:
+    old = await alice.create_room(
+        room_version="5",
+        name="Pub",
+        initial_state=[{"type": "m.room.avatar", "content": {"url": "mxc://a/b", "info": 0.5}}],
+        power_level_content_override={"ban": 2**60},
+    )
+
+    new = await upgrade(alice, old, "6")
+
+    assert await house.content(new, "m.room.name") == {"name": "Pub"}
+    assert await house.content(new, "m.room.avatar") is None
+    assert (await house.content(new, "m.room.power_levels"))["ban"] == 2**53 - 1
+
+
+async def test_the_old_room_gives_up_the_aliases_that_move(house: House, alice: User) -> None:
+    old = await alice.create_room(room_version="11", room_alias_name="pub")
+    path = f"/directory/room/{quote('#bar:xylem.test')}"
+    await alice.put(path, {"room_id": old})
+    both = {"alias": "#pub:xylem.test", "alt_aliases": ["#bar:xylem.test"], "org.example": 1}
+    assert (await alice.set_state(old, "m.room.canonical_alias", both)).status == 200
+
+    new = await upgrade(alice, old, "12")
+
+    assert await house.content(new, "m.room.canonical_alias") == {
+        "alias": "#pub:xylem.test",
+        "alt_aliases": ["#bar:xylem.test"],
+    }
+    assert await house.content(old, "m.room.canonical_alias") == {
+        "alt_aliases": [],
+        "org.example": 1,
+    }
+
+
+async def event_ids(house: House, room_id: str) -> list[str]:
+    """Return the IDs of all events of a room."""
+    return [event.event_id for event in await house.history(room_id)]
+
+
+@pytest.mark.parametrize("after", ["11", "12"])
+async def test_an_upgrade_again_gives_the_same_room(house: House, alice: User, after: str) -> None:
+    old = await alice.create_room(room_version="10", room_alias_name="pub")
+
+    first, second = await asyncio.gather(*(upgrade(alice, old, after) for _ in range(2)))
+    before = [await event_ids(house, room_id) for room_id in (old, first)]
+    third = await upgrade(alice, old, after)
+
+    assert first == second == third
+    assert [await event_ids(house, room_id) for room_id in (old, first)] == before
+
+
+@pytest.mark.parametrize("after", ["11", "12"])
+async def test_an_upgrade_that_broke_off_goes_on_with_the_room_that_it_began(
+    house: House, alice: User, bob: User, after: str
+) -> None:
+    old = await alice.create_room(
+        preset="public_chat", room_version="10", name="Pub", room_alias_name="pub"
+    )
+    await alice.in_room("ban", old, user_id=bob.user_id)
+    begun = await alice.create_room(
+        room_version=after, creation_content={"predecessor": {"room_id": old}}
+    )
+    other = await alice.create_room(room_version="9", creation_content={"predecessor": old})
+
+    new = await upgrade(alice, old, after)
+
+    assert new == begun != other
+    assert (await house.content(old, "m.room.tombstone"))["replacement_room"] == begun
+    assert await house.content(new, "m.room.name") == {"name": "Pub"}
+    assert await house.membership(new, bob) == "ban"
+
+
+async def test_a_room_without_power_levels_is_quieter_after_its_upgrade(
+    house: House, alice: User
+) -> None:
+    old = await alice.create_room(room_version="11")
+    levels = (await house.state(old))["m.room.power_levels", ""]
+    assert (await alice.redact(old, levels.event_id)).status == 200
+
+    new = await upgrade(alice, old, "12")
+
+    assert (await house.content(old, "m.room.power_levels"))["events_default"] == 50
+    assert (await house.content(new, "m.room.power_levels"))["users"] == {}

@@ -122,3 +122,30 @@ async def test_a_published_room_is_listed_with_what_its_state_says(apis: Apis) -
     [listed] = await apis.directory.query_published_rooms()
     assert (listed.room_id, listed.name, listed.joined_members) == (room_id, "Tea", 2)
     assert listed.join_rule == "public"
+
+
+async def test_another_room_takes_over_aliases_and_the_place_in_the_list(apis: Apis) -> None:
+    room_id = apis.room.room_id
+    new = Room("12")
+    await apis.house.add(*new.beginning())
+    await apis.directory.perform_create_alias(alias=TEA, room_id=room_id, creator=ALICE)
+    await apis.directory.perform_publish(room_id=room_id, is_published=True)
+
+    for _ in range(2):
+        await apis.directory.perform_replace_room(room_id=room_id, new_room_id=new.room_id)
+
+    assert await apis.directory.query_alias(alias=TEA) == new.room_id
+    assert await apis.directory.query_alias_creator(alias=TEA) == ALICE
+    listed = [room.room_id for room in await apis.directory.query_published_rooms()]
+    assert listed == [new.room_id]
+
+
+async def test_what_cannot_be_taken_over_stays(apis: Apis) -> None:
+    room_id, unknown = apis.room.room_id, RoomID("!unknown:xylem.test")
+    await apis.directory.perform_create_alias(alias=TEA, room_id=room_id, creator=ALICE)
+    await apis.directory.perform_publish(room_id=room_id, is_published=True)
+
+    with pytest.raises(RoomUnknown):
+        await apis.directory.perform_replace_room(room_id=room_id, new_room_id=unknown)
+
+    assert await apis.directory.query_alias(alias=TEA) == room_id
