@@ -16,6 +16,8 @@ COMMANDS: Final = {
     "generate-config": "write a commented configuration file",
     "generate-keys": "make the key with which the server signs",
     "create-account": "make an account, also an administrator's",
+    "account": "show accounts, reset passwords, promote, lock and deactivate",
+    "registration-token": "make, show and revoke tokens for registration",
     "topics": "create and check the topics on Kafka",
     "status": "show the processes, the topics, and how far consumers are",
     "cluster": "run a whole cluster on this machine, to try things out",
@@ -52,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="A Matrix homeserver built as writers and readers around append-only logs.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="commands:\n"
-        + "\n".join(f"  {name:<17}{text}" for name, text in COMMANDS.items())
+        + "\n".join(f"  {name:<20}{text}" for name, text in COMMANDS.items())
         + "\n\nxylem COMMAND --help tells more.",
     )
     parser.add_argument("--version", action="version", version=f"Xylem {version()}")

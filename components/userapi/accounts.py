@@ -206,6 +206,18 @@ class AccountService:
         )
         self._tokens.forget(user_id, deleted)
 
+    async def reset_password(self, user_id: UserID, password: str, *, logout: bool) -> None:
+        """Set the password in the user's stead, and log out of all devices if asked to.
+
+        Raises `WeakPassword`.
+        """
+        await self.change_password(
+            user_id,
+            password,
+            interactive_session_id=None,
+            logout_all_but="" if logout else None,
+        )
+
     def _generated_localpart(self) -> str:
         return base64.b32encode(self._random_bytes(_GENERATED_BYTES)).decode().lower()
 

@@ -19,6 +19,7 @@ from components.userapi.filters import FilterService
 from components.userapi.history import History
 from components.userapi.interactive_auth import InteractiveAuth
 from components.userapi.logins import LoginService
+from components.userapi.operating import OperatorService
 from components.userapi.passwords import Passwords
 from components.userapi.profiles import ProfileService
 from components.userapi.proofs import Proofs
@@ -42,12 +43,14 @@ from components.userapi.routes.third_party_ids import ThirdPartyIdRoutes
 from components.userapi.routes.user_data import UserDataRoutes
 from components.userapi.settings import UserApiSettings
 from components.userapi.special_tokens import SpecialTokens
+from components.userapi.store.account_facts import AccountFacts, AccountFactsStore
 from components.userapi.store.account_status import AccountStatusStore
 from components.userapi.store.accounts import AccountStore
 from components.userapi.store.devices import DeviceStore
 from components.userapi.store.directory import DirectoryStore
 from components.userapi.store.interactive import InteractiveStore
 from components.userapi.store.outgoing import OutgoingStore
+from components.userapi.store.registration_tokens import RegistrationTokenStore
 from components.userapi.store.reports import ReportStore
 from components.userapi.store.sessions import SessionStore
 from components.userapi.store.special_tokens import SpecialTokenStore
@@ -74,7 +77,7 @@ from logs.topics import OUTPUT_CLIENT_DATA
 from matrix.identifiers import ServerName
 from matrix.room_versions import DEFAULT_ROOM_VERSION
 
-__all__ = ["SCHEMA", "History", "UserApi", "build"]
+__all__ = ["SCHEMA", "AccountFacts", "History", "OperatorService", "UserApi", "build"]
 
 _log: Final = logging.getLogger(__name__)
 
@@ -92,6 +95,8 @@ class UserApi:
     openid_tokens: OpenIDTokens
     reports: Reports
     replaced_rooms: ReplacedRooms
+    operator: OperatorService
+    """For commands."""
     router: Router
     _tokens: Tokens
     _revocations: TailReader[OutputClientData]
@@ -164,6 +169,8 @@ class _Stores:
         self.directory = DirectoryStore(database)
         self.reports = ReportStore(database, reports_max=settings.reports_max)
         self.special_tokens = SpecialTokenStore(database)
+        self.registration_tokens = RegistrationTokenStore(database)
+        self.account_facts = AccountFactsStore(database)
         self.interactive = InteractiveStore(
             database, sessions_max=settings.interactive_sessions_max
         )
@@ -215,6 +222,7 @@ class _Services:
             self.accounts,
             self.tokens,
             stores.accounts,
+            stores.registration_tokens,
             self.interactive_auth,
             clock=clock,
             settings=settings,
@@ -222,6 +230,16 @@ class _Services:
         self.deactivations = DeactivationService(stores.status, self.tokens.cache, departures)
         self.administration = AdministrationService(
             stores.status, stores.devices, self.tokens.cache, server_name
+        )
+        self.operator = OperatorService(
+            accounts=self.accounts,
+            facts=stores.account_facts,
+            status=stores.status,
+            devices=stores.devices,
+            tokens=stores.registration_tokens,
+            deactivations=self.deactivations,
+            clock=clock,
+            random_bytes=random_bytes,
         )
         self.reports = ReportService(stores.reports, self.rates, clock, settings)
         self.profiles = ProfileService(stores.profiles)
@@ -276,6 +294,7 @@ def build(
         openid_tokens=services.special_tokens,
         reports=services.reports,
         replaced_rooms=ReplacedRooms(services.account_data, PushRuleService(services.account_data)),
+        operator=services.operator,
         router=router,
         _tokens=services.tokens,
         _revocations=revocations(log, services.tokens.cache, "userapi"),

@@ -1,6 +1,7 @@
 """Deactivation of accounts, and the leaving of rooms that follows."""
 
 import asyncio
+import contextlib
 import logging
 from typing import Final
 
@@ -14,7 +15,7 @@ from matrix.identifiers import UserID
 _log: Final = logging.getLogger(__name__)
 
 _USERS_AT_ONCE: Final = 100
-_RETRY_AFTER_S: Final = 30.0
+_LOOK_AGAIN_S: Final = 30.0
 
 
 class DeactivationService:
@@ -42,20 +43,18 @@ class DeactivationService:
             return
         while True:
             self._departing.clear()
-            is_done = False
             try:
-                is_done = await self._depart(self._departures)
+                await self._depart(self._departures)
             except DatabaseOutage as outage:
                 _log.debug("Users who are gone stay in rooms", extra={"reason": str(outage)})
-            try:
-                async with asyncio.timeout(None if is_done else _RETRY_AFTER_S):
+            # Commands and other replicas deactivate accounts, too, and some may have stayed.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_AGAIN_S):
                     await self._departing.wait()
-            except TimeoutError:
-                continue
 
-    async def _depart(self, departures: Departures) -> bool:
-        """Let all leave who have to; false when it has to be tried again for some."""
-        is_done, after = True, ""
+    async def _depart(self, departures: Departures) -> None:
+        """Let all leave who have to; those who cannot now are tried again later."""
+        after = ""
         while user_ids := await self._store.select_departing(after, _USERS_AT_ONCE):
             for user_id in user_ids:
                 try:
@@ -65,8 +64,6 @@ class DeactivationService:
                         "A user who is gone stays in rooms for now",
                         extra={"user_id": user_id, "reason": str(refusal)},
                     )
-                    is_done = False
                 else:
                     await self._store.delete_departing(user_id)
             after = user_ids[-1]
-        return is_done

@@ -19,6 +19,7 @@ from components.userapi.interactive_auth import (
 )
 from components.userapi.settings import RegistrationToken, UserApiSettings
 from components.userapi.store.accounts import AccountStore, TokenUse, TokenUsedUp
+from components.userapi.store.registration_tokens import RegistrationTokenStore
 from components.userapi.tokens import Login, LoginRequest
 from internalapi.userapi import Authentication
 from matrix.errors import Forbidden, InvalidParam, MatrixError, MissingParam
@@ -49,6 +50,7 @@ class RegistrationService:
         accounts: AccountService,
         authentication: Authentication,
         store: AccountStore,
+        made_tokens: RegistrationTokenStore,
         interactive_auth: InteractiveAuth,
         *,
         clock: Clock,
@@ -57,6 +59,7 @@ class RegistrationService:
         self._accounts = accounts
         self._authentication = authentication
         self._store = store
+        self._made_tokens = made_tokens
         self._interactive_auth = interactive_auth
         self._clock = clock
         self._settings = settings
@@ -102,7 +105,7 @@ class RegistrationService:
                 password=registration.password,
                 login=registration.login,
                 interactive_session_id=authenticated.session_id,
-                token_use=self._token_use(authenticated),
+                token_use=await self._token_use(authenticated),
                 is_upgrade=is_upgrade,
             )
         )
@@ -200,7 +203,7 @@ class RegistrationService:
         return token
 
     async def _find_token(self, token: str) -> RegistrationToken | None:
-        found = self._tokens.get(token)
+        found = await self._known_token(token)
         if found is None:
             return None
         if found.expires_at_ms is not None and found.expires_at_ms <= self._clock.now_ms():
@@ -212,11 +215,15 @@ class RegistrationService:
             return None
         return found
 
-    def _token_use(self, authenticated: Authenticated) -> TokenUse | None:
+    async def _known_token(self, token: str) -> RegistrationToken | None:
+        """Return a token of the settings, or one that an operator has made by command."""
+        return self._tokens.get(token) or await self._made_tokens.select_token(token)
+
+    async def _token_use(self, authenticated: Authenticated) -> TokenUse | None:
         token = authenticated.registration_token
         if token is None:
             return None
-        found = self._tokens.get(token)
+        found = await self._known_token(token)
         if found is None:
             raise TokenUsedUp("The registration token is not valid any more.")
         return TokenUse(token, found.uses_allowed)

@@ -57,7 +57,8 @@ class UserApiSettings(msgspec.Struct, frozen=True):
     registration: Literal["open", "token", "closed"] = "closed"
     """Who may register: anyone, holders of a registration token, or nobody."""
     registration_tokens: tuple[RegistrationToken, ...] = ()
-    """The tokens that `registration = "token"` accepts."""
+    """Tokens that `registration = "token"` accepts, beside those that `xylem registration-token`
+    makes."""
     registration_shared_secret: str | None = None
     """Lets scripts that know it create accounts and administrators; `None` for no such way."""
     guests_allowed: bool = False
@@ -147,8 +148,6 @@ class UserApiSettings(msgspec.Struct, frozen=True):
         for name in _AT_LEAST_ONE:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is at least 1")
-        if self.registration == "token" and not self.registration_tokens:
-            raise ValueError("registration by token needs registration_tokens")
         if any(not one.matrix_id and not one.email_address for one in self.support_contacts):
             raise ValueError("each of support_contacts has a matrix_id or an email_address")
 

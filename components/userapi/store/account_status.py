@@ -43,18 +43,21 @@ class AccountStatusStore:
 
     async def change_status(
         self, user_id: UserID, change: Callable[[AccountStatus], AccountStatus]
-    ) -> None:
-        """Make of what holds for an account what `change` says; nothing for one that is gone."""
+    ) -> bool:
+        """Make of what holds for an account what `change` says; false when nothing changed.
 
-        def work(connection: Connection) -> None:
+        Nothing does for one that is gone.
+        """
+
+        def work(connection: Connection) -> bool:
             status = _status(connection, user_id, lock=True)
             changed = None if status is None else change(status)
             if changed is None or changed == status:
-                return
+                return False
             connection.execute(
                 sa.update(accounts)
                 .where(accounts.c.user_id == user_id)
-                .values(is_locked=changed.is_locked, is_suspended=changed.is_suspended)
+                .values(**msgspec.structs.asdict(changed))
             )
             self._outgoing.put(
                 connection,
@@ -66,8 +69,9 @@ class AccountStatusStore:
                     is_suspended=changed.is_suspended,
                 ),
             )
+            return True
 
-        await self._outgoing.write(work)
+        return await self._outgoing.write(work)
 
     async def deactivate(self, user_id: UserID, session_id: str | None, *, erase: bool) -> None:
         """End an account for good: nobody can use it, nor take its name.

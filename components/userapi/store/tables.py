@@ -123,6 +123,16 @@ registration_token_uses: Final = sa.Table(
     sa.Column("uses", sa.Integer, nullable=False),
 )
 
+# Those that an operator made by command; the settings may name others.
+registration_tokens: Final = sa.Table(
+    "registration_tokens",
+    _metadata,
+    sa.Column("token", sa.Text, primary_key=True),
+    sa.Column("uses_allowed", sa.Integer),
+    sa.Column("expires_at_ms", sa.BigInteger),
+    sa.Column("created_at_ms", sa.BigInteger, nullable=False),
+)
+
 interactive_sessions: Final = sa.Table(
     "interactive_sessions",
     _metadata,

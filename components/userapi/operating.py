@@ -1,0 +1,131 @@
+"""What operators do with accounts and registration tokens, by commands beside the server."""
+
+import base64
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from base.clock import Clock
+from components.userapi.accounts import AccountService
+from components.userapi.administration import Change, locked
+from components.userapi.deactivation import DeactivationService
+from components.userapi.settings import RegistrationToken
+from components.userapi.store.account_facts import AccountFacts, AccountFactsStore
+from components.userapi.store.account_status import AccountStatusStore
+from components.userapi.store.devices import Device, DeviceStore
+from components.userapi.store.registration_tokens import (
+    RegistrationTokenStore,
+    StoredRegistrationToken,
+)
+from matrix.errors import InvalidParam, NotFound
+from matrix.identifiers import UserID
+
+_PAGE: Final = 500
+_TOKEN_BYTES: Final = 12
+
+
+class OperatorService:
+    """Accounts and registration tokens in the hands of who runs the server: all is allowed.
+
+    A server that runs beside hears of every change from the database, within seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        accounts: AccountService,
+        facts: AccountFactsStore,
+        status: AccountStatusStore,
+        devices: DeviceStore,
+        tokens: RegistrationTokenStore,
+        deactivations: DeactivationService,
+        clock: Clock,
+        random_bytes: Callable[[int], bytes],
+    ) -> None:
+        self._accounts = accounts
+        self._facts = facts
+        self._status = status
+        self._devices = devices
+        self._tokens = tokens
+        self._deactivations = deactivations
+        self._clock = clock
+        self._random_bytes = random_bytes
+
+    async def query_accounts(self) -> AsyncIterator[AccountFacts]:
+        """Return all accounts, by user ID."""
+        after = ""
+        while page := await self._facts.select_accounts(after, _PAGE):
+            for account in page:
+                yield account
+            after = page[-1].user_id
+
+    async def query_account(self, user: str) -> tuple[AccountFacts, Sequence[Device]]:
+        """Return an account and its devices. Raises `NotFound`."""
+        facts = await self._found(user)
+        return facts, await self._devices.select_devices(facts.user_id)
+
+    async def perform_reset_password(self, user: str, password: str, *, logout: bool) -> None:
+        """Set the password, and sign out all devices if asked to.
+
+        Raises `NotFound` and `WeakPassword`.
+        """
+        user_id = await self._active(user)
+        await self._accounts.reset_password(user_id, password, logout=logout)
+
+    async def perform_set_admin(self, user: str, *, is_admin: bool) -> bool:
+        """Make the user an administrator or take it back; false where that is so already."""
+        return await self._change(
+            user, lambda status: msgspec.structs.replace(status, is_admin=is_admin)
+        )
+
+    async def perform_set_locked(self, user: str, *, is_locked: bool) -> bool:
+        """Lock or unlock the account; false where that is so already."""
+        return await self._change(user, lambda status: locked(status, is_locked=is_locked))
+
+    async def perform_deactivate(self, user: str, *, erase: bool) -> None:
+        """End the account for good; a running server takes the user out of all rooms."""
+        facts = await self._found(user)
+        await self._deactivations.perform_deactivate(facts.user_id, erase=erase)
+
+    async def query_registration_tokens(self) -> Sequence[StoredRegistrationToken]:
+        """Return the tokens that were made by command, the oldest first."""
+        return await self._tokens.select_tokens()
+
+    async def perform_create_registration_token(
+        self, token: str | None, *, uses_allowed: int | None, lifetime_s: int | None
+    ) -> RegistrationToken:
+        """Make a token, one that nobody can guess unless it is given. Raises `InvalidParam`."""
+        now_ms = self._clock.now_ms()
+        try:
+            made = RegistrationToken(
+                token or base64.urlsafe_b64encode(self._random_bytes(_TOKEN_BYTES)).decode(),
+                uses_allowed,
+                None if lifetime_s is None else now_ms + lifetime_s * 1000,
+            )
+        except ValueError as error:
+            raise InvalidParam(f"The token cannot be used: {error}.") from error
+        if not await self._tokens.insert_token(made, now_ms):
+            raise InvalidParam("There is such a token already.")
+        return made
+
+    async def perform_revoke_registration_token(self, token: str) -> None:
+        """Make a token useless. Raises `NotFound`."""
+        if not await self._tokens.delete_token(token):
+            raise NotFound("There is no such registration token.")
+
+    async def _change(self, user: str, change: Change) -> bool:
+        return await self._status.change_status(await self._active(user), change)
+
+    async def _found(self, user: str) -> AccountFacts:
+        user_id = self._accounts.find_user_id(user)
+        facts = None if user_id is None else await self._facts.select_account(user_id)
+        if facts is None:
+            raise NotFound(f"There is no account {user}.")
+        return facts
+
+    async def _active(self, user: str) -> UserID:
+        facts = await self._found(user)
+        if facts.is_deactivated:
+            raise NotFound(f"The account {facts.user_id} is deactivated.")
+        return facts.user_id
