@@ -205,4 +205,11 @@ def _add_devices_and_openers(connection: Connection) -> None:
     )
 
 
-SCHEMA: Final = Schema("userapi", _metadata, (_add_devices_and_openers,))
+def _add_registration_tokens(connection: Connection) -> None:
+    connection.exec_driver_sql(
+        "CREATE TABLE registration_tokens (token TEXT NOT NULL PRIMARY KEY, uses_allowed INTEGER, "
+        "expires_at_ms BIGINT, created_at_ms BIGINT NOT NULL)"
+    )
+
+
+SCHEMA: Final = Schema("userapi", _metadata, (_add_devices_and_openers, _add_registration_tokens))
