@@ -10,6 +10,7 @@ from deploy.commands.passwords import add_password_argument, password_of
 from deploy.configuration import load_settings
 from deploy.errors import StartRefused
 from deploy.settings import Settings
+from matrix.errors import MatrixError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +45,10 @@ def _localpart(user: str, server_name: str) -> str:
 
 async def _create(settings: Settings, localpart: str, password: str, *, is_admin: bool) -> str:
     async with users_beside(settings) as users:
-        account = await users.accounts.perform_create_account(
-            localpart=localpart, password=password, is_admin=is_admin, with_device=False
-        )
+        try:
+            account = await users.accounts.perform_create_account(
+                localpart=localpart, password=password, is_admin=is_admin, with_device=False
+            )
+        except MatrixError as error:
+            raise StartRefused(f"The account cannot be made: {error.message}") from error
         return account.user_id
