@@ -6,7 +6,8 @@ from base.http.request import ClientDisconnected, Request
 from base.http.request_id import current_request_id, request_id
 from base.http.response import Response, StreamingResponse, empty_response, json_response
 from base.http.router import Guard, Handler, Route, RouteConflict, Router
-from base.http.server import Listener, Server, serve
+from base.http.server import Listener, Server, load_certificate, serve
+from base.http.unsent import UnsentAnswers
 
 __all__ = [
     "Application",
@@ -24,10 +25,12 @@ __all__ = [
     "Router",
     "Server",
     "StreamingResponse",
+    "UnsentAnswers",
     "application",
     "current_request_id",
     "empty_response",
     "json_response",
+    "load_certificate",
     "request_id",
     "serve",
 ]

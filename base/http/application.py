@@ -14,7 +14,14 @@ from starlette.types import Receive, Scope, Send
 
 from base.http.request import ClientDisconnected, Request
 from base.http.request_id import request_id
-from base.http.response import Header, Response, StreamingResponse, error_response, json_response
+from base.http.response import (
+    CORS,
+    Header,
+    Response,
+    StreamingResponse,
+    error_response,
+    json_response,
+)
 from base.http.router import Route, RouteIndex, Router
 from base.tracing import continued_request_id
 from matrix.errors import MatrixError, MethodNotAllowed, TooLarge, Unavailable, Unrecognized
@@ -24,11 +31,6 @@ _log: Final = logging.getLogger(__name__)
 Observer: TypeAlias = Callable[[str, str, int, float], None]
 """Told of each answer: method, path template, status, seconds; in the request's own context."""
 
-_CORS: Final[tuple[Header, ...]] = (
-    (b"access-control-allow-origin", b"*"),
-    (b"access-control-allow-methods", b"GET, POST, PUT, DELETE, OPTIONS"),
-    (b"access-control-allow-headers", b"X-Requested-With, Content-Type, Authorization"),
-)
 _TRY_AGAIN: Final[tuple[Header, ...]] = ((b"retry-after", b"2"),)
 _CLOSE: Final[tuple[Header, ...]] = ((b"connection", b"close"),)
 _NO_CONTENT: Final = 204
@@ -83,7 +85,7 @@ class Application(FastAPI):
         self._settings = settings
         self._outages = outages
         self._observe = observe
-        self._cors = _CORS if settings.cors else ()
+        self._cors = CORS if settings.cors else ()
         self._request_prefix = secrets.token_hex(4)
         self._request_numbers = itertools.count()
 

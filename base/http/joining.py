@@ -30,6 +30,15 @@ class JoiningTransport(asyncio.Transport):
         if self._head is not None:
             self.write(b"")
 
+    def write_eof(self) -> None:
+        """Say that nothing more is sent."""
+        self.flush()
+        self._transport.write_eof()
+
+    def can_write_eof(self) -> bool:
+        """Whether the connection can be ended in one direction alone."""
+        return self._transport.can_write_eof()
+
     def close(self) -> None:
         """Close when everything has been sent."""
         self.flush()

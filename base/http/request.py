@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, TypeVar, overload
 from urllib.parse import parse_qsl
 
@@ -10,11 +10,11 @@ from starlette.types import Receive, Scope
 
 from base.http.fields import Fields
 from base.http.former_names import FORMER_PARAMETERS
+from base.http.refusals import RequestTimeout
 from matrix.canonical import decode_json
 from matrix.errors import (
     BadJson,
     InvalidParam,
-    MatrixError,
     MissingParam,
     MissingToken,
     NotJson,
@@ -31,12 +31,6 @@ _DISCARD_S: Final = 5.0
 
 class ClientDisconnected(Exception):
     """The client has gone: nobody waits for the answer."""
-
-
-class RequestTimeout(MatrixError):
-    """The body of the request did not arrive in time."""
-
-    status = 408
 
 
 class Request:
@@ -246,13 +240,23 @@ class Request:
         """Return the whole body. Raises `TooLarge` as soon as it is over the route's limit."""
         if self._body is None:
             self._check_length()
-            body = await self._next_chunk()
-            if self.has_more_body:
-                body = await self._rest_of_body(body)
-            if len(body) > self.max_body_bytes:
-                raise TooLarge
-            self._body = body
+            try:
+                async with asyncio.timeout(self.body_timeout_s):
+                    self._body = await self._whole_body()
+            except TimeoutError as error:
+                raise RequestTimeout from error
         return self._body
+
+    async def _whole_body(self) -> bytes:
+        chunks: list[bytes] = []
+        size = 0
+        while self.has_more_body:
+            chunk = await self._next_chunk()
+            size += len(chunk)
+            if size > self.max_body_bytes:
+                raise TooLarge
+            chunks.append(chunk)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     async def _next_chunk(self) -> bytes:
         message = await self._receive()
@@ -276,36 +280,6 @@ class Request:
             async with asyncio.timeout(_DISCARD_S):
                 while self.has_more_body and left > 0:
                     left -= len(await self._next_chunk())
-
-    async def _rest_of_body(self, first: bytes) -> bytes:
-        chunks = [first]
-        try:
-            async with asyncio.timeout(self.body_timeout_s):
-                chunks.extend([chunk async for chunk in self._remaining_chunks(len(first))])
-        except TimeoutError as error:
-            raise RequestTimeout from error
-        return b"".join(chunks)
-
-    async def _remaining_chunks(self, size: int) -> AsyncIterator[bytes]:
-        while self.has_more_body:
-            if size > self.max_body_bytes:
-                raise TooLarge
-            chunk = await self._next_chunk()
-            size += len(chunk)
-            if chunk:
-                yield chunk
-        if size > self.max_body_bytes:
-            raise TooLarge
-
-    async def stream(self) -> AsyncIterator[bytes]:
-        """Give the body piece by piece. Raises `TooLarge` once it is over the route's limit."""
-        if self._body is not None:
-            yield self._body
-            return
-        self._check_length()
-        self._body = b""
-        async for chunk in self._remaining_chunks(0):
-            yield chunk
 
     async def json(self) -> Any:
         """Return the body's JSON value. Raises `NotJson`."""

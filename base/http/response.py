@@ -10,6 +10,12 @@ from matrix.errors import LimitExceeded, MatrixError
 Header = tuple[bytes, bytes]
 
 JSON: Final = b"application/json"
+CORS: Final[tuple[Header, ...]] = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-allow-methods", b"GET, POST, PUT, DELETE, OPTIONS"),
+    (b"access-control-allow-headers", b"X-Requested-With, Content-Type, Authorization"),
+)
+"""Web pages of any origin may read the answer (client-server API, "Web Browser Clients")."""
 
 
 class Response:

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,14 +13,13 @@ from typing import Any, Final, cast
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from base.http.joining import JoiningTransport
+from base.http.accepting import Acceptor
+from base.http.protocol import BoundedProtocol, Bounds
 from base.http.request_id import accepted
+from base.http.unsent import UnsentAnswers
 
 _BACKLOG: Final = 4096
-_MAX_HEAD_BYTES: Final = 65536
-_HEAD_TIMEOUT_S: Final = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,34 +39,54 @@ class Listener:
     keep_alive_s: int = 75
     """How long an idle connection stays open."""
     max_connections: int = 20_000
-    """Requests on further connections are answered 503."""
+    """Further connections are closed at once."""
+    answer_timeout_s: float = 30.0
+    """How long a client may take nothing of an answer that waits for it."""
+    head_timeout_s: float = 20.0
+    """How long the head of a request may take to arrive."""
+    linger_s: float = 5.0
+    """How long a client may go on sending a request that has its answer."""
 
 
-@dataclass(frozen=True, slots=True)
 class Server:
     """The listeners that are being served."""
 
-    ports: Sequence[int]
-    """The port of each listener, in their order."""
+    def __init__(self, servers: "Sequence[_UvicornServer]", ports: Sequence[int]) -> None:
+        self._servers = servers
+        self.ports: Final = ports
+        """The port of each listener, in their order."""
+
+    def reload_certificates(self) -> None:
+        """Let new connections see the certificates that are in the listeners' files now.
+
+        Raises `OSError` for a file that cannot be used; what was loaded before stays.
+        """
+        for server in self._servers:
+            server.reload_certificate()
 
 
 @contextlib.asynccontextmanager
-async def serve(listeners: Sequence[Listener], *, drain_s: int = 10) -> AsyncIterator[Server]:
+async def serve(
+    listeners: Sequence[Listener], *, drain_s: int = 10, unsent: UnsentAnswers | None = None
+) -> AsyncIterator[Server]:
     """Serve these listeners while the context lasts.
+
+    `unsent` bounds the answers that clients have yet to take; it may be shared among calls.
 
     On exit no connection is accepted any more, and requests in flight have `drain_s` seconds;
     what then still runs is cancelled and answered 503. Raises `OSError` if an address is taken.
     """
     with contextlib.ExitStack() as bound:
         sockets = [bound.enter_context(_bind(listener)) for listener in listeners]
-        servers = [_UvicornServer(_configuration(one, drain_s)) for one in listeners]
+        unsent = unsent or UnsentAnswers()
+        servers = [_UvicornServer(one, drain_s, unsent) for one in listeners]
         running = [
             asyncio.create_task(server.serve(sockets=[listening]), name="http server")
             for server, listening in zip(servers, sockets, strict=True)
         ]
         try:
             await _all_accept(servers, running)
-            yield Server([listening.getsockname()[1] for listening in sockets])
+            yield Server(servers, [listening.getsockname()[1] for listening in sockets])
         finally:
             for server in servers:
                 server.should_exit = True
@@ -106,7 +126,6 @@ def _configuration(listener: Listener, drain_s: int) -> uvicorn.Config:
 
     return uvicorn.Config(
         ending_quietly,
-        http=_Protocol,
         ws="none",
         lifespan="off",
         interface="asgi3",
@@ -117,7 +136,6 @@ def _configuration(listener: Listener, drain_s: int) -> uvicorn.Config:
         ssl_certfile=listener.certificate,
         ssl_keyfile=listener.private_key,
         backlog=_BACKLOG,
-        limit_concurrency=listener.max_connections,
         timeout_keep_alive=listener.keep_alive_s,
         timeout_graceful_shutdown=drain_s,
     )
@@ -144,16 +162,41 @@ class _Proxied:
 
 
 class _UvicornServer(uvicorn.Server):
-    """Uvicorn's server, which leaves signals to the process and says when it accepts."""
+    """Uvicorn's server, which leaves signals to the process and accepts within bounds."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
+    def __init__(self, listener: Listener, drain_s: int, unsent: UnsentAnswers) -> None:
+        super().__init__(_configuration(listener, drain_s))
         self.accepts = asyncio.Event()
+        self._listener = listener
+        self._bounds = Bounds(
+            unsent, listener.answer_timeout_s, listener.head_timeout_s, listener.linger_s
+        )
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start accepting."""
-        await super().startup(sockets)
+        await self.lifespan.startup()
+        acceptors = [
+            Acceptor(one, self._protocol, self.config.ssl, self._listener.max_connections)
+            for one in sockets or ()
+        ]
+        for acceptor in acceptors:
+            acceptor.start()
+        self.servers = cast(Any, acceptors)  # they are closed as asyncio's are
+        self.started = True
         self.accepts.set()
+
+    def _protocol(self, on_lost: Callable[[], None]) -> BoundedProtocol:
+        return BoundedProtocol(
+            self.config, self.server_state, self.lifespan.state, self._bounds, on_lost
+        )
+
+    def reload_certificate(self) -> None:
+        """Read the certificate again, if there is one. Raises `OSError`."""
+        context, certificate = self.config.ssl, self._listener.certificate
+        if context is not None and certificate is not None:
+            # A file that cannot be used must not leave half of it behind.
+            load_certificate(certificate, self._listener.private_key)
+            context.load_cert_chain(certificate, self._listener.private_key)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -161,36 +204,6 @@ class _UvicornServer(uvicorn.Server):
         yield
 
 
-class _Protocol(HttpToolsProtocol):
-    """Uvicorn's HTTP/1.1 with a bound on the size of a request's head and on its time."""
-
-    _head_bytes = 0
-    _head_timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(JoiningTransport(transport))
-        self._head_timer = self.loop.call_later(_HEAD_TIMEOUT_S, transport.close)
-
-    def on_response_complete(self) -> None:
-        self.transport.flush()  # type: ignore[attr-defined] # it is ours, see above
-        super().on_response_complete()
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        scope: Any = self.scope
-        if scope is None or "query_string" not in scope:
-            self._head_bytes += len(data)
-            if self._head_bytes > _MAX_HEAD_BYTES:
-                self.send_400_response("The head of the request is too large.")
-            elif self._head_timer is None:
-                self._head_timer = self.loop.call_later(_HEAD_TIMEOUT_S, self.transport.close)
-        elif self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
-            self._head_bytes = 0
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
-        super().connection_lost(exc)
+def load_certificate(certificate: Path, private_key: Path | None) -> None:
+    """Try a certificate and its key. Raises `OSError` if they cannot be used."""
+    ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, private_key)

@@ -157,13 +157,9 @@ async def test_a_body_over_the_limit_is_refused(
     async def length(request: Request) -> Response:
         return json_response(len(await request.body()))
 
-    async def streamed(request: Request) -> Response:
-        return json_response(sum([len(chunk) async for chunk in request.stream()]))
-
-    for handler in (length, streamed):
-        small = client(handler, max_body_bytes=10)
-        assert refusal(await small.post("/x", body=body, headers=headers)) == (413, "M_TOO_LARGE")
-        assert (await small.post("/x", body=[b"x" * 5, b"x" * 5])).json == 10
+    small = client(length, max_body_bytes=10)
+    assert refusal(await small.post("/x", body=body, headers=headers)) == (413, "M_TOO_LARGE")
+    assert (await small.post("/x", body=[b"x" * 5, b"x" * 5])).json == 10
 
 
 async def test_a_route_may_take_larger_bodies_than_others() -> None:
