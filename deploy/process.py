@@ -3,17 +3,15 @@
 import asyncio
 import contextlib
 import gc
-import resource
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from base.tasks import Tasks
 
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _SWITCH_INTERVAL_S: Final = 0.001
-_MOST_FILES: Final = 65_536
 _GC_THRESHOLDS: Final = (50_000, 20, 50)
 
 
@@ -39,6 +37,17 @@ def stop_signals() -> Iterator[asyncio.Event]:
                 loop.remove_signal_handler(number)
 
 
+@contextlib.contextmanager
+def reload_signal(reload: Callable[[], None]) -> Iterator[None]:
+    """Call a function at each SIGHUP while the context lasts."""
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
+
+
 async def stop_or_failure(stop: asyncio.Event, tasks: Tasks) -> None:
     """Return when the process is told to stop; raises `TaskEnded` if a task ends before."""
     stopped = asyncio.create_task(stop.wait())
@@ -51,14 +60,6 @@ async def stop_or_failure(stop: asyncio.Event, tasks: Tasks) -> None:
         stopped.cancel()
         failed.cancel()
         await asyncio.wait([stopped, failed])
-
-
-def raise_file_limit() -> None:
-    """Let the process have as many files open as it may: every waiting client is one."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def tune() -> None:

@@ -10,18 +10,20 @@ from typing import Final
 
 from base.clock import SystemClock
 from base.database import Database, Schema
-from base.http import HttpSettings, Router, application
+from base.http import HttpSettings, Router, UnsentAnswers, application
+from base.http import Server as HttpServer
 from base.tasks import TaskEnded, Tasks
 from base.tasks import run as run_event_loop
 from deploy import started, starting
 from deploy.components import ASKED, asked_elsewhere
 from deploy.data_directory import DataDirectory
 from deploy.errors import StartRefused
+from deploy.file_limit import connections_of
 from deploy.ground import Ground
 from deploy.internal_calls import InternalCalls, internal_calls, internal_secret
 from deploy.lost_records import require_records
 from deploy.observing import Observing
-from deploy.process import raise_file_limit, stop_or_failure, stop_signals, tune
+from deploy.process import reload_signal, stop_or_failure, stop_signals, tune
 from deploy.readiness import OUTAGES, Readiness
 from deploy.routers import client_routers, internal_routers
 from deploy.settings import Api, ListenerSettings, Settings
@@ -67,6 +69,12 @@ class Server:
         self._observing = Observing(
             settings.observing, self._readiness, SystemClock(), traces=self._traces
         )
+        self._serving = starting.Serving(
+            settings.http,
+            connections_of(settings.listeners),
+            UnsentAnswers(settings.http.max_unsent_bytes),
+        )
+        self._servers: list[HttpServer] = []
         self._ready_at_s = time.monotonic()
         self._stack = contextlib.AsyncExitStack()
         self._replaced = asyncio.Event()
@@ -81,6 +89,8 @@ class Server:
             if self._traces is not None:
                 self._stack.push_async_callback(asyncio.to_thread, self._traces.close)
             stop = self._stack.enter_context(stop_signals())
+            if any(one.tls for one in self._settings.listeners):
+                self._stack.enter_context(reload_signal(self._reload_certificates))
             start = asyncio.create_task(self._start())
             stopped = asyncio.create_task(stop.wait())
             try:
@@ -148,7 +158,6 @@ class Server:
         await self._serve(late, routers)
         if components.sync is not None:
             stack.callback(components.sync.end_long_polls)
-        raise_file_limit()
         tune()
         self._ready_at_s = time.monotonic()
         readiness.started()
@@ -206,10 +215,22 @@ class Server:
             for one in listeners
         ]
         server = await self._stack.enter_async_context(
-            starting.serving(listeners, applications, drain_s=http.shutdown_s)
+            starting.serving(listeners, applications, self._serving)
         )
+        self._servers.append(server)
         for listener, port in zip(listeners, server.ports, strict=True):
             self._announce(listener, _url(listener, port))
+
+    def _reload_certificates(self) -> None:
+        try:
+            for server in self._servers:
+                server.reload_certificates()
+        except OSError as error:
+            _log.error(
+                "A certificate cannot be used: the former one stays", extra={"error": str(error)}
+            )
+        else:
+            _log.info("The certificates were read again")
 
     async def query_status(self) -> ProcessStatus:
         """Return how this process is (`internalapi.process.Process`)."""

@@ -51,7 +51,8 @@ class ListenerSettings(msgspec.Struct, frozen=True, kw_only=True):
     trusted_proxies: tuple[str, ...] = ()
     """Addresses or networks of the reverse proxies whose X-Forwarded-For is believed."""
     max_connections: Count = 20_000
-    """Connections held open at once; requests on further ones are answered 503."""
+    """Connections held open at once; further ones are closed. Fewer where the process may not have
+    so many files open: each listener has its share of what it may."""
     keep_alive_s: Count = 75
     """Seconds that an idle connection stays open."""
 
@@ -111,6 +112,11 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of the longest body of a request; media have a limit of their own."""
     body_timeout_s: Annotated[float, Meta(gt=0)] = 60.0
     """Seconds that a body may take to arrive."""
+    answer_timeout_s: Annotated[float, Meta(gt=0)] = 30.0
+    """Seconds that a client may take nothing of an answer that waits for it; then it is cut off."""
+    max_unsent_bytes: Annotated[int, Meta(ge=1024 * 1024)] = 256 * 1024 * 1024
+    """Bytes of all answers that clients have yet to take. Over it, the connection that holds most
+    of them is cut off."""
     shutdown_s: Annotated[int, Meta(ge=0)] = 10
     """Seconds that requests under way get to finish when the server is told to stop."""
 

@@ -52,10 +52,16 @@ class ServerProcess:
         settings: dict[str, Any] | None = None,
         *,
         installed: Path | None = None,
+        open_files: int | None = None,
     ) -> None:
-        """Take a folder and settings; the code is the checkout's, or an `installed` program."""
+        """Take a folder and settings; the code is the checkout's, or an `installed` program.
+
+        The process may have this many files open, or as many as this one.
+        """
         self.folder = folder
         self._command = [str(installed)] if installed else [sys.executable, *self.program]
+        if open_files is not None:
+            self._command = ["sh", "-c", f'ulimit -n {open_files}; exec "$@"', "sh", *self._command]
         self._environment = environment(python_path="") if installed else environment()
         self.config_path = folder / "xylem.yaml"
         self.config_path.write_text(yaml.safe_dump(_with_defaults(folder, settings or {})))

@@ -1,6 +1,7 @@
 """The systemd units: what systemd says of them, and whether they start what exists."""
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -39,11 +40,17 @@ def fixture_installed(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_systemd_accepts_them(installed: Path) -> None:
+@pytest.mark.parametrize("has_low_ports", [False, True])
+def test_systemd_accepts_them(installed: Path, *, has_low_ports: bool) -> None:
+    if has_low_ports:
+        drop_in = installed / "xylem.service.d" / "low-ports.conf"
+        drop_in.parent.mkdir()
+        shutil.copy(FOLDER / "low-ports.conf", drop_in)
+
     analyze = find_program("systemd-analyze")
 
     said = subprocess.run(
-        [analyze, "verify", "--man=no", *sorted(installed.iterdir())],
+        [analyze, "verify", "--man=no", *sorted(installed.glob("*.service"))],
         capture_output=True,
         text=True,
         check=False,
