@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "cluster": "run a whole cluster on this machine, to try things out",
     "rebuild": "make the tables of a reader anew",
     "skip-lost": "let a component go on behind records that are lost",
+    "rebind": "let the databases go on with a log that is new or was cut",
     "migrate": "bring the databases to this version's schema",
 }
 

@@ -38,7 +38,7 @@ class DataDirectory:
     @property
     def has_been_used(self) -> bool:
         """Whether a server has run here before."""
-        return self.log_path.exists()
+        return self.log_path.exists() or (self.path / "databases").exists()
 
     @property
     def is_held(self) -> bool:

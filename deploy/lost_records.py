@@ -17,6 +17,10 @@ _log: Final = logging.getLogger(__name__)
 _OF_THE_MOMENT: Final = frozenset({EDUSERVER.name})
 """Consumers of what is true for half a minute: what was dropped would change nothing."""
 _REBUILT: Final = frozenset({SYNCAPI.name})
+OF_ANOTHER_LOG: Final = (
+    "Restore the database and the log from backups of one time. Or, if the log is lost, run "
+    "`xylem rebind`: it says what is lost, and binds the databases to the log that is there."
+)
 
 
 async def require_records(
@@ -32,7 +36,7 @@ async def require_records(
     """
     for consumer in consumers:
         if consumer.name not in _REBUILT:
-            what = f"{consumer.name} belongs to another log: restore both from backups of one time"
+            what = f"{consumer.name} belongs to another log: xylem rebind"
             await readiness.wait_for(what, partial(_require_its_log, consumer))
         command = command_for(consumer.name)
         what = f"{consumer.name} has missed records: {command}"
@@ -50,9 +54,7 @@ async def _require_its_log(consumer: Consumer[Any]) -> None:
         try:
             await consumer.require_records()
         except LogReplaced as replaced:
-            raise ActionNeeded(
-                f"{replaced}", "Restore the database and the log from backups of one time."
-            ) from replaced
+            raise ActionNeeded(str(replaced), OF_ANOTHER_LOG) from replaced
 
 
 async def _attempt(

@@ -126,7 +126,7 @@ class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     kafka: KafkaLogSettings | None = None
     """Kafka as the log; without it, the log is embedded: files in `data_dir`. Changing from one to
-    the other begins a new log, with which databases of the other one cannot be used."""
+    the other begins a new log: `xylem rebind` binds the databases to it."""
     embedded: EmbeddedLogSettings = msgspec.field(default_factory=EmbeddedLogSettings)
     trim_interval_s: Annotated[float, Meta(ge=1)] = 60.0
     """Seconds between two looks at what the embedded log may drop: what all readers have made

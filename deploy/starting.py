@@ -75,9 +75,15 @@ def _explained(what: str) -> Iterator[None]:
         raise StartRefused(
             str(error), "Run `xylem migrate`, or let database.migrate_at_start be true."
         ) from error
-    except (DatabaseDamaged, LogDamaged, LogMismatch) as error:
+    except (DatabaseDamaged, LogMismatch) as error:
         raise StartRefused(
             f"{what} cannot be used: {error}", "Restore the data directory from the backup."
+        ) from error
+    except LogDamaged as error:
+        raise StartRefused(
+            f"{what} cannot be used: {error}",
+            "Restore the data directory from the backup. Or move the folder `log` out of it and "
+            "run `xylem rebind`: it says what is lost, and binds the databases to a new log.",
         ) from error
     except OSError as error:
         raise StartRefused(

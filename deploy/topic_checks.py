@@ -46,7 +46,7 @@ def _layout(topic: Topic[Any], state: TopicState, settings: KafkaLogSettings) ->
             f"has {state.partitions} partitions, log.kafka.partitions is {settings.partitions}.",
             f"Set log.kafka.partitions to {state.partitions}. Partitions must not be added: the "
             "partition of each room would change. To have another number, stop all components, "
-            "delete the topics, and change log.kafka.epoch.",
+            "delete the topics, change log.kafka.epoch, and run xylem rebind.",
         )
     if state.replicas < settings.replication_factor:
         yield _Found(

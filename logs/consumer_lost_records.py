@@ -1,4 +1,4 @@
-"""Records that a topic dropped before a consumer has processed them: noticed, never passed over."""
+"""Positions that are not in the log: noticed before a consumer runs, never passed over."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -9,15 +9,16 @@ from base.database import Database
 from logs.consumer_tables import Advance, ConsumerStore, Stored
 from logs.log import Log, LogReplaced, RecordsLost
 
+Bounds = Mapping[int, tuple[int, int]]
+
 
 async def require_records(log: Log, database: Database, consumer: str, topic: str) -> None:
     """Return if the log has all that a consumer has not processed yet.
 
     Raises `RecordsLost`, and outages.
     """
-    bounds = await log.bounds(topic)
-    found = await _stored(log, database, consumer, topic, bounds)
-    require_generation(found, log.generation, consumer, topic)
+    found, bounds = await _look(log, database, consumer, topic)
+    _require_log(found, bounds, log.generation, consumer, topic)
     for partition, (first, _) in bounds.items():
         offset = found[partition].offset
         if offset < first:
@@ -39,6 +40,20 @@ def require_generation(
             )
 
 
+def _require_log(
+    stored: Mapping[int, Stored], bounds: Bounds, generation: str, consumer: str, topic: str
+) -> None:
+    """Raise `LogReplaced` if a position is of another log, or of one that was longer."""
+    require_generation(stored, generation, consumer, topic)
+    for partition, (_, end) in bounds.items():
+        offset = stored[partition].offset
+        if offset > end:
+            raise LogReplaced(
+                f"{consumer} has processed {topic}/{partition} up to {offset}, and the topic ends "
+                f"at {end}: the log was cut, or is an older one."
+            )
+
+
 async def skip_lost_records(
     log: Log, database: Database, consumer: str, topic: str
 ) -> dict[int, tuple[int, int]]:
@@ -47,9 +62,8 @@ async def skip_lost_records(
     Returns by partition which offsets were skipped, from and before; nothing of the others changes.
     Numbers of output go on: readers see no gap. Raises `LogReplaced` for positions of another log.
     """
-    bounds = await log.bounds(topic)
-    found = await _stored(log, database, consumer, topic, bounds)
-    require_generation(found, log.generation, consumer, topic)
+    found, bounds = await _look(log, database, consumer, topic)
+    _require_log(found, bounds, log.generation, consumer, topic)
     skipped = {
         partition: (found[partition].offset, first)
         for partition, (first, _) in bounds.items()
@@ -66,13 +80,15 @@ async def skip_lost_records(
     return skipped
 
 
-async def _stored(
-    log: Log, database: Database, consumer: str, topic: str, bounds: Mapping[int, object]
-) -> dict[int, Stored]:
+async def _look(
+    log: Log, database: Database, consumer: str, topic: str
+) -> tuple[dict[int, Stored], Bounds]:
     select = partial(
         ConsumerStore(consumer, topic).select,
-        partitions=list(bounds),
+        partitions=range(log.partition_count(topic)),
         generation=log.generation,
     )
     # Durable, as whoever begins a position does it: it never changes.
-    return await database.write(select, durable=True)
+    found = await database.write(select, durable=True)
+    # The end comes afterwards: it may move, and a position of before is never past it.
+    return found, await log.bounds(topic)

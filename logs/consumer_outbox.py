@@ -4,7 +4,7 @@ import asyncio
 import logging
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
 from logs.consumer import Message
@@ -29,14 +29,42 @@ class Stream(NamedTuple):
     topic: str
     partition: int
 
-    def origin_name(self, first: int) -> str:
+    def origin_name(self, progress: Progress) -> str:
         """Return the name in records' origins.
 
         A consumer that was rebuilt begins elsewhere (`first`) and so numbers its output
-        otherwise: under another name, or readers would take new records for repeats.
+        otherwise, as one that was bound to another log: under another name, or readers would take
+        new records for repeats.
         """
         name = f"{self.consumer}/{self.topic}/{self.partition}"
-        return f"{name}@{first}" if first else name
+        numbering = progress.numbering or (str(progress.first) if progress.first else "")
+        return f"{name}@{numbering}" if numbering else name
+
+
+class Numbers:
+    """Gives numbers to the output of a stream, in each partition from where it was left."""
+
+    def __init__(self, name: str, given: Mapping[str, Mapping[int, int]], log: Log) -> None:
+        self.given: Final = {topic: dict(numbers) for topic, numbers in given.items()}
+        """Per topic and partition the next number."""
+        self._name = name
+        self._log = log
+        self._output: dict[str, list[Outgoing]] = {}
+
+    @property
+    def output(self) -> OutboxBatch:
+        """What was numbered, in order."""
+        return list(self._output.items())
+
+    def add(self, topic: str, key: str, value: bytes) -> None:
+        """Number a record."""
+        partition = self._log.partition_of(topic, key)
+        numbers = self.given.setdefault(topic, {})
+        sequence = numbers.get(partition, 0)
+        numbers[partition] = sequence + 1
+        self._output.setdefault(topic, []).append(
+            Outgoing(key, value, Origin(self._name, sequence))
+        )
 
 
 class BatchOutbox:
@@ -92,20 +120,12 @@ class BatchOutbox:
         """
         if not self._puts and not self._rejects:
             return [], progress.given
-        name = self._stream.origin_name(progress.first)
-        given = {topic: dict(numbers) for topic, numbers in progress.given.items()}
-        output: dict[str, list[Outgoing]] = {}
-        rejects = [
-            (REJECTED.name, self._keys[offset], data)
-            for offset, data in sorted(self._rejects, key=_first)
-        ]
-        for topic, key, data in self._puts + rejects:
-            partition = self._log.partition_of(topic, key)
-            numbers = given.setdefault(topic, {})
-            sequence = numbers.get(partition, 0)
-            numbers[partition] = sequence + 1
-            output.setdefault(topic, []).append(Outgoing(key, data, Origin(name, sequence)))
-        return list(output.items()), given
+        numbers = Numbers(self._stream.origin_name(progress), progress.given, self._log)
+        for topic, key, data in self._puts:
+            numbers.add(topic, key, data)
+        for offset, data in sorted(self._rejects, key=_first):
+            numbers.add(REJECTED.name, self._keys[offset], data)
+        return numbers.output, numbers.given
 
 
 def _offset(record: Record) -> int:

@@ -223,7 +223,7 @@ class OwnedPartition(Generic[T]):
                 self._processor.process(connection, batch.messages, outbox)
             output, given = outbox.numbered(self._progress)
             old = self._progress
-            progress = Progress(old.generation, old.first, batch.seen, given)
+            progress = Progress(old.generation, old.first, batch.seen, given, old.numbering)
             advance = Advance(self.offset, after, progress, output, appended)
             self._parts.store.advance(connection, self._stream.partition, advance)
             return _Result(progress, output, outbox.rejected)

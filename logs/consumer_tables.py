@@ -41,6 +41,8 @@ class Progress(msgspec.Struct, array_like=True):
     """Per stream the next sequence number expected."""
     given: dict[str, dict[int, int]]
     """Per output topic and partition the next sequence number to give."""
+    numbering: str = ""
+    """Names the numbering where it began again because the log was replaced; else empty."""
 
 
 class Stored(NamedTuple):
@@ -157,16 +159,22 @@ class ConsumerStore:
         """Return the partitions as stored; those never seen are created at offset 0."""
         for partition in partitions:
             self.insert(connection, partition, 0, generation)
+        return self.select_stored(connection, partitions)
+
+    def select_stored(
+        self, connection: Connection, partitions: Collection[int] | None = None
+    ) -> dict[int, Stored]:
+        """Return these of the partitions that were ever owned, or all of them."""
         row, sent = self._positions.c, self._outbox.c
-        outputs: dict[int, list[tuple[int, OutboxBatch]]] = {number: [] for number in partitions}
+        outputs: dict[int, list[tuple[int, OutboxBatch]]] = {}
         for partition, after, output in connection.execute(
             sa.select(sent.partition, sent.next_offset, sent.output)
             .where(self._mine(self._outbox, partitions))
             .order_by(sent.partition, sent.next_offset)
         ):
-            outputs[partition].append((after, _decode_output(output)))
+            outputs.setdefault(partition, []).append((after, _decode_output(output)))
         return {
-            partition: Stored(offset, _decode_progress(progress), outputs[partition])
+            partition: Stored(offset, _decode_progress(progress), outputs.get(partition, []))
             for partition, offset, progress in connection.execute(
                 sa.select(row.partition, row.next_offset, row.progress).where(
                     self._mine(self._positions, partitions)
@@ -186,32 +194,36 @@ class ConsumerStore:
 
     def insert(self, connection: Connection, partition: int, offset: int, generation: str) -> None:
         """Let a partition begin here, unless it has begun."""
-        progress = Progress(generation, offset, {}, {})
+        self.insert_stored(
+            connection, partition, Stored(offset, Progress(generation, offset, {}, {}), [])
+        )
+
+    def insert_stored(self, connection: Connection, partition: int, stored: Stored) -> None:
+        """Let a partition begin with all this, unless it has begun."""
         connection.execute(
             insert(connection, self._positions)
             .values(
                 **self._key,
                 partition=partition,
-                next_offset=offset,
-                progress=_encode(progress),
+                next_offset=stored.offset,
+                progress=_encode(stored.progress),
             )
             .on_conflict_do_nothing()
         )
+        for after, output in stored.outbox:
+            values = {"partition": partition, "next_offset": after, "output": _encode(output)}
+            connection.execute(sa.insert(self._outbox).values(**self._key, **values))
 
-    def delete(self, connection: Connection) -> None:
-        """Forget all progress, and output that was not sent."""
+    def delete(self, connection: Connection, partitions: Collection[int] | None = None) -> None:
+        """Forget all progress, and output that was not sent, of these partitions or of all."""
         for table in (self._outbox, self._positions):
-            connection.execute(
-                sa.delete(table).where(
-                    table.c.consumer == self._key["consumer"], table.c.topic == self._key["topic"]
-                )
-            )
+            connection.execute(sa.delete(table).where(self._mine(table, partitions)))
 
-    def _mine(self, table: sa.Table, partitions: Collection[int]) -> sa.ColumnElement[bool]:
+    def _mine(self, table: sa.Table, partitions: Collection[int] | None) -> sa.ColumnElement[bool]:
         return sa.and_(
             table.c.consumer == self._key["consumer"],
             table.c.topic == self._key["topic"],
-            table.c.partition.in_(partitions),
+            sa.true() if partitions is None else table.c.partition.in_(partitions),
         )
 
 

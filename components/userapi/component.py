@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from base.clock import Clock
@@ -49,7 +50,7 @@ from components.userapi.store.accounts import AccountStore
 from components.userapi.store.devices import DeviceStore
 from components.userapi.store.directory import DirectoryStore
 from components.userapi.store.interactive import InteractiveStore
-from components.userapi.store.outgoing import OutgoingStore
+from components.userapi.store.outgoing import OutgoingStore, spread_again
 from components.userapi.store.registration_tokens import RegistrationTokenStore
 from components.userapi.store.reports import ReportStore
 from components.userapi.store.sessions import SessionStore
@@ -77,7 +78,15 @@ from logs.topics import OUTPUT_CLIENT_DATA
 from matrix.identifiers import ServerName
 from matrix.room_versions import DEFAULT_ROOM_VERSION
 
-__all__ = ["SCHEMA", "AccountFacts", "History", "OperatorService", "UserApi", "build"]
+__all__ = [
+    "SCHEMA",
+    "AccountFacts",
+    "History",
+    "OperatorService",
+    "UserApi",
+    "bind_to_log",
+    "build",
+]
 
 _log: Final = logging.getLogger(__name__)
 
@@ -152,7 +161,7 @@ class _Stores:
     def __init__(self, database: Database, log: Log, settings: UserApiSettings) -> None:
         outgoing = OutgoingStore(
             database,
-            lambda key: log.partition_of(OUTPUT_CLIENT_DATA.name, key),
+            partial(log.partition_of, OUTPUT_CLIENT_DATA.name),
             timeout_s=settings.announce_timeout_s,
         )
         devices_max = settings.devices_max
@@ -303,6 +312,14 @@ def build(
         _passwords=services.passwords,
         _last_seen_interval_s=settings.last_seen_interval_s,
     )
+
+
+async def bind_to_log(database: Database, log: Log) -> None:
+    """Let what waits to be announced go to another log than the one that it was numbered for.
+
+    `database` was opened with `SCHEMA`, and no process has it open.
+    """
+    await spread_again(database, partial(log.partition_of, OUTPUT_CLIENT_DATA.name))
 
 
 def _add_session_routes(router: Router, services: _Services) -> None:

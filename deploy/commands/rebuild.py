@@ -26,7 +26,7 @@ from deploy.data_directory import DataDirectory
 from deploy.errors import StartRefused
 from deploy.readiness import Readiness
 from deploy.settings import Settings
-from logs.log import LogOutage, RecordsLost
+from logs.log import Log, LogOutage, RecordsLost
 
 READERS: Final = (syncapi.SCHEMA.name,)
 _NOTHING_TO_REBUILD: Final = {
@@ -70,15 +70,24 @@ def run(arguments: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         if is_alone:
             stack.enter_context(directory)
-        run_event_loop(_rebuild(settings, directory, notice_s=0 if is_alone else NOTICE_S))
+        run_event_loop(_rebuild(settings, directory))
     return 0
 
 
-async def _rebuild(settings: Settings, directory: DataDirectory, *, notice_s: float) -> None:
-    clock, readiness = SystemClock(), Readiness(is_patient=False)
+async def _rebuild(settings: Settings, directory: DataDirectory) -> None:
+    readiness = Readiness(is_patient=False)
+    async with starting.log(directory, settings, SystemClock(), readiness) as log:
+        await rebuild_client_sync(settings, directory, log, readiness)
+
+
+async def rebuild_client_sync(
+    settings: Settings, directory: DataDirectory, log: Log, readiness: Readiness
+) -> None:
+    """Make client sync's tables anew, with a progress bar. Raises `StartRefused`."""
+    # Only where the data directory is held does nobody else serve meanwhile.
+    notice_s = 0 if directory.is_held else NOTICE_S
     bar = _Bar(is_terminal=sys.stderr.isatty())
     async with (
-        starting.log(directory, settings, clock, readiness) as log,
         starting.database(directory, roomserver.SCHEMA, readiness) as rooms,
         starting.database(directory, userapi.SCHEMA, readiness, durable=True) as users,
         starting.database(directory, receipts.SCHEMA, readiness) as reading,
@@ -90,7 +99,7 @@ async def _rebuild(settings: Settings, directory: DataDirectory, *, notice_s: fl
             receipts.History(reading),
         )
         copies = StoredCopies(directory.database_url)
-        ground = Ground(log, rebuilds, copies, histories, settings.syncapi, clock)
+        ground = Ground(log, rebuilds, copies, histories, settings.syncapi, SystemClock())
         try:
             await rebuild(ground, bar.show, notice_s=notice_s)
         except (DatabaseOutage, LogOutage, RecordsLost) as interruption:

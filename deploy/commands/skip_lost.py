@@ -13,6 +13,7 @@ from deploy.configuration import load_settings
 from deploy.consumers import CONSUMERS
 from deploy.data_directory import DataDirectory
 from deploy.errors import StartRefused
+from deploy.lost_records import OF_ANOTHER_LOG
 from deploy.readiness import Readiness
 from deploy.settings import Settings
 from logs.consumer_lost_records import skip_lost_records
@@ -52,9 +53,7 @@ async def _skip(name: str, settings: Settings, directory: DataDirectory) -> None
                 try:
                     skipped = await skip_lost_records(log, database, name, topic)
                 except RecordsLost as lost:
-                    raise StartRefused(
-                        str(lost), "Restore the database and the log from backups of one time."
-                    ) from lost
+                    raise StartRefused(str(lost), OF_ANOTHER_LOG) from lost
             for partition, (first, end) in sorted(skipped.items()):
                 print(f"{topic}/{partition}: {end - first} records are lost, from {first} on")
             if not skipped:

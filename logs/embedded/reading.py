@@ -42,7 +42,7 @@ def read_records(
                 break
     raise LogDamaged(
         f"Record {wanted.offset} is not in {path.name}, where it was written. Restore the file "
-        "from a backup; or move the folder away, start with an empty log and rebuild the readers."
+        "from a backup; or move the folder away, and run `xylem rebind`."
     )
 
 

@@ -290,7 +290,7 @@ def _damage(segment: Segment) -> str:
     return (
         f"Segment {segment.path.name} is damaged at byte {segment.size}: acknowledged records "
         "were after it, so this is no interrupted write. Nothing was changed. Restore the file "
-        "from a backup; or move the folder away, start with an empty log and rebuild the readers."
+        "from a backup; or move the folder away, and run `xylem rebind`."
     )
 
 

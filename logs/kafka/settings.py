@@ -14,8 +14,9 @@ class KafkaLogSettings(msgspec.Struct, frozen=True, kw_only=True):
     topic_prefix: str = ""
     """Put before the names of topics and groups, so that several servers can share a cluster."""
     epoch: str = ""
-    """Part of the log's generation. Change it after topics were deleted or made anew by hand:
-    offsets begin again then, and sync tokens and consumers' positions must not be reused."""
+    """Part of the log's generation. Change it after topics were deleted or made anew by hand,
+    and run `xylem rebind`: offsets begin again then, and sync tokens and consumers' positions must
+    not be reused."""
     partitions: int = 16
     """Partitions of a topic that is created; existing topics keep theirs."""
     replication_factor: int = -1

@@ -87,16 +87,7 @@ class OutgoingStore:
         Called last in a transaction: taking the number holds up the others of its partition.
         """
         partition = self._partition_of(record.user_id)
-        following = _NEXT_SEQUENCE.run(connection, {"partition": partition}).scalar_one()
-        _INSERT_OUTGOING.run(
-            connection,
-            {
-                "partition": partition,
-                "sequence": following - 1,
-                "key": record.user_id,
-                "value": OUTPUT_CLIENT_DATA.encode(record),
-            },
-        )
+        _insert(connection, partition, record.user_id, OUTPUT_CLIENT_DATA.encode(record))
 
     async def select_outgoing(
         self, after: Mapping[int, int], *, limit: int
@@ -133,3 +124,29 @@ class OutgoingStore:
                 )
 
         await self._database.write(delete)
+
+
+def _insert(connection: Connection, partition: int, key: str, value: bytes) -> None:
+    following = _NEXT_SEQUENCE.run(connection, {"partition": partition}).scalar_one()
+    values = {"partition": partition, "sequence": following - 1, "key": key, "value": value}
+    _INSERT_OUTGOING.run(connection, values)
+
+
+async def spread_again(database: Database, partition_of: Callable[[str], int]) -> None:
+    """Number what waits again where the topic was made again with other partitions.
+
+    Otherwise numbers of several partitions would meet in one, and readers would drop the lower
+    ones.
+    """
+
+    def spread(connection: Connection) -> None:
+        waiting = connection.execute(
+            sa.select(outgoing).order_by(outgoing.c.partition, outgoing.c.sequence)
+        ).all()
+        if all(row.partition == partition_of(row.key) for row in waiting):
+            return
+        connection.execute(sa.delete(outgoing))
+        for row in waiting:
+            _insert(connection, partition_of(row.key), row.key, row.value)
+
+    await database.write(spread)

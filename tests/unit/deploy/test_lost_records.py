@@ -83,7 +83,7 @@ async def test_a_patient_process_says_what_it_waits_for_until_it_has_been_done(
     assert readiness.is_ready
 
 
-async def test_no_command_is_named_where_database_and_log_do_not_belong_together(
+async def test_where_database_and_log_do_not_belong_together_the_way_out_is_named(
     consumer: Consumer[InputReceipt], database: Database, tmp_path: Path
 ) -> None:
     await consumer.skip_lost_records()
@@ -94,7 +94,8 @@ async def test_no_command_is_named_where_database_and_log_do_not_belong_together
         await require_records(Readiness(is_patient=False), [moved], stays)
 
     assert "of another log" in refused.value.message
-    assert refused.value.advice == "Restore the database and the log from backups of one time."
+    assert "backups of one time" in refused.value.advice
+    assert "`xylem rebind`" in refused.value.advice
     await log.close()
 
 
