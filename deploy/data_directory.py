@@ -1,6 +1,7 @@
 """The folder in which a server keeps everything, held by one process at a time."""
 
 import fcntl
+import logging
 import os
 from pathlib import Path
 from typing import Final, Self
@@ -8,13 +9,17 @@ from typing import Final, Self
 from deploy.errors import StartRefused
 from deploy.settings import Settings
 
+_log: Final = logging.getLogger(__name__)
+
 _LOCK_FILE: Final = "lock"
+_OTHERS: Final = 0o007
 
 
 class DataDirectory:
     """A data directory; use it as a context to hold it."""
 
     def __init__(self, settings: Settings) -> None:
+        self.server_name: Final = settings.server_name
         self.path: Final = Path(settings.data_dir).resolve()
         self.signing_key_path: Final = (
             Path(settings.signing_key_path)
@@ -26,7 +31,7 @@ class DataDirectory:
         self._lock: int | None = None
 
     def make(self) -> None:
-        """Make the folder, for its owner alone, unless it is there."""
+        """Make the folder, for its owner alone; one that is there is closed to all other users."""
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -34,6 +39,20 @@ class DataDirectory:
                 f"The data directory {self.path} cannot be made: {error.strerror}.",
                 "Set data_dir to a folder that the server may write to.",
             ) from error
+        rights = self.path.stat().st_mode
+        if rights & _OTHERS:
+            self._close_to_others(rights)
+
+    def _close_to_others(self, rights: int) -> None:
+        try:
+            # A group may have been given access on purpose.
+            self.path.chmod(rights & ~_OTHERS)
+        except OSError as error:
+            raise StartRefused(
+                f"Every user of this machine may enter the data directory {self.path}.",
+                f"It holds what users keep to themselves. Close it: chmod o= {self.path}",
+            ) from error
+        _log.warning("Closed the data directory to other users", extra={"path": str(self.path)})
 
     @property
     def has_been_used(self) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -60,6 +61,11 @@ async def stop_or_failure(stop: asyncio.Event, tasks: Tasks) -> None:
         stopped.cancel()
         failed.cancel()
         await asyncio.wait([stopped, failed])
+
+
+def keep_files_private() -> None:
+    """Let nobody else read the files that the process makes from now on."""
+    os.umask(0o077)
 
 
 def tune() -> None:

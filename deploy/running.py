@@ -23,7 +23,13 @@ from deploy.ground import Ground
 from deploy.internal_calls import InternalCalls, internal_calls, internal_secret
 from deploy.lost_records import require_records
 from deploy.observing import Observing
-from deploy.process import reload_signal, stop_or_failure, stop_signals, tune
+from deploy.process import (
+    keep_files_private,
+    reload_signal,
+    stop_or_failure,
+    stop_signals,
+    tune,
+)
 from deploy.readiness import OUTAGES, Readiness
 from deploy.routers import client_routers, internal_routers
 from deploy.settings import Api, ListenerSettings, Settings
@@ -255,6 +261,7 @@ def _url(listener: ListenerSettings, port: int) -> str:
 
 def run_to_the_end(make_server: Callable[[], Server]) -> None:
     """Run servers, one after another, until the process is told to stop. Raises `StartRefused`."""
+    keep_files_private()
     try:
         while True:
             try:

@@ -14,6 +14,7 @@ from base.clock import Clock
 from base.database import (
     Database,
     DatabaseDamaged,
+    OtherServer,
     Schema,
     SchemaTooNew,
     SchemaTooOld,
@@ -71,6 +72,12 @@ def _explained(what: str) -> Iterator[None]:
         yield
     except (SchemaTooNew, FolderInUse) as error:
         raise StartRefused(str(error)) from error
+    except OtherServer as error:
+        raise StartRefused(
+            str(error),
+            "A server cannot be renamed: set server_name to what it was, or begin anew with "
+            "another data_dir or database.url.",
+        ) from error
     except SchemaTooOld as error:
         raise StartRefused(
             str(error), "Run `xylem migrate`, or let database.migrate_at_start be true."
@@ -109,7 +116,11 @@ async def database(
     async def attempt() -> Database:
         with _explained(what):
             return await open_database(
-                directory.database_url, schema, durable=durable, may_migrate=may_migrate
+                directory.database_url,
+                schema,
+                durable=durable,
+                may_migrate=may_migrate,
+                server_name=directory.server_name,
             )
 
     opened = await readiness.wait_for(what, attempt)

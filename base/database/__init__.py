@@ -7,7 +7,7 @@ the same function runs in a greenlet over the asynchronous driver.
 """
 
 from base.database.interface import Database, DatabaseDamaged, DatabaseOutage
-from base.database.schema import Migration, Schema, SchemaTooNew, SchemaTooOld
+from base.database.schema import Migration, OtherServer, Schema, SchemaTooNew, SchemaTooOld
 from base.database.sqlite import SqliteDatabase
 from base.database.statements import (
     SelectByKeys,
@@ -25,6 +25,7 @@ __all__ = [
     "DatabaseDamaged",
     "DatabaseOutage",
     "Migration",
+    "OtherServer",
     "Schema",
     "SchemaTooNew",
     "SchemaTooOld",
@@ -42,21 +43,31 @@ __all__ = [
 
 
 async def open_database(
-    url: str, schema: Schema, *, durable: bool = False, may_migrate: bool = True
+    url: str,
+    schema: Schema,
+    *,
+    durable: bool = False,
+    may_migrate: bool = True,
+    server_name: str | None = None,
 ) -> Database:
     """Open, create or migrate the database of one component.
 
     `url` is `sqlite:///path/to/folder` (one file per component in it), `sqlite://` (memory) or
     `postgresql://…` (one schema per component in it). `durable` makes every commit reach the disk
-    before it is acknowledged: for tables that no log can rebuild. Raises `DatabaseOutage`,
-    `SchemaTooNew`, and without `may_migrate` `SchemaTooOld`.
+    before it is acknowledged: for tables that no log can rebuild. `server_name` is whose tables
+    they are from now on. Raises `DatabaseOutage`, `DatabaseDamaged`, `OtherServer`, `SchemaTooNew`,
+    and without `may_migrate` `SchemaTooOld`.
     """
     if url.startswith("sqlite"):
-        return await SqliteDatabase.open(url, schema, durable=durable, may_migrate=may_migrate)
+        return await SqliteDatabase.open(
+            url, schema, durable=durable, may_migrate=may_migrate, server_name=server_name
+        )
     # Its driver costs a process memory that SQLite's does without.
     from base.database.postgres import PostgresDatabase  # noqa: PLC0415
 
-    return await PostgresDatabase.open(url, schema, may_migrate=may_migrate)
+    return await PostgresDatabase.open(
+        url, schema, may_migrate=may_migrate, server_name=server_name
+    )
 
 
 async def drop_database(url: str, schema: Schema) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from base.database import together
 from base.database.interface import WAITING_HEAVY_READS, DatabaseDamaged, DatabaseOutage
-from base.database.schema import Schema, migrate, require_version
+from base.database.schema import Schema, prepare
 from base.fair_turns import FairTurns
 
 T = TypeVar("T")
@@ -48,21 +48,21 @@ class PostgresDatabase:
         )
 
     @classmethod
-    async def open(cls, url: str, schema: Schema, *, may_migrate: bool) -> "PostgresDatabase":
+    async def open(
+        cls, url: str, schema: Schema, *, may_migrate: bool, server_name: str | None
+    ) -> "PostgresDatabase":
         """Connect, and make or migrate the tables in the schema of this place."""
         database = cls(_engine(url, schema))
 
-        def prepare(connection: Connection) -> None:
-            if not may_migrate:
-                require_version(connection, schema)
-                return
-            # Several processes may start at once: one of them makes the schema, the rest wait.
-            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7269476)")
-            connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{schema.place}"')
-            migrate(connection, schema)
+        def work(connection: Connection) -> None:
+            if may_migrate:
+                # Several processes may start at once: one of them makes the schema, the rest wait.
+                connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7269476)")
+                connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{schema.place}"')
+            prepare(connection, schema, server_name, may_migrate=may_migrate)
 
         try:
-            await database.write(prepare)
+            await database.write(work)
         except BaseException:
             await database.close()
             raise
@@ -138,6 +138,7 @@ def _engine(url: str, schema: Schema) -> AsyncEngine:
     _, _, address = url.partition("://")
     engine = create_async_engine(
         f"postgresql+asyncpg://{address}",
+        hide_parameters=True,
         pool_size=_CONNECTIONS,
         max_overflow=_CONNECTIONS,
         connect_args={

@@ -18,6 +18,10 @@ class SchemaTooOld(Exception):
     """The database was written by an older version of the server, or not at all."""
 
 
+class OtherServer(Exception):
+    """The database is that of a server with another name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Schema:
     """The tables of one component and how older ones become these.
@@ -45,6 +49,22 @@ class Schema:
     def version(self) -> int:
         """The version that this code reads and writes."""
         return len(self.migrations) + 1
+
+
+def prepare(
+    connection: Connection, schema: Schema, server_name: str | None, *, may_migrate: bool
+) -> None:
+    """Make the tables what this version needs, or raise why they are not.
+
+    Raises `SchemaTooOld` (without `may_migrate`), `SchemaTooNew` and `OtherServer`.
+    """
+    # First: tables of another server are left as they are.
+    if server_name is not None:
+        claim(connection, schema, server_name, may_write=may_migrate)
+    if may_migrate:
+        migrate(connection, schema)
+    else:
+        require_version(connection, schema)
 
 
 def migrate(connection: Connection, schema: Schema) -> None:
@@ -80,6 +100,25 @@ def require_version(connection: Connection, schema: Schema) -> None:
             f"{schema.version}."
         )
 
+
+def claim(connection: Connection, schema: Schema, server_name: str, *, may_write: bool) -> None:
+    """Raise `OtherServer` if the tables are another server's; those of nobody become this one's."""
+    if may_write:
+        _SERVER.create(connection, checkfirst=True)
+    elif not sa.inspect(connection).has_table(_SERVER.name):
+        return
+    found = connection.execute(sa.select(_SERVER.c.server_name)).scalar()
+    if found is None and may_write:
+        connection.execute(sa.insert(_SERVER).values(server_name=server_name))
+    elif found not in {None, server_name}:
+        raise OtherServer(
+            f"The {schema.name} database is that of the server {found}, not of {server_name}."
+        )
+
+
+_SERVER: Final = sa.Table(
+    "server", sa.MetaData(), sa.Column("server_name", sa.Text, primary_key=True)
+)
 
 _VERSIONS: Final = sa.Table(
     "schema_version",

@@ -13,7 +13,7 @@ from base.database import sqlite_errors
 from base.database.checkpoints import Checkpoints
 from base.database.group_commit import GroupCommit
 from base.database.interface import WAITING_HEAVY_READS
-from base.database.schema import Schema, migrate, require_version
+from base.database.schema import Schema, prepare
 from base.fair_turns import FairTurns
 
 T = TypeVar("T")
@@ -29,6 +29,7 @@ _SQLITE_PRAGMAS: Final = (
     # A checkpoint fsyncs: `Checkpoints` runs them in a thread.
     "PRAGMA wal_autocheckpoint=0",
 )
+_OTHERS: Final = 0o007
 _READERS: Final = 2
 """Threads for heavy reads. More would only wait for the interpreter."""
 
@@ -36,6 +37,7 @@ _READERS: Final = 2
 def _sqlite_engine(path: str, begin: str) -> Engine:
     engine = sa.create_engine(
         f"sqlite:///{path}",
+        hide_parameters=True,
         poolclass=sa.pool.StaticPool if path == ":memory:" else sa.pool.QueuePool,
         connect_args={"check_same_thread": False, "cached_statements": 256},
     )
@@ -59,6 +61,22 @@ def _file(url: str, schema: Schema) -> Path | None:
     """Return where the schema's file is; none for a database in memory."""
     folder = url.removeprefix("sqlite://").removeprefix("/")
     return None if folder in {"", ":memory:"} else Path(folder) / f"{schema.place}.db"
+
+
+def _make_private(file: Path) -> None:
+    """Make the folder of a database, and keep it and its files from all other users."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for one in (file, *_beside(file)):
+        if one.exists() and one.stat().st_mode & _OTHERS:
+            # A group may have been given access on purpose.
+            one.chmod(one.stat().st_mode & ~_OTHERS)
+    if not file.exists():
+        file.touch(mode=0o600)
+
+
+def _beside(file: Path) -> tuple[Path, Path]:
+    """Return the files that SQLite keeps beside a database, made with the rights that it has."""
+    return Path(f"{file}-wal"), Path(f"{file}-shm")
 
 
 class SqliteDatabase:
@@ -86,19 +104,28 @@ class SqliteDatabase:
 
     @classmethod
     async def open(
-        cls, url: str, schema: Schema, *, durable: bool, may_migrate: bool
+        cls,
+        url: str,
+        schema: Schema,
+        *,
+        durable: bool,
+        may_migrate: bool,
+        server_name: str | None,
     ) -> "SqliteDatabase":
         """Open the file of this schema in the folder of the URL, or a database in memory."""
         path = ":memory:"
         file = _file(url, schema)
         if file is not None:
-            await asyncio.to_thread(file.parent.mkdir, parents=True, exist_ok=True)
+            await asyncio.to_thread(_make_private, file)
             path = str(file)
         with sqlite_errors.told():
             database = cls(path, schema.name, durable=durable)
-        prepare = migrate if may_migrate else require_version
+
+        def work(connection: Connection) -> None:
+            prepare(connection, schema, server_name, may_migrate=may_migrate)
+
         try:
-            await database.write(lambda connection: prepare(connection, schema), durable=True)
+            await database.write(work, durable=True)
         except BaseException:
             await database.close()
             raise
@@ -111,7 +138,7 @@ class SqliteDatabase:
         if file is None:
             return
         # The file itself last: without it, what is left would be taken for another file's.
-        for one in (Path(f"{file}-wal"), Path(f"{file}-shm"), file):
+        for one in (*_beside(file), file):
             await asyncio.to_thread(one.unlink, missing_ok=True)
 
     async def write(self, work: Callable[[Connection], T], *, durable: bool = False) -> T:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import socket
 import sqlite3
 import stat
@@ -251,5 +252,5 @@ def test_migrate_makes_all_databases(tmp_path: Path) -> None:
     ended = xylem("migrate", "--config", str(config), cwd=tmp_path)
 
     assert ended.returncode == 0, ended.stderr
-    assert "userapi: schema version 1\n" in ended.stdout
+    assert re.search(r"^userapi: schema version \d+$", ended.stdout, re.MULTILINE)
     assert (tmp_path / "data" / "databases" / "userapi.db").exists()

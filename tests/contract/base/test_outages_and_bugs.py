@@ -66,6 +66,16 @@ async def test_a_row_that_breaks_a_rule_is_no_outage(database: Database) -> None
         await database.write(insert(1))
 
 
+async def test_an_error_does_not_tell_the_values_of_its_statement(database: Database) -> None:
+    await database.write(insert(314159))
+
+    with pytest.raises(sa.exc.IntegrityError) as told:
+        await database.write(insert(314159))
+
+    # PostgreSQL itself names the key, in a line of its own.
+    assert "314159" not in str(told.value).replace("DETAIL:  Key (number)=(314159)", "")
+
+
 async def test_a_number_that_is_too_large_is_no_outage(database: Database) -> None:
     with pytest.raises((sa.exc.DBAPIError, OverflowError)):
         await database.write(insert(2**63))
