@@ -12,7 +12,7 @@ import yaml
 from msgspec import inspect as types
 
 from deploy.errors import SettingsInvalid
-from deploy.fields import section_in
+from deploy.fields import choices, section_in
 from deploy.settings import Settings
 from deploy.settings_checks import check
 
@@ -188,7 +188,8 @@ def _step(
     if key not in fields:
         raise SettingsInvalid(
             f"The environment variable {variable} names no setting '{_join(place, key)}'.",
-            _nearest(key, fields, place),
+            f"{_nearest(key, fields, place)} Variables that begin with {PREFIX} are settings of "
+            "this server; unset those that other programs want.",
         )
     return key, fields[key]
 
@@ -253,7 +254,22 @@ def _convert(values: dict[str, Any], source: str) -> Settings:
         where = place.removeprefix(".").removesuffix("`")
         wrong = re.sub(r"`(\w+)`", lambda found: _WORDS.get(found[1], found[0]), what)
         wrong = wrong[:1].lower() + wrong[1:]
-        raise SettingsInvalid(f"{source}: {where or 'settings'}: {wrong}.") from error
+        raise SettingsInvalid(
+            f"{source}: {where or 'settings'}: {wrong}.", _choices_at(where)
+        ) from error
+
+
+def _choices_at(place: str) -> str:
+    """Return which words may stand at a place of the settings; empty where others may, too."""
+    described: types.Type = types.type_info(Settings)
+    for name in re.findall(r"\w+", re.sub(r"\[[^]]*\]", "", place)):
+        section = section_in(described)
+        info = types.type_info(section) if section else described
+        if not isinstance(info, types.StructType):
+            return ""
+        described = next(field.type for field in info.fields if field.encode_name == name)
+    words = choices(described)
+    return f"One of these is expected: {', '.join(words)}." if words else ""
 
 
 def _kind(value: object) -> str:

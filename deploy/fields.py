@@ -56,6 +56,20 @@ def section_in(described: types.Type) -> type[msgspec.Struct] | None:
     return None
 
 
+def choices(described: types.Type) -> list[str]:
+    """Return the words that a type takes, itself or in its list; none for another type."""
+    match described:
+        case types.Metadata():
+            return choices(described.type)
+        case types.ListType() | types.VarTupleType():
+            return choices(described.item_type)
+        case types.UnionType():
+            return [word for option in described.types for word in choices(option)]
+        case types.LiteralType():
+            return sorted(str(value) for value in described.values)
+    return []
+
+
 def kind_of(described: types.Type) -> str:  # noqa: C901, PLR0911 (one case per kind)
     """Return in words what values a type takes."""
     match described:

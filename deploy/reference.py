@@ -4,7 +4,7 @@
 """
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +22,19 @@ _CONFIG_HEAD: Final = """\
 # Every setting can also be given by the environment: XYLEM_USERAPI__REGISTRATION=open
 """
 
+_MORE: Final = """\
+# These are the settings that one decides first. All others: xylem generate-config --all
+"""
+_FIRST: Final = (
+    "server_name",
+    "data_dir",
+    "listeners",
+    "userapi.registration",
+    "userapi.public_base_url",
+    "logging.format",
+)
+"""What one decides for a first server."""
+
 _PAGE_HEAD: Final = """\
 # Settings
 
@@ -33,16 +46,20 @@ setting's place in capitals, with two underscores between levels: `XYLEM_DATABAS
 `XYLEM_LISTENERS__0__PORT`. Values other than text are written as YAML: `true`, `12`, `[client]`.
 
 A key that is no setting is refused, and so is a value of the wrong type. A section that is left
-out, or empty, has its defaults. `xylem generate-config` writes a commented file with everything.
+out, or empty, has its defaults. `xylem generate-config` writes a commented file with what one
+decides first, `xylem generate-config --all` one with everything.
 """
 
 
-def generate_config(chosen: Mapping[str, Any]) -> str:
-    """Return a complete YAML file with comments, in which only `chosen` settings are set.
+def generate_config(chosen: Mapping[str, Any], *, with_all: bool = False) -> str:
+    """Return a YAML file with comments, in which only `chosen` settings are set.
 
-    `chosen` maps places (`userapi.registration`) to values.
+    `chosen` maps places (`userapi.registration`) to values. The file has what one decides for a
+    first server, or with `with_all` every setting there is.
     """
-    return _CONFIG_HEAD + "\n".join(_yaml_lines(Settings, "", 0, chosen)) + "\n"
+    shown = None if with_all else {*_FIRST, *chosen}
+    head = _CONFIG_HEAD if with_all else _CONFIG_HEAD + _MORE
+    return head + "\n".join(_yaml_lines(Settings, "", 0, chosen, shown)) + "\n"
 
 
 def generate_page() -> str:
@@ -51,16 +68,23 @@ def generate_page() -> str:
 
 
 def _yaml_lines(
-    section: type[msgspec.Struct], place: str, depth: int, chosen: Mapping[str, Any]
+    section: type[msgspec.Struct],
+    place: str,
+    depth: int,
+    chosen: Mapping[str, Any],
+    shown: Collection[str] | None,
 ) -> Iterator[str]:
+    """Yield the lines of a section; of the places that are `shown` alone, unless that is `None`."""
     indent = "  " * depth
     for field in fields_of(section):
         key = f"{place}{field.name}"
+        if shown is not None and not any(f"{one}.".startswith(f"{key}.") for one in shown):
+            continue
         yield ""
         yield from _comment(field.description, indent)
         if field.section is not None and field.is_plain_section:
             yield f"{indent}{field.name}:"
-            yield from _yaml_lines(field.section, f"{key}.", depth + 1, chosen)
+            yield from _yaml_lines(field.section, f"{key}.", depth + 1, chosen, shown)
             continue
         if field.section is not None:
             yield from _comment("Each has:" if "list of" in field.kind else "It has:", indent)

@@ -70,6 +70,7 @@ _FORMER: Final = "/_matrix/client/unstable"
 """Names from before the specification took the endpoints in."""
 
 TABLE: Final = (
+    Line("userapi", "/"),
     Line("userapi", "/.well-known/matrix/{client,support}"),
     Line("userapi", "/_matrix/client/versions"),
     Line("userapi", "/_matrix/static/client/login/**"),

@@ -14,6 +14,7 @@ from deploy import apis
 from deploy.ground import Ground, given
 from deploy.internal_calls import UserApis
 from deploy.remembered_tokens import RememberedTokens
+from deploy.version import version
 from internalapi.clientapi import Departures
 from internalapi.syncapi import Relations
 from logs.consumer_loop import Consumer
@@ -71,6 +72,7 @@ async def _build_users(ground: Ground, departures: Departures | None) -> userapi
         log=ground.log,
         clock=ground.clock,
         random_bytes=secrets.token_bytes,
+        version=version(),
         default_room_version=ground.settings.default_room_version,
         forget_when_leaving=ground.settings.clientapi.forget_when_leaving,
         departures=departures,

@@ -264,6 +264,7 @@ def build(
     log: Log,
     clock: Clock,
     random_bytes: Callable[[int], bytes],
+    version: str = "",
     default_room_version: str = DEFAULT_ROOM_VERSION,
     forget_when_leaving: bool = False,
     departures: Departures | None = None,
@@ -271,8 +272,8 @@ def build(
     """Put the component together; nothing runs until `run`.
 
     `database` was opened with `SCHEMA`, and durable. `random_bytes` gives as many bytes as asked
-    that nobody can guess: `secrets.token_bytes`. `default_room_version` and
-    `forget_when_leaving`, whether who leaves a room forgets it, are what clients are told.
+    that nobody can guess: `secrets.token_bytes`. `version` of the server, `default_room_version`
+    and `forget_when_leaving`, whether who leaves a room forgets it, are what clients are told.
     Without `departures`, deactivated users stay in their rooms until there are any.
     """
     stores = _Stores(database, log, settings)
@@ -292,6 +293,8 @@ def build(
         settings=settings,
         default_room_version=default_room_version,
         forget_when_leaving=forget_when_leaving,
+        server_name=server_name,
+        version=version,
     ).add_to(router)
     return UserApi(
         authentication=services.tokens,

@@ -74,6 +74,35 @@ _TOKEN_FIELD: Final = """\
 """  # noqa: S105 (the field of a form)
 
 
+_WELCOME: Final = """\
+<p>This is <strong>{server_name}</strong>, a <a href="https://matrix.org">Matrix</a> homeserver.
+It runs Xylem {version}.</p>
+<p>To use it, take a Matrix client and enter {address} as the homeserver. {accounts}</p>
+<p>Bots and clients that do without end-to-end encryption work: those made with matrix-nio or
+matrix-js-sdk, for example. Clients that encrypt by default, such as Element, need keys and media,
+which this version does not have yet.</p>
+"""
+_ACCOUNTS: Final = {
+    "open": "Everybody can make an account there.",
+    "token": "Who runs this server gives out tokens, with which one makes an account there.",
+    "closed": "Accounts are made by who runs this server.",
+}
+
+
+def welcome_page(
+    *, server_name: str, version: str, base_url: str | None, registration: str
+) -> Response:
+    """Return the page that says what is here, for who opens the server's address in a browser."""
+    address = "this page's address" if base_url is None else f"<code>{escape(base_url)}</code>"
+    body = _WELCOME.format(
+        server_name=escape(server_name),
+        version=escape(version),
+        address=address,
+        accounts=_ACCOUNTS[registration],
+    )
+    return _page("It works", body)
+
+
 def login_page() -> Response:
     """Return the page that logs in by password and hands the login to `window.onLogin`."""
     return _page("Log in", _LOGIN, LOGIN_SCRIPT)

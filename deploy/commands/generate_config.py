@@ -1,4 +1,4 @@
-"""`xylem generate-config`: writes a commented configuration file with every setting."""
+"""`xylem generate-config`: writes a commented configuration file, the short one or all of it."""
 
 import argparse
 import os
@@ -21,6 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--registration", choices=["open", "closed"], help="who may make an account"
     )
     parser.add_argument(
+        "--all", action="store_true", help="write every setting, not only those decided first"
+    )
+    parser.add_argument(
         "--output", metavar="FILE", type=Path, help="file to write; standard output if left out"
     )
 
@@ -33,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.registration:
         chosen["userapi.registration"] = arguments.registration
     load_settings(None, {"XYLEM_SERVER_NAME": arguments.server_name})
-    text = generate_config(chosen)
+    text = generate_config(chosen, with_all=arguments.all)
     output: Path | None = arguments.output
     if output is None:
         sys.stdout.write(text)

@@ -30,6 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--welcome", action="store_true", help="say what to do next")
 
 
+def _welcome(url: str, server_name: str, config: Path | None) -> str:
+    command = f"{Path(sys.executable)} -m deploy.cli"
+    return welcome(url, server_name, command=command, config=str(config or "FILE"))
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Run until the process is told to stop."""
     settings = load_settings(arguments.config, os.environ)
@@ -41,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     def announce(listener: ListenerSettings, url: str) -> None:
         _log.info("Listening", extra={"url": url, "apis": ",".join(listener.apis)})
         if arguments.welcome and "client" in listener.apis:
-            sys.stdout.write(welcome(url, settings.server_name))
+            sys.stdout.write(_welcome(url, settings.server_name, arguments.config))
             sys.stdout.flush()
 
     with DataDirectory(settings) as directory:

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from base.http import Request, Response, Router, empty_response, json_response
+from components.userapi.pages import welcome_page
 from components.userapi.requesters import Requesters
 from components.userapi.settings import UserApiSettings
 from internalapi.userapi import Requester
@@ -47,6 +48,8 @@ class ServerRoutes:
         settings: UserApiSettings,
         default_room_version: str,
         forget_when_leaving: bool,
+        server_name: str,
+        version: str,
     ) -> None:
         self._requesters = requesters
         self._default_room_version = default_room_version
@@ -54,17 +57,27 @@ class ServerRoutes:
         self._well_known = settings.well_known
         self._support = settings.support
         self._is_issuing = settings.login_tokens
+        self._welcome = welcome_page(
+            server_name=server_name,
+            version=version,
+            base_url=settings.public_base_url,
+            registration=settings.registration,
+        )
         # v1.7: login tokens for another device of one's own
         self._features = {**_FEATURES, "org.matrix.msc3882": settings.login_tokens}
 
     def add_to(self, router: Router) -> None:
         """Add the routes."""
+        router.get("/", self._page)
         router.get("/_matrix/client/versions", self._versions)
         router.get("/.well-known/matrix/client", self._discovery)
         router.get("/.well-known/matrix/support", self._support_contacts)
         router.get(f"{_V3}/capabilities", self._capabilities, versions=_R0)
         router.get(f"{_V3}/voip/turnServer", self._nothing, versions=_R0)
         router.get(f"{_V3}/thirdparty/protocols", self._nothing, versions=_R0)
+
+    async def _page(self, _request: Request) -> Response:
+        return self._welcome
 
     async def _versions(self, _request: Request) -> Response:
         return json_response({"versions": _SPEC_VERSIONS, "unstable_features": self._features})

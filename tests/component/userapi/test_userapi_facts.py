@@ -104,3 +104,23 @@ async def test_refreshes_are_limited_per_address(deployment: Deployment, log: Lo
         ]
 
         assert [answer.status for answer in answers] == [401] * 5 + [429]
+
+
+@pytest.mark.parametrize(
+    ("registration", "words"),
+    [("open", "Everybody can make an account"), ("closed", "made by who runs this server")],
+)
+async def test_the_servers_address_in_a_browser_shows_what_is_there(
+    deployment: Deployment, log: Log, registration: Any, words: str
+) -> None:
+    async with deployment.start(
+        log, registration=registration, public_base_url="https://matrix.xylem.test/?<b>"
+    ) as server:
+        page = await server.client.get("/")
+
+    text = page.body.decode()
+    assert page.status == 200
+    assert "<h1>It works</h1>" in text
+    assert "<strong>xylem.test</strong>" in text
+    assert "<code>https://matrix.xylem.test/?&lt;b&gt;</code>" in text
+    assert words in text

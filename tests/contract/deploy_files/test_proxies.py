@@ -159,7 +159,7 @@ def test_a_request_reaches_its_component(
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/metrics", "/health/ready", "/_synapse/other", "//_matrix/client/v3/sync"]
+    "path", ["/other", "/metrics", "/health/ready", "/_synapse/other", "//_matrix/client/v3/sync"]
 )
 def test_what_is_not_public_is_not_found(proxy: int, path: str) -> None:
     assert asked(proxy, "GET", path)[0] == 404

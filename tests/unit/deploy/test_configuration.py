@@ -219,6 +219,18 @@ def test_a_wrong_value_is_explained(refusal: Refusal, text: str, message: str) -
     assert message in refusal(text).message
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("userapi: {registration: all}", "closed, open, token"),
+        ("listeners: [{apis: [client, clients]}]", "client, health, internal, metrics"),
+        ("logging: {level: loud}", "debug, error, info, warning"),
+    ],
+)
+def test_where_words_are_expected_they_are_named(refusal: Refusal, text: str, words: str) -> None:
+    assert refusal(text).advice == f"One of these is expected: {words}."
+
+
 def test_a_file_that_is_missing_or_no_text_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsInvalid, match="no configuration file"):
         load_settings(tmp_path / "absent.yaml", {})
@@ -238,11 +250,18 @@ def test_the_generated_file_sets_what_was_chosen_and_nothing_else(tmp_path: Path
     chosen = {key: value for key, value in values.items() if value}
     assert settings.server_name == "example.org"
     assert settings.userapi.registration == "open"
-    assert set(chosen) == {"server_name", "internal", "log", "userapi"}
+    assert set(chosen) == {"server_name", "userapi"}
+    assert len(text.splitlines()) < 60
+
+
+def test_a_place_that_was_chosen_is_in_the_short_file_as_well() -> None:
+    text = generate_config({"observing.max_lag_records": 5})
+
+    assert yaml.safe_load(text)["observing"] == {"max_lag_records": 5}
 
 
 def test_the_generated_file_with_all_its_defaults_is_the_default(tmp_path: Path) -> None:
-    lines = generate_config({}).splitlines()
+    lines = generate_config({}, with_all=True).splitlines()
     # Explanations begin with one space, or three; settings with none, or two in a list.
     active = [re.sub(r"^( *)#(?=\S|  \S)", r"\1", line) for line in lines]
 
