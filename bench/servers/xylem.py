@@ -38,6 +38,7 @@ def without_hindrances() -> dict[str, Any]:
             "join_rate_per_user": None,
             "invite_rate_per_user": None,
             "creation_rate_per_user": None,
+            "directory_rate_per_address": None,
             "request_rate_per_user": None,
         },
         "syncapi": {"summary_rate_per_address": None, "request_rate_per_user": None},

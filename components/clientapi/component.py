@@ -230,6 +230,7 @@ def _add_rooms_and_directory(parts: _Parts, default_room_version: str, router: R
     ).add_to(router)
     DirectoryRoutes(
         requesters=parts.requesters,
+        rates=parts.rates,
         sender=parts.sender,
         aliases=parts.aliases,
         directory=parts.directory,

@@ -14,6 +14,7 @@ class Rates:
         self._joins = limiter_of(settings.join_rate_per_user, clock)
         self._invites = limiter_of(settings.invite_rate_per_user, clock)
         self._creations = limiter_of(settings.creation_rate_per_user, clock)
+        self._directory = limiter_of(settings.directory_rate_per_address, clock)
         self._requests = limiter_of(settings.request_rate_per_user, clock)
 
     def check_send(self, user_id: UserID) -> None:
@@ -35,6 +36,11 @@ class Rates:
         """Count a room."""
         if self._creations is not None:
             self._creations.check(user_id)
+
+    def check_unknown_client(self, address: str) -> None:
+        """Count a page of the directory for an address without an access token."""
+        if self._directory is not None:
+            self._directory.check(address)
 
     def check_request(self, user_id: UserID) -> None:
         """Count a request, whatever comes of it."""

@@ -44,6 +44,8 @@ class ClientApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     """Invites that one user sends, those at the creation of a room included."""
     creation_rate_per_user: Rate | None = Rate(per_second=0.5, burst=30)
     """Rooms that one user creates or upgrades."""
+    directory_rate_per_address: Rate | None = Rate(per_second=2, burst=50)
+    """Pages of the directory of public rooms for one network address without an access token."""
     request_rate_per_user: Rate | None = Rate(per_second=20, burst=200)
     """Joins, leaves, invites, receipts, typing, changes of the profile and the like of one user,
     those that change nothing included."""

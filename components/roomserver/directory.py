@@ -1,32 +1,16 @@
 """The directory: aliases of this server, and the rooms that it publishes."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy.engine import Connection
 
 from base.database import Database
-from components.roomserver.memory import Memory
-from components.roomserver.reading import Reader
+from components.roomserver.published_rooms import PublishedRooms
 from components.roomserver.settings import RoomServerSettings
 from components.roomserver.store.directory import DirectoryStore
 from internalapi.roomserver import PublishedRoom, RoomUnknown
 from matrix.errors import RoomInUse
-from matrix.events import Event
 from matrix.identifiers import RoomAlias, RoomID, UserID
-from matrix.state_keys import CREATE, JOIN_RULES, StateKey
-from matrix.topics import plain_topic
-
-_SHOWN: Final[list[StateKey]] = [
-    CREATE,
-    JOIN_RULES,
-    ("m.room.name", ""),
-    ("m.room.topic", ""),
-    ("m.room.canonical_alias", ""),
-    ("m.room.avatar", ""),
-    ("m.room.history_visibility", ""),
-    ("m.room.guest_access", ""),
-]
 
 
 class Directory:
@@ -34,7 +18,7 @@ class Directory:
 
     def __init__(self, database: Database, settings: RoomServerSettings) -> None:
         self._database = database
-        self._settings = settings
+        self._published: Final = PublishedRooms(settings)
 
     async def query_alias(self, *, alias: RoomAlias) -> RoomID | None:
         """Return the room that a local alias points to."""
@@ -110,38 +94,4 @@ class Directory:
 
     async def query_published_rooms(self) -> list[PublishedRoom]:
         """Return all published rooms, most joined members first, then by room ID."""
-
-        def published(connection: Connection) -> list[PublishedRoom]:
-            reader = Reader(Memory(self._settings), connection)
-            rooms = DirectoryStore(connection).select_published()
-            return [_describe(reader, room_id, joined) for room_id, joined in rooms]
-
-        return await self._database.read(published, heavy_for="directory")
-
-
-def _describe(reader: Reader, room_id: RoomID, joined: int) -> PublishedRoom:
-    room = reader.room(room_id)
-    state = {} if room is None else reader.state_events(room.state, _SHOWN)
-    return PublishedRoom(
-        room_id,
-        joined,
-        _text(state, "m.room.history_visibility", "history_visibility") == "world_readable",
-        _text(state, "m.room.guest_access", "guest_access") == "can_join",
-        _text(state, "m.room.join_rules", "join_rule") or "invite",
-        _text(state, "m.room.name", "name"),
-        _topic(state),
-        _text(state, "m.room.canonical_alias", "alias"),
-        _text(state, "m.room.avatar", "url"),
-        _text(state, "m.room.create", "type"),
-    )
-
-
-def _topic(state: Mapping[StateKey, Event]) -> str | None:
-    event = state.get(("m.room.topic", ""))
-    return None if event is None else plain_topic(event.content)
-
-
-def _text(state: Mapping[StateKey, Event], event_type: str, field: str) -> str | None:
-    event = state.get((event_type, ""))
-    value: Any = None if event is None else event.content.get(field)
-    return value if isinstance(value, str) and value else None
+        return await self._database.read(self._published.read, heavy_for="directory")

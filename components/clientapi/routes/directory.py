@@ -6,6 +6,7 @@ from base.http import Request, Response, Router, empty_response, json_response
 from components.clientapi.aliases import AliasService
 from components.clientapi.current_state import require_level_for_state
 from components.clientapi.public_rooms import PageToken, RoomFilter, page_of
+from components.clientapi.rates import Rates
 from components.clientapi.requesters import Requesters
 from components.clientapi.routes.answers import R0, V3
 from components.clientapi.sending import EventSender
@@ -22,6 +23,7 @@ class DirectoryRoutes:
         self,
         *,
         requesters: Requesters,
+        rates: Rates,
         sender: EventSender,
         aliases: AliasService,
         directory: RoomDirectory,
@@ -29,6 +31,7 @@ class DirectoryRoutes:
         max_page: int,
     ) -> None:
         self._requesters = requesters
+        self._rates = rates
         self._sender = sender
         self._aliases = aliases
         self._directory = directory
@@ -94,12 +97,16 @@ class DirectoryRoutes:
         return empty_response()
 
     async def _public_rooms(self, request: Request) -> Response:
+        if request.optional_access_token is None:
+            self._rates.check_unknown_client(request.client_address)
+        else:
+            await self._requesters.limited_member_or_guest(request)
         self._require_own(request)
         limit = request.query_int("limit", 0)
         return await self._page(RoomFilter(), request.query_str("since"), limit)
 
     async def _search_public_rooms(self, request: Request) -> Response:
-        await self._requesters.member(request)
+        await self._requesters.limited_member(request)
         self._require_own(request)
         body = await request.fields(allow_empty=True)
         limit = body.optional_integer("limit", 0)

@@ -1,24 +1,33 @@
 """Aliases and published rooms in the database."""
 
-from typing import Final
+from collections.abc import Collection
+from typing import Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from base.database import insert
+from base.database import SelectByKeys, insert
+from components.roomserver.state.snapshots import NodeName
 from components.roomserver.store.tables import aliases, memberships, rooms
 from matrix.identifiers import RoomAlias, RoomID, UserID
 
-_PUBLISHED: Final = (
-    sa.select(rooms.c.room_id, sa.func.count(memberships.c.user_id).label("joined"))
-    .outerjoin(
-        memberships,
-        sa.and_(memberships.c.room_id == rooms.c.room_id, memberships.c.membership == "join"),
-    )
-    .where(rooms.c.is_published)
-    .group_by(rooms.c.room_id)
-    .order_by(sa.desc("joined"), rooms.c.room_id)
+_PUBLISHED: Final = sa.select(rooms.c.room_id, rooms.c.state, rooms.c.last_place).where(
+    rooms.c.is_published
 )
+_JOINED: Final = SelectByKeys(
+    sa.select(memberships.c.room_id, sa.func.count())
+    .where(memberships.c.membership == sa.bindparam("membership"))
+    .group_by(memberships.c.room_id),
+    memberships.c.room_id,
+)
+
+
+class PublishedRow(NamedTuple):
+    """A room of the directory, and what tells whether it has changed."""
+
+    room_id: RoomID
+    state: NodeName
+    last_place: int
 
 
 class DirectoryStore:
@@ -68,6 +77,11 @@ class DirectoryStore:
         query = sa.select(rooms.c.is_published).where(rooms.c.room_id == room_id)
         return bool(self._connection.execute(query).scalar())
 
-    def select_published(self) -> list[tuple[RoomID, int]]:
-        """Return listed rooms with their number of joined members, most members first."""
-        return [(RoomID(row.room_id), row.joined) for row in self._connection.execute(_PUBLISHED)]
+    def select_published(self) -> list[PublishedRow]:
+        """Return the listed rooms, in no order."""
+        return [PublishedRow._make(row) for row in self._connection.execute(_PUBLISHED)]
+
+    def select_joined_counts(self, room_ids: Collection[RoomID]) -> dict[RoomID, int]:
+        """Return how many users are joined to these rooms; those without any are left out."""
+        rows = _JOINED.rows(self._connection, room_ids, {"membership": "join"})
+        return {RoomID(room_id): count for room_id, count in rows}

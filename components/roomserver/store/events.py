@@ -52,6 +52,9 @@ _UPDATE_EVENT: Final = Statement(
         }
     )
 )
+_SELECT_REDACTED: Final = SelectByKeys(
+    sa.select(events.c.event_id).where(events.c.redacted_because.isnot(None)), events.c.event_id
+)
 _SELECT_ANNOUNCED: Final = (
     sa.select(
         events.c.event_id,
@@ -115,6 +118,10 @@ class EventStore:
             event = load_event(raw, room_version(version), event_id)
             found[event_id] = KnownEvent(event, Flags(flags), *rest)
         return found
+
+    def select_redacted(self, event_ids: Collection[EventID]) -> set[EventID]:
+        """Return those of the events that a redaction was applied to."""
+        return {row[0] for row in _SELECT_REDACTED.rows(self._connection, event_ids)}
 
     def select_announced(self, room_id: str, after: int, limit: int) -> list[KnownEvent]:
         """Return the room's first events that were announced after this place, in that order."""

@@ -1,0 +1,85 @@
+"""The directory of public rooms costs what has changed since it was asked for last."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from base.limits import Rate
+from tests.component.clientapi.clientapi_server import V3, House, User, running_house, with_settings
+
+
+@contextmanager
+def counted_statements() -> Iterator[list[str]]:
+    """Give a list that every statement is put into that a database is asked meanwhile."""
+    statements: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        statements.append(statement)
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+
+
+async def directory(house: House) -> dict[str, dict[str, Any]]:
+    answer = await house.client.get(f"{V3}/publicRooms")
+    return {room["room_id"]: room for room in answer.json["chunk"]}
+
+
+async def test_the_directory_is_always_as_its_rooms_are(
+    house: House, alice: User, bob: User
+) -> None:
+    first = await alice.create_room(visibility="public", name="First")
+    second = await alice.create_room(visibility="public", name="Second", topic="Old")
+    before = await directory(house)
+
+    topic = await alice.put(f"/rooms/{second}/state/m.room.topic", {"topic": "New"})
+    await bob.join(first)
+    changed = await directory(house)
+    await alice.put(f"/rooms/{second}/redact/{topic.json['event_id']}/1", {})
+    await bob.in_room("leave", first)
+    redacted = await directory(house)
+    await alice.put(f"/directory/list/room/{second}", {"visibility": "private"})
+
+    assert before[second]["topic"] == "Old"
+    assert changed[second]["topic"] == "New"
+    assert "topic" not in redacted[second]
+    members = [found[first]["num_joined_members"] for found in (before, changed, redacted)]
+    assert members == [1, 2, 1]
+    assert list(await directory(house)) == [first]
+
+
+async def test_rooms_that_have_not_changed_are_not_read_again(house: House, alice: User) -> None:
+    rooms = [await alice.create_room(visibility="public", name=str(one)) for one in range(10)]
+    await directory(house)
+
+    with counted_statements() as unchanged:
+        again = await directory(house)
+    await alice.put(f"/rooms/{rooms[0]}/send/m.room.message/1", {"msgtype": "m.text", "body": "x"})
+    with counted_statements() as one_has_news:
+        await directory(house)
+
+    assert set(again) == set(rooms)
+    assert len(reads(unchanged)) == 1
+    assert len(reads(one_has_news)) == 2
+
+
+def reads(statements: list[str]) -> list[str]:
+    return [one for one in statements if one.startswith("SELECT")]
+
+
+async def test_who_asks_too_often_without_a_token_has_to_wait(tmp_path: Path) -> None:
+    rate = Rate(per_second=0.001, burst=2)
+    async with running_house(tmp_path, with_settings(directory_rate_per_address=rate)) as house:
+        alice = await house.user("alice")
+
+        answers = [await house.client.get(f"{V3}/publicRooms") for _ in range(3)]
+        known = await alice.get("/publicRooms")
+
+    assert [answer.status for answer in answers] == [200, 200, 429]
+    assert known.status == 200
