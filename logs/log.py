@@ -7,7 +7,7 @@ conformance tests.
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from base.metrics import Reading
 from logs.append_metrics import AppendObserver
@@ -76,6 +76,19 @@ class Record(NamedTuple):
     value: bytes
     timestamp_ms: int
     origin: Origin | None
+
+
+class LogRun(NamedTuple):
+    """A time in which a log was written without being put back to an older state."""
+
+    name: str
+    """Random; empty where runs are not told apart."""
+    ends: Mapping[str, Sequence[int]] | None
+    """By topic and partition the next offset that was to be written; None for the present run."""
+
+
+ONE_RUN: Final = (LogRun("", None),)
+"""Of a log that does not know whether it was put back."""
 
 
 class Subscription(Protocol):
@@ -183,6 +196,15 @@ class Log(Protocol):
     def generation(self) -> str:
         """A name that changes when offsets begin anew: tokens of another one are void."""
         ...
+
+    @property
+    def runs(self) -> Sequence[LogRun]:
+        """The runs whose positions mean something here, the present one last.
+
+        A position at which a run was never is of records that are lost, as after a backup was
+        restored: other records have come or will come to its place.
+        """
+        return ONE_RUN
 
     async def check(self) -> None:
         """Return if records can be appended and read. Raises `LogOutage`."""

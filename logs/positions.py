@@ -7,7 +7,7 @@ offsets around ten million, a tenth apart, are some 250 characters.
 """
 
 import binascii
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 from zlib import crc32
 
@@ -52,8 +52,8 @@ def encode_token(contents: TokenContents) -> str:
     return text.translate(_TO_URL).decode()
 
 
-def decode_token(token: str, generation: str) -> TokenContents:
-    """Return what a token of this generation says.
+def decode_token(token: str, generations: Collection[str]) -> TokenContents:
+    """Return what a token of one of these generations says.
 
     Raises `TokenInvalid` and `TokenFromOtherGeneration`.
     """
@@ -61,7 +61,8 @@ def decode_token(token: str, generation: str) -> TokenContents:
     head, checksum, body = data[:3], data[3:_HEAD_BYTES], data[_HEAD_BYTES:]
     if len(data) < _HEAD_BYTES or head[0] != _VERSION or _checksum(head, body) != checksum:
         raise TokenInvalid("The token is damaged, or of another version.")
-    if head[1:] != _generation_hash(generation):
+    generation = next((one for one in generations if _generation_hash(one) == head[1:]), None)
+    if generation is None:
         raise TokenFromOtherGeneration("The token is from before the log began anew.")
     offsets: dict[int, Mapping[int, int]] = {}
     place = 0

@@ -10,6 +10,7 @@ from base.http import Router
 from base.limits import limiter_of
 from base.metrics import Family, Reading, Source, sizes_of
 from components.syncapi.memory.freshness import Freshness, ProjectedTopic, TypingTopic
+from components.syncapi.memory.log_ends import LogEnds
 from components.syncapi.memory.projected import Projected
 from components.syncapi.memory.typing_rooms import typing_reader
 from components.syncapi.notifications.counting import UnreadCounts
@@ -288,6 +289,7 @@ def _router(serving: _Serving) -> Router:
         service=service,
         reading=serving.reading,
         tokens=serving.tokens,
+        log_ends=LogEnds(serving.log, serving.projected),
         freshness=serving.freshness,
         max_timeout_s=serving.settings.max_timeout_s,
         federation_format=FederationFormat(serving.events),

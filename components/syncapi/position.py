@@ -23,6 +23,11 @@ def later(one: SyncPosition, other: SyncPosition) -> SyncPosition:
     )
 
 
+def is_beyond(one: SyncPosition, end: SyncPosition) -> bool:
+    """Whether a position has seen what is not before the end."""
+    return later(completed(one, end), end) != end
+
+
 def completed(one: SyncPosition, now: SyncPosition) -> SyncPosition:
     """Return a position with the topics that it leaves out as they are now."""
     if one.receipts and one.typing:

@@ -1,13 +1,14 @@
 """Tokens of clients: positions of /sync, and places in the timeline of one room."""
 
 import re
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
 from zlib import crc32
 
+import msgspec
 from cachetools import LRUCache
 
-from components.syncapi.position import SyncPosition
+from components.syncapi.position import SyncPosition, is_beyond
 from logs.positions import (
     TokenContents,
     TokenFromOtherGeneration,
@@ -26,20 +27,35 @@ _TYPING: Final = 4
 _RECENT_TOKENS: Final = 256
 
 
+class TokenOutdated(InvalidParam):
+    """A token of this server that means nothing any more: the client has to begin anew."""
+
+
+class Era(NamedTuple):
+    """A time in which tokens were made that still mean something."""
+
+    generation: str
+    ends: SyncPosition | None
+    """How far the log was at its end; None for the present one."""
+
+
 class Tokens:
-    """Makes and reads the tokens of one generation of the log."""
+    """Makes tokens of the present era, the last one, and reads those of all."""
 
     def __init__(
         self,
-        generation: str,
+        eras: Sequence[Era],
         partitions: int,
         client_data_partitions: int,
         *,
         receipt_partitions: int = 0,
         typing_partitions: int = 0,
     ) -> None:
-        self._generation: Final = generation
-        self._place_mark: Final = f"{crc32(generation.encode()):08x}"
+        # The newest first: of those whose marks are alike it is the one that goes farthest.
+        self._ends: Final = {era.generation: era.ends for era in reversed(eras)}
+        self._generation: Final = eras[-1].generation
+        self._place_mark: Final = _mark(self._generation)
+        self._ends_by_mark: Final = {_mark(era.generation): era.ends for era in eras}
         self._partitions: Final = partitions
         self._client_data_partitions: Final = client_data_partitions
         self._receipt_partitions: Final = receipt_partitions
@@ -59,7 +75,7 @@ class Tokens:
         return token
 
     def decode(self, token: str) -> SyncPosition:
-        """Return the position of a token of /sync. Raises `InvalidParam`."""
+        """Return the position of a token of /sync. Raises `InvalidParam` and `TokenOutdated`."""
         position = self._recent.get(token)
         if position is None:
             position = self._recent[token] = self._decode(token)
@@ -67,7 +83,7 @@ class Tokens:
 
     def _decode(self, token: str) -> SyncPosition:
         try:
-            offsets = decode_token(token, self._generation).offsets
+            generation, offsets = msgspec.structs.astuple(decode_token(token, self._ends))
         except TokenInvalid as error:
             raise _unreadable() from error
         except TokenFromOtherGeneration as error:
@@ -77,12 +93,16 @@ class Tokens:
             range(self._client_data_partitions)
         ):
             raise _outdated()
-        return SyncPosition(
+        position = SyncPosition(
             tuple(rooms.values()),
             tuple(client_data.values()),
             _whole(offsets.get(_RECEIPTS, {}), self._receipt_partitions),
             _whole(offsets.get(_TYPING, {}), self._typing_partitions),
         )
+        ends = self._ends[generation]
+        if ends is not None and is_beyond(position, ends):
+            raise _outdated()
+        return position
 
     def encode_place(self, order: int) -> str:
         """Return the token of the place before the event with this order in a room."""
@@ -91,14 +111,17 @@ class Tokens:
     def decode_place(self, token: str, partition: int) -> int:
         """Return the place in a room of this partition, from its own or a token of /sync.
 
-        Raises `InvalidParam`.
+        Raises `InvalidParam` and `TokenOutdated`.
         """
         match = _PLACE.fullmatch(token)
         if match is None:
             return self.decode(token).rooms[partition]
+        order = int(match[1])
         if match[2] != self._place_mark:
-            raise _outdated()
-        return int(match[1])
+            ends = self._ends_by_mark.get(match[2])
+            if ends is None or order > ends.rooms[partition]:
+                raise _outdated()
+        return order
 
 
 def _whole(offsets: Mapping[int, int], partitions: int) -> tuple[int, ...]:
@@ -110,7 +133,12 @@ def _unreadable() -> InvalidParam:
     return InvalidParam("This token is not one of this server's.")
 
 
-def _outdated() -> InvalidParam:
-    return InvalidParam(
-        "This token is from before the server's data was rebuilt: start again without it."
+def _outdated() -> TokenOutdated:
+    return TokenOutdated(
+        "This token is from before the server's data was rebuilt or restored: start again without "
+        "it."
     )
+
+
+def _mark(generation: str) -> str:
+    return f"{crc32(generation.encode()):08x}"

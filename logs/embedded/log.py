@@ -15,12 +15,14 @@ from logs.embedded.frames import FRAME_BYTES, FrameCodec, SegmentHeader, TopicOf
 from logs.embedded.groups import Group, Member
 from logs.embedded.partitions import EmbeddedTail, Partition, TailMemory, wake_all
 from logs.embedded.reading import Wanted, read_records
+from logs.embedded.runs import begin_run
 from logs.embedded.segments import Segment, header_after, lock_folder, note_closing, recover
 from logs.embedded.settings import EmbeddedLogSettings
 from logs.embedded.writer import Writer, Written
 from logs.log import (
     LogBroken,
     LogOutage,
+    LogRun,
     Outgoing,
     Ownership,
     Position,
@@ -33,9 +35,10 @@ from logs.log import (
 _DEFAULTS: Final = EmbeddedLogSettings()
 
 
-class _LockedFolder(NamedTuple):
+class _OpenFolder(NamedTuple):
     path: Path
     lock: int
+    runs: Sequence[LogRun]
 
 
 class _Part:
@@ -68,7 +71,7 @@ class EmbeddedLog:
 
     def __init__(
         self,
-        folder: "_LockedFolder",
+        folder: "_OpenFolder",
         segments: list[Segment],
         topics: Mapping[str, int],
         settings: EmbeddedLogSettings,
@@ -77,6 +80,7 @@ class EmbeddedLog:
         last = segments[-1]
         self._folder = folder.path
         self._lock = folder.lock
+        self._runs: Final = folder.runs
         self._segments = segments
         self._settings = settings
         self._clock = clock
@@ -132,7 +136,8 @@ class EmbeddedLog:
         lock = await asyncio.to_thread(lock_folder, folder)
         try:
             segments = await asyncio.to_thread(recover, folder, topics, clock.now_ms())
-            return cls(_LockedFolder(folder, lock), segments, topics, settings, clock)
+            runs = await asyncio.to_thread(begin_run, folder, segments[-1])
+            return cls(_OpenFolder(folder, lock, runs), segments, topics, settings, clock)
         except BaseException:
             os.close(lock)
             raise
@@ -141,6 +146,11 @@ class EmbeddedLog:
     def generation(self) -> str:
         """The random name given at creation."""
         return self._header.generation
+
+    @property
+    def runs(self) -> Sequence[LogRun]:
+        """One for each time that the log was opened, as far as they are remembered."""
+        return self._runs
 
     @property
     def max_record_bytes(self) -> int:

@@ -18,8 +18,10 @@ from logs.kafka.reaching import not_reached
 from logs.kafka.reading import KafkaMember, KafkaTail, fetch_bounds, fetch_ends
 from logs.kafka.settings import KafkaLogSettings
 from logs.log import (
+    ONE_RUN,
     LogMismatch,
     LogOutage,
+    LogRun,
     Outgoing,
     Ownership,
     Position,
@@ -147,6 +149,11 @@ class KafkaLog:
     def generation(self) -> str:
         """The cluster's ID, the prefix and the epoch of the settings."""
         return self._generation
+
+    @property
+    def runs(self) -> Sequence[LogRun]:
+        """One: Kafka does not tell whether its topics were put back to an older state."""
+        return ONE_RUN
 
     @property
     def max_record_bytes(self) -> int:

@@ -12,9 +12,9 @@ from components.syncapi.projection.consumer import ClientDataProcessor, RoomEven
 from components.syncapi.projection.gate import Gate
 from components.syncapi.projection.receipt_consumer import ReceiptProcessor
 from components.syncapi.settings import SyncApiSettings
-from components.syncapi.tokens import Tokens
+from components.syncapi.tokens import Era, Tokens
 from logs.consumer_loop import Consumer
-from logs.log import Log
+from logs.log import Log, LogRun
 from logs.records.client_data import OutputClientData
 from logs.records.receipts import OutputReceipt
 from logs.records.room_output import OutputRoomEvent
@@ -54,12 +54,29 @@ class Consumers(NamedTuple):
 
 def tokens_of(log: Log, copy: int) -> Tokens:
     """Return the tokens of one copy of the tables: those of others are void."""
+    generation = f"{log.generation}#{copy}" if copy else log.generation
     return Tokens(
-        f"{log.generation}#{copy}" if copy else log.generation,
+        [
+            Era(f"{generation}/{run.name}" if run.name else generation, _ends_of(log, run))
+            for run in log.runs
+        ],
         log.partition_count(OUTPUT_ROOM_EVENT.name),
         log.partition_count(OUTPUT_CLIENT_DATA.name),
         receipt_partitions=log.partition_count(OUTPUT_RECEIPT.name),
         typing_partitions=log.partition_count(OUTPUT_TYPING.name),
+    )
+
+
+def _ends_of(log: Log, run: LogRun) -> SyncPosition | None:
+    """Return where a run ended; topics and partitions that it did not have had nothing."""
+    if run.ends is None:
+        return None
+    topics = (OUTPUT_ROOM_EVENT, OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, OUTPUT_TYPING)
+    return SyncPosition(
+        *(
+            _whole(log, topic.name, dict(enumerate(run.ends.get(topic.name, ()))))
+            for topic in topics
+        )
     )
 
 

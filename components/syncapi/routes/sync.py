@@ -5,10 +5,12 @@ from typing import Final
 
 from base.http import Request, Response, Router, json_response
 from components.syncapi.memory.freshness import Freshness
+from components.syncapi.memory.log_ends import LogEnds
+from components.syncapi.position import SyncPosition
 from components.syncapi.routes.queries import RequestReading
 from components.syncapi.sync.federation_format import FederationFormat
 from components.syncapi.sync.service import Query, SyncService
-from components.syncapi.tokens import Tokens
+from components.syncapi.tokens import TokenOutdated, Tokens
 
 _MS: Final = 1000
 
@@ -22,6 +24,7 @@ class SyncRoutes:
         service: SyncService,
         reading: RequestReading,
         tokens: Tokens,
+        log_ends: LogEnds,
         freshness: Freshness,
         max_timeout_s: int,
         federation_format: FederationFormat,
@@ -30,6 +33,7 @@ class SyncRoutes:
         self._service = service
         self._reading = reading
         self._tokens = tokens
+        self._log_ends = log_ends
         self._freshness = freshness
         self._max_timeout_ms = max_timeout_s * _MS
 
@@ -39,10 +43,10 @@ class SyncRoutes:
 
     async def _sync(self, request: Request) -> Response:
         requester = await self._reading.requester(request)
-        since = request.query_str("since")
+        token = request.query_str("since")
         query = Query(
             requester,
-            None if not since else self._tokens.decode(since),
+            self._position_of(token) if token else None,
             await self._reading.sync_filter(requester.user_id, request.query_str("filter")),
             partial(self._reading.requester, request),
             request.query_int("timeout", 0, maximum=self._max_timeout_ms) / _MS,
@@ -51,7 +55,20 @@ class SyncRoutes:
         )
         request.query_choice("set_presence", ("offline", "online", "unavailable"))
         await self._freshness.everything(patience_s=query.timeout_s)
+        if query.since is not None and await self._log_ends.are_before(query.since):
+            query.since = None
+        query.begins_anew = bool(token) and query.since is None
         body = await self._service.sync(query)
         if query.filter.event_format == "federation":
             body = await self._federation_format.converted(body, query.filter)
         return json_response(body)
+
+    def _position_of(self, token: str) -> SyncPosition | None:
+        """Return the position of a token; `None` where it means nothing any more.
+
+        Clients repeat a request that is refused, and would never begin anew by themselves.
+        """
+        try:
+            return self._tokens.decode(token)
+        except TokenOutdated:
+            return None

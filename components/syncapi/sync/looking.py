@@ -57,14 +57,18 @@ class Look:
 
     def begin(self) -> None:
         """Ask for everything: an initial sync, or one for the full state."""
-        include_leave = self._request.since is None and self._request.filter.room.include_leave
+        request = self._request
+        # Who begins anew may show rooms that the user is not in.
+        include_leave = request.since is None and (
+            request.filter.room.include_leave or request.begins_anew
+        )
         for room_id, now in self._memberships.items():
             if now.membership == "join":
                 self._ask(room_id, now)
             elif now.membership in {"invite", "knock"} or include_leave:
                 if self._has_moved(room_id, now):
                     self._ask(room_id, now)
-            elif self._request.since is not None and self._has_moved(room_id, now):
+            elif request.since is not None and self._has_moved(room_id, now):
                 self._ask(room_id, now)
 
     def everywhere(self) -> None:

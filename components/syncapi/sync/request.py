@@ -24,6 +24,8 @@ class SyncRequest(msgspec.Struct, frozen=True, gc=False):
     """By room the users whose member events the device has."""
     ignored: AbstractSet[str]
     """The users whose messages and invites the reader does not want."""
+    begins_anew: bool = False
+    """Whether the client knows rooms already, from a time that means nothing here any more."""
 
     @property
     def user_id(self) -> str:

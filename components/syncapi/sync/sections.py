@@ -143,7 +143,10 @@ class SectionReader:
         # Who left and was banned later may not learn of what changed in between.
         end = upto if viewer.left_at is None else min(upto, viewer.left_at + 1)
         stayed = since is not None and viewer.membership_before(since) == "join"
-        begins = viewer.ever_joined if since is None else viewer.joined_since(since)
+        if since is not None:
+            begins = viewer.joined_since(since)
+        else:
+            begins = viewer.ever_joined and self._request.filter.room.include_leave
         if begins:
             timeline = self._timeline(task, upto, viewer)
             changes = self._later_changes(task, timeline.start, end)
@@ -156,6 +159,7 @@ class SectionReader:
             state = self._delta(task, timeline, changes, None) if stayed else []
         else:
             # A rejected invite or knock: nothing of the room is theirs to see but the end of it.
+            # Nor is there more to tell to who begins anew.
             timeline = self._page(task.room_id, task.now.stream_order, upto, viewer)
             state = []
         room_filter = self._request.filter.room.account_data
@@ -196,7 +200,10 @@ class SectionReader:
         """
         since = task.since
         if since is None:
-            return self._page(task.room_id, FROM_THE_START, upto, viewer)
+            timeline = self._page(task.room_id, FROM_THE_START, upto, viewer)
+            # What the client has of the room does not lead here.
+            limited = timeline.limited or self._request.begins_anew
+            return msgspec.structs.replace(timeline, limited=limited)
         if task.now.stream_order < since or viewer.membership_before(since) == "join":
             return self._page(task.room_id, since, upto, viewer)
         joined_at = viewer.joined_after(since)

@@ -48,6 +48,8 @@ class Query(msgspec.Struct, gc=False):
     timeout_s: float = 0.0
     full_state: bool = False
     use_state_after: bool = False
+    begins_anew: bool = False
+    """Whether there was a token that means nothing any more; then `since` is None."""
 
     @property
     def user_id(self) -> str:
@@ -189,6 +191,7 @@ class SyncService:
             self._settings.max_scanned_events,
             exchange.known_members,
             view.ignored,
+            query.begins_anew,
         )
         look = Look(
             request,

@@ -11,7 +11,7 @@ from components.syncapi.projection.gate import Gate
 from components.syncapi.projection.writing import Written
 from components.syncapi.room_event import RoomEvent, room_event
 from components.syncapi.settings import SyncApiSettings
-from components.syncapi.tokens import Tokens
+from components.syncapi.tokens import Era, Tokens
 from matrix.events import load_event
 from matrix.identifiers import EventID
 from tests.component.syncapi.story import VERSION, Room
@@ -103,7 +103,7 @@ async def test_what_memory_knows_is_not_learned_again() -> None:
     start = SyncPosition((0,), (0,))
     projected = Projected(
         start,
-        tokens=Tokens("generation", 1, 1),
+        tokens=Tokens([Era("generation", None)], 1, 1),
         database=database,
         settings=SyncApiSettings(),
         partition_of=lambda _: 0,

@@ -8,7 +8,7 @@ import pytest
 
 from components.syncapi.position import SyncPosition
 from components.syncapi.settings import SyncApiSettings
-from components.syncapi.tokens import Tokens
+from components.syncapi.tokens import Era, Tokens
 from logs.positions import TokenContents, decode_token, encode_token
 from logs.records.receipts import FullyReadMoved, ReceiptMoved
 from tests.component.syncapi.replicas import two_replicas
@@ -279,10 +279,9 @@ async def test_a_token_without_positions_of_receipts_counts_from_now_on(house: H
     await house.move_receipts(ReceiptMoved(room.room_id, ALICE, "m.read", "$one", 5))
     await house.projected()
     token = (await house.sync(BOB))["next_batch"]
-    offsets = decode_token(token, house.log.generation).offsets
-    older = encode_token(
-        TokenContents(house.log.generation, {topic: offsets[topic] for topic in (1, 2)})
-    )
+    generation = f"{house.log.generation}/{house.log.runs[-1].name}"
+    offsets = decode_token(token, [generation]).offsets
+    older = encode_token(TokenContents(generation, {topic: offsets[topic] for topic in (1, 2)}))
 
     answer = await house.sync(BOB, older)
     assert answer["rooms"] == {}
@@ -346,7 +345,11 @@ async def test_either_replica_tells_of_receipts_and_typing(
 def test_a_token_of_many_partitions_stays_short() -> None:
     partitions = 16
     tokens = Tokens(
-        "generation", partitions, partitions, receipt_partitions=16, typing_partitions=16
+        [Era("generation", None)],
+        partitions,
+        partitions,
+        receipt_partitions=16,
+        typing_partitions=16,
     )
     offsets = tuple(10_000_000 + 34_000 * number for number in range(partitions))
     position = SyncPosition(offsets, offsets, offsets, offsets)
@@ -355,6 +358,10 @@ def test_a_token_of_many_partitions_stays_short() -> None:
 
     assert len(token) <= 256
     fresh = Tokens(
-        "generation", partitions, partitions, receipt_partitions=16, typing_partitions=16
+        [Era("generation", None)],
+        partitions,
+        partitions,
+        receipt_partitions=16,
+        typing_partitions=16,
     )
     assert fresh.decode(token) == position

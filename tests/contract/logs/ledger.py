@@ -18,6 +18,7 @@ from logs.consumer_tables import add_consumer_tables
 from logs.log import (
     Log,
     LogOutage,
+    LogRun,
     Outgoing,
     Ownership,
     Position,
@@ -152,6 +153,10 @@ class UnreliableLog:
     @property
     def generation(self) -> str:
         return self._log.generation
+
+    @property
+    def runs(self) -> Sequence[LogRun]:
+        return self._log.runs
 
     @property
     def max_record_bytes(self) -> int:

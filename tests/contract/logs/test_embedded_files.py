@@ -256,6 +256,36 @@ async def test_every_log_has_a_generation_of_its_own(tmp_path: Path) -> None:
         assert one.generation != other.generation
 
 
+async def test_the_runs_of_a_log_are_known_with_where_they_ended(tmp_path: Path) -> None:
+    async with opened(tmp_path) as log:
+        await log.append("Numbers", numbered(1, 2))
+        [_, first] = log.runs
+        assert first.ends is None
+    shutil.copytree(tmp_path, tmp_path / "backup")
+    async with opened(tmp_path) as log:
+        await log.append("Numbers", numbered(3))
+        [_, ended, second] = log.runs
+        assert (ended.name, second.ends) == (first.name, None)
+        assert ended.ends is not None
+        assert ended.ends["Numbers"] == [2]
+        assert ended.ends["Spread"] == [0] * 4
+
+    async with opened(tmp_path / "backup") as log:
+        names = [run.name for run in log.runs]
+    assert first.name in names
+    assert second.name not in names
+
+
+async def test_runs_of_a_log_that_cannot_be_read_are_no_reason_to_refuse_it(tmp_path: Path) -> None:
+    async with opened(tmp_path) as log:
+        await log.append("Numbers", numbered(1))
+    (tmp_path / "runs").write_bytes(b"\0")
+
+    async with opened(tmp_path) as log:
+        assert await values_in(log) == [1]
+        assert [run.ends for run in log.runs] == [None]
+
+
 async def test_appends_wait_their_turn_when_much_is_queued(tmp_path: Path) -> None:
     async with opened(tmp_path, max_queued_bytes=300) as log:
         async with asyncio.TaskGroup() as tasks:
