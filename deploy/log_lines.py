@@ -8,15 +8,24 @@ from typing import Any, Final
 import orjson
 
 from base.http import current_request_id
+from deploy.colours import FAINT, GREEN, RED, YELLOW, Paint, paint_for
 from deploy.settings import LoggingSettings
 
+_COLOURS: Final = {
+    logging.INFO: GREEN,
+    logging.WARNING: YELLOW,
+    logging.ERROR: RED,
+    logging.CRITICAL: RED,
+}
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 def configure_logging(settings: LoggingSettings) -> None:
     """Send all log lines of this process to standard error, in the form that was set."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if settings.format == "json" else ConsoleFormatter())
+    handler.setFormatter(
+        JsonFormatter() if settings.format == "json" else ConsoleFormatter(paint_for(sys.stderr))
+    )
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.level.upper())
@@ -55,11 +64,16 @@ class JsonFormatter(logging.Formatter):
 class ConsoleFormatter(logging.Formatter):
     """Time, level, message, then the fields as `name=value`."""
 
+    def __init__(self, paint: Paint) -> None:
+        super().__init__()
+        self._paint: Final = paint
+
     def format(self, record: logging.LogRecord) -> str:
         """Return the line; the trace of an exception follows on lines of its own."""
         fields = "".join(f" {name}={value}" for name, value in _fields(record).items())
         time = _time(record).astimezone().strftime("%H:%M:%S")
-        line = f"{time} {record.levelname.lower():<7} {record.getMessage()}{fields}"
+        level = self._paint(f"{record.levelname.lower():<7}", _COLOURS.get(record.levelno, FAINT))
+        line = f"{time} {level} {record.getMessage()}{self._paint(fields, FAINT)}"
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
         return line

@@ -65,6 +65,11 @@ class ConsumerLine(msgspec.Struct, frozen=True):
     lag: dict[int, int] | None
     """Records that are not processed yet; `None` where the log cannot be asked."""
 
+    @property
+    def behind(self) -> int:
+        """How many records are not processed yet, as far as that is known."""
+        return sum((self.lag or {}).values())
+
 
 class Status(msgspec.Struct, frozen=True):
     """All of it, and what could not be found out."""
@@ -151,9 +156,11 @@ async def _by_health(listener: ListenerSettings) -> ProcessLine:
         ):
             if answer.status != _OK:
                 state = f"not ready: {await answer.text()}"
+    except aiohttp.ClientConnectorError:
+        state = "does not run, or cannot be reached"
     except (aiohttp.ClientError, TimeoutError) as error:
         state = str(error) or "does not answer"
-    return ProcessLine("all", url, state, is_well=state == "ready")
+    return ProcessLine("the server", url, state, is_well=state == "ready")
 
 
 async def _topics(settings: Settings) -> tuple[list[TopicLine], Bounds]:

@@ -10,6 +10,7 @@ import msgspec
 import orjson
 
 from base.tasks import run as run_event_loop
+from deploy.colours import GREEN, RED, paint_for
 from deploy.configuration import load_settings
 from deploy.log_lines import hush
 from deploy.status import Status, query_status, table
@@ -36,10 +37,29 @@ def run(arguments: argparse.Namespace) -> int:
         plain = msgspec.to_builtins(status, str_keys=True) | {"is_well": status.is_well}
         print(orjson.dumps(plain, option=orjson.OPT_INDENT_2).decode())
     else:
-        print("\n\n".join(filter(None, [_processes(status), _topics(status), _consumers(status)])))
-        sys.stderr.write("".join(f"\n{problem}" for problem in status.problems))
-        sys.stderr.write("\n" if status.problems else "")
+        parts = [_verdict(status), _processes(status), _topics(status), _consumers(status)]
+        print("\n\n".join(filter(None, parts)))
     return 0 if status.is_well else NOT_WELL
+
+
+def _verdict(status: Status) -> str:
+    """Return in words whether all is well, and what is not."""
+    paint = paint_for(sys.stdout)
+    amiss = [
+        *(
+            f"{one.component} at {one.url}: {one.state}"
+            for one in status.processes
+            if not one.is_well
+        ),
+        *status.problems,
+        *(
+            f"{one.consumer} is {one.behind} records of {one.topic} behind."
+            for one in status.consumers
+            if one.behind
+        ),
+    ]
+    heading = paint("All is well.", GREEN) if status.is_well else paint("Not all is well.", RED)
+    return "\n".join([heading, *(f"- {one}" for one in amiss)])
 
 
 def _processes(status: Status) -> str:
@@ -61,11 +81,12 @@ def _topics(status: Status) -> str:
 def _consumers(status: Status) -> str:
     rows = []
     for one in status.consumers:
-        lag = "unknown"
+        lag = "not known: the log is the server's alone"
         if one.lag is not None:
-            lag = f"{sum(one.lag.values())} (most in one partition: {max(one.lag.values())})"
+            most = max(one.lag.values())
+            lag = f"{one.behind} (most in one partition: {most})" if one.behind else "nothing"
         rows.append((one.consumer, one.topic, str(sum(one.positions.values())), lag))
-    return table([("consumer", "topic", "processed", "lag"), *rows]) if rows else ""
+    return table([("consumer", "topic", "processed", "still to do"), *rows]) if rows else ""
 
 
 def _duration(seconds: float) -> str:

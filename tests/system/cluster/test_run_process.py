@@ -217,7 +217,8 @@ def test_status_shows_processes_topics_and_lag(running_cluster: RunningCluster) 
     status = json.loads(xylem("status", "--json", "--config", config).stdout)
 
     assert shown.returncode == 0, shown.stderr
-    assert shown.stdout.startswith("component ")
+    assert shown.stdout.startswith("All is well.\n")
+    assert "\ncomponent " in shown.stdout
     assert {one["component"] for one in status["processes"] if one["state"] == "ready"} >= {
         "userapi",
         "roomserver",
@@ -239,6 +240,7 @@ def test_status_says_what_is_away(running_cluster: RunningCluster, tmp_path: Pat
     shown = xylem("status", "--config", str(config))
 
     assert shown.returncode == 3
+    assert shown.stdout.startswith("Not all is well.\n- userapi at http://127.0.0.1:1: ")
     assert "cannot be reached" in shown.stdout
 
 

@@ -1,11 +1,17 @@
 """Log lines: message and fields, for eyes and for machines."""
 
+import io
 import json
 import logging
 import sys
 
+import pytest
+
 from base.http import request_id
+from deploy.colours import paint_for
 from deploy.log_lines import ConsoleFormatter, JsonFormatter
+
+PLAIN = paint_for(io.StringIO())
 
 
 def record(**fields: object) -> logging.LogRecord:
@@ -34,7 +40,11 @@ def test_a_json_line_has_the_message_and_its_fields() -> None:
 
 
 def test_a_console_line_has_the_message_and_its_fields() -> None:
-    assert ConsoleFormatter().format(record(room="!a:b")).endswith(" info    It happened room=!a:b")
+    assert (
+        ConsoleFormatter(PLAIN)
+        .format(record(room="!a:b"))
+        .endswith(" info    It happened room=!a:b")
+    )
 
 
 def test_a_line_of_a_request_names_it() -> None:
@@ -50,4 +60,21 @@ def test_an_exception_is_one_line_as_json_and_many_on_the_console() -> None:
 
     assert "\n" not in as_json
     assert "ValueError: invalid literal" in json.loads(as_json)["exception"]
-    assert ConsoleFormatter().format(failed()).splitlines()[-1].startswith("ValueError")
+    assert ConsoleFormatter(PLAIN).format(failed()).splitlines()[-1].startswith("ValueError")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_sees_colours_unless_it_does_not_want_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    coloured = ConsoleFormatter(paint_for(Terminal())).format(failed())
+    monkeypatch.setenv("NO_COLOR", "1")
+    plain = ConsoleFormatter(paint_for(Terminal())).format(failed())
+
+    assert "\x1b[32minfo " in coloured
+    assert "\x1b[" not in plain
