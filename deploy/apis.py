@@ -37,6 +37,7 @@ def apis_of_users(users: UserApi) -> UserApis:
         users.account_data,
         users.reports,
         users.replaced_rooms,
+        users.user_directory,
     )
 
 

@@ -25,6 +25,7 @@ from internalapi.userapi import (
     Profiles,
     ReplacedRooms,
     Reports,
+    UserDirectory,
 )
 
 P = TypeVar("P")
@@ -41,6 +42,7 @@ class UserApis(NamedTuple):
     account_data: AccountData
     reports: Reports
     replaced_rooms: ReplacedRooms
+    user_directory: UserDirectory
 
 
 class RoomApis(NamedTuple):
@@ -80,6 +82,7 @@ class InternalCalls:
             call("userapi", AccountData),
             call("userapi", Reports),
             call("userapi", ReplacedRooms),
+            call("userapi", UserDirectory),
         )
 
     def rooms(self, partition_of: Callable[[str], int]) -> RoomApis:

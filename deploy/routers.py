@@ -20,6 +20,7 @@ from internalapi.userapi import (
     Profiles,
     ReplacedRooms,
     Reports,
+    UserDirectory,
 )
 
 P = TypeVar("P")
@@ -48,6 +49,7 @@ def internal_routers(components: Components, secret: str) -> list[Router]:
         serve(AccountData, users.account_data)
         serve(Reports, users.reports)
         serve(ReplacedRooms, users.replaced_rooms)
+        serve(UserDirectory, users.user_directory)
     if components.rooms is not None:
         rooms, shares = apis_of_rooms(components.rooms), components.rooms.held
         routers.append(

@@ -124,6 +124,7 @@ async def _build_sync(
         aliases=room_apis.directory,
         events=room_apis.queries,
         reports=user_apis.reports,
+        user_directory=user_apis.user_directory,
     )
 
 

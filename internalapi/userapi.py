@@ -111,6 +111,36 @@ class Profiles(Protocol):
         ...
 
 
+class FoundUser(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A user as the directory shows them."""
+
+    user_id: UserID
+    display_name: str | None = None
+    avatar_url: str | None = None
+
+
+class FoundUsers(msgspec.Struct, frozen=True):
+    """A part of those whom a search of the directory finds, in their order."""
+
+    users: list[FoundUser]
+    are_for_all: bool
+    """Whether anybody may see them, not only those who can meet them in a room."""
+
+
+class UserDirectory(Protocol):
+    """The users of this server by their names."""
+
+    async def query_users(
+        self, *, searcher: UserID, term: str, skipped: int, limit: int
+    ) -> FoundUsers:
+        """Return users, but not the searcher, of whose words one begins with each of the term's.
+
+        Those who have the whole of its first word come first, then by user ID; the first ones of
+        this order are skipped.
+        """
+        ...
+
+
 class Filters(Protocol):
     """Filters that users have stored."""
 

@@ -34,6 +34,7 @@ from components.syncapi.routes.relations import RelationRoutes
 from components.syncapi.routes.reports import ReportRoutes
 from components.syncapi.routes.rooms import RoomRoutes
 from components.syncapi.routes.sync import SyncRoutes
+from components.syncapi.routes.user_directory import UserDirectoryRoutes
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.store.rebuilds import REBUILDS_SCHEMA, select_serving
 from components.syncapi.store.tables import SCHEMA
@@ -44,7 +45,7 @@ from components.syncapi.sync.streaming import EventStreams
 from components.syncapi.tokens import Tokens
 from internalapi.roomserver import EventQueries, LocalAliases
 from internalapi.syncapi import Relations
-from internalapi.userapi import Authentication, Filters, Reports
+from internalapi.userapi import Authentication, Filters, Reports, UserDirectory
 from logs.consumer_loop import Consumer
 from logs.log import Log
 from logs.records.client_data import OutputClientData
@@ -108,6 +109,7 @@ async def build(
     aliases: LocalAliases,
     events: EventQueries,
     reports: Reports,
+    user_directory: UserDirectory,
     serving: Serving | None = None,
 ) -> SyncApi:
     """Return client sync over its database, opened with `SCHEMA`; nothing is started.
@@ -142,6 +144,7 @@ async def build(
         aliases=aliases,
         events=events,
         reports=reports,
+        user_directory=user_directory,
     )
     polls = projected.polls
 
@@ -250,6 +253,7 @@ class _Serving(NamedTuple):
     aliases: LocalAliases
     events: EventQueries
     reports: Reports
+    user_directory: UserDirectory
 
 
 def _router(serving: _Serving) -> Router:
@@ -342,5 +346,11 @@ def _router(serving: _Serving) -> Router:
         aliases=serving.aliases,
         unknown_clients=limiter_of(serving.settings.summary_rate_per_address, serving.clock),
         settings=serving.settings,
+    ).add_to(router)
+    UserDirectoryRoutes(
+        database=serving.database,
+        reading=serving.reading,
+        freshness=serving.freshness,
+        directory=serving.user_directory,
     ).add_to(router)
     return router

@@ -33,8 +33,8 @@ from components.userapi.revocations import revocations
 from components.userapi.routes.account import AccountRoutes
 from components.userapi.routes.admin import AdminRoutes
 from components.userapi.routes.devices import DeviceRoutes
-from components.userapi.routes.directory import DirectoryRoutes
 from components.userapi.routes.fallback import FallbackRoutes
+from components.userapi.routes.openid import OpenIdRoutes
 from components.userapi.routes.push_rules import PushRuleRoutes
 from components.userapi.routes.registration import RegistrationRoutes
 from components.userapi.routes.reports import ReportRoutes
@@ -53,12 +53,13 @@ from components.userapi.store.interactive import InteractiveStore
 from components.userapi.store.outgoing import OutgoingStore, spread_again
 from components.userapi.store.registration_tokens import RegistrationTokenStore
 from components.userapi.store.reports import ReportStore
+from components.userapi.store.schema import SCHEMA
 from components.userapi.store.sessions import SessionStore
 from components.userapi.store.special_tokens import SpecialTokenStore
-from components.userapi.store.tables import SCHEMA
 from components.userapi.store.user_data import AccountDataStore, FilterStore, ProfileStore
 from components.userapi.tags import TagService
 from components.userapi.tokens import Tokens
+from components.userapi.user_directory import UserDirectoryService
 from components.userapi.user_push_rules import PushRuleService
 from internalapi.clientapi import Departures
 from internalapi.userapi import (
@@ -70,6 +71,7 @@ from internalapi.userapi import (
     OpenIDTokens,
     Profiles,
     Reports,
+    UserDirectory,
 )
 from logs.log import Log, LogOutage
 from logs.records.client_data import OutputClientData
@@ -106,6 +108,7 @@ class UserApi:
     replaced_rooms: ReplacedRooms
     operator: OperatorService
     """For commands."""
+    user_directory: UserDirectory
     router: Router
     _tokens: Tokens
     _revocations: TailReader[OutputClientData]
@@ -307,6 +310,7 @@ def build(
         reports=services.reports,
         replaced_rooms=ReplacedRooms(services.account_data, PushRuleService(services.account_data)),
         operator=services.operator,
+        user_directory=UserDirectoryService(stores.directory, settings.user_directory),
         router=router,
         _tokens=services.tokens,
         _revocations=revocations(log, services.tokens.cache, "userapi"),
@@ -377,11 +381,9 @@ def _add_user_routes(router: Router, services: _Services) -> None:
     ).add_to(router)
     ReportRoutes(requesters=services.requesters, reports=services.reports).add_to(router)
     ThirdPartyIdRoutes(requesters=services.requesters, rates=services.rates).add_to(router)
-    DirectoryRoutes(
+    OpenIdRoutes(
         requesters=services.requesters,
-        directory=services.stores.directory,
         special_tokens=services.special_tokens,
         rates=services.rates,
         server_name=services.server_name,
-        visible=services.settings.user_directory,
     ).add_to(router)

@@ -1,24 +1,37 @@
 """What clients say of the device on which they log in, and what they hear of the login."""
 
-from typing import Any
+from typing import Any, Final
 
-from base.http import Fields
+import msgspec
+
+from base.http import Fields, Request
 from components.userapi.text import checked_name
 from components.userapi.tokens import Login, LoginRequest
 from matrix.identifiers import DeviceID, ServerName, UserID
 
+_USER_AGENT_CHARACTERS_MAX: Final = 500
 
-def checked_login(body: Fields, address: str) -> LoginRequest:
+
+def login_from(request: Request) -> LoginRequest:
+    """Return a login on a new device, from where the request comes."""
+    user_agent = request.header("user-agent")
+    return LoginRequest(
+        address=request.client_address or None,
+        user_agent=None if user_agent is None else user_agent[:_USER_AGENT_CHARACTERS_MAX],
+    )
+
+
+def checked_login(body: Fields, request: Request) -> LoginRequest:
     """Return on which device the body of a request wants to log in. Raises `InvalidParam`."""
     device_id = body.optional_string("device_id") or None
     display_name = body.optional_string("initial_device_display_name")
-    return LoginRequest(
+    return msgspec.structs.replace(
+        login_from(request),
         device_id=None if device_id is None else DeviceID(checked_name(device_id, "device_id")),
         display_name=None
         if display_name is None
         else checked_name(display_name, "initial_device_display_name", bytes_max=1024),
         is_refreshable=body.boolean("refresh_token", default=False),
-        address=address or None,
     )
 
 

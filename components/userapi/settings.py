@@ -24,6 +24,9 @@ _AT_LEAST_ONE: Final = (
 )
 
 
+DirectoryScope = Literal["shared", "all", "exact"]
+
+
 class RegistrationToken(msgspec.Struct, frozen=True):
     """A token that an operator hands out to let people register."""
 
@@ -69,9 +72,10 @@ class UserApiSettings(msgspec.Struct, frozen=True):
     """Whom to turn to, for `/.well-known/matrix/support`; each has a user ID or an address."""
     support_page: str | None = None
     """The address of a page with help, for the same answer; without both there is none."""
-    user_directory: Literal["all", "exact"] = "all"
-    """Whom users find in the directory: all users of this server by parts of their names, or only
-    those whose user ID they know."""
+    user_directory: DirectoryScope = "shared"
+    """Whom users find in the directory: `shared` for users of this server by parts of their names,
+    if they share a room with them or these are in a public room; `all` for all users of this
+    server; `exact` for only those whose user ID they know."""
     login_tokens: bool = True
     """Whether users can let another device in by a token that one of their devices asks for."""
 

@@ -38,6 +38,8 @@ class LoginRequest(msgspec.Struct, frozen=True):
     """Whether the client can refresh access tokens."""
     address: str | None = None
     """The network address that it comes from."""
+    user_agent: str | None = None
+    """What the client calls itself."""
 
 
 class Login(msgspec.Struct, frozen=True):
@@ -157,6 +159,7 @@ class Tokens:
             device_id=device_id,
             display_name=request.display_name,
             address=request.address,
+            user_agent=request.user_agent,
             now_ms=self._clock.now_ms(),
             access=access,
             refresh=refresh,

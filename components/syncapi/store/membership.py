@@ -41,6 +41,10 @@ _HISTORY: Final = (
     .where(MEMBERSHIP_CHANGES.c.room_id == sa.bindparam("room_id"))
     .order_by(MEMBERSHIP_CHANGES.c.stream_order)
 )
+_JOINED_ROOMS: Final = sa.select(MEMBERSHIPS.c.user_id, MEMBERSHIPS.c.room_id).where(
+    MEMBERSHIPS.c.user_id.in_(sa.bindparam("user_ids", expanding=True)),
+    MEMBERSHIPS.c.membership == "join",
+)
 _COUNTS: Final = (
     sa.select(MEMBERSHIPS.c.membership, sa.func.count())
     .where(MEMBERSHIPS.c.room_id == sa.bindparam("room_id"))
@@ -187,6 +191,14 @@ def select_membership(connection: Connection, user_id: str, room_id: str) -> Mem
     """Return where a user stands in a room; None for one who never had to do with it."""
     rows = execute_select(connection, _OF_USER_IN_ROOM, {"user_id": user_id, "room_id": room_id})
     return Membership(*rows[0]) if rows else None
+
+
+def select_joined_rooms(connection: Connection, user_ids: Collection[str]) -> dict[str, set[str]]:
+    """Return the rooms that each of these users is joined to; who is in none is left out."""
+    rooms: dict[str, set[str]] = {}
+    for user_id, room_id in connection.execute(_JOINED_ROOMS, {"user_ids": list(user_ids)}):
+        rooms.setdefault(user_id, set()).add(room_id)
+    return rooms
 
 
 def select_history(connection: Connection, user_id: str, room_id: str) -> list[tuple[int, str]]:

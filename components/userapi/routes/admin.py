@@ -74,4 +74,6 @@ def _connection(device: Device) -> dict[str, Any]:
     connection: dict[str, Any] = {"last_seen": device.last_seen_ms}
     if device.last_seen_address is not None:
         connection["ip"] = device.last_seen_address
+    if device.last_seen_user_agent is not None:
+        connection["user_agent"] = device.last_seen_user_agent
     return connection

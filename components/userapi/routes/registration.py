@@ -2,12 +2,13 @@
 
 from typing import Final
 
+import msgspec
+
 from base.http import Request, Response, Router, json_response
 from components.userapi.interactive_auth import InteractiveAuth
-from components.userapi.login_answers import checked_login, login_answer
+from components.userapi.login_answers import checked_login, login_answer, login_from
 from components.userapi.rates import Rates
 from components.userapi.registration import RegistrationService, registration_of
-from components.userapi.tokens import LoginRequest
 from matrix.identifiers import ServerName
 
 _V3: Final = "/_matrix/client/v3"
@@ -45,14 +46,13 @@ class RegistrationRoutes:
         body = await request.fields(allow_empty=kind == "guest")
         self._rates.check_registration(request.client_address)
         if kind == "guest":
-            login_request = LoginRequest(
-                display_name=checked_login(body, "").display_name,
-                address=request.client_address or None,
+            login_request = msgspec.structs.replace(
+                login_from(request), display_name=checked_login(body, request).display_name
             )
             user_id, login = await self._registrations.perform_register_guest(login_request)
         else:
             body = await self._interactive_auth.recall(body)
-            login_request = checked_login(body, request.client_address)
+            login_request = checked_login(body, request)
             user_id, login = await self._registrations.perform_register(
                 registration_of(body, login_request), body
             )
@@ -77,6 +77,6 @@ class RegistrationRoutes:
     async def _register_with_secret(self, request: Request) -> Response:
         body = await request.fields()
         user_id, login = await self._registrations.perform_register_with_secret(
-            body, LoginRequest(address=request.client_address or None)
+            body, login_from(request)
         )
         return json_response(login_answer(self._server_name, user_id, login))

@@ -58,7 +58,7 @@ class SessionRoutes:
 
     async def _login(self, request: Request) -> Response:
         body = await request.fields()
-        login_request = checked_login(body, request.client_address)
+        login_request = checked_login(body, request)
         login = await self._logins.perform_login(body, login_request)
         answer = login_answer(self._server_name, login.user_id, login)
         if self._well_known is not None:

@@ -18,6 +18,7 @@ class Device(msgspec.Struct, frozen=True):
     display_name: str | None
     last_seen_ms: int
     last_seen_address: str | None
+    last_seen_user_agent: str | None
 
 
 class DeviceStore:
@@ -68,4 +69,5 @@ def _devices_of(user_id: UserID) -> sa.Select[Any]:
         devices.c.display_name,
         devices.c.last_seen_ms,
         devices.c.last_seen_address,
+        devices.c.last_seen_user_agent,
     ).where(devices.c.user_id == user_id)

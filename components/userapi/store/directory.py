@@ -1,39 +1,30 @@
 """The user directory: by which words the users of this server are found."""
 
-import re
 from collections.abc import Iterable
 from typing import Any, Final
 
-import msgspec
 import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from base.database import Database, insert_into
 from components.userapi.store.tables import directory_words, profile_fields
+from components.userapi.words import words_of, words_to_find
+from internalapi.userapi import FoundUser
 from matrix.identifiers import UserID, localpart_of
 
 _WORDS_MAX: Final = 24
 _WORDS_ASKED_MAX: Final = 6
-_WORD_LETTERS_MAX: Final = 40
-_word: Final = re.compile(r"\w+")
 _insert_words: Final = insert_into(directory_words)
-
-
-class FoundUser(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A user as the directory shows them."""
-
-    user_id: UserID
-    display_name: str | None = None
-    avatar_url: str | None = None
 
 
 def index_user(connection: Connection, user_id: UserID, display_name: bytes | None) -> None:
     """Let a user be found by their localpart and their display name, a JSON string."""
     remove_user(connection, user_id)
-    localpart = localpart_of(user_id)
     name = "" if display_name is None else orjson.loads(display_name)
-    words = {localpart.casefold()[:_WORD_LETTERS_MAX], *words_of(localpart), *words_of(name)}
+    words = {
+        word for text in (localpart_of(user_id), name) for word in words_to_find(text, _WORDS_MAX)
+    }
     rows = [{"word": word.encode(), "user_id": user_id} for word in sorted(words)]
     _insert_words.run_many(connection, rows)
 
@@ -43,32 +34,30 @@ def remove_user(connection: Connection, user_id: UserID) -> None:
     connection.execute(sa.delete(directory_words).where(directory_words.c.user_id == user_id))
 
 
-def words_of(text: str, words_max: int = _WORDS_MAX) -> list[str]:
-    """Return the words of a text in the form in which they are compared, the first ones."""
-    found = (match[0][:_WORD_LETTERS_MAX] for match in _word.finditer(text.casefold()))
-    return list(dict.fromkeys(found))[:words_max]
-
-
 class DirectoryStore:
     """Queries over the directory."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def search(self, term: str, limit: int, *, searcher: UserID) -> list[FoundUser]:
-        """Return users of whose words one begins with each word of the term.
+    async def search(
+        self, term: str, *, searcher: UserID, skipped: int, limit: int
+    ) -> list[FoundUser]:
+        """Return users, but not the searcher, of whose words one begins with each of the term's.
 
-        Those who have the whole of its first word come first, then by user ID.
+        Those who have the whole of its first word come first, then by user ID; the first ones of
+        this order can be skipped.
         """
         # A whole user ID may be given: all of the directory have the same server name.
         term = term[1:].partition(":")[0] if term.startswith("@") else term
         words = words_of(term, _WORDS_ASKED_MAX)
         if not words:
             return []
-        query = _query(words, limit)
+        query = _query(words).where(directory_words.c.user_id != searcher)
+        page = query.offset(skipped).limit(limit)
 
         def select(connection: Connection) -> list[FoundUser]:
-            user_ids = [UserID(user_id) for user_id in connection.scalars(query)]
+            user_ids = [UserID(user_id) for user_id in connection.scalars(page)]
             return _with_profiles(connection, user_ids)
 
         return await self._database.read(select, heavy_for=searcher)
@@ -84,7 +73,7 @@ class DirectoryStore:
         return await self._database.read(select)
 
 
-def _query(words: list[str], limit: int) -> sa.Select[Any]:
+def _query(words: list[str]) -> sa.Select[Any]:
     first, *others = [word.encode() for word in words]
     query = sa.select(directory_words.c.user_id).where(_begins_with(directory_words, first))
     for word in others:
@@ -95,11 +84,7 @@ def _query(words: list[str], limit: int) -> sa.Select[Any]:
             )
         )
     rank = sa.func.min(sa.case((directory_words.c.word == first, 0), else_=1))
-    return (
-        query.group_by(directory_words.c.user_id)
-        .order_by(rank, directory_words.c.user_id)
-        .limit(limit)
-    )
+    return query.group_by(directory_words.c.user_id).order_by(rank, directory_words.c.user_id)
 
 
 def _begins_with(words: sa.FromClause, prefix: bytes) -> sa.ColumnElement[bool]:
@@ -124,3 +109,12 @@ def _with_profiles(connection: Connection, user_ids: Iterable[UserID]) -> list[F
         )
         for user_id in found
     ]
+
+
+def index_all(connection: Connection) -> None:
+    """Let all users of the directory be found by the words of their names as they are now."""
+    query = sa.select(profile_fields.c.user_id, profile_fields.c.value)
+    named = connection.execute(query.where(profile_fields.c.field == "displayname"))
+    names = {row.user_id: row.value for row in named}
+    for user_id in list(connection.scalars(sa.select(directory_words.c.user_id).distinct())):
+        index_user(connection, user_id, names.get(user_id))

@@ -32,7 +32,11 @@ _SEE_DEVICE: Final = Statement(
         devices.c.user_id == sa.bindparam("of_user"),
         devices.c.device_id == sa.bindparam("of_device"),
     )
-    .values(last_seen_ms=sa.bindparam("seen_ms"), last_seen_address=sa.bindparam("address"))
+    .values(
+        last_seen_ms=sa.bindparam("seen_ms"),
+        last_seen_address=sa.bindparam("address"),
+        last_seen_user_agent=sa.bindparam("user_agent"),
+    )
 )
 _COUNT_DEVICES: Final = Statement(
     sa.select(sa.func.count()).where(devices.c.user_id == sa.bindparam("of_user"))
@@ -102,6 +106,7 @@ class NewSession(msgspec.Struct, frozen=True):
     device_id: DeviceID
     display_name: str | None
     address: str | None
+    user_agent: str | None
     now_ms: int
     access: TokenHash
     refresh: TokenHash | None
@@ -189,6 +194,7 @@ def _see_device(connection: Connection, session: NewSession) -> bool:
         "of_device": session.device_id,
         "seen_ms": session.now_ms,
         "address": session.address,
+        "user_agent": session.user_agent,
     }
     return _SEE_DEVICE.run(connection, values).rowcount > 0
 
@@ -205,6 +211,7 @@ def _insert_device(connection: Connection, session: NewSession, devices_max: int
         "created_at_ms": session.now_ms,
         "last_seen_ms": session.now_ms,
         "last_seen_address": session.address,
+        "last_seen_user_agent": session.user_agent,
     }
     return _INSERT_DEVICE.run(connection, values).first() is not None
 

@@ -3,15 +3,12 @@
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
-from base.database import Schema
-
-_metadata = sa.MetaData()
+METADATA: Final = sa.MetaData()
 
 accounts: Final = sa.Table(
     "accounts",
-    _metadata,
+    METADATA,
     sa.Column("user_id", sa.Text, primary_key=True),
     sa.Column("password_hash", sa.LargeBinary),
     sa.Column("is_guest", sa.Boolean, nullable=False),
@@ -27,25 +24,26 @@ accounts: Final = sa.Table(
 # Deactivated users who may still be in rooms.
 departing_users: Final = sa.Table(
     "departing_users",
-    _metadata,
+    METADATA,
     sa.Column("user_id", sa.Text, primary_key=True),
 )
 
 devices: Final = sa.Table(
     "devices",
-    _metadata,
+    METADATA,
     sa.Column("user_id", sa.Text, primary_key=True),
     sa.Column("device_id", sa.Text, primary_key=True),
     sa.Column("display_name", sa.Text),
     sa.Column("created_at_ms", sa.BigInteger, nullable=False),
     sa.Column("last_seen_ms", sa.BigInteger, nullable=False),
     sa.Column("last_seen_address", sa.Text),
+    sa.Column("last_seen_user_agent", sa.Text),
 )
 
 # A token is kept as its SHA-256, so that a copy of the database lets nobody in.
 access_tokens: Final = sa.Table(
     "access_tokens",
-    _metadata,
+    METADATA,
     sa.Column("token_hash", sa.LargeBinary, primary_key=True),
     sa.Column("user_id", sa.Text, nullable=False),
     sa.Column("device_id", sa.Text, nullable=False),
@@ -57,7 +55,7 @@ access_tokens: Final = sa.Table(
 
 refresh_tokens: Final = sa.Table(
     "refresh_tokens",
-    _metadata,
+    METADATA,
     sa.Column("token_hash", sa.LargeBinary, primary_key=True),
     sa.Column("user_id", sa.Text, nullable=False),
     sa.Column("device_id", sa.Text, nullable=False),
@@ -69,7 +67,7 @@ refresh_tokens: Final = sa.Table(
 # Tokens for one purpose each, apart from the client API: to log in by, to prove who one is.
 special_tokens: Final = sa.Table(
     "special_tokens",
-    _metadata,
+    METADATA,
     sa.Column("token_hash", sa.LargeBinary, primary_key=True),
     sa.Column("purpose", sa.Text, nullable=False),
     sa.Column("user_id", sa.Text, nullable=False),
@@ -81,7 +79,7 @@ special_tokens: Final = sa.Table(
 
 profile_fields: Final = sa.Table(
     "profile_fields",
-    _metadata,
+    METADATA,
     sa.Column("user_id", sa.Text, primary_key=True),
     sa.Column("field", sa.Text, primary_key=True),
     sa.Column("value", sa.LargeBinary, nullable=False),
@@ -91,7 +89,7 @@ profile_fields: Final = sa.Table(
 # prefix is a range of the index.
 directory_words: Final = sa.Table(
     "directory_words",
-    _metadata,
+    METADATA,
     sa.Column("word", sa.LargeBinary, primary_key=True),
     sa.Column("user_id", sa.Text, primary_key=True),
     sa.Index("directory_words_by_user", "user_id"),
@@ -99,7 +97,7 @@ directory_words: Final = sa.Table(
 
 account_data: Final = sa.Table(
     "account_data",
-    _metadata,
+    METADATA,
     sa.Column("user_id", sa.Text, primary_key=True),
     # Empty for account data that belongs to no room.
     sa.Column("room_id", sa.Text, primary_key=True),
@@ -109,7 +107,7 @@ account_data: Final = sa.Table(
 
 filters: Final = sa.Table(
     "filters",
-    _metadata,
+    METADATA,
     sa.Column("user_id", sa.Text, primary_key=True),
     sa.Column("filter_id", sa.Text, primary_key=True),
     sa.Column("content", sa.LargeBinary, nullable=False),
@@ -118,7 +116,7 @@ filters: Final = sa.Table(
 
 registration_token_uses: Final = sa.Table(
     "registration_token_uses",
-    _metadata,
+    METADATA,
     sa.Column("token", sa.Text, primary_key=True),
     sa.Column("uses", sa.Integer, nullable=False),
 )
@@ -126,7 +124,7 @@ registration_token_uses: Final = sa.Table(
 # Those that an operator made by command; the settings may name others.
 registration_tokens: Final = sa.Table(
     "registration_tokens",
-    _metadata,
+    METADATA,
     sa.Column("token", sa.Text, primary_key=True),
     sa.Column("uses_allowed", sa.Integer),
     sa.Column("expires_at_ms", sa.BigInteger),
@@ -135,7 +133,7 @@ registration_tokens: Final = sa.Table(
 
 interactive_sessions: Final = sa.Table(
     "interactive_sessions",
-    _metadata,
+    METADATA,
     sa.Column("session_hash", sa.LargeBinary, primary_key=True),
     sa.Column("operation", sa.Text, nullable=False),
     sa.Column("user_id", sa.Text),
@@ -153,7 +151,7 @@ interactive_sessions: Final = sa.Table(
 # What users have reported: `kind` is event, room or user.
 reports: Final = sa.Table(
     "reports",
-    _metadata,
+    METADATA,
     sa.Column(
         "report_id",
         # Only an INTEGER counts by itself in SQLite.
@@ -179,7 +177,7 @@ reports: Final = sa.Table(
 # is taken inside the transaction, so their order is the order of the commits.
 outgoing: Final = sa.Table(
     "outgoing",
-    _metadata,
+    METADATA,
     sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("key", sa.Text, nullable=False),
@@ -188,28 +186,7 @@ outgoing: Final = sa.Table(
 
 outgoing_sequences: Final = sa.Table(
     "outgoing_sequences",
-    _metadata,
+    METADATA,
     sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("next_sequence", sa.BigInteger, nullable=False),
 )
-
-
-def _add_devices_and_openers(connection: Connection) -> None:
-    connection.exec_driver_sql("ALTER TABLE special_tokens ADD COLUMN device_id TEXT")
-    connection.exec_driver_sql(
-        "ALTER TABLE interactive_sessions ADD COLUMN opened_by TEXT DEFAULT '' NOT NULL"
-    )
-    connection.exec_driver_sql(
-        "CREATE INDEX interactive_sessions_by_opener "
-        "ON interactive_sessions (opened_by, expires_at_ms)"
-    )
-
-
-def _add_registration_tokens(connection: Connection) -> None:
-    connection.exec_driver_sql(
-        "CREATE TABLE registration_tokens (token TEXT NOT NULL PRIMARY KEY, uses_allowed INTEGER, "
-        "expires_at_ms BIGINT, created_at_ms BIGINT NOT NULL)"
-    )
-
-
-SCHEMA: Final = Schema("userapi", _metadata, (_add_devices_and_openers, _add_registration_tokens))

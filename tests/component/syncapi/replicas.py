@@ -155,6 +155,7 @@ async def two_replicas(
                 aliases=accounts,
                 events=accounts,
                 reports=accounts,
+                user_directory=accounts,
             )
             replica = Replica(log, sync, accounts, clock)
             replicas.append(replica)

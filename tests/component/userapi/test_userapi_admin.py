@@ -8,7 +8,7 @@ import pytest
 from logs.log import Log
 from logs.records.client_data import AccountStatusChanged
 from matrix.errors import UserLocked
-from tests.component.userapi.userapi_server import V3, Deployment, User, UserApiServer
+from tests.component.userapi.userapi_server import PASSWORD, V3, Deployment, User, UserApiServer
 
 V1 = "/_matrix/client/v1"
 LOCK, SUSPEND = f"{V1}/admin/lock", f"{V1}/admin/suspend"
@@ -35,6 +35,24 @@ async def test_users_look_themselves_up_and_administrators_anybody(
     assert (refused.status, refused.errcode) == (403, "M_FORBIDDEN")
     for user_id, status in (("@nobody:xylem.test", 404), ("@a:elsewhere.test", 400)):
         assert (await root.client.get(f"{V3}/admin/whois/{user_id}")).status == status
+
+
+async def test_a_device_is_seen_with_what_its_client_calls_itself(
+    server: UserApiServer, alice: User
+) -> None:
+    identifier = {"type": "m.id.user", "user": "alice"}
+    body = {"type": "m.login.password", "identifier": identifier, "password": PASSWORD}
+    for user_agent in ("curl/8.0", "Element " + "x" * 600):
+        await server.client.request(
+            "POST",
+            f"{V3}/login",
+            {**body, "device_id": "PHONE"},
+            headers={"user-agent": user_agent},
+        )
+
+        seen = (await alice.client.get(f"{V3}/admin/whois/{alice.user_id}")).json
+        [connection] = seen["devices"]["PHONE"]["sessions"][0]["connections"]
+        assert connection["user_agent"] == user_agent[:500]
 
 
 async def test_a_locked_account_can_do_nothing_but_log_out(

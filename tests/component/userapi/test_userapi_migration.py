@@ -6,12 +6,16 @@ from sqlalchemy.engine import Connection
 from base.database import open_database
 from components.userapi.component import SCHEMA
 from logs.log import Log
+from matrix.identifiers import UserID
 from tests.component.userapi.userapi_server import V3, Deployment
 
 _MADE_SINCE_VERSION_1 = (
     "DROP INDEX interactive_sessions_by_opener",
     "ALTER TABLE interactive_sessions DROP COLUMN opened_by",
     "ALTER TABLE special_tokens DROP COLUMN device_id",
+    "DROP TABLE registration_tokens",
+    "ALTER TABLE devices DROP COLUMN last_seen_user_agent",
+    "DELETE FROM directory_words WHERE length(word) <> 5",
     "UPDATE schema_version SET version = 1",
 )
 
@@ -26,6 +30,9 @@ async def test_tables_of_version_1_become_those_of_this_version(
 ) -> None:
     async with deployment.start(log) as server:
         alice = await server.user("alice")
+        await server.api.profiles.perform_set_profile_field(
+            user_id=UserID(alice.user_id), field="displayname", value="山田太郎"
+        )
         opened = await server.client.post(f"{V3}/register", {"username": "bob"})
     old = await open_database(database_url, SCHEMA, durable=True)
     await old.write(_back_to_version_1)
@@ -38,4 +45,9 @@ async def test_tables_of_version_1_become_those_of_this_version(
             "/_matrix/client/v1/login/get_token", {"auth": alice.proof()}
         )
 
+        found = await server.api.user_directory.query_users(
+            searcher=UserID("@bob:xylem.test"), term="太郎", skipped=0, limit=2
+        )
+
         assert (registered.status, asked.status) == (200, 200)
+        assert [one.user_id for one in found.users] == [alice.user_id]

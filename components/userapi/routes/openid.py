@@ -1,0 +1,49 @@
+"""OpenID tokens, by which users prove to others who they are."""
+
+from typing import Final
+
+from base.http import Request, Response, Router, json_response
+from components.userapi.rates import Rates
+from components.userapi.requesters import Requesters
+from components.userapi.special_tokens import SpecialTokens
+from matrix.identifiers import ServerName
+
+_V3: Final = "/_matrix/client/v3"
+_R0: Final = ("r0",)
+
+
+class OpenIdRoutes:
+    """The endpoint by which users get tokens for others."""
+
+    def __init__(
+        self,
+        *,
+        requesters: Requesters,
+        special_tokens: SpecialTokens,
+        rates: Rates,
+        server_name: ServerName,
+    ) -> None:
+        self._requesters = requesters
+        self._special_tokens = special_tokens
+        self._rates = rates
+        self._server_name = server_name
+
+    def add_to(self, router: Router) -> None:
+        """Add the route."""
+        router.post(
+            f"{_V3}/user/{{user_id}}/openid/request_token", self._openid_token, versions=_R0
+        )
+
+    async def _openid_token(self, request: Request) -> Response:
+        owner = await self._requesters.owner_of(request)
+        self._rates.check_request(owner.user_id)
+        await request.json_object(allow_empty=True)
+        token, lifetime_s = await self._special_tokens.perform_issue_openid_token(owner)
+        return json_response(
+            {
+                "access_token": token,
+                "token_type": "Bearer",
+                "matrix_server_name": self._server_name,
+                "expires_in": lifetime_s,
+            }
+        )

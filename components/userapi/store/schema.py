@@ -1,0 +1,39 @@
+"""The tables of the user API, and how those of older versions become these."""
+
+from typing import Final
+
+from sqlalchemy.engine import Connection
+
+from base.database import Schema
+from components.userapi.store.directory import index_all
+from components.userapi.store.tables import METADATA
+
+
+def _add_devices_and_openers(connection: Connection) -> None:
+    connection.exec_driver_sql("ALTER TABLE special_tokens ADD COLUMN device_id TEXT")
+    connection.exec_driver_sql(
+        "ALTER TABLE interactive_sessions ADD COLUMN opened_by TEXT DEFAULT '' NOT NULL"
+    )
+    connection.exec_driver_sql(
+        "CREATE INDEX interactive_sessions_by_opener "
+        "ON interactive_sessions (opened_by, expires_at_ms)"
+    )
+
+
+def _add_registration_tokens(connection: Connection) -> None:
+    connection.exec_driver_sql(
+        "CREATE TABLE registration_tokens (token TEXT NOT NULL PRIMARY KEY, uses_allowed INTEGER, "
+        "expires_at_ms BIGINT, created_at_ms BIGINT NOT NULL)"
+    )
+
+
+def _add_user_agents_and_words(connection: Connection) -> None:
+    connection.exec_driver_sql("ALTER TABLE devices ADD COLUMN last_seen_user_agent TEXT")
+    index_all(connection)
+
+
+SCHEMA: Final = Schema(
+    "userapi",
+    METADATA,
+    (_add_devices_and_openers, _add_registration_tokens, _add_user_agents_and_words),
+)
