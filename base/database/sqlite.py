@@ -19,6 +19,8 @@ from base.fair_turns import FairTurns
 T = TypeVar("T")
 
 _SQLITE_PRAGMAS: Final = (
+    # A message touches some 20 pages, most for a row or an index entry: small ones cost less.
+    "PRAGMA page_size=2048",
     "PRAGMA journal_mode=WAL",
     "PRAGMA foreign_keys=ON",
     "PRAGMA temp_store=MEMORY",

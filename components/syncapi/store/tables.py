@@ -59,26 +59,30 @@ EVENTS: Final = sa.Table(
     sa.Column("push_class", sa.SmallInteger, nullable=False),
     # Of the thread that it is in, directly or by what it relates to.
     sa.Column("thread_root", sa.Text),
-    sa.Index("events_in_room", "room_id", "stream_order"),
     sa.Index("events_by_time", "room_id", "origin_server_ts"),
 )
-# What is unread is counted from these alone: they pass over what notifies nobody.
-_NOTIFIES: Final = EVENTS.c.push_class != sa.literal_column("0")
-for _name, _where in (
-    ("unread_in_main", EVENTS.c.thread_root.is_(None)),
-    ("unread_in_threads", EVENTS.c.thread_root.isnot(None)),
-):
-    sa.Index(
-        _name,
-        EVENTS.c.room_id,
-        EVENTS.c.stream_order,
-        # In both: SQLite would look for it in the rows.
-        EVENTS.c.thread_root,
-        EVENTS.c.push_class,
-        EVENTS.c.sender,
-        sqlite_where=sa.and_(_NOTIFIES, _where),
-        postgresql_where=sa.and_(_NOTIFIES, _where),
-    )
+# The order of each room's timeline. What is unread is counted from it alone, without the rows.
+_IN_ROOM: Final = sa.Index(
+    "events_of_room",
+    EVENTS.c.room_id,
+    EVENTS.c.stream_order,
+    EVENTS.c.thread_root,
+    EVENTS.c.push_class,
+    EVENTS.c.sender,
+)
+_NOTIFIES_IN_THREAD: Final = sa.and_(
+    EVENTS.c.push_class != sa.literal_column("0"), EVENTS.c.thread_root.isnot(None)
+)
+sa.Index(
+    "unread_in_threads",
+    EVENTS.c.room_id,
+    EVENTS.c.stream_order,
+    EVENTS.c.thread_root,
+    EVENTS.c.push_class,
+    EVENTS.c.sender,
+    sqlite_where=_NOTIFIES_IN_THREAD,
+    postgresql_where=_NOTIFIES_IN_THREAD,
+)
 # Redaction of a state event has to find the events that show it as `prev_content`.
 sa.Index(
     "events_that_replace",
@@ -194,4 +198,12 @@ REBUILT_ROOMS: Final = sa.Table(
 
 POSITIONS: Final = add_consumer_tables(METADATA).positions
 
-SCHEMA: Final = Schema("syncapi", METADATA)
+
+def _one_index_of_a_room(connection: Connection) -> None:
+    """Let one index order a timeline and count what is unread, where there were two."""
+    for name in ("events_in_room", "unread_in_main"):
+        connection.exec_driver_sql(f"DROP INDEX {name}")
+    _IN_ROOM.create(connection)
+
+
+SCHEMA: Final = Schema("syncapi", METADATA, (_one_index_of_a_room,))
