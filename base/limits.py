@@ -2,6 +2,7 @@
 
 import math
 from collections import OrderedDict
+from ipaddress import IPv6Address, ip_address
 from typing import Final
 
 import msgspec
@@ -10,6 +11,7 @@ from base.clock import Clock
 from matrix.errors import LimitExceeded
 
 _MAX_KEYS: Final = 50_000
+_NETWORK_MASK: Final = ~((1 << 64) - 1)
 
 
 class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,3 +69,21 @@ def check(limiter: RateLimiter | None, key: str) -> None:
     """Count an act if there is a limit at all."""
     if limiter is not None:
         limiter.check(key)
+
+
+def network_of(address: str) -> str:
+    """Return what counts as one client among network addresses: of IPv6 the network of 64 bits.
+
+    Everybody with IPv6 has a whole such network. What is no address counts as it is.
+    """
+    if ":" not in address:
+        return address
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if not isinstance(parsed, IPv6Address):
+        return address
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return f"{IPv6Address(int(parsed) & _NETWORK_MASK)}/64"

@@ -8,6 +8,7 @@ import msgspec
 
 from base.clock import Clock
 from base.http import Fields
+from base.limits import network_of
 from components.userapi.store.interactive import InteractiveSession, InteractiveStore
 from matrix.canonical import decode_json, encode_canonical
 from matrix.errors import Forbidden, MatrixError, NotFound, Unrecognized
@@ -195,7 +196,7 @@ class InteractiveAuth:
             expires_at_ms=now_ms + self._lifetime_ms,
             parameters=_parameters(body),
         )
-        await self._store.insert_session(session, user_id or address, now_ms)
+        await self._store.insert_session(session, user_id or network_of(address), now_ms)
         return session
 
 

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from base.http import Fields
+from base.limits import network_of
 from components.userapi.accounts import AccountService
 from components.userapi.interactive_auth import PASSWORD, Check
 from components.userapi.rates import Rates
@@ -12,6 +13,7 @@ from components.userapi.store.sessions import ProvenUser
 from components.userapi.tokens import Login, LoginRequest, Tokens
 from internalapi.userapi import Requester
 from matrix.errors import AppserviceLoginUnsupported, InvalidParam, MatrixError, MissingParam
+from matrix.identifiers import UserID
 
 _TOKEN: Final = "m.login.token"  # noqa: S105 (the name of a type of login)
 _APPSERVICE: Final = "m.login.application_service"
@@ -85,9 +87,14 @@ class LoginService:
         password = fields.string("password")
         user_id = None if user is None else self._accounts.find_user_id(user)
         if user_id is not None:
-            is_known = address in await self._tokens.query_addresses(user_id)
-            self._rates.check_account(user_id, address if is_known else None)
+            self._rates.check_account(user_id, await self._known_network(user_id, address or ""))
         return await self._accounts.check_password(user_id, password)
+
+    async def _known_network(self, user_id: UserID, address: str) -> str | None:
+        """Return the network that a login comes from if the user has logged in from it before."""
+        known = map(network_of, await self._tokens.query_addresses(user_id))
+        network = network_of(address)
+        return network if network in known else None
 
 
 def _named_user(fields: Fields) -> str | None:

@@ -1,7 +1,7 @@
 """How often passwords may be tried and accounts registered."""
 
 from base.clock import Clock
-from base.limits import check, limiter_of
+from base.limits import check, limiter_of, network_of
 from components.userapi.settings import UserApiSettings
 
 
@@ -18,7 +18,7 @@ class Rates:
 
     def check_login(self, address: str) -> None:
         """Count a login from an address."""
-        check(self._login_address, address)
+        check(self._login_address, network_of(address))
 
     def check_account(self, user_id: str, known_at: str | None) -> None:
         """Count an attempt to prove the password of an account.
@@ -30,7 +30,7 @@ class Rates:
 
     def check_registration(self, address: str) -> None:
         """Count a registration, or a question about one, from an address."""
-        check(self._registration_address, address)
+        check(self._registration_address, network_of(address))
 
     def check_login_token(self, user_id: str) -> None:
         """Count a token that a user asks for to let another device in."""
@@ -40,6 +40,10 @@ class Rates:
         """Count a report of a user."""
         check(self._reports, user_id)
 
-    def check_request(self, key: str) -> None:
-        """Count a request of a user, or of an address where no user is known yet."""
-        check(self._requests, key)
+    def check_request(self, user_id: str) -> None:
+        """Count a request of a user."""
+        check(self._requests, user_id)
+
+    def check_stranger(self, address: str) -> None:
+        """Count a request from an address where no user is known yet."""
+        check(self._requests, network_of(address))

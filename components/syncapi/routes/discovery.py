@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from base.database import Database
 from base.http import Request, Response, Router, json_response
-from base.limits import RateLimiter, check
+from base.limits import RateLimiter, check, network_of
 from components.syncapi.memory.freshness import Freshness
 from components.syncapi.rooms.hierarchy import HierarchyPlace, HierarchyQuery, read_hierarchy
 from components.syncapi.rooms.moments import MomentQuery, read_closest_event
@@ -90,7 +90,7 @@ class DiscoveryRoutes:
     async def _read_summary(self, request: Request) -> dict[str, Any]:
         user_id = None
         if request.optional_access_token is None:
-            check(self._unknown_clients, request.client_address)
+            check(self._unknown_clients, network_of(request.client_address))
         else:
             user_id = (await self._reading.requester(request)).user_id
         room_id = await self._room_of(request.path["room_id_or_alias"])

@@ -53,7 +53,7 @@ class SessionRoutes:
         router.post("/_matrix/client/v1/login/get_token", self._issue_login_token)
 
     async def _login_flows(self, request: Request) -> Response:
-        self._rates.check_request(request.client_address)
+        self._rates.check_stranger(request.client_address)
         return json_response({"flows": self._logins.flows()})
 
     async def _login(self, request: Request) -> Response:
@@ -77,7 +77,7 @@ class SessionRoutes:
 
     async def _refresh(self, request: Request) -> Response:
         body = await request.fields()
-        self._rates.check_request(request.client_address)
+        self._rates.check_stranger(request.client_address)
         return json_response(
             tokens_of(await self._tokens.perform_refresh(body.string("refresh_token")))
         )

@@ -52,12 +52,12 @@ class ThirdPartyIdRoutes:
         return json_response({"id_server_unbind_result": "no-support"})
 
     async def _refuse_medium(self, request: Request) -> Response:
-        self._rates.check_request(request.client_address)
+        self._rates.check_stranger(request.client_address)
         await request.fields()
         raise ThreepidMediumNotSupported
 
     async def _refuse_unknown(self, request: Request) -> Response:
-        self._rates.check_request(request.client_address)
+        self._rates.check_stranger(request.client_address)
         await request.fields()
         raise ThreepidNotFound
 

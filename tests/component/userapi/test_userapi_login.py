@@ -7,6 +7,7 @@ import pytest
 from base.limits import Rate
 from logs.log import Log
 from tests.component.userapi.userapi_server import PASSWORD, V3, Deployment, User, UserApiServer
+from tests.spec.clients import CheckedClient
 
 USER = {"type": "m.id.user", "user": "alice"}
 
@@ -187,6 +188,19 @@ async def test_logins_are_limited_per_address(deployment: Deployment, log: Log) 
         assert limited.json["retry_after_ms"] == 2000
         deployment.clock.advance_ms(2000)
         assert (await server.login("alice")).status == 200
+
+
+async def test_a_network_of_ipv6_has_the_logins_of_one_address(
+    deployment: Deployment, log: Log
+) -> None:
+    rate = Rate(per_second=0.5, burst=1)
+    async with deployment.start(log, login_rate_per_address=rate) as server:
+        answers = []
+        for address in ("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"):
+            server.client = CheckedClient(server.application, address=address)
+            answers.append((await server.login("bob")).status)
+
+    assert answers == [403, 429, 403]
 
 
 async def test_attempts_at_one_account_are_limited(deployment: Deployment, log: Log) -> None:

@@ -42,7 +42,8 @@ class UserApiServer:
         self.api = api
         self.log = log
         self.clock = clock
-        self.client = CheckedClient(application([api.router]))
+        self.application = application([api.router])
+        self.client = CheckedClient(self.application)
 
     async def register(self, username: str, **fields: Any) -> Answer:
         """Register in one step."""

@@ -3,7 +3,7 @@
 import pytest
 
 from base.clock import ManualClock
-from base.limits import RateLimiter, check
+from base.limits import RateLimiter, check, network_of
 from matrix.errors import LimitExceeded
 
 
@@ -103,3 +103,20 @@ def test_no_limit_refuses_nothing() -> None:
 def test_a_limit_that_lets_nothing_through_is_a_mistake(per_second: float, burst: int) -> None:
     with pytest.raises(ValueError, match="rate"):
         RateLimiter(per_second, burst, ManualClock())
+
+
+@pytest.mark.parametrize(
+    ("address", "counts_as"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("no:address", "no:address"),
+        ("", ""),
+    ],
+)
+def test_a_network_of_ipv6_counts_as_one_client(address: str, counts_as: str) -> None:
+    assert network_of(address) == counts_as
