@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import os
 import re
 import socket
 import sqlite3
 import stat
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ import aiohttp
 import pytest
 import yaml
 
-from tests.system.server_process import ServerProcess, xylem
+from tests.fixtures.servers import find_program
+from tests.system.server_process import ServerProcess, environment, xylem
 
 
 def refusal(folder: Path, **settings: Any) -> subprocess.CompletedProcess[str]:
@@ -194,6 +197,27 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
 
     assert f"cannot listen on 127.0.0.1 port {port}: Address already in use" in ended.stderr
     assert "another address or port" in ended.stderr
+
+
+def test_a_port_that_needs_a_right_says_which(tmp_path: Path) -> None:
+    config = tmp_path / "low.yaml"
+    config.write_text("listeners: [{port: 443}]")
+    without_rights = [find_program("setpriv"), "--bounding-set=-net_bind_service", "--"]
+    monolith = [sys.executable, "-m", "deploy.cli", "monolith", "--config", str(config)]
+
+    ended = subprocess.run(
+        [*(without_rights if os.geteuid() == 0 else ()), *monolith],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert ended.returncode == 1
+    assert "no right to listen on 127.0.0.1 port 443" in ended.stderr
+    assert "CAP_NET_BIND_SERVICE" in ended.stderr
 
 
 def test_a_bad_key_file_is_named(tmp_path: Path) -> None:
