@@ -36,7 +36,9 @@ _TEXT: Final = b"text/plain; version=0.0.4; charset=utf-8"
 class TraceObserver(Protocol):
     """Hears of what happens to each request, to make traces of it (`deploy.traces`)."""
 
-    def observe_answer(self, method: str, template: str, status: int, seconds: float) -> None:
+    def observe_answer(
+        self, method: str, template: str, status: int, seconds: float, asked: str, /
+    ) -> None:
         """Hear of an answer."""
         ...
 
@@ -191,14 +193,14 @@ def _all_of(observers: Sequence[Observer]) -> Observer:
     if len(observers) == 1:
         return observers[0]
 
-    def observe(method: str, template: str, status: int, seconds: float) -> None:
+    def observe(method: str, template: str, status: int, seconds: float, asked: str) -> None:
         for one in observers:
-            one(method, template, status, seconds)
+            one(method, template, status, seconds, asked)
 
     return observe
 
 
-def _tell(method: str, template: str, status: int, seconds: float) -> None:
+def _tell(method: str, template: str, status: int, seconds: float, asked: str) -> None:
     """Write a line per answer."""
     fields = {
         "request": current_request_id(),
@@ -207,4 +209,6 @@ def _tell(method: str, template: str, status: int, seconds: float) -> None:
         "status": status,
         "ms": round(seconds * 1000, 1),
     }
+    if asked:
+        fields["asked"] = asked
     _access.info("Answered", extra=fields)

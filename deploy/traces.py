@@ -47,7 +47,9 @@ class Traces:
         self._sample_ratio = sample_ratio
         self._resource = resource
 
-    def observe_answer(self, method: str, template: str, status: int, seconds: float) -> None:
+    def observe_answer(
+        self, method: str, template: str, status: int, seconds: float, _asked: str = ""
+    ) -> None:
         """Hear of an answer to a client or to another component (`base.http.Observer`)."""
         identity = current_request_id()
         if template.startswith(_UNTRACED) or not self._keeps(identity):

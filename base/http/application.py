@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
+from base.http.path_shape import shape_of
 from base.http.request import ClientDisconnected, Request
 from base.http.request_id import request_id
 from base.http.response import (
@@ -28,8 +29,9 @@ from matrix.errors import MatrixError, MethodNotAllowed, TooLarge, Unavailable, 
 
 _log: Final = logging.getLogger(__name__)
 
-Observer: TypeAlias = Callable[[str, str, int, float], None]
-"""Told of each answer: method, path template, status, seconds; in the request's own context."""
+Observer: TypeAlias = Callable[[str, str, int, float, str], None]
+"""Told of each answer: method, path template, status, seconds, and where there is no template the
+shape of the path that was asked for; in the request's own context."""
 
 _TRY_AGAIN: Final[tuple[Header, ...]] = ((b"retry-after", b"2"),)
 _CLOSE: Final[tuple[Header, ...]] = ((b"connection", b"close"),)
@@ -97,7 +99,7 @@ class Application(FastAPI):
         started = perf_counter()
         method: str = scope["method"]
         request_id.set(self._identity(scope))
-        template = ""
+        template = asked = ""
         request: Request | None = None
         try:
             raw_path: bytes = scope["raw_path"]
@@ -108,6 +110,7 @@ class Application(FastAPI):
             if self.routes and isinstance(error, Unrecognized):
                 await super().__call__(scope, receive, send)
                 return
+            asked = shape_of(raw_path.decode("latin-1"))
             response: Response | StreamingResponse | None = self._refusal(method, error)
         else:
             template = route.template
@@ -130,7 +133,7 @@ class Application(FastAPI):
             return
         await self._send(request, response, send)
         if self._observe is not None:
-            self._observe(method, template, response.status, perf_counter() - started)
+            self._observe(method, template, response.status, perf_counter() - started, asked)
 
     def _identity(self, scope: Scope) -> str:
         """Return the ID of a request that comes in."""

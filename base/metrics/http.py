@@ -22,7 +22,9 @@ class HttpMetrics:
     def __init__(self) -> None:
         self._known: dict[tuple[str, str, int], Distribution] = {}
 
-    def __call__(self, method: str, template: str, status: int, seconds: float) -> None:
+    def __call__(
+        self, method: str, template: str, status: int, seconds: float, _asked: str = ""
+    ) -> None:
         """Count one answer."""
         # Methods come from the network: a label for each of them would be unbounded.
         key = (method if template else "", template, status)

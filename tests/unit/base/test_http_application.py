@@ -242,11 +242,11 @@ async def test_requests_have_ids_of_their_own() -> None:
 
 
 async def test_each_answer_is_observed() -> None:
-    seen: list[tuple[str, str, int]] = []
+    seen: list[tuple[str, str, int, str]] = []
 
-    def observe(method: str, template: str, status: int, seconds: float) -> None:
+    def observe(method: str, template: str, status: int, seconds: float, asked: str) -> None:
         assert seconds >= 0
-        seen.append((method, template, status))
+        seen.append((method, template, status, asked))
 
     async def handler(_request: Request) -> Response:
         Fields({}).string("x")
@@ -256,9 +256,16 @@ async def test_each_answer_is_observed() -> None:
     router.get("/a/{x}", handler)
     observed = Client(application([router], observe=observe))
     await observed.get("/a/1")
-    await observed.get("/b/1")
+    await observed.put("/a/1")
+    await observed.get("/_matrix/client/v3/rooms/!secret:a.org/msc1234.name//%40alice%3Aa.org/123")
+    await observed.get("/" + "/".join(["x"] * 9) + "/" + "y" * 50 + "/z" * 1000)
 
-    assert seen == [("GET", "/a/{x}", 400), ("GET", "", 404)]
+    assert seen == [
+        ("GET", "/a/{x}", 400, ""),
+        ("PUT", "", 405, "/a/{}"),
+        ("GET", "", 404, "/_matrix/client/v3/rooms/{}/msc1234.name//{}/{}"),
+        ("GET", "", 404, "/x/x/x/x/x/x/x/x/x/{}/z/z/{}"),
+    ]
 
 
 async def test_ordinary_fastapi_routes_answer_what_no_router_knows() -> None:
