@@ -50,7 +50,7 @@ faults: $(DEVELOPING) ## Break a cluster on this machine, one thing after the ot
 	@XYLEM_FAULTS_BALANCER=$(BALANCER) $(BIN)/python -m pytest -m faults tests/system/cluster/test_faults.py
 
 .PHONY: check
-check: $(DEVELOPING) ## Check format, lint, types, imports and unit tests (about a minute)
+check: $(DEVELOPING) ## Check format, lint, types, imports and unit tests (a minute on two idle cores)
 	@$(BIN)/ruff format --check $(CODE) || { echo "Run: make format"; exit 1; }
 	@$(BIN)/ruff check --quiet $(CODE)
 	@$(BIN)/mypy

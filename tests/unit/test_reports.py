@@ -1,5 +1,6 @@
 """A test that fails is reported, whatever is collected as garbage meanwhile."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,7 @@ def test_a_failure_is_reported_while_garbage_complains(tmp_path: Path) -> None:
     ran = subprocess.run(
         [sys.executable, *command.split()],
         cwd=checkout,
+        env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         check=False,
