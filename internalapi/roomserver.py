@@ -4,9 +4,13 @@ from typing import Protocol
 
 import msgspec
 
-from matrix.errors import NotFound
+from matrix.errors import Forbidden, NotFound
 from matrix.events import Event
 from matrix.identifiers import EventID, RoomAlias, RoomID, UserID
+
+
+class TooManyAliases(Forbidden):
+    """You have made as many aliases as a user may have: delete some of them first."""
 
 
 class RoomUnknown(NotFound):
@@ -154,7 +158,10 @@ class RoomDirectory(Protocol):
     async def perform_create_alias(
         self, *, alias: RoomAlias, room_id: RoomID, creator: UserID
     ) -> None:
-        """Point an alias to a room. Raises `RoomInUse` where the alias exists."""
+        """Point an alias to a room. Raises `RoomInUse` where the alias exists.
+
+        Raises `TooManyAliases` where the creator has made as many as a user may.
+        """
         ...
 
     async def perform_delete_alias(self, *, alias: RoomAlias) -> bool:

@@ -74,9 +74,11 @@ class MarkerWriter:
         """Raise `InvalidParam` unless the event is in this thread ("Threaded read receipts").
 
         The root and what relates to it is in the main timeline, and may be marked in the thread
-        as well, where clients show it. What a redacted event was related to is not known.
+        as well, where clients show it. What a redacted event was related to is not known: any
+        event of the room may be the root of its thread.
         """
         if event.is_redacted:
+            await self._require_root(event.room_id, thread_id)
             return
         passed = {event_id}
         current: ReadableEvent | None = event
@@ -91,3 +93,10 @@ class MarkerWriter:
             current = (await self._events.find({current.parent_id})).get(current.parent_id)
         if thread_id != MAIN_THREAD and thread_id not in passed:
             raise InvalidParam("The event is not in this thread.")
+
+    async def _require_root(self, room_id: RoomID, thread_id: str) -> None:
+        if thread_id == MAIN_THREAD:
+            return
+        root = (await self._events.find({EventID(thread_id)})).get(EventID(thread_id))
+        if root is None or root.room_id != room_id:
+            raise InvalidParam("There is no such thread.")

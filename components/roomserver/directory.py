@@ -8,7 +8,7 @@ from base.database import Database
 from components.roomserver.published_rooms import PublishedRooms
 from components.roomserver.settings import RoomServerSettings
 from components.roomserver.store.directory import DirectoryStore
-from internalapi.roomserver import PublishedRoom, RoomUnknown
+from internalapi.roomserver import PublishedRoom, RoomUnknown, TooManyAliases
 from matrix.errors import RoomInUse
 from matrix.identifiers import RoomAlias, RoomID, UserID
 
@@ -18,6 +18,7 @@ class Directory:
 
     def __init__(self, database: Database, settings: RoomServerSettings) -> None:
         self._database = database
+        self._max_aliases: Final = settings.max_aliases_per_user
         self._published: Final = PublishedRooms(settings)
 
     async def query_alias(self, *, alias: RoomAlias) -> RoomID | None:
@@ -44,12 +45,15 @@ class Directory:
     async def perform_create_alias(
         self, *, alias: RoomAlias, room_id: RoomID, creator: UserID
     ) -> None:
-        """Point an alias to a room. Raises `RoomInUse` where the alias exists."""
-        inserted = await self._database.write(
-            lambda connection: DirectoryStore(connection).insert_alias(alias, room_id, creator),
-            durable=True,
-        )
-        if not inserted:
+        """Point an alias to a room. Raises `RoomInUse` and `TooManyAliases`."""
+
+        def insert(connection: Connection) -> bool:
+            store = DirectoryStore(connection)
+            if store.count_aliases_of(creator) >= self._max_aliases:
+                raise TooManyAliases
+            return store.insert_alias(alias, room_id, creator)
+
+        if not await self._database.write(insert, durable=True):
             raise RoomInUse(f"The alias {alias} is taken.")
 
     async def perform_delete_alias(self, *, alias: RoomAlias) -> bool:

@@ -14,5 +14,7 @@ class RoomServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     """Events per partition that stay in memory, mostly state, for authorisation."""
     cached_state_nodes: int = 20_000
     """Nodes of state snapshots per partition that stay in memory."""
+    max_aliases_per_user: int = 1000
+    """Aliases of this server that one user may have made; further ones are refused."""
     max_latest_events: int = 20
     """Most prev events that a new event is offered; others wait for the next event."""

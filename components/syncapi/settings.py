@@ -50,7 +50,7 @@ class SyncApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     cached_push_rules: int = 10_000
     """Users whose push rules are kept compiled in memory."""
     cached_filters: int = 10_000
-    """Parsed filters kept in memory."""
+    """Parsed filters of up to 256 bytes kept in memory; a larger one counts as several."""
     cached_lazy_rooms: int = 20_000
     """Pairs of device and room whose lazily loaded members are remembered as sent."""
     max_long_polls: int = 50_000

@@ -175,11 +175,18 @@ class _Stores:
         self.status = AccountStatusStore(database, outgoing)
         self.profiles = ProfileStore(database, outgoing)
         self.account_data = AccountDataStore(
-            database, outgoing, types_max=settings.account_data_types_max
+            database,
+            outgoing,
+            types_max=settings.account_data_types_max,
+            bytes_max=settings.account_data_bytes_max,
         )
         self.filters = FilterStore(database, filters_max=settings.filters_max)
         self.directory = DirectoryStore(database)
-        self.reports = ReportStore(database, reports_max=settings.reports_max)
+        self.reports = ReportStore(
+            database,
+            reports_max=settings.reports_max,
+            per_user_max=settings.reports_per_user_max,
+        )
         self.special_tokens = SpecialTokenStore(database)
         self.registration_tokens = RegistrationTokenStore(database)
         self.account_facts = AccountFactsStore(database)

@@ -2,7 +2,8 @@
 
 import base64
 import hashlib
-from typing import Any, Final
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
 
 from cachetools import LRUCache
 
@@ -16,6 +17,12 @@ from matrix.identifiers import UserID
 
 _ID_BYTES: Final = 12
 _ID_LENGTH: Final = 16
+_BYTES_OF_WEIGHT: Final = 256
+
+
+class _KnownFilter(NamedTuple):
+    definition: dict[str, Any]
+    weight: int
 
 
 class FilterService:
@@ -25,8 +32,8 @@ class FilterService:
         self._store = store
         self._clock = clock
         self._size_max = settings.filter_size_max
-        self._known: LRUCache[tuple[str, str], dict[str, Any]] = LRUCache(
-            settings.filter_cache_size
+        self._known: LRUCache[tuple[str, str], _KnownFilter] = LRUCache(
+            settings.filter_cache_size, attrgetter("weight")
         )
 
     async def query_filter(self, *, user_id: UserID, filter_id: str) -> dict[str, Any]:
@@ -34,14 +41,16 @@ class FilterService:
         # An ID names its content, so that what is known stays true.
         known = self._known.get((user_id, filter_id))
         if known is not None:
-            return known
+            return known.definition
         content = None
         if len(filter_id) == _ID_LENGTH and "\0" not in filter_id:
             content = await self._store.select_filter(user_id, filter_id)
         if content is None:
             raise NotFound("There is no such filter.")
         stored: dict[str, Any] = decode_json(content)
-        self._known[user_id, filter_id] = stored
+        weight = 1 + len(content) // _BYTES_OF_WEIGHT
+        if weight <= self._known.maxsize:
+            self._known[user_id, filter_id] = _KnownFilter(stored, weight)
         return stored
 
     async def perform_store_filter(self, user_id: UserID, definition: dict[str, Any]) -> str:

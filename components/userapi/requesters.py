@@ -38,3 +38,9 @@ class Requesters:
         if request.path["user_id"] != requester.user_id:
             raise Forbidden("This belongs to another user.")
         return requester
+
+    async def limited_owner_of(self, request: Request, *, guests: bool = False) -> Requester:
+        """Return who changes their own data, and count it. Raises `LimitExceeded` too."""
+        owner = await self.owner_of(request, guests=guests)
+        self._rates.check_request(owner.user_id)
+        return owner

@@ -19,6 +19,8 @@ _AT_LEAST_ONE: Final = (
     "devices_max",
     "filters_max",
     "account_data_types_max",
+    "account_data_bytes_max",
+    "reports_per_user_max",
     "token_cache_size",
     "filter_cache_size",
 )
@@ -105,19 +107,21 @@ class UserApiSettings(msgspec.Struct, frozen=True):
 
     devices_max: int = 1000
     """How many devices a user may have; further logins are refused."""
-    filters_max: int = 1000
+    filters_max: int = 200
     """How many filters are kept per user; the oldest gives way."""
-    filter_size_max: int = 65_536
+    filter_size_max: int = 16_384
     """The largest filter."""
     account_data_size_max: int = 65_536
     """The largest account data of one type; at most 524288, so that it fits into a log record."""
     account_data_types_max: int = 10_000
     """How many pieces of account data a user may have, those of all rooms together."""
+    account_data_bytes_max: int = 8_388_608
+    """The size of all account data of a user together, with tags and push rules."""
 
     token_cache_size: int = 50_000
     """How many access tokens are known from memory."""
     filter_cache_size: int = 10_000
-    """How many filters are known from memory."""
+    """How many filters of up to 256 bytes are known from memory; a larger one counts as several."""
     last_seen_interval_s: float = 60.0
     """How often it is written down when devices were last seen."""
     announce_timeout_s: float = 10.0
@@ -139,9 +143,12 @@ class UserApiSettings(msgspec.Struct, frozen=True):
     """Characters of the reason of a report."""
     reports_max: int = 100_000
     """Reports that are kept for the administrators; the oldest ones make room."""
+    reports_per_user_max: int = 500
+    """Reports of one user that are kept; their oldest ones make room."""
     request_rate_per_user: Rate | None = Rate(per_second=10, burst=100)
-    """Searches in the directory, changes of push rules and of the account, OpenID tokens and the
-    like by one user; refreshed access tokens, and questions how to log in, from one address."""
+    """Searches in the directory, changes of push rules, account data, tags, filters and of the
+    account, OpenID tokens and the like by one user; refreshed access tokens, and questions how to
+    log in, from one address."""
 
     def __post_init__(self) -> None:
         """Refuse what the server could not run with."""

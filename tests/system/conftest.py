@@ -18,6 +18,7 @@ NO_RATE_LIMITS: Final[dict[str, Any]] = {
         "join_rate_per_user": None,
         "invite_rate_per_user": None,
         "creation_rate_per_user": None,
+        "directory_rate_per_address": None,
         "request_rate_per_user": None,
     },
     "syncapi": {"request_rate_per_user": None},

@@ -12,7 +12,7 @@ from components.roomserver.store.tables import aliases, memberships, rooms
 from matrix.identifiers import RoomAlias, RoomID, UserID
 
 _PUBLISHED: Final = sa.select(rooms.c.room_id, rooms.c.state, rooms.c.last_place).where(
-    rooms.c.is_published
+    rooms.c.is_published == sa.true()
 )
 _JOINED: Final = SelectByKeys(
     sa.select(memberships.c.room_id, sa.func.count())
@@ -47,6 +47,11 @@ class DirectoryStore:
         query = sa.select(aliases.c.alias).where(aliases.c.room_id == room_id)
         rows = self._connection.execute(query.order_by(aliases.c.alias))
         return [RoomAlias(row.alias) for row in rows]
+
+    def count_aliases_of(self, creator: UserID) -> int:
+        """Return how many aliases a user has made."""
+        query = sa.select(sa.func.count()).where(aliases.c.creator == creator)
+        return self._connection.execute(query).scalar_one()
 
     def insert_alias(self, alias: RoomAlias, room_id: RoomID, creator: UserID) -> bool:
         """Add an alias; false where it exists."""

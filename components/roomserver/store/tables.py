@@ -3,6 +3,7 @@
 from typing import Final
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from base.database import Schema
 from logs.consumer_tables import add_consumer_tables
@@ -103,7 +104,19 @@ aliases: Final = sa.Table(
     metadata,
     sa.Column("alias", sa.Text, primary_key=True),
     sa.Column("room_id", sa.Text, nullable=False, index=True),
-    sa.Column("creator", sa.Text, nullable=False),
+    sa.Column("creator", sa.Text, nullable=False, index=True),
+)
+_published_rooms: Final = sa.Index(
+    "published_rooms",
+    rooms.c.room_id,
+    sqlite_where=rooms.c.is_published == sa.true(),
+    postgresql_where=rooms.c.is_published == sa.true(),
 )
 
-SCHEMA: Final = Schema("roomserver", metadata)
+
+def _index_directory(connection: Connection) -> None:
+    connection.exec_driver_sql("CREATE INDEX ix_aliases_creator ON aliases (creator)")
+    _published_rooms.create(connection)
+
+
+SCHEMA: Final = Schema("roomserver", metadata, (_index_directory,))

@@ -1,7 +1,8 @@
 """Query parameters that several endpoints share: filters and the requester."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
 
 from cachetools import LRUCache
 
@@ -9,10 +10,17 @@ from base.http import Request
 from base.limits import RateLimiter, check
 from components.syncapi.settings import SyncApiSettings
 from internalapi.userapi import Authentication, Filters, Requester
-from matrix.canonical import decode_json
+from matrix.canonical import decode_json, encode_canonical
 from matrix.errors import BadJson, GuestAccessForbidden, InvalidParam, NotFound
 from matrix.filters import EventFilter, Filter
 from matrix.identifiers import UserID
+
+_BYTES_OF_WEIGHT: Final = 256
+
+
+class _Parsed(NamedTuple):
+    filter: Filter
+    weight: int
 
 
 class RequestReading:
@@ -29,7 +37,9 @@ class RequestReading:
         self._filters: Final = filters
         self._requests: Final = requests
         self._settings: Final = settings
-        self._parsed: Final[LRUCache[tuple[str, str], Filter]] = LRUCache(settings.cached_filters)
+        self._parsed: Final[LRUCache[tuple[str, str], _Parsed]] = LRUCache(
+            settings.cached_filters, attrgetter("weight")
+        )
         self._no_filter: Final = self._parse({})
 
     async def requester(self, request: Request) -> Requester:
@@ -58,13 +68,17 @@ class RequestReading:
             return self._no_filter
         is_inline = text.startswith("{")
         key = ("" if is_inline else user_id, text)
-        parsed = self._parsed.get(key)
-        if parsed is None:
-            if is_inline:
-                definition = decode_json(text.encode())
-            else:
-                definition = await self._stored(user_id, text)
-            parsed = self._parsed[key] = self._parse(definition)
+        known = self._parsed.get(key)
+        if known is not None:
+            return known.filter
+        if is_inline:
+            definition = decode_json(text.encode())
+        else:
+            definition = await self._stored(user_id, text)
+        parsed = self._parse(definition)
+        weight = 1 + len(encode_canonical(definition)) // _BYTES_OF_WEIGHT
+        if weight <= self._parsed.maxsize:
+            self._parsed[key] = _Parsed(parsed, weight)
         return parsed
 
     async def _stored(self, user_id: UserID, filter_id: str) -> Mapping[str, Any]:

@@ -65,7 +65,7 @@ class UserDataRoutes:
         return json_response(encode_canonical({field: profile[field]}))
 
     async def _store_filter(self, request: Request) -> Response:
-        owner = await self._requesters.owner_of(request, guests=True)
+        owner = await self._requesters.limited_owner_of(request, guests=True)
         filter_id = await self._filters.perform_store_filter(
             owner.user_id, await request.json_object()
         )
@@ -86,7 +86,7 @@ class UserDataRoutes:
         return json_response(content)
 
     async def _put_account_data(self, request: Request) -> Response:
-        owner = await self._requesters.owner_of(request)
+        owner = await self._requesters.limited_owner_of(request)
         room_id = _room_of(request)
         await self._account_data.perform_put(
             owner.user_id, room_id, request.path["type"], await request.json_object()
@@ -100,7 +100,7 @@ class UserDataRoutes:
         return json_response(encode_canonical({"tags": tags}))
 
     async def _put_tag(self, request: Request) -> Response:
-        owner = await self._requesters.owner_of(request)
+        owner = await self._requesters.limited_owner_of(request)
         room_id = parse_room_id(request.path["room_id"])
         await self._tags.perform_put_tag(
             owner.user_id, room_id, request.path["tag"], await request.json_object()
@@ -108,7 +108,7 @@ class UserDataRoutes:
         return empty_response()
 
     async def _delete_tag(self, request: Request) -> Response:
-        owner = await self._requesters.owner_of(request)
+        owner = await self._requesters.limited_owner_of(request)
         room_id = parse_room_id(request.path["room_id"])
         await self._tags.perform_remove_tag(owner.user_id, room_id, request.path["tag"])
         return empty_response()

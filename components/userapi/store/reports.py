@@ -37,12 +37,22 @@ class ReportFilter(msgspec.Struct, frozen=True):
 class ReportStore:
     """Transactions over reports."""
 
-    def __init__(self, database: Database, *, reports_max: int) -> None:
+    def __init__(self, database: Database, *, reports_max: int, per_user_max: int) -> None:
         self._database = database
         self._reports_max = reports_max
+        self._per_user_max = per_user_max
 
     async def insert_report(self, report: NewReport, now_ms: int) -> None:
-        """Keep a report; where there are too many, the oldest goes."""
+        """Keep a report; where there are too many, in all or of the user, the oldest goes."""
+        mine = reports.c.user_id == report.user_id
+        too_old = (
+            sa.select(reports.c.report_id)
+            .where(mine)
+            .order_by(reports.c.report_id.desc())
+            .offset(self._per_user_max)
+            .limit(1)
+            .scalar_subquery()
+        )
 
         def work(connection: Connection) -> None:
             values = {**msgspec.structs.asdict(report), "received_ms": now_ms}
@@ -50,6 +60,7 @@ class ReportStore:
             newest = connection.execute(insert).scalar_one()
             oldest = newest - self._reports_max
             connection.execute(sa.delete(reports).where(reports.c.report_id <= oldest))
+            connection.execute(sa.delete(reports).where(mine, reports.c.report_id <= too_old))
 
         await self._database.write(work)
 

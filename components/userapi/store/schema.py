@@ -32,8 +32,17 @@ def _add_user_agents_and_words(connection: Connection) -> None:
     index_all(connection)
 
 
+def _index_reporters(connection: Connection) -> None:
+    connection.exec_driver_sql("CREATE INDEX reports_by_user ON reports (user_id, report_id)")
+
+
 SCHEMA: Final = Schema(
     "userapi",
     METADATA,
-    (_add_devices_and_openers, _add_registration_tokens, _add_user_agents_and_words),
+    (
+        _add_devices_and_openers,
+        _add_registration_tokens,
+        _add_user_agents_and_words,
+        _index_reporters,
+    ),
 )

@@ -170,6 +170,7 @@ reports: Final = sa.Table(
     sa.Column("room_name", sa.Text),
     sa.Column("canonical_alias", sa.Text),
     sa.Index("reports_by_kind", "kind", "report_id"),
+    sa.Index("reports_by_user", "user_id", "report_id"),
     sqlite_autoincrement=True,
 )
 

@@ -113,10 +113,13 @@ def _select_account_data(user_id: str, room_id: str, data_type: str) -> sa.Selec
 class AccountDataStore:
     """Transactions over account data. `room_id` is empty for account data of no room."""
 
-    def __init__(self, database: Database, outgoing: OutgoingStore, *, types_max: int) -> None:
+    def __init__(
+        self, database: Database, outgoing: OutgoingStore, *, types_max: int, bytes_max: int
+    ) -> None:
         self._database = database
         self._outgoing = outgoing
         self._types_max = types_max
+        self._bytes_max = bytes_max
 
     async def select_account_data(
         self, user_id: UserID, room_id: str, data_type: str
@@ -128,7 +131,7 @@ class AccountDataStore:
     async def upsert_account_data(
         self, user_id: UserID, room_id: str, data_type: str, content: bytes
     ) -> None:
-        """Set the JSON object of a type. Raises `TooLarge` where there are too many types."""
+        """Set the JSON object of a type. Raises `TooLarge` where the user has too much."""
         await self._outgoing.write(
             lambda connection: self._upsert(connection, (user_id, room_id, data_type), content)
         )
@@ -159,6 +162,7 @@ class AccountDataStore:
 
     def _upsert(self, connection: Connection, key: tuple[UserID, str, str], content: bytes) -> None:
         user_id, room_id, data_type = key
+        self._require_room(connection, key, content)
         if not connection.execute(
             sa.update(account_data).where(_is_account_data(*key)).values(content=content)
         ).rowcount:
@@ -171,10 +175,26 @@ class AccountDataStore:
             ),
         )
 
-    def _insert(self, connection: Connection, row: dict[str, Any]) -> None:
-        count = sa.select(sa.func.count()).where(account_data.c.user_id == row["user_id"])
-        if connection.execute(count).scalar_one() >= self._types_max:
+    def _require_room(
+        self, connection: Connection, key: tuple[UserID, str, str], content: bytes
+    ) -> None:
+        """Raise `TooLarge` for what is more than a user may have, unless it is less than before."""
+        is_this = _is_account_data(*key)
+        size = sa.func.length(account_data.c.content)
+        of_this = sa.func.coalesce(sa.func.sum(sa.case((is_this, size))), 0)
+        of_all = sa.func.coalesce(sa.func.sum(size), 0)
+        number_of_this = sa.func.count(sa.case((is_this, 1)))
+        types, others, before, is_new = connection.execute(
+            sa.select(sa.func.count(), of_all - of_this, of_this, number_of_this == 0).where(
+                account_data.c.user_id == key[0]
+            )
+        ).one()
+        if is_new and types >= self._types_max:
             raise TooLarge("There is too much account data: no further types are kept.")
+        if len(content) > before and others + len(content) > self._bytes_max:
+            raise TooLarge("There is too much account data: delete some of it first.")
+
+    def _insert(self, connection: Connection, row: dict[str, Any]) -> None:
         # Another replica may have been faster since the update found no row.
         connection.execute(
             insert(connection, account_data)

@@ -196,6 +196,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     rooms_run: bool = True
     outcomes_run: bool = True
     relations: Relations | None = None
+    rooms: RoomServerSettings = RoomServerSettings()
 
 
 @contextlib.asynccontextmanager
@@ -206,7 +207,7 @@ async def running_house(folder: Path, options: Options | None = None) -> AsyncIt
         log = await EmbeddedLog.open(folder / "log", dict.fromkeys(TOPICS, 1))
         stack.push_async_callback(log.close)
         users = await _open_users(stack, folder, log, options.clock)
-        rooms = await _open_rooms(stack, folder, log, options.clock)
+        rooms = await _open_rooms(stack, folder, log, options)
         replicas = [_build_replica(log, rooms, users, options) for _ in range(options.replicas)]
         tasks = await stack.enter_async_context(Tasks())
         tasks.start("userapi", users.run())
@@ -236,11 +237,11 @@ async def _open_users(
 
 
 async def _open_rooms(
-    stack: contextlib.AsyncExitStack, folder: Path, log: Log, clock: Clock
+    stack: contextlib.AsyncExitStack, folder: Path, log: Log, options: Options
 ) -> RoomServer:
     database = await open_database(f"sqlite:///{folder}/rooms", ROOMS_SCHEMA)
     stack.push_async_callback(database.close)
-    return build_roomserver(log=log, database=database, settings=RoomServerSettings(), clock=clock)
+    return build_roomserver(log=log, database=database, settings=options.rooms, clock=options.clock)
 
 
 def _build_replica(log: Log, rooms: RoomServer, users: UserApi, options: Options) -> ClientApi:

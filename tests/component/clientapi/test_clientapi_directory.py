@@ -1,11 +1,13 @@
 """Aliases, and the directory of public rooms."""
 
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from tests.component.clientapi.clientapi_server import V3, House, User
+from components.roomserver.settings import RoomServerSettings
+from tests.component.clientapi.clientapi_server import V3, House, Options, User, running_house
 
 PUB = f"/directory/room/{quote('#pub:xylem.test')}"
 
@@ -37,6 +39,25 @@ async def test_an_alias_points_to_one_room(alice: User, bob: User, room_id: str)
     second = await alice.put(PUB, {"room_id": other})
 
     assert (second.status, second.errcode) == (409, "M_UNKNOWN")
+
+
+async def test_who_has_made_many_aliases_makes_no_more(tmp_path: Path) -> None:
+    options = Options(rooms=RoomServerSettings(max_aliases_per_user=2))
+    async with running_house(tmp_path, options) as house:
+        alice, bob = await house.user("alice"), await house.user("bob")
+        room_id = await alice.create_room(room_alias_name="one", invite=[bob.user_id])
+        await bob.join(room_id)
+        second = await alice.put(PUB, {"room_id": room_id})
+        third = f"/directory/room/{quote('#three:xylem.test')}"
+
+        refused = await alice.put(third, {"room_id": room_id})
+        at_creation = await alice.post("/createRoom", {"room_alias_name": "three"})
+        of_bob = await bob.put(third, {"room_id": room_id})
+
+    assert second.status == 200
+    assert (refused.status, refused.errcode) == (403, "M_FORBIDDEN")
+    assert (at_creation.status, at_creation.errcode) == (403, "M_FORBIDDEN")
+    assert of_bob.status == 200
 
 
 async def test_an_alias_is_made_by_members_on_their_server(

@@ -208,6 +208,7 @@ async def test_a_redacted_event_may_be_marked_in_any_thread(alice: User, room_id
 
     assert await receipt(alice, room_id, reply, thread_id=root) == (200, None)
     assert await receipt(alice, room_id, reply, thread_id="main") == (200, None)
+    assert await receipt(alice, room_id, reply, thread_id="$made-up") == (400, "M_INVALID_PARAM")
 
 
 async def test_many_mark_at_once(house: House, alice: User, bob: User, room_id: str) -> None:

@@ -156,3 +156,19 @@ async def test_guests_are_told_from_users(deployment: Deployment, log: Log) -> N
         )
 
         assert found == [guest]
+
+
+async def test_the_reports_of_one_user_push_out_their_own_and_no_others(
+    deployment: Deployment, log: Log
+) -> None:
+    async with deployment.start(log, reports_per_user_max=2, report_rate_per_user=None) as server:
+        root = await server.admin()
+        await server.api.reports.perform_add_report(report=event_report("@alice:xylem.test", 0))
+        for number in range(1, 5):
+            await server.api.reports.perform_add_report(
+                report=event_report("@mallory:xylem.test", number)
+            )
+
+        shown = (await root.client.get(f"{ADMIN}/event_reports?dir=f")).json
+
+    assert [one["reason"] for one in shown["event_reports"]] == ["reason 0", "reason 3", "reason 4"]

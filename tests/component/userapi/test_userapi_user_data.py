@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from base.limits import Rate
 from logs.log import Log
 from logs.records.client_data import AccountDataChanged, ProfileChanged
 from matrix.errors import (
@@ -301,3 +302,44 @@ async def test_a_server_without_a_public_address_has_no_discovery(server: UserAp
     answer = await server.client.get("/.well-known/matrix/client")
 
     assert (answer.status, answer.errcode) == (404, "M_NOT_FOUND")
+
+
+async def test_all_account_data_of_a_user_together_has_an_end(
+    deployment: Deployment, log: Log
+) -> None:
+    async with deployment.start(log, account_data_bytes_max=10_000) as server:
+        alice, bob = await server.user("alice"), await server.user("bob")
+        large, small = {"text": "x" * 3000}, {"text": "x"}
+        first = await alice.client.put(account_data(ALICE, "a"), large)
+        second = await alice.client.put(account_data(ALICE, "b", ROOM), large)
+
+        refused = await alice.client.put(account_data(ALICE, "c"), large)
+        tagged = await alice.client.put(
+            f"{V3}/user/{alice.user_id}/rooms/{ROOM}/tags/big", {"note": "x" * 5000}
+        )
+        others = await bob.client.put(account_data(bob.user_id, "c"), large)
+        smaller = await alice.client.put(account_data(ALICE, "a"), small)
+        again = await alice.client.put(account_data(ALICE, "c"), large)
+
+    assert (first.status, second.status) == (200, 200)
+    assert (refused.status, refused.errcode) == (413, "M_TOO_LARGE")
+    assert (tagged.status, tagged.errcode) == (413, "M_TOO_LARGE")
+    assert (others.status, smaller.status, again.status) == (200, 200, 200)
+
+
+async def test_who_changes_their_data_too_often_has_to_wait(
+    deployment: Deployment, log: Log
+) -> None:
+    rate = Rate(per_second=0.001, burst=3)
+    async with deployment.start(log, request_rate_per_user=rate) as server:
+        alice = await server.user("alice")
+        tag = f"{V3}/user/{alice.user_id}/rooms/{ROOM}/tags/m.favourite"
+        answers = [
+            await alice.client.put(account_data(ALICE, "a"), {}),
+            await alice.client.post(f"{V3}/user/{alice.user_id}/filter", {}),
+            await alice.client.put(tag, {}),
+            await alice.client.delete(tag),
+        ]
+
+    assert [answer.status for answer in answers] == [200, 200, 200, 429]
+    assert answers[-1].errcode == "M_LIMIT_EXCEEDED"
