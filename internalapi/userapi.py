@@ -91,7 +91,7 @@ class Accounts(Protocol):
         ...
 
     async def query_account_exists(self, *, user_id: UserID) -> bool:
-        """Return whether the user ID belongs to an account of this server, active or not."""
+        """Return whether the user ID belongs to an account of this server, not deactivated."""
         ...
 
     async def query_guests(self, *, user_ids: list[UserID]) -> list[UserID]:

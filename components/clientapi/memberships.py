@@ -148,7 +148,7 @@ class MembershipService:
             raise Forbidden(f"{target} is banned from the room.")
         await self._profiles.require_invitable(target)
         self._rates.check_invites(requester.user_id)
-        whole = {**await self._profiles.of(target), **_given(content)}
+        whole = {**await self._profiles.of(target), **_given_of_other(content)}
         return await self._send(requester, room_id, target, "invite", whole)
 
     async def kick(
@@ -158,14 +158,14 @@ class MembershipService:
         state = await self._state_of_both(requester, room_id, target)
         if membership_of(state, target) not in _IN_ROOM:
             raise Forbidden(f"{target} is not in the room.")
-        return await self._send(requester, room_id, target, "leave", _given(content))
+        return await self._send(requester, room_id, target, "leave", _given_of_other(content))
 
     async def ban(
         self, requester: Requester, room_id: RoomID, target: UserID, content: Mapping[str, Any]
     ) -> EventID:
         """Ban a user, who need not be in the room."""
         await self._state_of_both(requester, room_id, target)
-        return await self._send(requester, room_id, target, "ban", _given(content))
+        return await self._send(requester, room_id, target, "ban", _given_of_other(content))
 
     async def unban(
         self, requester: Requester, room_id: RoomID, target: UserID, content: Mapping[str, Any]
@@ -174,7 +174,7 @@ class MembershipService:
         state = await self._state_of_both(requester, room_id, target)
         if membership_of(state, target) != "ban":
             raise Forbidden(f"{target} is not banned from the room.")
-        return await self._send(requester, room_id, target, "leave", _given(content))
+        return await self._send(requester, room_id, target, "leave", _given_of_other(content))
 
     async def set_membership(
         self, requester: Requester, room_id: RoomID, target: UserID, content: Mapping[str, Any]
@@ -273,3 +273,8 @@ def _given(content: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(given.get("reason", ""), str):
         raise BadJson("The reason is not a string.")
     return given
+
+
+def _given_of_other(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a client may say of another user: everybody gives themselves their name."""
+    return _given({name: content[name] for name in content if name not in MEMBER_FIELDS})

@@ -54,7 +54,7 @@ class RelationChecks:
         """
         relation = relation_of(draft.content)
         if relation is not None and relation.rel_type == THREAD:
-            await self._check_thread(relation.parent_id)
+            await self._check_thread(room_id, relation.parent_id)
         annotation = None if relation is None else _annotation(room_id, draft, relation)
         if annotation is None:
             yield
@@ -66,9 +66,12 @@ class RelationChecks:
                 raise DuplicateAnnotation
             yield
 
-    async def _check_thread(self, root_id: EventID) -> None:
+    async def _check_thread(self, room_id: RoomID, root_id: EventID) -> None:
         stored = await self._rooms.query_events(event_ids=[root_id])
-        if stored and rel_type_of(stored[0].event.content) is not None:
+        # Of an event of another room the sender may know nothing.
+        if not stored or stored[0].event.room_id != room_id:
+            return
+        if rel_type_of(stored[0].event.content) is not None:
             raise ThreadRefused
 
     async def _is_there(self, annotation: Annotation, transaction: Transaction | None) -> bool:

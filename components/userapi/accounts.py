@@ -94,8 +94,9 @@ class AccountService:
         )
 
     async def query_account_exists(self, *, user_id: UserID) -> bool:
-        """Return whether the user ID belongs to an account of this server, active or not."""
-        return await self._store.select_account(user_id) is not None
+        """Return whether the user ID belongs to an account of this server, not deactivated."""
+        account = await self._store.select_account(user_id)
+        return account is not None and not account.is_deactivated
 
     async def query_guests(self, *, user_ids: list[UserID]) -> list[UserID]:
         """Return those of the users who are guests of this server, in the order given."""

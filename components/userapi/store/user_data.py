@@ -26,8 +26,13 @@ class ProfileStore:
         self._outgoing = outgoing
 
     async def select_profile(self, user_id: UserID) -> dict[str, bytes] | None:
-        """Return the fields as JSON values, ordered by name; `None` where there is no account."""
-        exists = sa.select(accounts.c.user_id).where(accounts.c.user_id == user_id)
+        """Return the fields as JSON values, ordered by name.
+
+        `None` where there is no account, or it was erased: then nobody learns that there was one.
+        """
+        exists = sa.select(accounts.c.user_id).where(
+            accounts.c.user_id == user_id, accounts.c.is_erased.is_(False)
+        )
 
         def select(connection: Connection) -> dict[str, bytes] | None:
             if connection.execute(exists).first() is None:

@@ -7,9 +7,19 @@ from urllib.parse import quote
 import pytest
 
 from matrix.identifiers import RoomID
-from tests.component.clientapi.clientapi_server import House, User, running_house, with_settings
+from tests.component.clientapi.clientapi_server import V3, House, User, running_house, with_settings
 
 BLOCKED = (403, "M_INVITE_BLOCKED")
+
+
+async def deactivate(house: House, user_id: str, password: str) -> None:
+    """End the account of a user who has this password."""
+    identifier = {"type": "m.id.user", "user": user_id}
+    proof = {"type": "m.login.password", "identifier": identifier, "password": password}
+    login = await house.client.post(f"{V3}/login", proof)
+    client = house.client.as_user(login.json["access_token"])
+    answer = await client.post(f"{V3}/account/deactivate", {"auth": proof})
+    assert answer.status == 200, answer
 
 
 async def set_permission(user: User, content: dict[str, Any]) -> None:
@@ -46,6 +56,39 @@ async def test_who_blocks_no_invites_is_invited(
 
     assert answer.status == 200
     assert await house.membership(room_id, bob) == "invite"
+
+
+async def test_who_is_gone_is_invited_no_more_than_who_never_was(alice: User, room_id: str) -> None:
+    guest = await alice.house.guest()
+    users = alice.house.users.accounts
+    gone = (await users.perform_create_account(localpart="gone", password="correct horse")).user_id
+    await deactivate(alice.house, gone, "correct horse")
+
+    answers = [
+        answer
+        for user_id in (gone, "@nobody:xylem.test")
+        for answer in (
+            await alice.in_room("invite", room_id, user_id=user_id),
+            await alice.post("/createRoom", {"invite": [user_id]}),
+        )
+    ]
+
+    assert [(one.status, one.errcode) for one in answers] == [(404, "M_NOT_FOUND")] * 4
+    assert (await alice.in_room("invite", room_id, user_id=guest.user_id)).status == 200
+
+
+async def test_nobody_names_others(house: House, alice: User, bob: User) -> None:
+    room_id = await alice.create_room()
+    named = {"displayname": "Mallory", "avatar_url": "mxc://a/b", "reason": "hi"}
+
+    for membership in ("invite", "leave", "ban", "leave"):
+        content = {"membership": membership, **named}
+        answer = await alice.set_state(room_id, "m.room.member", content, bob.user_id)
+
+        assert answer.status == 200, answer
+        shown = await house.content(room_id, "m.room.member", bob.user_id)
+        profile = {"displayname": "bob"} if membership == "invite" else {}
+        assert shown == {"membership": membership, "reason": "hi", **profile}
 
 
 async def test_who_blocks_invites_joins_and_leaves(house: House, bob: User, room_id: str) -> None:

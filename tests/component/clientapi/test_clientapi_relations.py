@@ -153,3 +153,20 @@ async def test_nobody_is_asked_about_what_is_no_annotation(
 
     assert [answer.status for answer in answers] == [200] * len(contents)
     assert annotations.asked == 0
+
+
+async def test_a_thread_tells_nothing_of_another_room(alice: User, bob: User) -> None:
+    secret = await alice.create_room()
+    first = (await alice.send(secret)).json["event_id"]
+    reference = {"body": "x", "m.relates_to": {"rel_type": "m.reference", "event_id": first}}
+    related = (await alice.send(secret, reference)).json["event_id"]
+    room_id = await bob.create_room()
+
+    answers = [
+        await bob.send(
+            room_id, {"body": "?", "m.relates_to": {"rel_type": "m.thread", "event_id": one}}
+        )
+        for one in (first, related)
+    ]
+
+    assert [answer.status for answer in answers] == [200, 200]

@@ -84,7 +84,9 @@ async def test_a_deactivated_user_keeps_the_profile_unless_erased(
     assert (await server.client.get(f"{V3}/profile/{alice.user_id}")).json == {
         "displayname": "alice"
     }
-    assert (await server.client.get(f"{V3}/profile/{bob.user_id}")).json == {}
+    erased = await server.client.get(f"{V3}/profile/{bob.user_id}")
+    unknown = await server.client.get(f"{V3}/profile/@nobody:xylem.test")
+    assert (erased.status, erased.json) == (unknown.status, unknown.json) == (404, unknown.json)
 
 
 async def test_readers_hear_of_a_deactivation(server: UserApiServer, alice: User) -> None:
