@@ -6,7 +6,7 @@ import msgspec
 
 from matrix.errors import Forbidden, NotFound
 from matrix.events import Event
-from matrix.identifiers import EventID, RoomAlias, RoomID, UserID
+from matrix.identifiers import DeviceID, EventID, RoomAlias, RoomID, UserID
 
 
 class TooManyAliases(Forbidden):
@@ -198,10 +198,26 @@ class RoomHistoryPage(msgspec.Struct, frozen=True):
     """Where the next part begins; `None` at the end."""
 
 
+class SentEvent(msgspec.Struct, frozen=True):
+    """An event by which transaction its sender's device sent it."""
+
+    event_id: EventID
+    device_id: DeviceID
+    transaction_id: str
+
+
+class SentEventsPage(msgspec.Struct, frozen=True):
+    """A part of the transactions that are still known."""
+
+    events: list[SentEvent]
+    next_place: list[str] | None
+    """Where the next part begins; `None` at the end."""
+
+
 class RoomHistory(Protocol):
     """What was announced of all rooms, from the long-term record: readers are rebuilt from it.
 
-    It has nothing of the invites into rooms that this server is not in, and of transaction IDs.
+    It has nothing of the invites into rooms that this server is not in.
     """
 
     async def query_rooms(self, *, after: str, limit: int) -> list[RoomID]:
@@ -214,5 +230,12 @@ class RoomHistory(Protocol):
         """Return what was announced after a place, which is 0 at first, of at most `limit` events.
 
         A room that is not known has no history.
+        """
+        ...
+
+    async def query_sent_events(self, *, after: list[str], limit: int) -> SentEventsPage:
+        """Return events of all rooms with their transactions, after a place; empty at first.
+
+        Transactions are known for as long as clients may repeat them.
         """
         ...

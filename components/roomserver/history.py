@@ -6,13 +6,14 @@ from sqlalchemy.engine import Connection
 
 from base.database import Database
 from components.roomserver.announcing import decode_changes, sender_membership, visibility_before
+from components.roomserver.inputs import id_without_path
 from components.roomserver.memory import Memory
 from components.roomserver.reading import Reader
 from components.roomserver.settings import RoomServerSettings
 from components.roomserver.store.events import EventStore
 from components.roomserver.store.rooms import RoomStore
 from components.roomserver.stored import Flags, KnownEvent
-from internalapi.roomserver import RoomHistoryPage
+from internalapi.roomserver import RoomHistoryPage, SentEvent, SentEventsPage
 from logs.records.room_output import (
     EventAdded,
     OldEventAdded,
@@ -24,7 +25,7 @@ from logs.records.room_output import (
 )
 from logs.topics import OUTPUT_ROOM_EVENT
 from matrix.events import Event
-from matrix.identifiers import EventID, RoomID
+from matrix.identifiers import DeviceID, EventID, RoomID
 
 _MOST_EVENTS: Final = 1000
 _MOST_ROOMS: Final = 10_000
@@ -63,6 +64,23 @@ class History:
             page = placed[:most]
             records = [OUTPUT_ROOM_EVENT.encode(record) for _, made in page for record in made]
             return RoomHistoryPage(records, page[-1][0] if len(page) == most else None)
+
+        return await self._database.read(read, heavy_for="history")
+
+    async def query_sent_events(self, *, after: list[str], limit: int) -> SentEventsPage:
+        """Return events with their transactions, after a place."""
+        most = min(limit, _MOST_EVENTS)
+
+        def read(connection: Connection) -> SentEventsPage:
+            made = EventStore(connection).select_transactions(after, most)
+            events = [
+                SentEvent(event_id, DeviceID(one.device_id), id_without_path(one))
+                for one, event_id in made
+            ]
+            if len(made) < most:
+                return SentEventsPage(events, None)
+            last, _ = made[-1]
+            return SentEventsPage(events, [last.transaction_id, last.user_id, last.device_id])
 
         return await self._database.read(read, heavy_for="history")
 

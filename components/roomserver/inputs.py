@@ -28,6 +28,10 @@ class EventInput(NamedTuple):
 Input = EventInput | AddState | ForgetRoom
 
 
+_SEPARATOR: Final = "\x1f"
+_PATH_PARTS: Final = 3
+
+
 def read_input(message: Message[InputRoomEvent], outbox: Outbox) -> Input | None:
     """Return the input of a record; one that holds no event is rejected."""
     record = message.value
@@ -53,7 +57,14 @@ def read_input(message: Message[InputRoomEvent], outbox: Outbox) -> Input | None
 def _with_path(transaction: Transaction, event: Event) -> Transaction:
     # A transaction ID holds for one device and one path (client-server API, "Transaction
     # identifiers"): room, event type, and for a redaction its target.
-    path = "\x1f".join((event.room_id, event.type, redacts_of(event) or ""))
+    path = _SEPARATOR.join((event.room_id, event.type, redacts_of(event) or ""))
     return Transaction(
-        transaction.user_id, transaction.device_id, f"{path}\x1f{transaction.transaction_id}"
+        transaction.user_id,
+        transaction.device_id,
+        f"{path}{_SEPARATOR}{transaction.transaction_id}",
     )
+
+
+def id_without_path(transaction: Transaction) -> str:
+    """Return the ID of a transaction that is known with its path as the client gave it."""
+    return transaction.transaction_id.split(_SEPARATOR, _PATH_PARTS)[-1]

@@ -90,6 +90,14 @@ _SELECT_KNOWN: Final = SelectByKeys(
     sa.select(_known.c.known, _known.c.user_id, _known.c.device_id, _known.c.event_id),
     _known.c.known,
 )
+_TRANSACTION_KEY: Final = (
+    transactions.c.transaction_id,
+    transactions.c.user_id,
+    transactions.c.device_id,
+)
+_SELECT_TRANSACTIONS: Final = sa.select(*_TRANSACTION_KEY, transactions.c.event_id).order_by(
+    *_TRANSACTION_KEY
+)
 _INSERT_TRANSACTION: Final = insert_into(transactions)
 _SELECT_WAITING: Final = SelectByKeys(
     sa.select(waiting_redactions.c.target_event_id, waiting_redactions.c.redaction_event_id),
@@ -172,6 +180,21 @@ class EventStore:
                 for one, event_id in made.items()
             ),
         )
+
+    def select_transactions(
+        self, after: Sequence[str], limit: int
+    ) -> list[tuple[Transaction, EventID]]:
+        """Return transactions with what they made, in the order of their keys.
+
+        `after` is a key: transaction ID, user and device; from the first one on if it is empty.
+        """
+        query = _SELECT_TRANSACTIONS.limit(limit)
+        if after:
+            query = query.where(sa.tuple_(*_TRANSACTION_KEY) > sa.tuple_(*after))
+        return [
+            (Transaction(user_id, device_id, transaction_id), event_id)
+            for transaction_id, user_id, device_id, event_id in self._connection.execute(query)
+        ]
 
     def delete_transactions_before(self, timestamp_ms: int) -> None:
         """Forget transactions that no client repeats any more."""

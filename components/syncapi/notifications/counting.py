@@ -169,6 +169,7 @@ class UnreadCounts:
                     break
                 if not tally.basis.rules.is_by_class:
                     looks.count(tally.basis.rules, event)
+                changes = tally.changes
                 look_at(
                     tally,
                     reader.user_id,
@@ -177,6 +178,8 @@ class UnreadCounts:
                     may_notify=self._known_answer,
                 )
                 tally.upto = event.order + 1
+                if tally.changes != changes:
+                    tally.changed_at = event.order
             if len(tally) // _GROWTH != before // _GROWTH:
                 self._tallies.put(reader.user_id, room_id, tally)
         tally.upto = max(tally.upto, reader.upto[partition])

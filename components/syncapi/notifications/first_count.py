@@ -77,7 +77,9 @@ def count_rooms(
         tally = tallies[room.room_id]
         for event in events.get(room.room_id, _NONE):
             look_at(tally, user_id, event, parse=push_event, may_notify=may_notify)
+        # What the counts were before is not known.
         tally.upto = max(tally.upto, room.upto)
+        tally.changed_at = tally.upto - 1
         if tally.looked_at or room.rules.is_silent:
             unread.add(room.room_id)
     return CountedRooms(tallies, unread, unsettled, joined, answers)

@@ -63,6 +63,8 @@ class Tally:
         "_totals",
         "_window",
         "basis",
+        "changed_at",
+        "changes",
         "is_void",
         "name",
         "upto",
@@ -84,6 +86,10 @@ class Tally:
         """The user's display name in the room, where the rules ask for it."""
         self.upto = basis.joined_at
         """Events before this order were looked at."""
+        self.changes = 0
+        """Grows whenever the counts may have become others."""
+        self.changed_at = self.upto
+        """No event after this order has changed the counts."""
         self._read: Final = dict(read_upto)
         self._found: deque[_Notification] = deque()
         self._looked_at = 0
@@ -116,6 +122,7 @@ class Tally:
     def add(self, thread: str, order: int, *, highlight: bool) -> None:
         """Look at an event that notifies."""
         self._looked_at += 1
+        self.changes += 1
         self._found.append(_Notification(self._looked_at, order, thread, highlight))
         self._totals[thread] = self._totals.get(thread, 0) + 1
         if highlight:
@@ -155,6 +162,7 @@ class Tally:
         return is_changed
 
     def _count(self) -> None:
+        self.changes += 1
         self._totals.clear()
         self._highlights.clear()
         for thread, older in self._older.items():
@@ -174,6 +182,7 @@ class Tally:
         last = self._looked_at - self._window
         while found and found[0].place <= last:
             gone = found.popleft()
+            self.changes += 1
             self._totals[gone.thread] -= 1
             if gone.highlight:
                 self._highlights[gone.thread] -= 1

@@ -22,9 +22,10 @@ from logs.records.room_output import OutputRoomEvent
 from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, OUTPUT_ROOM_EVENT
 from matrix.identifiers import RoomID
 
-STAGES: Final = ("account data", "rooms", "accounts", "receipts")
+STAGES: Final = ("account data", "rooms", "accounts", "receipts", "transactions")
 """In the order in which what depends on others comes after them: events are judged by push rules
-when they come, erasures are about rooms, receipts about what was unread."""
+when they come, erasures are about rooms, receipts about what was unread, transactions about events.
+"""
 
 _FIRST_ORDER: Final = -(2**53)
 """Where histories begin, before every offset: with room for the time of a receipt."""
@@ -43,6 +44,8 @@ class Part(NamedTuple):
     after: Cursor
     covered: tuple[str, int] | None = None
     """A room that is whole with this part, and up to which offset its records are covered."""
+    sent: Sequence[tuple[str, str, str]] = ()
+    """Events of rooms with the devices and transactions by which they were sent."""
 
 
 class Histories(NamedTuple):
@@ -88,6 +91,8 @@ class HistoryReader:
                 )
             case "receipts":
                 return await self._receipts(cursor)
+            case "transactions":
+                return await self._transactions(cursor)
             case _:
                 return await self._room(cursor)
 
@@ -112,6 +117,14 @@ class HistoryReader:
         ]
         messages = self._spread(OUTPUT_RECEIPT.name, records, orders, lambda one: one.room_id)
         return Part(OUTPUT_RECEIPT.name, messages, _next(cursor, page.next_place, len(records)))
+
+    async def _transactions(self, cursor: Cursor) -> Part:
+        page = await self._histories.rooms.query_sent_events(
+            after=cursor.place, limit=_RECORDS_AT_ONCE
+        )
+        sent = [(one.event_id, one.device_id, one.transaction_id) for one in page.events]
+        after = _next(cursor, page.next_place, len(sent))
+        return Part(OUTPUT_ROOM_EVENT.name, {}, after, sent=sent)
 
     async def _room(self, cursor: Cursor) -> Part:
         topic = OUTPUT_ROOM_EVENT.name

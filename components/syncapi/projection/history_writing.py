@@ -6,6 +6,7 @@ from typing import Any, Final, TypeVar
 
 from components.syncapi.projection.consumers import Consumers
 from components.syncapi.projection.history import STAGES, Part
+from components.syncapi.store.events import update_transactions
 from components.syncapi.store.rebuild_progress import (
     Cursor,
     settle_history,
@@ -42,6 +43,7 @@ class HistoryWriter:
             processor.process(connection, messages, _Nowhere())
             # Nobody reads from memory what is written here.
             processor.aborted()
+        update_transactions(connection, part.sent)
         if part.covered is not None:
             upsert_covered(connection, *part.covered)
         if part.after.stage == len(STAGES):

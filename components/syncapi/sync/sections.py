@@ -104,6 +104,7 @@ class SectionReader:
         viewer = self._viewer(task)
         from_order = FROM_THE_START if task.since is None else task.since
         timeline = self._timeline(task, task.upto, viewer)
+        account_data = self._account_data(task)
         summary: Summary | None = None
         if task.begins or request.full_state:
             summary = self._summary(task)
@@ -116,14 +117,9 @@ class SectionReader:
             if self._changes_summary(task.room_id, from_order, changes):
                 summary = self._summary(task)
             state = self._delta(task, timeline, changes, summary)
-            is_told = timeline.has_news or state or task.account_data or summary is not None
+            is_told = timeline.has_news or state or account_data or summary is not None
             if not is_told:
                 return None
-        account_data = task.account_data
-        if task.begins and task.since is not None:
-            account_data = select_room_account_data(self._connection, request.user_id, task.room_id)
-        room_filter = request.filter.room.account_data
-        account_data = [datum for datum in account_data if wants(room_filter, datum)]
         members = self._head(task, state, timeline, viewer)
         if summary is not None:
             members.append(render_summary(summary, request.user_id))
@@ -162,12 +158,18 @@ class SectionReader:
             # Nor is there more to tell to who begins anew.
             timeline = self._page(task.room_id, task.now.stream_order, upto, viewer)
             state = []
-        room_filter = self._request.filter.room.account_data
         members = [
             *self._head(task, state, timeline, viewer),
-            render_account_data([one for one in task.account_data if wants(room_filter, one)]),
+            render_account_data(self._account_data(task)),
         ]
         return Section(task.room_id, b"{" + b",".join(members) + b"}")
+
+    def _account_data(self, task: RoomTask) -> list[AccountDatum]:
+        """Return what the filter lets through; all of a room that the user is new in."""
+        request, data = self._request, task.account_data
+        if task.now.membership == "join" and task.begins and task.since is not None:
+            data = select_room_account_data(self._connection, request.user_id, task.room_id)
+        return [datum for datum in data if wants(request.filter.room.account_data, datum)]
 
     def _summary(self, task: RoomTask) -> Summary:
         return task.summary or select_summary(self._connection, task.room_id)

@@ -1,7 +1,7 @@
 """GET /sync: answers from memory where it can, from the database where it must, and waits."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import Final, NamedTuple
@@ -224,16 +224,25 @@ class SyncService:
         if ephemeral.wanted:
             read = partial(self._ephemeral.read, request=request, found=ephemeral)
             await self._database.read(read)
-        ephemeral.recounted.update(look.found.recounted)
-        unread = await self._unread_counts(request, view, parts, ephemeral)
+        unread = await self._unread_counts(request, view, parts, ephemeral, look.found.recounted)
         parts.join = self._ephemeral.complete(request, parts.join, room_data, ephemeral, unread)
         return position, parts
 
     async def _unread_counts(
-        self, request: SyncRequest, view: "_View", parts: Parts, ephemeral: Ephemeral
+        self,
+        request: SyncRequest,
+        view: "_View",
+        parts: Parts,
+        ephemeral: Ephemeral,
+        unsure: Collection[str],
     ) -> Mapping[str, bytes]:
-        """Return the unread counts of all rooms that are told of, those that they add included."""
-        rooms = dict.fromkeys([*(room_id for room_id, _ in parts.join), *ephemeral.further_rooms()])
+        """Return the unread counts of all rooms that are told of.
+
+        Of the `unsure` ones and others it adds those whose counts have changed to what is told.
+        """
+        rooms = dict.fromkeys(
+            [*(room_id for room_id, _ in parts.join), *ephemeral.further_rooms(), *unsure]
+        )
         has_changed_rules = request.since is not None and any(
             datum.type in COUNTED_BY and not datum.room_id for datum in view.account_data
         )
@@ -253,6 +262,13 @@ class SyncService:
         counts = await self._unread.count(reader, rooms)
         if has_changed_rules:
             ephemeral.recounted.update(counts.unread)
+        if request.since is not None:
+            since = request.since.rooms
+            ephemeral.recounted.update(
+                room_id
+                for room_id in unsure
+                if counts.tallies[room_id].changed_at >= since[self._room_partition(room_id)]
+            )
         by_thread = request.filter.room.timeline.unread_thread_notifications
         return {
             room_id: tally.render(by_thread=by_thread) for room_id, tally in counts.tallies.items()

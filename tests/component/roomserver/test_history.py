@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from logs.records.room_input import Transaction
 from logs.records.room_output import (
     EventAdded,
     OldEventAdded,
@@ -213,3 +214,24 @@ async def test_a_redaction_shown_late_changed_the_state_when_it_came(house: Hous
         for change in one.state_changes
     }
     assert held["m.room.member", CHARLIE] == gone.event_id
+
+
+async def test_transactions_are_told_with_the_events_that_they_made(house: House) -> None:
+    room = Room()
+    await house.add(*room.beginning())
+    sent: dict[str, tuple[str, str]] = {}
+    for device in ("PHONE", "LAPTOP"):
+        for number in range(3):
+            message = room.message("hello", sender=BOB)
+            transaction = Transaction(BOB, device, f"txn{number}")
+            await house.add(message, transaction=transaction)
+            sent[message.event_id] = (device, transaction.transaction_id)
+
+    found: dict[str, tuple[str, str]] = {}
+    place: list[str] | None = []
+    while place is not None:
+        page = await house.server.history.query_sent_events(after=place, limit=2)
+        found.update({one.event_id: (one.device_id, one.transaction_id) for one in page.events})
+        place = page.next_place
+
+    assert found == sent

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from base.clock import SystemClock
 from base.database import Database, Schema, drop_database, open_database
 from components.syncapi.component import REBUILDS_SCHEMA
@@ -12,7 +14,7 @@ from components.syncapi.projection.history import Histories
 from components.syncapi.projection.rebuild import Ground, RebuildProgress, rebuild
 from components.syncapi.settings import SyncApiSettings
 from internalapi.receipts import ReceiptHistoryPage
-from internalapi.roomserver import RoomHistoryPage
+from internalapi.roomserver import RoomHistoryPage, SentEvent, SentEventsPage
 from internalapi.userapi import UserHistoryPage
 from logs.embedded import EmbeddedLog
 from logs.log import Log, Outgoing
@@ -23,9 +25,10 @@ from logs.records.client_data import (
     ProfileChanged,
 )
 from logs.records.receipts import FullyReadMoved, OutputReceipt, ReceiptMoved
-from logs.records.room_output import OutputRoomEvent
+from logs.records.room_input import Transaction
+from logs.records.room_output import EventAdded, OutputRoomEvent
 from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, OUTPUT_ROOM_EVENT, TOPICS
-from matrix.identifiers import RoomID
+from matrix.identifiers import DeviceID, EventID, RoomID
 from tests.component.syncapi.story import (
     ALICE,
     BOB,
@@ -40,6 +43,8 @@ class Announced:
 
     def __init__(self, *records: OutputRoomEvent) -> None:
         self.rooms: dict[str, list[OutputRoomEvent]] = {}
+        self.transactions: dict[str, Transaction] = {}
+        """By event ID."""
         self.data: list[OutputClientData] = []
         self.statuses: list[OutputClientData] = []
         self.receipts: list[OutputReceipt] = []
@@ -49,6 +54,9 @@ class Announced:
 
     def keep(self, *records: OutputRoomEvent) -> None:
         for record in records:
+            if isinstance(record, EventAdded) and record.transaction is not None:
+                self.transactions[record.event_id] = record.transaction
+                record = replace(record, transaction=None)  # noqa: PLW2901 (as it is kept)
             self.rooms.setdefault(record.room_id, []).append(record)
 
     async def query_rooms(self, *, after: str, limit: int) -> list[RoomID]:
@@ -68,6 +76,19 @@ class Announced:
             [OUTPUT_ROOM_EVENT.encode(record) for record in page],
             last if last < len(self.rooms[room_id]) else None,
         )
+
+    async def query_sent_events(self, *, after: list[str], limit: int) -> SentEventsPage:
+        assert limit
+        sent = [
+            SentEvent(EventID(one.event_id), DeviceID(made.device_id), made.transaction_id)
+            for records in self.rooms.values()
+            for one in records
+            if isinstance(one, EventAdded) and (made := self.transactions.get(one.event_id))
+        ]
+        place = int(after[0]) if after else 0
+        page = sent[place : place + 2]
+        end = place + len(page)
+        return SentEventsPage(page, [str(end)] if end < len(sent) else None)
 
     async def query_user_data(self, *, after: list[str], limit: int) -> UserHistoryPage:
         return _users(self.data, after, limit)
@@ -193,7 +214,9 @@ def a_long_story() -> tuple[list[Room], list[OutputRoomEvent]]:
         room.old("long before"),
         *room.redacted(secret),
         room.member(CHARLIE, "invite", by=ALICE),
-        room.message("last"),
+        room.message("last", transaction=Transaction(ALICE, "PHONE", "last")),
+        room.message("really", transaction=Transaction(ALICE, "LAPTOP", "1")),
+        room.message("truly", transaction=Transaction(ALICE, "PHONE", "2")),
     ]
     return [room, other], records
 

@@ -2,8 +2,10 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 from components.syncapi.settings import SyncApiSettings
+from logs.records.receipts import ReceiptMoved
 from logs.records.room_output import InputRejected
 from matrix.errors import UnknownToken
 from tests.component.syncapi.answers import timeline
@@ -123,3 +125,75 @@ async def test_a_long_poll_ends_with_its_timeout_before_its_access_token(house: 
     house.accounts.expires_at_ms[BOB] = NOW_MS + 3_600_000
 
     assert (await house.sync(BOB, since, timeout=20))["next_batch"] == since
+
+
+async def told_nothing_then_a_name(house: House, query: dict[str, Any], *news: Any) -> None:
+    """Check that a request waits on when these records come, and hears of the room's name."""
+    room = Room()
+    await house.put(*room.created(BOB))
+    since = (await house.sync(BOB, filter=query))["next_batch"]
+    waiting = asyncio.create_task(house.sync(BOB, since, filter=query, timeout=30_000))
+    await house.until_waiting(BOB)
+
+    for one in news:
+        await one(room)
+        await house.projected()
+        await house.until_waiting(BOB)
+    await house.put(room.state_event("m.room.name", {"name": "Tea"}))
+
+    assert list((await waiting)["rooms"]["join"]) == [room.room_id]
+
+
+async def test_a_request_waits_on_when_its_filter_hides_all_that_comes(house: House) -> None:
+    """Ones own messages, which are read already, reactions, and data that is not asked for."""
+    only_names = {
+        "room": {
+            "timeline": {"types": ["m.room.name"]},
+            "account_data": {"types": []},
+            "ephemeral": {"types": []},
+        },
+        "account_data": {"types": []},
+    }
+
+    async def own(room: Room) -> None:
+        await house.put(room.message("mine", sender=BOB))
+
+    async def reaction(room: Room) -> None:
+        await house.put(room.added(room.build("m.reaction", {})))
+
+    async def tag(room: Room) -> None:
+        await house.put_account_data(BOB, "m.tag", {"tags": {}}, room.room_id)
+
+    async def direct(room: Room) -> None:
+        await house.put_account_data(BOB, "m.direct", {BOB: [room.room_id]})
+
+    async def receipt(room: Room) -> None:
+        assert room.latest is not None
+        event_id = room.latest.event_id
+        await house.move_receipts(ReceiptMoved(room.room_id, ALICE, "m.read", event_id, NOW_MS))
+
+    async def typing(room: Room) -> None:
+        await house.let_type(room.room_id, ALICE)
+
+    news = (own, own, reaction, tag, direct, receipt, typing)
+    await told_nothing_then_a_name(house, only_names, *news)
+
+
+async def test_a_hidden_message_of_ones_own_is_told_if_it_has_read_something(house: House) -> None:
+    room = Room()
+    hiding: dict[str, Any] = {"room": {"timeline": {"types": []}}}
+    await house.put(*room.created(BOB), room.message("unread"))
+    since = (await house.sync(BOB, filter=hiding))["next_batch"]
+    waiting = [
+        asyncio.create_task(house.sync(f"{BOB}/{device}", since, filter=hiding, timeout=30_000))
+        for device in ("PHONE", "LAPTOP")
+    ]
+    await house.until_waiting(BOB)
+
+    await house.put(room.message("read", sender=BOB))
+
+    for answer in await asyncio.gather(*waiting):
+        part = answer["rooms"]["join"][room.room_id]
+        assert part["unread_notifications"]["notification_count"] == 0
+    again = await house.sync(BOB, answer["next_batch"], filter=hiding)
+    assert again["rooms"] == {}
