@@ -6,10 +6,13 @@ read from the topics later on comes after them.
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, NamedTuple, TypeAlias
+from functools import partial
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from msgspec.structs import replace
 
+from base.database import Database
+from components.syncapi.store.carried import Carried, select_carried
 from components.syncapi.store.rebuild_progress import Cursor
 from internalapi.receipts import ReceiptHistory
 from internalapi.roomserver import RoomHistory
@@ -22,10 +25,10 @@ from logs.records.room_output import OutputRoomEvent
 from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, OUTPUT_ROOM_EVENT
 from matrix.identifiers import RoomID
 
-STAGES: Final = ("account data", "rooms", "accounts", "receipts", "transactions")
+STAGES: Final = ("account data", "rooms", "accounts", "receipts", "transactions", "former events")
 """In the order in which what depends on others comes after them: events are judged by push rules
 when they come, erasures are about rooms, receipts about what was unread, transactions about events.
-"""
+What the copy that served knows of events is for where nothing else tells it."""
 
 _FIRST_ORDER: Final = -(2**53)
 """Where histories begin, before every offset: with room for the time of a receipt."""
@@ -44,8 +47,8 @@ class Part(NamedTuple):
     after: Cursor
     covered: tuple[str, int] | None = None
     """A room that is whole with this part, and up to which offset its records are covered."""
-    sent: Sequence[tuple[str, str, str]] = ()
-    """Events of rooms with the devices and transactions by which they were sent."""
+    carried: Sequence[Carried] = ()
+    """What is told beside the records of events."""
 
 
 class Histories(NamedTuple):
@@ -56,11 +59,19 @@ class Histories(NamedTuple):
     receipts: ReceiptHistory
 
 
+class _UserQuery(Protocol):
+    async def __call__(self, *, after: list[str], limit: int) -> UserHistoryPage:
+        """Return the part after a place."""
+        ...
+
+
 class HistoryReader:
     """Reads the histories from a cursor on."""
 
-    def __init__(self, log: Log, histories: Histories) -> None:
+    def __init__(self, log: Log, histories: Histories, former: Database | None = None) -> None:
+        """Read from the owners, and from the copy that served where it can still be read."""
         self._log: Final = log
+        self._former: Final = former
         self._histories: Final = histories
         self._next_rooms: Final[deque[RoomID]] = deque()
 
@@ -78,25 +89,18 @@ class HistoryReader:
             return None
         match STAGES[cursor.stage]:
             case "account data":
-                users = self._histories.users
-                return self._data(
-                    cursor,
-                    await users.query_user_data(after=cursor.place, limit=_RECORDS_AT_ONCE),
-                )
+                return await self._data(cursor, self._histories.users.query_user_data)
             case "accounts":
-                users = self._histories.users
-                return self._data(
-                    cursor,
-                    await users.query_account_statuses(after=cursor.place, limit=_RECORDS_AT_ONCE),
-                )
+                return await self._data(cursor, self._histories.users.query_account_statuses)
+            case "rooms":
+                return await self._room(cursor)
             case "receipts":
                 return await self._receipts(cursor)
-            case "transactions":
-                return await self._transactions(cursor)
             case _:
-                return await self._room(cursor)
+                return await self._carried(cursor)
 
-    def _data(self, cursor: Cursor, page: UserHistoryPage) -> Part:
+    async def _data(self, cursor: Cursor, query: "_UserQuery") -> Part:
+        page = await query(after=cursor.place, limit=_RECORDS_AT_ONCE)
         records = [OUTPUT_CLIENT_DATA.decode(record) for record in page.records]
         orders = range(_FIRST_ORDER + cursor.order, _FIRST_ORDER + cursor.order + len(records))
         messages = self._spread(
@@ -118,13 +122,34 @@ class HistoryReader:
         messages = self._spread(OUTPUT_RECEIPT.name, records, orders, lambda one: one.room_id)
         return Part(OUTPUT_RECEIPT.name, messages, _next(cursor, page.next_place, len(records)))
 
-    async def _transactions(self, cursor: Cursor) -> Part:
+    async def _carried(self, cursor: Cursor) -> Part:
+        """Return what is told beside the records of events."""
+        if STAGES[cursor.stage] == "transactions":
+            carried, place = await self._transactions(cursor)
+        else:
+            carried, place = await self._former_events(cursor)
+        after = _next(cursor, place, len(carried))
+        return Part(OUTPUT_ROOM_EVENT.name, {}, after, carried=carried)
+
+    async def _transactions(self, cursor: Cursor) -> tuple[list[Carried], list[str] | None]:
         page = await self._histories.rooms.query_sent_events(
             after=cursor.place, limit=_RECORDS_AT_ONCE
         )
-        sent = [(one.event_id, one.device_id, one.transaction_id) for one in page.events]
-        after = _next(cursor, page.next_place, len(sent))
-        return Part(OUTPUT_ROOM_EVENT.name, {}, after, sent=sent)
+        carried = [Carried(one.event_id, one.device_id, one.transaction_id) for one in page.events]
+        return carried, page.next_place
+
+    async def _former_events(self, cursor: Cursor) -> tuple[list[Carried], list[str] | None]:
+        """Return what the copy that served knows, of redacted events above all.
+
+        The room server has no more of them than is left: not which thread they were in, nor
+        whether they counted as writing.
+        """
+        if self._former is None:
+            return [], None
+        after = cursor.place[0] if cursor.place else ""
+        read = partial(select_carried, after=after, limit=_RECORDS_AT_ONCE)
+        carried = await self._former.read(read, heavy_for="rebuild")
+        return carried, [carried[-1].event_id] if len(carried) == _RECORDS_AT_ONCE else None
 
     async def _room(self, cursor: Cursor) -> Part:
         topic = OUTPUT_ROOM_EVENT.name

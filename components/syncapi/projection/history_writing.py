@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 
 from components.syncapi.projection.consumers import Consumers
 from components.syncapi.projection.history import STAGES, Part
-from components.syncapi.store.events import update_transactions
+from components.syncapi.store.carried import update_carried
 from components.syncapi.store.rebuild_progress import (
     Cursor,
     settle_history,
@@ -43,7 +43,7 @@ class HistoryWriter:
             processor.process(connection, messages, _Nowhere())
             # Nobody reads from memory what is written here.
             processor.aborted()
-        update_transactions(connection, part.sent)
+        update_carried(connection, part.carried)
         if part.covered is not None:
             upsert_covered(connection, *part.covered)
         if part.after.stage == len(STAGES):

@@ -9,7 +9,8 @@ the new copy, so that a rebuild that is killed harms nothing: it is run again, a
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
@@ -240,15 +241,24 @@ class _Rebuild:
                 offsets[partition] = min(max(offset, first), end)
             return offsets, select_pending_invites(connection)
 
+        async with self._serving_copy() as database:
+            if database is None:
+                _log.warning("there are no tables to take invites of other servers from")
+                return {partition: first for partition, (first, _) in bounds.items()}, []
+            return await database.write(work)
+
+    @asynccontextmanager
+    async def _serving_copy(self) -> AsyncIterator[Database | None]:
+        """Open the copy that serves; there may be none that can be read."""
         serving = SCHEMA.numbered(await self._ground.rebuilds.read(select_serving))
         try:
             # Processes of an older version may work with it.
             database = await self._ground.copies.open(serving, may_migrate=False)
         except SchemaTooOld:
-            _log.warning("there are no tables to take invites of other servers from")
-            return {partition: first for partition, (first, _) in bounds.items()}, []
+            yield None
+            return
         try:
-            return await database.write(work)
+            yield database
         finally:
             await database.close()
 
@@ -261,7 +271,10 @@ class _Rebuild:
 
     async def _fill(self) -> None:
         """Go on with what the copy has: after an outage it tells what was committed."""
-        reader = HistoryReader(self._ground.log, self._ground.histories)
+        async with self._serving_copy() as former:
+            await self._fill_from(HistoryReader(self._ground.log, self._ground.histories, former))
+
+    async def _fill_from(self, reader: HistoryReader) -> None:
         writer = HistoryWriter(await self._consumers({}), self._run)
         found = await self._database.read(select_progress)
         cursor = Cursor() if found is None else found[0]

@@ -54,14 +54,6 @@ _REPLACE_JSON: Final = (
 )
 
 
-_NOTE_TRANSACTION: Final = (
-    sa.update(EVENTS)
-    .where(EVENTS.c.event_id == sa.bindparam("sent_id"))
-    .values(
-        device_id=sa.bindparam("of_device"),
-        transaction_id=sa.bindparam("of_transaction"),
-    )
-)
 _THREAD_ROOTS: Final = SelectByKeys(
     sa.select(EVENTS.c.event_id, EVENTS.c.thread_root).where(EVENTS.c.thread_root.isnot(None)),
     EVENTS.c.event_id,
@@ -173,18 +165,6 @@ def select_changed_rooms(
             ).scalars()
         )
     return changed
-
-
-def update_transactions(connection: Connection, sent: Sequence[tuple[str, str, str]]) -> None:
-    """Note by event ID which device sent events in which transaction; others are passed over."""
-    if sent:
-        connection.execute(
-            _NOTE_TRANSACTION,
-            [
-                {"sent_id": event_id, "of_device": device_id, "of_transaction": transaction_id}
-                for event_id, device_id, transaction_id in sent
-            ],
-        )
 
 
 def update_json(connection: Connection, events: Sequence[RoomEvent]) -> None:

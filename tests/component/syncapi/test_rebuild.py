@@ -1,9 +1,11 @@
 """The tables can be made anew, beside those that serve, from what others keep for good."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from base.database import SchemaTooOld, open_database
 from components.syncapi.component import SCHEMA
@@ -11,8 +13,14 @@ from components.syncapi.projection.rebuild import RebuildProgress
 from components.syncapi.store.rebuild_progress import RebuildTaken
 from logs.embedded import EmbeddedLog
 from logs.records.receipts import ReceiptMoved
-from logs.records.room_output import InviteReceived
+from logs.records.room_output import (
+    EventAdded,
+    InviteReceived,
+    OutputRoomEvent,
+    RedactionApplied,
+)
 from logs.topics import TOPICS
+from matrix.identifiers import UserID
 from tests.component.syncapi.kept_histories import (
     Announced,
     Killed,
@@ -55,6 +63,57 @@ async def test_tables_made_anew_without_the_topics_answer_as_before(
         assert (await house.sync(ALICE))["account_data"]["events"] == data
     assert told[0] == RebuildProgress("account data", 0, 2, 0)
     assert (told[-1].rooms, told[-1].behind) == (2, 0)
+
+
+async def test_unread_counts_are_what_they_were_whatever_was_redacted(
+    tmp_path: Path, database_url: str
+) -> None:
+    room = Room()
+    created, root = room.created(BOB), room.message("root")
+    in_thread, mine = in_thread_of(room, root, ALICE), in_thread_of(room, root, BOB)
+    about = related(room, "m.reference", in_thread, ALICE)
+    edit = related(room, "m.replace", root, BOB)
+    records: list[OutputRoomEvent] = [*created, root, in_thread, mine, about, edit]
+    redactions = [room.redacted(one) for one in (in_thread, mine, edit)]
+    by_thread = {"room": {"timeline": {"unread_thread_notifications": True}}}
+    async with running_house(tmp_path, database_url) as house:
+        await house.put(*records, *(one for redaction in redactions for one in redaction))
+        before = (await house.sync(BOB, filter=by_thread))["rooms"]["join"][room.room_id]
+    await drop_records(tmp_path / "log")
+
+    await rebuilt(tmp_path, database_url, Announced(*as_they_are_now(records, redactions)))
+
+    async with running_house(tmp_path, database_url) as house:
+        after = (await house.sync(BOB, filter=by_thread))["rooms"]["join"][room.room_id]
+    assert before["unread_notifications"]["notification_count"] == 1
+    assert before["unread_thread_notifications"][root.event_id]["notification_count"] == 1
+    for name in ("unread_notifications", "unread_thread_notifications"):
+        assert after[name] == before[name]
+
+
+def related(room: Room, kind: str, parent: EventAdded, sender: UserID) -> EventAdded:
+    relation = {"rel_type": kind, "event_id": parent.event_id}
+    content = {"msgtype": "m.text", "body": kind, "m.relates_to": relation}
+    return room.added(room.build("m.room.message", content, sender=sender))
+
+
+def in_thread_of(room: Room, root: EventAdded, sender: UserID) -> EventAdded:
+    return related(room, "m.thread", root, sender)
+
+
+def as_they_are_now(
+    records: Sequence[OutputRoomEvent], redactions: Sequence[Sequence[OutputRoomEvent]]
+) -> list[OutputRoomEvent]:
+    """Return what the room server keeps: redacted events without what was taken from them."""
+    applied = {one.event_id: one for _, one in redactions if isinstance(one, RedactionApplied)}
+    kept: list[OutputRoomEvent] = []
+    for record in records:
+        redacted = applied.get(record.event_id)
+        if redacted is None or not isinstance(record, EventAdded):
+            kept.append(record)
+        else:
+            kept += [replace(record, pdu=redacted.redacted_pdu), redacted]
+    return [*kept, *(added for added, _ in redactions)]
 
 
 async def test_receipts_and_account_data_go_on_after_a_rebuild(
