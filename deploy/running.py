@@ -151,6 +151,7 @@ class Server:
         started.start(tasks, components, ground)
         if components.clients is not None:
             await components.clients.outcomes.wait_ready()
+            await components.processed.inputs.heard.wait()
 
         routers["client"] = client_routers(components)
         if any("internal" in listener.apis for listener in settings.listeners):

@@ -9,10 +9,12 @@ from deploy.wiring import Components
 
 def start(tasks: Tasks, components: Components, ground: Ground) -> None:
     """Run the components; those started last, which stand on the others, are stopped first."""
-    users, rooms, reading, typing, sync, clients, tokens = components
+    users, rooms, reading, typing, sync, clients, tokens, processed = components
     # A disk that failed under the log ends the process: what was not written is in doubt until the
     # files are read again.
     tasks.start("log", ground.log.watch())
+    for name, part in processed.tasks:
+        tasks.start(name, part.run())
     if tokens is not None:
         tasks.start("tokens", tokens.run())
     if users is not None:
@@ -40,11 +42,12 @@ def start(tasks: Tasks, components: Components, ground: Ground) -> None:
 
 def watch(observing: Observing, components: Components) -> None:
     """Show what the components count, and ask their consumers whether they are ready."""
-    users, rooms, _, _, sync, clients, tokens = components
+    users, rooms, _, _, sync, clients, tokens, processed = components
     for consumer in components.consumers():
         observing.consumer(consumer)
     for part in (users, rooms, sync, clients, tokens):
         if part is not None:
             observing.sources(part.readings)
+    observing.sources(processed.readings)
     if clients is not None:
         observing.checks.add("clientapi outcomes", clients.outcomes.check_reading)

@@ -13,6 +13,7 @@ from components.userapi import component as userapi
 from deploy import apis
 from deploy.ground import Ground, given
 from deploy.internal_calls import UserApis
+from deploy.processed import Processed, processed
 from deploy.remembered_tokens import RememberedTokens
 from deploy.version import version
 from internalapi.clientapi import Departures
@@ -32,6 +33,7 @@ class Components(NamedTuple):
     clients: clientapi.ClientApi | None
     tokens: RememberedTokens | None
     """Where others of these ask a user API that is not."""
+    processed: Processed
 
     def consumers(self) -> list[Consumer[Any]]:
         """Return the consumers of these components, all of them."""
@@ -49,19 +51,22 @@ async def build(ground: Ground, names: Collection[str]) -> Components:
     departures = late if late is not None or ground.calls is None else ground.calls.departures()
     users = await _build_users(ground, departures) if "userapi" in names else None
     rooms = await _build_rooms(ground) if "roomserver" in names else None
-    reading = await _build_receipts(ground) if "receipts" in names else None
-    typing = await _build_typing(ground) if "eduserver" in names else None
+    done = processed(ground, names)
+    reading = await _build_receipts(ground, done) if "receipts" in names else None
+    typing = await _build_typing(ground, done) if "eduserver" in names else None
     asked = apis.user_apis(users, ground) if {"syncapi", "clientapi"} & set(names) else None
     sync = await _build_sync(ground, given(asked), rooms) if "syncapi" in names else None
     relations = apis.relations(sync, ground) if "clientapi" in names else None
     clients = (
-        _build_clients(ground, given(asked), rooms, relations) if "clientapi" in names else None
+        _build_clients(ground, given(asked), rooms, relations, done)
+        if "clientapi" in names
+        else None
     )
     if late is not None and clients is not None:
         late.departures = clients.departures
     tokens = asked.authentication if asked is not None else None
     remembered = tokens if isinstance(tokens, RememberedTokens) else None
-    return Components(users, rooms, reading, typing, sync, clients, remembered)
+    return Components(users, rooms, reading, typing, sync, clients, remembered, done)
 
 
 async def _build_users(ground: Ground, departures: Departures | None) -> userapi.UserApi:
@@ -90,20 +95,22 @@ async def _build_rooms(ground: Ground) -> roomserver.RoomServer:
     )
 
 
-async def _build_receipts(ground: Ground) -> receipts.ReceiptServer:
+async def _build_receipts(ground: Ground, done: Processed) -> receipts.ReceiptServer:
     return receipts.build(
         log=ground.log,
         database=await ground.open_database(receipts.SCHEMA),
         settings=ground.settings.receipts,
+        on_processed=done.note,
     )
 
 
-async def _build_typing(ground: Ground) -> eduserver.EduServer:
+async def _build_typing(ground: Ground, done: Processed) -> eduserver.EduServer:
     return eduserver.build(
         log=ground.log,
         database=await ground.open_database(eduserver.SCHEMA),
         clock=ground.clock,
         settings=ground.settings.eduserver,
+        on_processed=done.note,
     )
 
 
@@ -133,6 +140,7 @@ def _build_clients(
     user_apis: UserApis,
     rooms: roomserver.RoomServer | None,
     relations: Relations | None,
+    done: Processed,
 ) -> clientapi.ClientApi:
     room_apis = apis.room_apis(rooms, ground)
     return clientapi.build(
@@ -150,4 +158,5 @@ def _build_clients(
         settings=ground.settings.clientapi,
         default_room_version=ground.settings.default_room_version,
         relations=relations,
+        processed=done.inputs,
     )

@@ -19,7 +19,7 @@ from logs.consumer_lost_records import (
     skip_lost_records,
 )
 from logs.consumer_outbox import Stream
-from logs.consumer_partition import ConsumerParts, OwnedPartition
+from logs.consumer_partition import ConsumerParts, OnProcessed, OwnedPartition
 from logs.consumer_tables import ConsumerStore, Fenced, Stored
 from logs.log import Log, LogOutage, Position, Record, Subscription
 from logs.topics import Topic
@@ -50,7 +50,9 @@ class Consumer(Generic[T]):
         max_batch: int = 500,
         clock: Clock | None = None,
         group: str | None = None,
+        on_processed: OnProcessed | None = None,
     ) -> None:
+        """Take what to do with the topic; `on_processed` hears how far all is done."""
         self.name: Final = name
         self._group: Final = group or name
         self.topic: Final = topic
@@ -61,7 +63,13 @@ class Consumer(Generic[T]):
         self._max_batch = max_batch
         self._store = ConsumerStore(name, topic.name)
         self._parts = ConsumerParts(
-            topic, log, database, self._store, self.counts, clock or SystemClock()
+            topic,
+            log,
+            database,
+            self._store,
+            self.counts,
+            clock or SystemClock(),
+            on_processed,
         )
         self._owned: dict[int, OwnedPartition[T]] = {}
         self._waiters: dict[int, list[tuple[int, asyncio.Future[None]]]] = {}

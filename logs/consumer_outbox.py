@@ -4,7 +4,7 @@ import asyncio
 import logging
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
 from logs.consumer import Message
@@ -140,10 +140,15 @@ class OutboxSender:
     """Appends the output of committed batches of one partition, in order, while others follow."""
 
     def __init__(
-        self, log: Log, stream: Stream, pending: Sequence[tuple[int, OutboxBatch]]
+        self,
+        log: Log,
+        stream: Stream,
+        pending: Sequence[tuple[int, OutboxBatch]],
+        on_appended: Callable[[], None],
     ) -> None:
         self._log = log
         self._stream = stream
+        self._on_appended = on_appended
         self._pending: deque[tuple[int, OutboxBatch]] = deque(pending)
         self._changed = asyncio.Event()
         self._sent_batches = 0
@@ -217,6 +222,7 @@ class OutboxSender:
                 self.appended = batches[-1][0]
                 self._sent_batches += len(batches)
                 self._changed.set()
+                self._on_appended()
 
     async def _append(self, batches: Sequence[tuple[int, OutboxBatch]]) -> None:
         if len(batches) == 1 and len(batches[0][1]) == 1:

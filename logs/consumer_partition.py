@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Final, Generic, NamedTuple, TypeVar
 
@@ -30,6 +30,10 @@ _OUTAGES: Final = (DatabaseOutage, LogOutage, OSError, MemoryError)
 """What says something about the machine and nothing about a record: tried again until it works."""
 
 
+OnProcessed = Callable[[str, int, int], None]
+"""Hears for which consumer and partition all inputs before an offset are done with."""
+
+
 class ConsumerParts(NamedTuple, Generic[T]):
     """What all partitions of a consumer share."""
 
@@ -39,6 +43,7 @@ class ConsumerParts(NamedTuple, Generic[T]):
     store: ConsumerStore
     counts: ConsumerCounts
     clock: Clock
+    on_processed: OnProcessed | None
 
 
 class _Batch(NamedTuple, Generic[T]):
@@ -64,12 +69,13 @@ class OwnedPartition(Generic[T]):
         self._stream = stream
         self._processor = processor
         self._progress = stored.progress
-        self._sender = OutboxSender(parts.log, stream, stored.outbox)
         self._deleted_batches = 0
         self._lock = asyncio.Lock()
         self._stopping = asyncio.Event()
         self.offset = stored.offset
         """The next offset to process: everything before it is committed."""
+        self._sender = OutboxSender(parts.log, stream, stored.outbox, self._tell_processed)
+        self._tell_processed()
 
     @property
     def pending_output(self) -> int:
@@ -240,10 +246,22 @@ class OwnedPartition(Generic[T]):
             self._deleted_batches = self._sender.sent_batches
         if result.output:
             self._sender.put(after, result.output)
+        else:
+            self._tell_processed()
         if batch.messages:
             self._processor.committed()
         self._parts.counts.rejected += result.rejected
         self._measure(batch, perf_counter() - started)
+
+    def _tell_processed(self) -> None:
+        """Let those know who wait for inputs, unless output is under way, which tells it then."""
+        tell = self._parts.on_processed
+        if tell is None:
+            return
+        is_all_appended = not self._sender.pending_batches
+        done = self.offset if is_all_appended else self._sender.appended
+        if done is not None:
+            tell(self._stream.consumer, self._stream.partition, done)
 
     def _measure(self, batch: _Batch[T], seconds: float) -> None:
         counts = self._parts.counts

@@ -6,6 +6,7 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 
 from logs.records.client_data import OutputClientData
+from logs.records.processed import InputProcessed
 from logs.records.receipts import InputReceipt, OutputReceipt
 from logs.records.rejected import RejectedRecord
 from logs.records.room_input import InputRoomEvent
@@ -104,6 +105,14 @@ OUTPUT_TYPING: Final[Topic[OutputTyping]] = Topic(
     readers="sync",
     retention_h=1,
 )
+INPUT_PROCESSED: Final[Topic[InputProcessed]] = Topic(
+    "InputProcessed",
+    InputProcessed,
+    key="component and partition",
+    writers="receipt server, EDU server",
+    readers="client API",
+    retention_h=1,
+)
 REJECTED: Final[Topic[RejectedRecord]] = Topic(
     "Rejected",
     RejectedRecord,
@@ -123,6 +132,7 @@ TOPICS: Final[Mapping[str, Topic[Any]]] = {
         OUTPUT_RECEIPT,
         INPUT_TYPING,
         OUTPUT_TYPING,
+        INPUT_PROCESSED,
         REJECTED,
     )
 }

@@ -49,6 +49,7 @@ from internalapi.userapi import (
     ReplacedRooms,
 )
 from logs.log import Log
+from logs.processed_inputs import ProcessedInputs
 from matrix.identifiers import ServerName
 from matrix.room_versions import room_version
 from matrix.signing import SigningKey
@@ -85,9 +86,11 @@ def build(
     settings: ClientApiSettings,
     default_room_version: str,
     relations: Relations | None = None,
+    processed: ProcessedInputs | None = None,
 ) -> ClientApi:
     """Put the component together; nothing is started. Without `relations`, no reaction is compared.
 
+    Without `processed`, receipts and typing are answered once they are written.
     Raises `UnsupportedRoomVersion` for a default that does not exist.
     """
     room_version(default_room_version)
@@ -97,7 +100,7 @@ def build(
         max_delay_s=settings.max_outcome_delay_s,
         clock=clock,
     )
-    typing = TypingWriter(log)
+    typing = TypingWriter(log, processed, settings.announce_timeout_s)
     sender = EventSender(
         rooms=rooms,
         log=log,
@@ -139,7 +142,13 @@ def build(
     MarkerRoutes(
         requesters=parts.requesters,
         sender=sender,
-        writer=MarkerWriter(rooms=rooms, log=log, clock=clock),
+        writer=MarkerWriter(
+            rooms=rooms,
+            log=log,
+            clock=clock,
+            processed=processed,
+            timeout_s=settings.announce_timeout_s,
+        ),
         typing=typing,
     ).add_to(router)
     caches = sizes_of("clientapi", {"transactions": parts.transactions})

@@ -11,6 +11,7 @@ from base.clock import Clock
 from components.clientapi.readable_events import ReadableEvent, ReadableEvents
 from internalapi.roomserver import RoomQueries
 from logs.log import Log, Outgoing
+from logs.processed_inputs import ProcessedInputs
 from logs.records.receipts import EventPlace, MarkRead
 from logs.topics import INPUT_RECEIPT
 from matrix.errors import InvalidParam, NotFound
@@ -34,16 +35,31 @@ class ReadMark(NamedTuple):
 class MarkerWriter:
     """Writes to InputReceipt."""
 
-    def __init__(self, *, rooms: RoomQueries, log: Log, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        rooms: RoomQueries,
+        log: Log,
+        clock: Clock,
+        processed: ProcessedInputs | None,
+        timeout_s: float,
+    ) -> None:
+        """Take where it is heard what the receipt server has processed, and how long to wait.
+
+        Without, nobody waits.
+        """
         self._events = ReadableEvents(rooms)
         self._log = log
         self._clock = clock
+        self._processed = processed
+        self._timeout_s = timeout_s
 
     async def mark_read(self, room_id: RoomID, user_id: UserID, marks: Sequence[ReadMark]) -> None:
-        """Write receipts and fully-read markers; durable on return.
+        """Write receipts and fully-read markers; announced on return.
 
         None is written unless all are in order. Raises `NotFound` for an event that is not in
-        the room, `InvalidParam` for one that is not in its thread, and `LogOutage`.
+        the room, `InvalidParam` for one that is not in its thread, `LogOutage`, and `Unavailable`
+        when the receipt server takes too long.
         """
         if not marks:
             return
@@ -66,7 +82,10 @@ class MarkerWriter:
                 thread_id=mark.thread_id,
             )
             records.append(Outgoing(room_id, INPUT_RECEIPT.encode(record)))
-        await self._log.append(INPUT_RECEIPT.name, records)
+        positions = await self._log.append(INPUT_RECEIPT.name, records)
+        if self._processed is not None:
+            # Those of a room follow each other.
+            await self._processed.reach("receipts", positions[-1], self._timeout_s)
 
     async def _require_thread(
         self, event_id: EventID, event: ReadableEvent, thread_id: str

@@ -10,6 +10,8 @@ class ClientApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
     outcome_timeout_s: float = 30.0
     """How long a request waits for the room server's verdict before it answers 503."""
+    announce_timeout_s: float = 10.0
+    """How long a receipt or typing waits until every client sees it, before it is answered 503."""
     max_waiting_sends: int = 5_000
     """Most events that wait for their verdict at once; more are answered 429."""
     max_outcome_delay_s: float = 10.0

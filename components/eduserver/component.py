@@ -9,6 +9,7 @@ from components.eduserver.processor import TypingProcessor
 from components.eduserver.settings import EduServerSettings
 from components.eduserver.store import SCHEMA
 from logs.consumer_loop import Consumer
+from logs.consumer_partition import OnProcessed
 from logs.log import Log
 from logs.records.typing import InputTyping
 from logs.topics import INPUT_TYPING
@@ -23,8 +24,18 @@ class EduServer(NamedTuple):
     expiry: Expiry
 
 
-def build(*, log: Log, database: Database, clock: Clock, settings: EduServerSettings) -> EduServer:
-    """Return an EDU server over its database, opened with `SCHEMA`; nothing is started."""
+def build(
+    *,
+    log: Log,
+    database: Database,
+    clock: Clock,
+    settings: EduServerSettings,
+    on_processed: OnProcessed | None = None,
+) -> EduServer:
+    """Return an EDU server over its database, opened with `SCHEMA`; nothing is started.
+
+    `on_processed` hears how far all inputs are done with.
+    """
     expiry = Expiry(
         log=log,
         database=database,
@@ -41,5 +52,6 @@ def build(*, log: Log, database: Database, clock: Clock, settings: EduServerSett
         log,
         database,
         max_batch=settings.max_batch_requests,
+        on_processed=on_processed,
     )
     return EduServer(consumer, expiry)

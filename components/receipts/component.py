@@ -8,6 +8,7 @@ from components.receipts.processor import ReceiptProcessor
 from components.receipts.settings import ReceiptServerSettings
 from components.receipts.store import SCHEMA
 from logs.consumer_loop import Consumer
+from logs.consumer_partition import OnProcessed
 from logs.log import Log
 from logs.records.receipts import InputReceipt
 from logs.topics import INPUT_RECEIPT
@@ -22,8 +23,17 @@ class ReceiptServer(NamedTuple):
     consumer: Consumer[InputReceipt]
 
 
-def build(*, log: Log, database: Database, settings: ReceiptServerSettings) -> ReceiptServer:
-    """Return a receipt server over its database, opened with `SCHEMA`; nothing is started."""
+def build(
+    *,
+    log: Log,
+    database: Database,
+    settings: ReceiptServerSettings,
+    on_processed: OnProcessed | None = None,
+) -> ReceiptServer:
+    """Return a receipt server over its database, opened with `SCHEMA`; nothing is started.
+
+    `on_processed` hears how far all inputs are done with.
+    """
     return ReceiptServer(
         History(database),
         Consumer(
@@ -33,5 +43,6 @@ def build(*, log: Log, database: Database, settings: ReceiptServerSettings) -> R
             log,
             database,
             max_batch=settings.max_batch_receipts,
+            on_processed=on_processed,
         ),
     )

@@ -14,6 +14,7 @@ from base.metrics import Reading
 from logs.append_metrics import AppendObserver
 from logs.consumer import Message, Outbox
 from logs.consumer_loop import Consumer
+from logs.consumer_partition import OnProcessed
 from logs.consumer_tables import add_consumer_tables
 from logs.log import (
     Log,
@@ -111,10 +112,19 @@ def make_consumer(
     *,
     topic: Topic[Number] = NUMBERS,
     max_batch: int = 500,
+    on_processed: OnProcessed | None = None,
 ) -> Consumer[Number]:
     """Return a consumer that enters a topic into the ledger."""
     known = behaviour or Behaviour()
-    return Consumer("ledger", topic, lambda _: Ledger(known), log, database, max_batch=max_batch)
+    return Consumer(
+        "ledger",
+        topic,
+        lambda _: Ledger(known),
+        log,
+        database,
+        max_batch=max_batch,
+        on_processed=on_processed,
+    )
 
 
 @asynccontextmanager

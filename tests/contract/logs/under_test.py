@@ -12,7 +12,7 @@ from logs.embedded import EmbeddedLog
 from logs.kafka.log import KafkaLog
 from logs.kafka.settings import KafkaLogSettings
 from logs.log import Log, Outgoing, Position, Record, Subscription, Tail
-from logs.topics import REJECTED, Topic
+from logs.topics import INPUT_PROCESSED, REJECTED, Topic
 
 
 class Number(msgspec.Struct, frozen=True):
@@ -29,7 +29,7 @@ def _topic(name: str) -> Topic[Number]:
 NUMBERS: Final = _topic("Numbers")
 SPREAD: Final = _topic("Spread")
 DERIVED: Final = _topic("Derived")
-TOPICS: Final = {"Numbers": 1, "Spread": 4, "Derived": 4, "Rejected": 1}
+TOPICS: Final = {"Numbers": 1, "Spread": 4, "Derived": 4, "InputProcessed": 1, "Rejected": 1}
 
 
 class LogHost(Protocol):
@@ -87,7 +87,7 @@ class KafkaHost:
         )
         log = await KafkaLog.connect(settings)
         self._opened.append(log)
-        await log.ensure_topics([NUMBERS, SPREAD, DERIVED, REJECTED], TOPICS)
+        await log.ensure_topics([NUMBERS, SPREAD, DERIVED, INPUT_PROCESSED, REJECTED], TOPICS)
         return log
 
     async def close(self) -> None:
