@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 
 from base.clock import Clock
@@ -17,6 +19,7 @@ _log: Final = logging.getLogger(__name__)
 _KEPT_S: Final = 1.0
 _TIMEOUT_S: Final = 2.0
 _CAUGHT_UP_RECORDS: Final = 500
+_MIB: Final = 1024 * 1024
 OK: Final = "ok"
 
 Check: TypeAlias = Callable[[], Awaitable[None]]
@@ -104,6 +107,24 @@ class Checks:
 def check_of_log(log: Log) -> Check:
     """Return the check that the log takes and gives records."""
     return log.check
+
+
+def check_of_disk(folder: Path, *, min_free_bytes: int) -> Check:
+    """Return the check that the disk of a folder has so much room left, before writes fail."""
+
+    async def check() -> None:
+        try:
+            found = await asyncio.to_thread(os.statvfs, folder)
+        except OSError as error:
+            raise NotReady(f"The disk cannot be looked at: {error.strerror}.") from error
+        free = found.f_bavail * found.f_frsize
+        if free < min_free_bytes:
+            raise NotReady(f"The disk is full, or nearly: {free // _MIB} MiB are free.")
+        # Some file systems count no files: both numbers are 0.
+        if found.f_files and not found.f_favail:
+            raise NotReady("The disk has room for no more files.")
+
+    return check
 
 
 def check_of_database(database: Database) -> Check:

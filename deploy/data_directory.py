@@ -59,6 +59,17 @@ class DataDirectory:
         """Whether a server has run here before."""
         return self.log_path.exists() or (self.path / "databases").exists()
 
+    def folders(self) -> dict[str, Path]:
+        """Return the folders that are written to, by what is in them."""
+        found = {"log": self.log_path, "databases": self._databases_path}
+        return {name: path for name, path in found.items() if path is not None and path.exists()}
+
+    @property
+    def _databases_path(self) -> Path | None:
+        if not self.database_url.startswith("sqlite:///"):
+            return None
+        return Path(self.database_url.removeprefix("sqlite:///"))
+
     @property
     def is_held(self) -> bool:
         """Whether this process holds the directory."""

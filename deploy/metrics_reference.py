@@ -9,6 +9,7 @@ from base.metrics import Family, http, readings
 from components.clientapi import outcomes
 from components.syncapi import component as syncapi
 from components.syncapi.memory import recent
+from deploy import trimming
 from internalapi.transport import call_metrics
 from logs import append_metrics, consumer_counts, tail_reader
 
@@ -17,7 +18,7 @@ PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "metrics.md"
 SECTIONS: Final[Sequence[tuple[str, Sequence[Family]]]] = (
     ("Requests", http.FAMILIES),
     ("Consumers", consumer_counts.FAMILIES),
-    ("Log", append_metrics.FAMILIES),
+    ("Log", (*append_metrics.FAMILIES, *trimming.FAMILIES)),
     ("Readers of memory", tail_reader.FAMILIES),
     ("Databases", timed.FAMILIES),
     ("Calls between processes", call_metrics.FAMILIES),

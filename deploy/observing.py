@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -17,6 +18,7 @@ from deploy.checks import (
     OK,
     Checks,
     check_of_database,
+    check_of_disk,
     check_of_log,
     check_of_reader,
 )
@@ -107,6 +109,12 @@ class Observing:
                 traces.observe_append(topic, records, seconds, outage)
 
         log.observe_appends(observe)
+
+    def disks(self, folders: Mapping[str, Path]) -> None:
+        """Watch the disks of these folders, which are there."""
+        for name, folder in folders.items():
+            check = check_of_disk(folder, min_free_bytes=max(self._settings.min_free_bytes, 1))
+            self.checks.add(f"{name} disk", check)
 
     def database(self, component: str, database: Database) -> Database:
         """Watch a component's database; return the one that it is to use."""

@@ -140,6 +140,7 @@ class Server:
 
         ground = await self._ground()
         components = await build(ground, self._names)
+        self._observing.disks(self._directory.folders())
         await require_records(
             readiness, components.consumers(), partial(_require_tables, components)
         )
@@ -148,7 +149,7 @@ class Server:
         started.watch(self._observing, components)
         tasks = await stack.enter_async_context(Tasks())
         tasks.start("outages", self._observing.outages.run())
-        started.start(tasks, components, ground)
+        started.start(tasks, components, ground, self._observing)
         if components.clients is not None:
             await components.clients.outcomes.wait_ready()
             await components.processed.inputs.heard.wait()

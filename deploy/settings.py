@@ -18,12 +18,15 @@ from components.syncapi.settings import SyncApiSettings
 from components.userapi.settings import UserApiSettings
 from logs.embedded.settings import EmbeddedLogSettings
 from logs.kafka.settings import KafkaLogSettings
+from logs.retention import Retentions
 from matrix.room_versions import DEFAULT_ROOM_VERSION
 
 Api = Literal["client", "internal", "metrics", "health"]
 Urls = str | tuple[str, ...]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1)]
+Hours = Annotated[float, Meta(gt=0)]
+Bytes = Annotated[int, Meta(ge=1)]
 
 
 class TlsSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,7 +133,22 @@ class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
     embedded: EmbeddedLogSettings = msgspec.field(default_factory=EmbeddedLogSettings)
     trim_interval_s: Annotated[float, Meta(ge=1)] = 60.0
     """Seconds between two looks at what the embedded log may drop: what all readers have made
-    durable, and what is older than its topic keeps records. Kafka drops by age alone."""
+    durable, and what is older than its topic keeps records."""
+    retention_h: dict[str, Hours] = msgspec.field(default_factory=dict)
+    """Hours for which topics keep records at least, as `{OutputRoomEvent: 72}`. Topics that are not
+    named keep them as WIRING.md says: inputs for 24 h, outputs for 168 h, typing for 1 h, Rejected
+    for 672 h. Change it to keep less on a small disk, or to have redacted text gone sooner; on
+    Kafka it holds for topics that are created, and `xylem topics` says what to change of others."""
+    retention_bytes: dict[str, Bytes] = msgspec.field(default_factory=dict)
+    """Bytes that topics keep at most, as `{OutputRoomEvent: 2000000000}`: over it the oldest
+    records go, however young they are. The embedded log counts whole files, and keeps in spite of
+    it what a consumer has not made durable (`xylem_log_over_size_bytes`). Kafka counts for each
+    partition, and drops what nobody has read, too."""
+
+    @property
+    def retentions(self) -> Retentions:
+        """How long each topic keeps records."""
+        return Retentions(self.retention_h, self.retention_bytes)
 
 
 class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,6 +198,9 @@ class ObservingSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_lag_records: Count = 10_000
     """Records that a component may be behind before /health/ready answers 503. After a start it
     has to catch up first, however far it is behind."""
+    min_free_bytes: Annotated[int, Meta(ge=0)] = 100 * 1024 * 1024
+    """Bytes that the disks of the embedded log and of SQLite must have free, or /health/ready
+    answers 503 and says so, before writes fail. 0 to notice only when nothing is free."""
     access_log: bool = False
     """Whether each answer is written to the log: request ID, method, route, status, milliseconds.
     Never the path itself, which holds identifiers."""

@@ -8,6 +8,7 @@ import msgspec
 
 from deploy.errors import SettingsInvalid
 from deploy.settings import ListenerSettings, Settings
+from logs.topics import TOPICS
 from matrix.errors import MatrixError
 from matrix.identifiers import parse_server_name
 from matrix.room_versions import ROOM_VERSIONS
@@ -36,6 +37,7 @@ def check(settings: Settings, source: str) -> None:
         raise SettingsInvalid(
             f"{source}: database.url: expected sqlite:///folder or postgresql://user@host/database."
         )
+    _check_retention(settings, source)
     _refuse_absurd_numbers(settings, "", source)
     _check_listeners(settings.listeners, source)
     _check_internal(settings, source)
@@ -45,6 +47,16 @@ def check(settings: Settings, source: str) -> None:
             f"{source}: observing.traces.endpoint: expected a URL, got '{traces.endpoint}'.",
             "Such as http://localhost:4318/v1/traces",
         )
+
+
+def _check_retention(settings: Settings, source: str) -> None:
+    for name in ("retention_h", "retention_bytes"):
+        for topic in getattr(settings.log, name):
+            if topic not in TOPICS:
+                raise SettingsInvalid(
+                    f"{source}: log.{name}: there is no topic '{topic}'.",
+                    f"Known are: {', '.join(TOPICS)}.",
+                )
 
 
 def _check_listeners(listeners: Sequence[ListenerSettings], source: str) -> None:

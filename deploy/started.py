@@ -5,9 +5,10 @@ from deploy.ground import Ground
 from deploy.observing import Observing
 from deploy.trimming import Trimmer
 from deploy.wiring import Components
+from logs.embedded import EmbeddedLog
 
 
-def start(tasks: Tasks, components: Components, ground: Ground) -> None:
+def start(tasks: Tasks, components: Components, ground: Ground, observing: Observing) -> None:
     """Run the components; those started last, which stand on the others, are stopped first."""
     users, rooms, reading, typing, sync, clients, tokens, processed = components
     # A disk that failed under the log ends the process: what was not written is in doubt until the
@@ -34,9 +35,11 @@ def start(tasks: Tasks, components: Components, ground: Ground) -> None:
         tasks.start("syncapi, follower", sync.follower.run())
     if clients is not None:
         tasks.start("clientapi, outcomes", clients.outcomes.run())
-    # Kafka drops by age alone; the embedded log is in the process of all its readers.
-    if ground.settings.log.kafka is None:
-        trimmer = Trimmer(ground.log, components.consumers(), ground.clock)
+    # Kafka drops by itself; the embedded log is in the process of all its readers.
+    if isinstance(ground.log, EmbeddedLog):
+        retentions = ground.settings.log.retentions
+        trimmer = Trimmer(ground.log, components.consumers(), ground.clock, retentions)
+        observing.sources((trimmer.readings,))
         tasks.start("trimmer", trimmer.run(ground.settings.log.trim_interval_s))
 
 

@@ -30,6 +30,7 @@ from deploy.signing_key_file import read_signing_key, write_new_signing_key
 from logs.embedded import EmbeddedLog, FolderInUse
 from logs.kafka.settings import KafkaLogSettings
 from logs.log import Log, LogDamaged, LogMismatch
+from logs.retention import Retentions
 from logs.topics import TOPICS
 from matrix.signing import SigningKey
 
@@ -141,7 +142,9 @@ async def log(
     async def attempt() -> Log:
         with _explained("The log"):
             return await (
-                _embedded_log(directory, settings, clock) if kafka is None else _kafka_log(kafka)
+                _embedded_log(directory, settings, clock)
+                if kafka is None
+                else _kafka_log(kafka, settings.log.retentions)
             )
 
     opened = await readiness.wait_for("The log", attempt)
@@ -158,7 +161,9 @@ async def log_beside(settings: Settings, readiness: Readiness) -> AsyncIterator[
     if kafka is None:
         yield LogElsewhere()
         return
-    opened = await readiness.wait_for("The log", partial(_kafka_log, kafka))
+    opened = await readiness.wait_for(
+        "The log", partial(_kafka_log, kafka, settings.log.retentions)
+    )
     try:
         yield opened
     finally:
@@ -171,13 +176,13 @@ async def _embedded_log(directory: DataDirectory, settings: Settings, clock: Clo
     return await EmbeddedLog.open(directory.log_path, partitions, clock=clock, **sizes)
 
 
-async def _kafka_log(settings: KafkaLogSettings) -> Log:
+async def _kafka_log(settings: KafkaLogSettings, retentions: Retentions) -> Log:
     # Its client library is optional, and nobody else needs it in memory.
     from logs.kafka.log import KafkaLog  # noqa: PLC0415
 
     log = await KafkaLog.connect(settings)
     try:
-        await log.ensure_topics(TOPICS.values())
+        await log.ensure_topics(TOPICS.values(), retentions=retentions)
     except BaseException:
         await log.close()
         raise

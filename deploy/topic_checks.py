@@ -5,6 +5,7 @@ from typing import Any, Final, NamedTuple
 
 from logs.kafka.settings import KafkaLogSettings
 from logs.kafka.topics import TopicState
+from logs.retention import Retention
 from logs.topics import Topic
 
 _MS_PER_HOUR: Final = 3_600_000
@@ -26,7 +27,10 @@ class _Found(NamedTuple):
 
 
 def misfits(
-    topic: Topic[Any], state: TopicState | None, settings: KafkaLogSettings
+    topic: Topic[Any],
+    state: TopicState | None,
+    settings: KafkaLogSettings,
+    kept: Retention,
 ) -> Iterator[Misfit]:
     """Yield what does not fit; `state` is `None` for a topic that is not there."""
     if state is None:
@@ -34,6 +38,7 @@ def misfits(
         return
     for message, advice in (
         *_layout(topic, state, settings),
+        *_retention(topic, state, settings, kept),
         *_records(topic, state, settings),
     ):
         yield Misfit(topic.name, message, advice)
@@ -69,20 +74,38 @@ def _layout(topic: Topic[Any], state: TopicState, settings: KafkaLogSettings) ->
         )
 
 
-def _records(topic: Topic[Any], state: TopicState, settings: KafkaLogSettings) -> Iterator[_Found]:
+def _retention(
+    topic: Topic[Any], state: TopicState, settings: KafkaLogSettings, kept: Retention
+) -> Iterator[_Found]:
     name = f"{settings.topic_prefix}{topic.name}"
-    retention_ms = topic.retention_h * _MS_PER_HOUR
-    if 0 <= state.retention_ms < retention_ms:
+    hours = "ever" if state.retention_ms < 0 else f"{state.retention_ms / _MS_PER_HOUR:g} h"
+    if 0 <= state.retention_ms < kept.ms:
         yield _Found(
-            f"keeps records for {state.retention_ms / _MS_PER_HOUR:g} h, its readers may need "
-            f"them for {topic.retention_h} h.",
-            _alter(name, "retention.ms", retention_ms),
+            f"keeps records for {hours}, its readers may need them for "
+            f"{kept.ms / _MS_PER_HOUR:g} h.",
+            _alter(name, "retention.ms", kept.ms),
         )
-    if state.retention_bytes >= 0:
+    is_shortened = kept.ms < topic.retention_h * _MS_PER_HOUR
+    if is_shortened and not 0 <= state.retention_ms <= kept.ms:
+        yield _Found(
+            f"keeps records for {hours}, log.retention_h says {kept.ms / _MS_PER_HOUR:g} h.",
+            _alter(name, "retention.ms", kept.ms),
+        )
+    if kept.max_bytes is None and state.retention_bytes >= 0:
         yield _Found(
             f"drops records over {state.retention_bytes} bytes, however new they are.",
             _alter(name, "retention.bytes", -1),
         )
+    elif kept.max_bytes is not None and state.retention_bytes != kept.max_bytes:
+        size = "any number of" if state.retention_bytes < 0 else state.retention_bytes
+        yield _Found(
+            f"keeps {size} bytes of a partition, log.retention_bytes says {kept.max_bytes}.",
+            _alter(name, "retention.bytes", kept.max_bytes),
+        )
+
+
+def _records(topic: Topic[Any], state: TopicState, settings: KafkaLogSettings) -> Iterator[_Found]:
+    name = f"{settings.topic_prefix}{topic.name}"
     if state.cleanup_policy != "delete":
         yield _Found(
             f"has cleanup.policy={state.cleanup_policy}, by which records of the same key are "

@@ -51,7 +51,12 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{name}: {_described(state)}")
     if arguments.create:
         return 0
-    found = [one for name, topic in TOPICS.items() for one in misfits(topic, states[name], kafka)]
+    retentions = settings.log.retentions
+    found = [
+        misfit
+        for name, topic in TOPICS.items()
+        for misfit in misfits(topic, states[name], kafka, retentions.of(topic))
+    ]
     for misfit in found:
         _complain(misfit)
     return MISFIT if found else 0

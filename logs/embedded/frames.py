@@ -46,6 +46,16 @@ class TopicOffsets(msgspec.Struct, frozen=True):
     """Per partition the offset that the first record in this segment gets."""
 
 
+class Remainder(msgspec.Struct, frozen=True):
+    """What a file says of those that it stands for, where only some of their frames are left."""
+
+    last_number: int
+    """The number of the last of them; they follow on each other."""
+    next_commit: int
+    next_offsets: list[list[int]]
+    """Per topic and partition the offset after the last record that they had."""
+
+
 class SegmentHeader(msgspec.Struct, frozen=True):
     """What a segment says of itself and of everything before it."""
 
@@ -54,6 +64,8 @@ class SegmentHeader(msgspec.Struct, frozen=True):
     first_commit: int
     topics: list[TopicOffsets]
     created_ms: int = 0
+    remainder: Remainder | None = None
+    """Where this file has what is left of others: its frames are in no commits."""
 
 
 class FrameHead(NamedTuple):

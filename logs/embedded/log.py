@@ -11,12 +11,34 @@ from typing import Final, NamedTuple
 from base.clock import Clock, SystemClock
 from base.metrics import Reading
 from logs.append_metrics import KEPT_BYTES, QUEUED_BYTES, AppendCounts, AppendObserver
-from logs.embedded.frames import FRAME_BYTES, FrameCodec, SegmentHeader, TopicOffsets, records_of
+from logs.embedded.compaction import (
+    Compaction,
+    discard,
+    drop_superfluous,
+    take_place,
+    write_remainder,
+)
+from logs.embedded.frames import (
+    FRAME_BYTES,
+    FrameCodec,
+    Lane,
+    SegmentHeader,
+    TopicOffsets,
+    records_of,
+)
 from logs.embedded.groups import Group, Member
 from logs.embedded.partitions import EmbeddedTail, Partition, TailMemory, wake_all
 from logs.embedded.reading import Wanted, read_records
 from logs.embedded.runs import begin_run
-from logs.embedded.segments import Segment, header_after, lock_folder, note_closing, recover
+from logs.embedded.segments import (
+    Segment,
+    first_kept,
+    header_after,
+    lock_folder,
+    note_closing,
+    probe_room,
+    recover,
+)
 from logs.embedded.settings import EmbeddedLogSettings
 from logs.embedded.writer import Writer, Written
 from logs.log import (
@@ -33,6 +55,7 @@ from logs.log import (
 )
 
 _DEFAULTS: Final = EmbeddedLogSettings()
+_MS_PER_HOUR: Final = 3_600_000
 
 
 class _OpenFolder(NamedTuple):
@@ -194,6 +217,12 @@ class EmbeddedLog:
     async def check(self) -> None:
         """Return if records can be appended. Raises `LogOutage`."""
         self._require_writable()
+        if self._writer.want is not None:
+            # Whether there is room again must not depend on somebody who writes.
+            try:
+                await asyncio.to_thread(probe_room, self._folder)
+            except OSError as error:
+                raise LogOutage(f"The log could not be written for now: {error}") from error
 
     async def watch(self) -> None:
         """Raise `LogBroken` once nothing can be written until the log is opened again."""
@@ -272,7 +301,7 @@ class EmbeddedLog:
             assert isinstance(append, _Append)  # noqa: S101 — the writer hands back what it got
             for part in append.parts:
                 size = len(part.payload) + FRAME_BYTES
-                segment.note_frame(part.partition.lane, part.offset, part.count, place)
+                segment.note_frame(part.partition.lane, part.offset, part.count, place, size)
                 place += size
                 part.partition.publish(part.records)
                 self._memory.add(part.partition, part.count, size)
@@ -340,9 +369,11 @@ class EmbeddedLog:
         else:
             raise RecordsLost(f"{partition.topic}/{partition.number} has no record {offset} more.")
         try:
+            # Opened at once: what is open stays as it is, whatever takes its place.
+            file = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
             wanted = Wanted(lane, offset, limit)
             return await asyncio.to_thread(
-                read_records, segment.path, self._codec, wanted, place, segment.size
+                read_records, file, self._codec, wanted, place, segment.size
             )
         except FileNotFoundError as error:
             raise RecordsLost(f"{segment.path.name} was trimmed while it was read.") from error
@@ -383,17 +414,76 @@ class EmbeddedLog:
         while len(self._segments) > 1 and self._is_trimmed(self._segments[0]):
             dropped.append(self._segments.pop(0))
         if dropped:
-            starts = self._segments[0].starts
-            for partitions in self._partitions.values():
-                for partition in partitions:
-                    partition.first = starts.get(partition.lane, 0)
+            self._note_first()
             await asyncio.to_thread(_delete, dropped)
+
+    def _note_first(self) -> None:
+        for partition in self._all_partitions():
+            partition.first = first_kept(self._segments, partition.lane)
+
+    def _all_partitions(self) -> Iterator[Partition]:
+        for partitions in self._partitions.values():
+            yield from partitions
+
+    async def compact(self) -> None:
+        """Give back the room of trimmed records that lie between others. Raises `LogOutage`."""
+        self._require_open()
+        self._writer.roll_if_due()
+        age_ms = self._settings.segment_age_h * _MS_PER_HOUR
+        points = {partition.lane: partition.trim_point for partition in self._all_partitions()}
+        compaction = Compaction(points, self._clock.now_ms(), age_ms)
+        place = 0
+        while place < len(self._segments) - 1:
+            run = compaction.run_at(self._segments, place)
+            if run:
+                place -= len(run) - 1
+                await self._rewrite(run, points)
+            place += 1
+
+    async def _rewrite(self, run: Sequence[Segment], points: Mapping[Lane, int]) -> None:
+        try:
+            segment = await asyncio.to_thread(write_remainder, self._codec, run, points)
+        except OSError as error:
+            raise LogOutage(f"The log's files cannot be made smaller: {error}") from error
+        place = self._segments.index(run[0]) if run[0] in self._segments else -1
+        if self._is_closed or self._segments[place : place + len(run)] != list(run):
+            discard(segment)
+            return
+        take_place(segment)
+        self._segments[place : place + len(run)] = [segment]
+        self._note_first()
+        await asyncio.to_thread(drop_superfluous, segment, run)
+        self._spawn(asyncio.to_thread(segment.save_index))
+
+    def bytes_of(self, topic: str) -> int:
+        """Return how many bytes the topic's records take in the files."""
+        return sum(
+            segment.sizes.get(partition.lane, 0)
+            for segment in self._segments
+            for partition in self._partitions[topic]
+        )
+
+    def first_within(self, topic: str, max_bytes: int) -> Mapping[int, int]:
+        """Return the offsets from which on each partition's share of so many bytes is kept.
+
+        Whole files count, and the one that is written to always stays.
+        """
+        partitions = self._partitions[topic]
+        share = max_bytes // len(partitions)
+        return {one.number: self._first_within(one, share) for one in partitions}
+
+    def _first_within(self, partition: Partition, max_bytes: int) -> int:
+        size = self._segments[-1].sizes.get(partition.lane, 0)
+        for segment in reversed(self._segments[:-1]):
+            size += segment.sizes.get(partition.lane, 0)
+            if size > max_bytes:
+                return segment.ends.get(partition.lane, 0)
+        return partition.first
 
     def _is_trimmed(self, segment: Segment) -> bool:
         return all(
             segment.ends.get(partition.lane, 0) <= partition.trim_point
-            for partitions in self._partitions.values()
-            for partition in partitions
+            for partition in self._all_partitions()
         )
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
@@ -430,12 +520,12 @@ def _delete(segments: Sequence[Segment]) -> None:
 def _open_partitions(
     topics: Mapping[str, int], segments: Sequence[Segment]
 ) -> dict[str, list[Partition]]:
-    first, last = segments[0], segments[-1]
+    last = segments[-1]
     numbers = {topic.name: number for number, topic in enumerate(last.header.topics)}
     return {
         name: [
             Partition(
-                name, lane := (numbers[name], place), first.starts.get(lane, 0), last.ends[lane]
+                name, lane := (numbers[name], place), first_kept(segments, lane), last.ends[lane]
             )
             for place in range(count)
         ]

@@ -1,7 +1,6 @@
 """Reading records back from a segment file; runs in a thread."""
 
 import os
-from pathlib import Path
 from typing import Final, NamedTuple
 
 from logs.embedded.frames import FrameCodec, Lane
@@ -20,17 +19,17 @@ class Wanted(NamedTuple):
 
 
 def read_records(
-    path: Path, codec: FrameCodec, wanted: Wanted, place: int, size: int
+    file: int, codec: FrameCodec, wanted: Wanted, place: int, size: int
 ) -> list[Record]:
-    """Return at least one of the records wanted.
+    """Return at least one of the records wanted, of an open file, which is closed.
 
     `place` is a frame at or before the first, `size` the part of the file that is durable.
     Raises `LogDamaged` if the record is not there as it was written.
     """
     chunk = _CHUNK_BYTES
-    with path.open("rb", buffering=0) as file:
+    try:
         while place < size:
-            data = os.pread(file.fileno(), min(chunk, size - place), place)
+            data = os.pread(file, min(chunk, size - place), place)
             found, end = _records_in(codec, data, place, wanted)
             if found:
                 return found
@@ -40,8 +39,10 @@ def read_records(
                 chunk *= 4
             else:
                 break
+    finally:
+        os.close(file)
     raise LogDamaged(
-        f"Record {wanted.offset} is not in {path.name}, where it was written. Restore the file "
+        f"Record {wanted.offset} is not in the log's file, where it was written. Restore the file "
         "from a backup; or move the folder away, and run `xylem rebind`."
     )
 

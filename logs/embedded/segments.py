@@ -6,7 +6,7 @@ import mmap
 import os
 import secrets
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 from zlib import crc32
@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 _CLOSED: Final = "closed"
 _INDEX_EVERY_BYTES: Final = 32 * 1024
+_PROBE_BYTES: Final = 64 * 1024
 
 
 class FolderInUse(Exception):
@@ -41,6 +42,7 @@ class _StoredIndex(msgspec.Struct, frozen=True):
     size: int
     next_commit: int
     ends: list[tuple[Lane, int]]
+    sizes: list[tuple[Lane, int]]
     index: list[tuple[Lane, list[int], list[int]]]
 
 
@@ -50,19 +52,27 @@ class Segment:
     def __init__(self, path: Path, header: SegmentHeader, start: int) -> None:
         self.path: Final = path
         self.header: Final = header
+        self.start: Final = start
+        """Where the commits or frames begin."""
         self.size = start
         self.next_commit = header.first_commit
+        self.last_number: Final = (
+            header.number if header.remainder is None else header.remainder.last_number
+        )
         self.starts: Final[dict[Lane, int]] = {
             (topic, partition): offset
             for topic, offsets in enumerate(header.topics)
             for partition, offset in enumerate(offsets.next_offsets)
         }
         self.ends: Final = dict(self.starts)
+        self.sizes: Final[dict[Lane, int]] = {}
+        """Bytes of the frames per topic and partition."""
         self._index: dict[Lane, tuple[list[int], list[int]]] = {}
 
-    def note_frame(self, lane: Lane, offset: int, count: int, position: int) -> None:
+    def note_frame(self, lane: Lane, offset: int, count: int, position: int, size: int) -> None:
         """Remember a frame that has become durable."""
         self.ends[lane] = offset + count
+        self.sizes[lane] = self.sizes.get(lane, 0) + size
         entry = self._index.get(lane)
         if entry is None:
             self._index[lane] = ([offset], [position])
@@ -70,12 +80,33 @@ class Segment:
             entry[0].append(offset)
             entry[1].append(position)
 
+    def take_in(self, frame: FrameHead, position: int) -> None:
+        """Remember a frame that is at this place of the file."""
+        lane = frame.topic, frame.partition
+        size = frame.end - frame.position
+        self.note_frame(lane, frame.offset, frame.number, position, size)
+
     def find(self, lane: Lane, offset: int) -> int | None:
         """Return where to begin to look for this record, or `None` if it is not in this file."""
-        if not self.starts.get(lane, 0) <= offset < self.ends.get(lane, 0):
+        if not self.first_of(lane) <= offset < self.ends.get(lane, 0):
             return None
         offsets, positions = self._index[lane]
         return positions[bisect_right(offsets, offset) - 1]
+
+    def first_of(self, lane: Lane) -> int:
+        """Return the first offset that this file has, or where the next one goes on."""
+        entry = self._index.get(lane)
+        return self.ends.get(lane, 0) if entry is None else entry[0][0]
+
+    def note_remainder(self) -> None:
+        """Take over from the header what the frames that are left cannot tell."""
+        remainder = self.header.remainder
+        if remainder is None:
+            return
+        self.next_commit = remainder.next_commit
+        for topic, offsets in enumerate(remainder.next_offsets):
+            for partition, offset in enumerate(offsets):
+                self.ends[topic, partition] = offset
 
     def save_index(self) -> None:
         """Write the index beside a complete file, so that the next start need not scan it."""
@@ -83,6 +114,7 @@ class Segment:
             size=self.size,
             next_commit=self.next_commit,
             ends=list(self.ends.items()),
+            sizes=list(self.sizes.items()),
             index=[(lane, *entry) for lane, entry in self._index.items()],
         )
         data = msgspec.msgpack.encode(stored)
@@ -106,6 +138,7 @@ class Segment:
             return False
         self.size, self.next_commit = stored.size, stored.next_commit
         self.ends.update(stored.ends)
+        self.sizes.update(stored.sizes)
         self._index = {lane: (offsets, places) for lane, offsets, places in stored.index}
         return True
 
@@ -178,6 +211,28 @@ def write_all(descriptor: int, data: bytes, position: int) -> None:
         written += os.pwrite(descriptor, data[written:], position + written)
 
 
+def probe_room(folder: Path) -> None:
+    """Write some bytes beside the log, and delete them. Raises `OSError`."""
+    path = folder / "probe.new"
+    try:
+        file = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_DSYNC, 0o600)
+        try:
+            write_all(file, bytes(_PROBE_BYTES), 0)
+        finally:
+            os.close(file)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the folder's list of names durable."""
+    names = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(names)
+    finally:
+        os.close(names)
+
+
 def lock_folder(folder: Path) -> int:
     """Make the folder if need be and keep other processes out. Raises `FolderInUse`."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -223,6 +278,16 @@ def _create_closed(folder: Path, header: SegmentHeader, now_ms: int) -> Segment:
     return segment
 
 
+def first_kept(segments: Sequence[Segment], lane: Lane) -> int:
+    """Return the first offset of a partition that is kept."""
+    first = segments[0].first_of(lane)
+    for segment in segments[1:]:
+        # Where a file lacks some, all files before it have none.
+        if segment.first_of(lane) > segment.starts.get(lane, 0):
+            first = segment.first_of(lane)
+    return first
+
+
 def header_after(segment: Segment) -> SegmentHeader:
     """Return the header of the segment that would follow."""
     old = segment.header
@@ -254,8 +319,12 @@ def _append_segment(segments: list[Segment], path: Path, *, is_last: bool) -> No
         header, start = decode_segment_header(data, path.name)
         segment = Segment(path, header, start)
         before = segments[-1] if segments else None
+        if before is not None and header.number <= before.last_number:
+            # What is left of it is in the file before: the process was killed as it was deleted.
+            segment.delete()
+            return
         if before is not None and (
-            header.number != before.header.number + 1
+            header.number != before.last_number + 1
             or header.generation != before.header.generation
             or header.first_commit != before.next_commit
             or any(segment.starts[lane] != end for lane, end in before.ends.items())
@@ -266,7 +335,10 @@ def _append_segment(segments: list[Segment], path: Path, *, is_last: bool) -> No
             )
         if is_last or not segment.load_index():
             with memoryview(data) as view:
-                _scan(segment, data, view)
+                if header.remainder is None:
+                    _scan(segment, data, view)
+                else:
+                    _scan_remainder(segment, view)
     if segment.size < path.stat().st_size and not is_last:
         raise LogDamaged(_damage(segment))
     segments.append(segment)
@@ -307,11 +379,22 @@ def _scan(segment: Segment, data: mmap.mmap, view: memoryview) -> None:
                 raise LogDamaged(_damage(segment))
             return
         for frame in frames:
-            segment.note_frame(
-                (frame.topic, frame.partition), frame.offset, frame.number, frame.position
-            )
+            segment.take_in(frame, frame.position)
         segment.next_commit += 1
         segment.size = commit[1]
+
+
+def _scan_remainder(segment: Segment, view: memoryview) -> None:
+    """Take in all frames. Raises `LogDamaged` if one is not as it was written."""
+    codec = FrameCodec(segment.header.generation)
+    for frame in iterate_frames(codec, view, segment.start):
+        if not codec.is_whole(view, frame):
+            break
+        segment.take_in(frame, frame.position)
+        segment.size = frame.end
+    segment.note_remainder()
+    if segment.size != len(view):
+        raise LogDamaged(_damage(segment))
 
 
 def _whole_frames(

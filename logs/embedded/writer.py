@@ -97,6 +97,7 @@ class Writer:
         self._is_idle = True
         self._has_failed = False
         self._cannot_roll = False
+        self._want: str | None = None
         self._refusal: str | None = None
         self._orders: SimpleQueue[_Order] = SimpleQueue()
         self._thread = Thread(target=self._run, name="log-writer", daemon=True)
@@ -106,6 +107,11 @@ class Writer:
     def refusal(self) -> str | None:
         """Why the log takes nothing more until it is opened again, if so."""
         return self._refusal
+
+    @property
+    def want(self) -> str | None:
+        """Why the last write failed, if room, files or memory were short."""
+        return self._want
 
     def put(self, frames: Sequence[bytes], item: object) -> None:
         """Queue frames; `item` comes back in `Written`. The caller holds `lock`."""
@@ -167,6 +173,7 @@ class Writer:
         except Exception as error:  # noqa: BLE001 — whatever it is, those who wait must hear of it
             self._fail(items, error)
             return False
+        self._want = None
         end = self._position + len(head) + size
         written = Written(items, self._segment, self._position + len(head), end)
         self._position = end
@@ -221,6 +228,7 @@ class Writer:
             self._has_failed = True
             self._is_idle = True
             self._refusal = refusal
+            self._want = str(error) or type(error).__name__
         outage = LogOutage(refusal or f"The log could not be written for now: {error}")
         self._loop.call_soon_threadsafe(self._on_failed, items, outage)
 

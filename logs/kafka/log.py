@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from time import perf_counter
-from typing import Any, Final
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
@@ -28,9 +28,8 @@ from logs.log import (
     RecordTooLarge,
     partition_of_key,
 )
+from logs.retention import Retentions
 from logs.topics import Topic
-
-_HOUR_MS: Final = 3_600_000
 
 
 class KafkaLog:
@@ -77,21 +76,25 @@ class KafkaLog:
         return cls(settings, admin, asking, str(cluster["cluster_id"]))
 
     async def ensure_topics(
-        self, topics: Iterable[Topic[Any]], partitions: Mapping[str, int] | None = None
+        self,
+        topics: Iterable[Topic[Any]],
+        partitions: Mapping[str, int] | None = None,
+        retentions: Retentions | None = None,
     ) -> None:
         """Create the topics that are missing and learn the partitions of all.
 
-        `partitions` has numbers other than the setting's, for topics that are created. Raises
+        `partitions` has numbers other than the setting's, for topics that are created, and
+        `retentions` what they keep. Raises
         `LogOutage`; `LogMismatch` if a topic is there with fewer partitions than before.
         """
         wanted = {self._full_name(topic.name): topic for topic in topics}
-        counts = partitions or {}
+        counts, kept = partitions or {}, retentions or Retentions()
         try:
             missing = wanted.keys() - set(await self._admin.list_topics())
             if missing:
                 await self._create(
                     [
-                        self._new_topic(wanted[name], counts.get(wanted[name].name))
+                        self._new_topic(wanted[name], counts.get(wanted[name].name), kept)
                         for name in sorted(missing)
                     ]
                 )
@@ -99,9 +102,13 @@ class KafkaLog:
         except (KafkaError, OSError) as error:
             raise LogOutage(f"Kafka's topics cannot be made ready: {error!r}") from error
 
-    def _new_topic(self, topic: Topic[Any], partitions: int | None) -> NewTopic:
-        settings = self._settings
-        configs = {"retention.ms": str(topic.retention_h * _HOUR_MS), "cleanup.policy": "delete"}
+    def _new_topic(
+        self, topic: Topic[Any], partitions: int | None, retentions: Retentions
+    ) -> NewTopic:
+        settings, kept = self._settings, retentions.of(topic)
+        configs = {"retention.ms": str(kept.ms), "cleanup.policy": "delete"}
+        if kept.max_bytes is not None:
+            configs["retention.bytes"] = str(kept.max_bytes)
         if settings.min_insync_replicas is not None:
             configs["min.insync.replicas"] = str(settings.min_insync_replicas)
         name = self._full_name(topic.name)

@@ -349,6 +349,33 @@ def no_more_files() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """Let this process write no file further than this meanwhile, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+async def test_a_full_disk_is_told_until_there_is_room_though_nobody_writes(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path) as log:
+        await log.append("Numbers", numbered(1))
+        with files_of_at_most((tmp_path / f"{0:012d}.log").stat().st_size + 10):
+            await log.check()
+            with pytest.raises(LogOutage):
+                await log.append("Numbers", numbered(2))
+            with pytest.raises(LogOutage):
+                await log.check()
+        await log.check()
+        await log.append("Numbers", numbered(3))
+        assert await values_in(log) == [1, 3]
+
+
 async def test_a_log_that_cannot_open_files_goes_on_in_the_one_that_it_has(tmp_path: Path) -> None:
     async with opened(tmp_path, segment_bytes=500) as log:
         await log.append("Numbers", numbered(0))

@@ -12,6 +12,8 @@ from deploy.configuration import load_settings
 from deploy.errors import SettingsInvalid
 from deploy.reference import PAGE, generate_config, generate_page
 from deploy.settings import Settings
+from logs.retention import Retention
+from logs.topics import OUTPUT_ROOM_EVENT, REJECTED
 
 Refusal: TypeAlias = Callable[[str], SettingsInvalid]
 
@@ -269,6 +271,24 @@ def test_the_generated_file_with_all_its_defaults_is_the_default(tmp_path: Path)
 
     assert sum(1 for line in active if line and "# " not in line) > 50
     assert settings == Settings()
+
+
+def test_the_retention_of_a_topic_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "xylem.yaml"
+    path.write_text("log: {retention_h: {OutputRoomEvents: 12}}")
+
+    with pytest.raises(SettingsInvalid, match="there is no topic 'OutputRoomEvents'"):
+        load_settings(path, {})
+
+
+def test_the_retention_of_topics_is_set_by_their_names(tmp_path: Path) -> None:
+    path = tmp_path / "xylem.yaml"
+    path.write_text("log: {retention_h: {OutputRoomEvent: 12}, retention_bytes: {Rejected: 5}}")
+
+    retentions = load_settings(path, {}).log.retentions
+
+    assert retentions.of(OUTPUT_ROOM_EVENT) == Retention(12 * 3_600_000, None)
+    assert retentions.of(REJECTED) == Retention(28 * 24 * 3_600_000, 5)
 
 
 def test_the_reference_page_is_what_the_settings_say() -> None:

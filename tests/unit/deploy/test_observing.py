@@ -114,6 +114,25 @@ async def test_a_process_that_starts_names_what_is_not_there(process: Process) -
     assert (await process.client.get("/health/live")).status == 200
 
 
+async def test_a_disk_that_is_nearly_full_is_told_before_writes_fail(
+    process: Process, tmp_path: Path
+) -> None:
+    settings = ObservingSettings(min_free_bytes=2**60)
+    readiness = Readiness(is_patient=False)
+    observing = Observing(settings, readiness, process.clock)
+    readiness.started()
+    observing.disks({"log": tmp_path, "databases": tmp_path / "nowhere"})
+    process.observing.disks({"log": tmp_path})
+
+    answer = await Client(application([observing.health_router()])).get("/health/ready")
+    _, checks = await process.ready()
+
+    assert answer.status == 503
+    assert "The disk is full, or nearly" in answer.json["checks"]["log disk"]
+    assert "cannot be looked at" in answer.json["checks"]["databases disk"]
+    assert checks["log disk"] == "ok"
+
+
 async def test_a_process_is_ready_once_it_has_caught_up(process: Process) -> None:
     process.readiness.started()
     process.gate.is_open = False

@@ -5,6 +5,7 @@ import pytest
 from deploy.topic_checks import misfits
 from logs.kafka.settings import KafkaLogSettings
 from logs.kafka.topics import TopicState
+from logs.retention import Retention, Retentions
 from logs.topics import INPUT_ROOM_EVENT
 
 SETTINGS = KafkaLogSettings(
@@ -24,20 +25,21 @@ FITTING = TopicState(
     retention_bytes=-1,
     retention_ms=24 * 3_600_000,
 )
+KEPT = Retentions().of(INPUT_ROOM_EVENT)
 
 
 def test_a_topic_as_it_is_created_fits() -> None:
-    assert list(misfits(INPUT_ROOM_EVENT, FITTING, SETTINGS)) == []
+    assert list(misfits(INPUT_ROOM_EVENT, FITTING, SETTINGS, KEPT)) == []
 
 
 def test_records_may_be_kept_longer() -> None:
     for retention_ms in (-1, 10**12):
         state = FITTING._replace(retention_ms=retention_ms)
-        assert list(misfits(INPUT_ROOM_EVENT, state, SETTINGS)) == []
+        assert list(misfits(INPUT_ROOM_EVENT, state, SETTINGS, KEPT)) == []
 
 
 def test_a_missing_topic_is_named_with_what_creates_it() -> None:
-    [found] = misfits(INPUT_ROOM_EVENT, None, SETTINGS)
+    [found] = misfits(INPUT_ROOM_EVENT, None, SETTINGS, KEPT)
 
     assert (found.topic, found.message) == ("InputRoomEvent", "is missing.")
     assert "xylem topics --create" in found.advice
@@ -76,7 +78,7 @@ def test_what_does_not_fit_is_named_with_what_changes_it(
 ) -> None:
     state = TopicState(**(FITTING._asdict() | changed))
 
-    [found] = misfits(INPUT_ROOM_EVENT, state, SETTINGS)
+    [found] = misfits(INPUT_ROOM_EVENT, state, SETTINGS, KEPT)
 
     assert message in found.message
     assert advice in found.advice
@@ -85,9 +87,31 @@ def test_what_does_not_fit_is_named_with_what_changes_it(
 def test_a_topic_that_takes_no_records_is_named() -> None:
     state = FITTING._replace(replicas=1, in_sync_replicas=1)
 
-    messages = [found.message for found in misfits(INPUT_ROOM_EVENT, state, SETTINGS)]
+    messages = [found.message for found in misfits(INPUT_ROOM_EVENT, state, SETTINGS, KEPT)]
 
     assert messages == [
         "has 1 copies, log.kafka.replication_factor is 3.",
         "has 1 copies and min.insync.replicas=2: nothing can be appended.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("kept", "message", "advice"),
+    [
+        (
+            Retention(3_600_000, None),
+            "keeps records for 24 h, log.retention_h says 1 h.",
+            "--add-config retention.ms=3600000",
+        ),
+        (
+            Retention(86_400_000, 1000),
+            "keeps any number of bytes of a partition, log.retention_bytes says 1000.",
+            "--add-config retention.bytes=1000",
+        ),
+    ],
+)
+def test_what_keeps_more_than_is_set_is_named(kept: Retention, message: str, advice: str) -> None:
+    [found] = misfits(INPUT_ROOM_EVENT, FITTING, SETTINGS, kept)
+
+    assert found.message == message
+    assert advice in found.advice
