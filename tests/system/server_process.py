@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,9 +42,6 @@ def xylem(*arguments: str, cwd: Path, stdin: str = "") -> subprocess.CompletedPr
 class ServerProcess:
     """A monolith in a folder; it can be killed and started again over the same data."""
 
-    program: Sequence[str] = ("-m", "deploy.cli")
-    """What Python runs."""
-
     def __init__(
         self,
         folder: Path,
@@ -53,13 +49,14 @@ class ServerProcess:
         *,
         installed: Path | None = None,
         open_files: int | None = None,
+        module: str = "deploy.cli",
     ) -> None:
-        """Take a folder and settings; the code is the checkout's, or an `installed` program.
+        """Take a folder and settings; the code is the checkout's `module`, or an `installed` one.
 
         The process may have this many files open, or as many as this one.
         """
         self.folder = folder
-        self._command = [str(installed)] if installed else [sys.executable, *self.program]
+        self._command = [str(installed)] if installed else [sys.executable, "-m", module]
         if open_files is not None:
             self._command = ["sh", "-c", f'ulimit -n {open_files}; exec "$@"', "sh", *self._command]
         self._environment = environment(python_path="") if installed else environment()

@@ -15,8 +15,7 @@ from tests.system.server_process import SHARED_SECRET, ServerProcess
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[ServerProcess]:
-    process = ServerProcess(tmp_path)
-    process.program = ("-m", "tests.system.broken_disk")
+    process = ServerProcess(tmp_path, module="tests.system.broken_disk")
     process.start()
     yield process
     process.kill()
@@ -38,7 +37,7 @@ async def test_a_server_whose_log_cannot_be_written_ends_and_has_all_when_it_sta
     code = await ended
 
     assert code == 1, server.lines
-    server.program = ServerProcess.program
+    (server.folder / broken_disk.PIPE).unlink()
     server.start()
     sent.append(await alice.send(room_id, "again"))
     messages = [one for one in await alice.walk(room_id) if one["type"] == "m.room.message"]
