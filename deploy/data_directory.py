@@ -83,7 +83,8 @@ class DataDirectory:
         except OSError as error:
             raise StartRefused(
                 f"The data directory {self.path} cannot be written to: {error.strerror}.",
-                "Give it to the user that runs the server, or set data_dir to another folder.",
+                "The user that runs the server has to be able to write there, and the file system "
+                "must not be mounted read-only. Or set data_dir to another folder.",
             ) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -78,8 +78,8 @@ class Readiness:
                 elif not self._is_patient:
                     raise StartRefused(
                         f"{what} cannot be opened: {reason}",
-                        "Check that it runs, that the address and password are right, and that "
-                        "there is room on the disk.",
+                        "A server has to run at the address that is set and take its password; a "
+                        "folder has to be writable, and to have room on its disk.",
                     ) from outage
                 if tries % _TRIES_BETWEEN_LINES == 0 or self._missing.get(what) != reason:
                     _log.warning("Waiting for a dependency", extra={"what": what, "why": reason})
