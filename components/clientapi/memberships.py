@@ -107,13 +107,14 @@ class MembershipService:
     async def knock(
         self, requester: Requester, room_id: RoomID, content: Mapping[str, Any]
     ) -> EventID:
-        """Ask to be invited."""
+        """Ask to be invited; one who has asked already can ask again for another reason."""
         require_active(requester)
         user_id = requester.user_id
         own = member_key(user_id)
         state = await self._sender.state(room_id, [own])
         membership = membership_of(state, user_id)
-        if membership == "knock":
+        reason = content.get("reason")
+        if membership == "knock" and reason in (None, state[own].content.get("reason")):
             return state[own].event_id
         if membership in ("join", "invite", "ban"):
             raise Forbidden(f"You cannot knock: your membership is {membership}.")

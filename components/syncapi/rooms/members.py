@@ -55,14 +55,17 @@ def read_members(connection: Connection, *, query: MembersQuery, user_id: str) -
 def _readable_place(connection: Connection, query: MembersQuery, access: Access) -> int:
     """Return the place that was asked for, or the first after it that the reader may see.
 
-    To a new member of a room with a hidden past, `prev_batch` is the end of what is hidden.
+    To a new member of a room with a hidden past, `prev_batch` is the end of what is hidden; to
+    those who are told a room from its beginning, it is the place before all members.
     """
     at = access.upto if query.at is None else min(query.at, access.upto)
     before = select_backwards(connection, query.room_id, FROM_THE_START, at, 1)
-    if not before or access.viewer.may_see(before[0]):
+    if before and access.viewer.may_see(before[0]):
         return at
     joined = access.viewer.joined_after(at)
     if joined is None:
+        if not before:
+            return at
         raise Forbidden("You may not see the room as it was then.")
     return min(joined + 1, access.upto)
 

@@ -14,6 +14,19 @@ from tests.component.clientapi.clientapi_server import (
 FORBIDDEN = (403, "M_FORBIDDEN")
 
 
+async def test_a_user_asks_again_for_another_reason(house: House, alice: User, bob: User) -> None:
+    room_id = await room_with_rule(alice, "12", {"join_rule": "knock"})
+    path = f"/knock/{quote(room_id)}"
+    events = []
+    for body in ({"reason": "please"}, {"reason": "please"}, {}, {"reason": "I have cake"}):
+        assert (await bob.post(path, body)).status == 200
+        events.append((await house.state(room_id))["m.room.member", bob.user_id])
+
+    first, *again, last = events
+    assert [one.event_id for one in again] == [first.event_id, first.event_id]
+    assert (last.content["membership"], last.content["reason"]) == ("knock", "I have cake")
+
+
 async def test_a_knock_is_answered_by_an_invite(house: House, alice: User, bob: User) -> None:
     room_id = await room_with_rule(alice, "12", {"join_rule": "knock"})
 

@@ -353,6 +353,18 @@ async def test_members_of_a_hidden_past_are_those_of_the_first_place_that_one_ma
     assert (await house.room(BOB, room, "members", at=prev_batch, membership="join")).status == 200
 
 
+async def test_the_place_before_a_room_has_the_members_of_its_beginning(house: House) -> None:
+    room = Room()
+    await house.put(*room.created())
+    synced = await house.sync(ALICE)
+    prev_batch = synced["rooms"]["join"][room.room_id]["timeline"]["prev_batch"]
+    await house.put(room.member(BOB, "join"))
+
+    answer = await house.room(ALICE, room, "members", at=prev_batch)
+
+    assert [event["state_key"] for event in answer.json["chunk"]] == [ALICE]
+
+
 async def test_many_members_come_in_one_answer(house: House) -> None:
     room = Room()
     users = [UserID(f"@user{number}:xylem.test") for number in range(1100)]

@@ -1,12 +1,20 @@
 """The user API's Protocols answer alike in its own process and over HTTP."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from internalapi.userapi import Accounts, Authentication, Filters, Profiles
+from internalapi.userapi import (
+    Accounts,
+    Authentication,
+    Filters,
+    FoundUser,
+    Profiles,
+    UserDirectory,
+)
 from matrix.errors import NotFound, UnknownToken, UserInUse
 from matrix.identifiers import UserID
 from tests.component.userapi.userapi_server import Deployment, UserApiServer
@@ -23,6 +31,7 @@ class Apis(NamedTuple):
     accounts: Accounts
     profiles: Profiles
     filters: Filters
+    user_directory: UserDirectory
 
 
 @pytest.fixture
@@ -35,8 +44,9 @@ async def apis(tmp_path: Path, connect: Connect) -> AsyncIterator[Apis]:
             connect(Accounts, api.accounts) as accounts,
             connect(Profiles, api.profiles) as profiles,
             connect(Filters, api.filters) as filters,
+            connect(UserDirectory, api.user_directory) as user_directory,
         ):
-            yield Apis(server, authentication, accounts, profiles, filters)
+            yield Apis(server, authentication, accounts, profiles, filters, user_directory)
 
 
 async def test_a_token_tells_whose_it_is(apis: Apis) -> None:
@@ -93,3 +103,14 @@ async def test_a_stored_filter_is_found_and_another_not(apis: Apis) -> None:
     assert await apis.filters.query_filter(user_id=ALICE, filter_id=filter_id) == wanted
     with pytest.raises(NotFound):
         await apis.filters.query_filter(user_id=ALICE, filter_id="999")
+
+
+async def test_a_user_is_found_by_a_name(apis: Apis) -> None:
+    await apis.server.user("alice")
+    search = partial(apis.user_directory.query_users, term="ali", skipped=0, limit=3)
+
+    found = await search(searcher=UserID("@bob:xylem.test"))
+
+    assert found.users == [FoundUser(ALICE, "alice")]
+    assert not found.are_for_all
+    assert (await search(searcher=ALICE)).users == []
