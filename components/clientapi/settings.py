@@ -16,7 +16,7 @@ class ClientApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     """Most events that wait for their verdict at once; more are answered 429."""
     max_outcome_delay_s: float = 10.0
     """How long verdicts may take before sends are answered 429, once more than 100 wait."""
-    remembered_transactions: int = 50_000
+    remembered_transactions: int = 20_000
     """Most transaction IDs that are remembered, besides those under way."""
     max_chained_events: int = 500
     """Most events that are built one on another before the room server is asked again."""

@@ -15,5 +15,5 @@ class EmbeddedLogSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of one record's key and value; a larger one is refused."""
     max_queued_bytes: int = 32 * 1024 * 1024
     """Bytes that may wait for the disk; over it, appends wait their turn before they queue."""
-    tail_bytes: int = 16 * 1024 * 1024
+    tail_bytes: int = 4 * 1024 * 1024
     """Bytes of the newest records kept in memory for readers; older ones are read from files."""

@@ -6,6 +6,7 @@ Everything here is bounded: the newest events by their bytes, the users by their
 from collections import OrderedDict, deque
 from collections.abc import Callable, Container, Iterable, Iterator
 from collections.abc import Set as AbstractSet
+from sys import intern
 from typing import Final
 
 from cachetools import Cache, LRUCache
@@ -14,7 +15,7 @@ from base.metrics import Family, Reading
 from components.syncapi.changes import Membership, MembershipChange
 from components.syncapi.room_event import CHANGES_OTHERS, RoomEvent
 
-_OVERHEAD_BYTES: Final = 600
+_OVERHEAD_BYTES: Final = 750
 _NEVER: Final = -1
 
 RECENT_BYTES: Final = Family(
@@ -108,6 +109,10 @@ class RecentRooms:
         """Put a new event at the end of its room."""
         size = len(event.json) + len(event.unsigned)
         room = self._arrive(partition, event.room_id, event.order, size)
+        # Each record brings words of its own: those that many events have are kept once.
+        event.room_id = room.room_id
+        event.type, event.sender = intern(event.type), intern(event.sender)
+        event.history_visibility = intern(event.history_visibility)
         room.events.append(event)
         if event.state_effect == CHANGES_OTHERS:
             room.state_changed_aside = event.order
