@@ -1,6 +1,6 @@
 """What an upgraded room takes over from the one that it replaces, and what stays behind."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from components.clientapi.current_state import CANONICAL_ALIAS, State, levels_of
@@ -137,13 +137,24 @@ def transferred_power_levels(
         events[_TOMBSTONE] = max(
             levels.event(_TOMBSTONE, is_state=True), min(levels.state_default + 1, MAX_INTEGER)
         )
-    elif event.room_version.privileged_creators:
-        _place_above(users, old_creators)
+    if event.room_version.privileged_creators and (
+        creator in old_creators or not version.privileged_creators
+    ):
+        # Who upgrades without being a creator leaves those of the old room without a level,
+        # as other servers do: they were not asked for.
+        _place_above(users, old_creators - _above_all(version, creators))
     return content
 
 
-def _place_above(users: dict[str, int], creators: Iterable[UserID]) -> None:
+def _above_all(version: RoomVersion, creators: Collection[UserID]) -> frozenset[UserID]:
+    """Return the creators of the new room who stand above all levels and have none."""
+    return frozenset(creators) if version.privileged_creators else frozenset()
+
+
+def _place_above(users: dict[str, int], creators: Collection[UserID]) -> None:
     """Give the greatest level to those who stood above all levels, and to nobody else."""
+    if not creators:
+        return
     for one, level in users.items():
         users[one] = min(level, MAX_INTEGER - 1)
     users.update(dict.fromkeys(creators, MAX_INTEGER))

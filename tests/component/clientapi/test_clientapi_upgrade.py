@@ -179,6 +179,40 @@ async def test_creators_stand_above_all_others_in_versions_without_such(
     assert levels["events"]["m.room.tombstone"] == 150
 
 
+async def test_creators_whom_the_request_does_not_name_keep_a_level_above_others(
+    house: House, alice: User, bob: User, charlie: User
+) -> None:
+    greatest = 2**53 - 1
+    old = await alice.create_room(
+        room_version="12",
+        creation_content={"additional_creators": [bob.user_id, charlie.user_id]},
+        power_level_content_override={"users": {"@dave:xylem.test": greatest}},
+    )
+
+    new = await upgrade(alice, old, "12", additional_creators=[charlie.user_id])
+
+    create = await house.content(new, "m.room.create")
+    assert create["additional_creators"] == [charlie.user_id]
+    assert (await house.content(new, "m.room.power_levels"))["users"] == {
+        bob.user_id: greatest,
+        "@dave:xylem.test": greatest - 1,
+    }
+
+
+async def test_who_upgrades_without_being_a_creator_leaves_the_creators_behind(
+    house: House, alice: User, bob: User
+) -> None:
+    levels = {"users": {bob.user_id: 150}}
+    old = await alice.create_room(
+        preset="public_chat", room_version="12", power_level_content_override=levels
+    )
+    await bob.join(old)
+
+    new = await upgrade(bob, old, "12")
+
+    assert (await house.content(new, "m.room.power_levels"))["users"] == {}
+
+
 async def test_bans_go_over_with_their_reasons(
     house: House, alice: User, bob: User, charlie: User
 ) -> None:
