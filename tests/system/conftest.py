@@ -1,7 +1,7 @@
 """Fixtures of tests that run the server as a process and speak to it over HTTP."""
 
 import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -70,3 +70,9 @@ def homeserver(busy_server: ServerProcess, http: aiohttp.ClientSession) -> Itera
         name_suffix=f".{next(_test_numbers)}",
     )
     assert not busy_server.errors()[errors_before:]
+
+
+@pytest.fixture
+def readers(homeserver: Homeserver) -> Sequence[Homeserver]:
+    """Who can be asked for what was written: in a cluster each replica, here the server."""
+    return [homeserver]

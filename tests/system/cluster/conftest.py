@@ -4,7 +4,7 @@ import itertools
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -99,3 +99,14 @@ def homeserver(server: RunningCluster, http: aiohttp.ClientSession) -> Homeserve
         shared_secret=SHARED_SECRET,
         name_suffix=f".{next(_test_numbers)}",
     )
+
+
+@pytest.fixture
+def readers(homeserver: Homeserver, server: RunningCluster) -> Sequence[Homeserver]:
+    """Each replica of client sync, which can be asked directly."""
+
+    def at(port: int) -> Homeserver:
+        return Homeserver(homeserver.http, lambda: f"http://127.0.0.1:{port}")
+
+    processes = server.cluster.processes.items()
+    return [at(one.ports.client) for name, one in processes if name.startswith("syncapi")]
