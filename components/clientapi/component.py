@@ -33,6 +33,7 @@ from components.clientapi.routes.profiles import ProfileRoutes
 from components.clientapi.routes.rooms import RoomRoutes
 from components.clientapi.sending import EventSender
 from components.clientapi.settings import ClientApiSettings
+from components.clientapi.shown_profiles import ShownProfiles
 from components.clientapi.state_changes import StateChanges
 from components.clientapi.successors import Successors
 from components.clientapi.transactions import Transactions
@@ -112,13 +113,15 @@ def build(
         typing=typing,
     )
     rates = Rates(settings, clock)
+    member_profiles = MemberProfiles(profiles, accounts, account_data, server_name)
     parts = _Parts(
         rooms=rooms,
         directory=directory,
         sender=sender,
         requesters=Requesters(authentication, rates),
         rates=rates,
-        member_profiles=MemberProfiles(profiles, accounts, account_data, server_name),
+        member_profiles=member_profiles,
+        shown=ShownProfiles(sender, member_profiles),
         aliases=AliasService(sender, directory, server_name),
         server_name=server_name,
         settings=settings,
@@ -132,10 +135,10 @@ def build(
     _add_events_and_memberships(parts, router)
     _add_rooms_and_directory(parts, default_room_version, router)
     changes = ProfileChanges(
-        sender=sender,
         rooms=rooms,
         profiles=profiles,
-        member_profiles=parts.member_profiles,
+        member_profiles=member_profiles,
+        shown=parts.shown,
         rooms_at_once=settings.rooms_updated_at_once,
     )
     ProfileRoutes(requesters=parts.requesters, changes=changes).add_to(router)
@@ -165,6 +168,7 @@ class _Parts(NamedTuple):
     requesters: Requesters
     rates: Rates
     member_profiles: MemberProfiles
+    shown: ShownProfiles
     aliases: AliasService
     server_name: ServerName
     settings: ClientApiSettings
@@ -179,6 +183,7 @@ def _add_events_and_memberships(parts: _Parts, router: Router) -> None:
     memberships = MembershipService(
         sender=parts.sender,
         profiles=parts.member_profiles,
+        shown=parts.shown,
         restricted_joins=RestrictedJoins(parts.sender, parts.rooms, parts.server_name),
         forgetting=parts.forgetting,
         guests=parts.guests,
@@ -221,6 +226,7 @@ def _add_rooms_and_directory(parts: _Parts, default_room_version: str, router: R
             sender=parts.sender,
             directory=parts.directory,
             profiles=parts.member_profiles,
+            shown=parts.shown,
             rates=parts.rates,
         ),
         upgrades=RoomUpgrades(
@@ -233,6 +239,7 @@ def _add_rooms_and_directory(parts: _Parts, default_room_version: str, router: R
                 directory=parts.directory,
                 profiles=parts.member_profiles,
             ),
+            shown=parts.shown,
             successors=parts.successors,
             rates=parts.rates,
         ),

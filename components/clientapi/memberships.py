@@ -18,6 +18,7 @@ from components.clientapi.member_profiles import (
 from components.clientapi.rates import Rates
 from components.clientapi.restricted_joins import RestrictedJoins, is_restricted
 from components.clientapi.sending import Draft, EventSender
+from components.clientapi.shown_profiles import ShownProfiles
 from components.clientapi.successors import Successors
 from components.clientapi.suspension import require_active
 from internalapi.userapi import Requester
@@ -42,6 +43,7 @@ class MembershipService:
         *,
         sender: EventSender,
         profiles: MemberProfiles,
+        shown: ShownProfiles,
         restricted_joins: RestrictedJoins,
         forgetting: RoomForgetting,
         guests: GuestRemoval,
@@ -50,6 +52,7 @@ class MembershipService:
     ) -> None:
         self._sender = sender
         self._profiles = profiles
+        self._shown = shown
         self._restricted_joins = restricted_joins
         self._forgetting = forgetting
         self._guests = guests
@@ -237,8 +240,12 @@ class MembershipService:
     async def _send_own(
         self, requester: Requester, room_id: RoomID, membership: str, content: Mapping[str, Any]
     ) -> EventID:
-        whole = {**await self._profiles.of(requester.user_id), **content}
-        return await self._send(requester, room_id, requester.user_id, membership, whole)
+        user_id = requester.user_id
+        copied = await self._profiles.of(user_id)
+        event_id = await self._send(requester, room_id, user_id, membership, {**copied, **content})
+        if membership == "join":
+            await self._shown.correct(room_id, user_id, copied)
+        return event_id
 
     async def _send(
         self,

@@ -1,24 +1,19 @@
 """Changes of a profile, and the member events that tell rooms of them."""
 
 import asyncio
-from typing import Any, Final
+from typing import Any
 
-from components.clientapi.current_state import membership_of
 from components.clientapi.member_profiles import (
     MEMBER_FIELDS,
     MemberProfiles,
     checked_member_field,
 )
-from components.clientapi.sending import Draft, EventSender
+from components.clientapi.shown_profiles import ShownProfiles
 from components.clientapi.suspension import require_active
-from internalapi.roomserver import RoomMembership, RoomQueries
+from internalapi.roomserver import RoomQueries
 from internalapi.userapi import Profiles, Requester
-from matrix.errors import BadJson, Forbidden, NotFound
+from matrix.errors import BadJson
 from matrix.identifiers import UserID
-from matrix.state_keys import member_key
-
-_PASSES: Final = 4
-_OF_ONE_EVENT: Final = frozenset({"reason", "join_authorised_via_users_server", *MEMBER_FIELDS})
 
 
 class ProfileChanges:
@@ -27,16 +22,16 @@ class ProfileChanges:
     def __init__(
         self,
         *,
-        sender: EventSender,
         rooms: RoomQueries,
         profiles: Profiles,
         member_profiles: MemberProfiles,
+        shown: ShownProfiles,
         rooms_at_once: int,
     ) -> None:
-        self._sender = sender
         self._rooms = rooms
         self._profiles = profiles
         self._member_profiles = member_profiles
+        self._shown = shown
         self._rooms_at_once = rooms_at_once
 
     async def set(self, requester: Requester, field: str, value: Any) -> None:
@@ -62,7 +57,7 @@ class ProfileChanges:
             return
         # Also when the profile said so already: an earlier request may have been cut short
         # before all rooms knew. Rooms that know it get no event.
-        for _ in range(_PASSES):
+        while True:
             shown = await self._member_profiles.of(user_id)
             await self._announce_everywhere(user_id, shown)
             if await self._member_profiles.of(user_id) == shown:
@@ -76,26 +71,8 @@ class ProfileChanges:
 
         async def announce_some() -> None:
             for membership in remaining:
-                await self._announce(membership, shown)
+                await self._shown.announce(membership.room_id, user_id, shown)
 
         async with asyncio.TaskGroup() as group:
             for _ in range(min(self._rooms_at_once, len(joined))):
                 group.create_task(announce_some())
-
-    async def _announce(self, membership: RoomMembership, shown: dict[str, Any]) -> None:
-        room_id, user_id = membership.room_id, membership.user_id
-        try:
-            state = await self._sender.state(room_id, [member_key(user_id)])
-            if membership_of(state, user_id) != "join":
-                return
-            present = state[member_key(user_id)].content
-            if all(present.get(name) == shown.get(name) for name in MEMBER_FIELDS):
-                return
-            kept = {name: value for name, value in present.items() if name not in _OF_ONE_EVENT}
-            await self._sender.send(
-                room_id,
-                Draft("m.room.member", user_id, {**kept, **shown}, state_key=user_id),
-            )
-        except (Forbidden, NotFound):
-            # Left or banned meanwhile: the other rooms hear of it all the same.
-            return

@@ -8,6 +8,7 @@ from components.clientapi.initial_events import InitialEvents
 from components.clientapi.member_profiles import MemberProfiles
 from components.clientapi.rates import Rates
 from components.clientapi.sending import EventSender
+from components.clientapi.shown_profiles import ShownProfiles
 from components.clientapi.suspension import require_active
 from internalapi.roomserver import RoomDirectory
 from internalapi.userapi import Requester
@@ -24,11 +25,13 @@ class RoomCreation:
         sender: EventSender,
         directory: RoomDirectory,
         profiles: MemberProfiles,
+        shown: ShownProfiles,
         rates: Rates,
     ) -> None:
         self._sender = sender
         self._directory = directory
         self._profiles = profiles
+        self._shown = shown
         self._rates = rates
 
     async def create(self, requester: Requester, request: CreationRequest) -> RoomID:
@@ -48,6 +51,7 @@ class RoomCreation:
             room_id = await self._write(request, creator, InitialEvents(request, creator, profiles))
         except AuthRejected as refusal:
             raise InvalidRoomState(refusal.message) from refusal
+        await self._shown.correct(room_id, creator, profiles[creator])
         if request.is_published:
             await self._directory.perform_publish(room_id=room_id, is_published=True)
         return room_id

@@ -9,6 +9,7 @@ from components.clientapi.current_state import TOMBSTONE, levels_of, membership_
 from components.clientapi.rates import Rates
 from components.clientapi.replacements import Replacements, UpgradeRequest
 from components.clientapi.sending import Draft, EventSender
+from components.clientapi.shown_profiles import ShownProfiles
 from components.clientapi.successors import Successors
 from components.clientapi.suspension import require_active
 from components.clientapi.transferred_state import quiet_power_levels
@@ -34,6 +35,7 @@ class RoomUpgrades:
         directory: RoomDirectory,
         aliases: AliasService,
         replacements: Replacements,
+        shown: ShownProfiles,
         successors: Successors,
         rates: Rates,
     ) -> None:
@@ -41,6 +43,7 @@ class RoomUpgrades:
         self._directory = directory
         self._aliases = aliases
         self._replacements = replacements
+        self._shown = shown
         self._successors = successors
         self._rates = rates
         self._under_way: WeakValueDictionary[RoomID, asyncio.Lock] = WeakValueDictionary()
@@ -60,6 +63,7 @@ class RoomUpgrades:
             new_room_id = await self._replacements.find_finished(room_id, request)
             if new_room_id is None:
                 new_room_id = await self._replace(room_id, user_id, request)
+            await self._shown.correct(new_room_id, user_id, None)
             await self._hand_over(room_id, new_room_id, user_id)
         return new_room_id
 

@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -27,6 +27,7 @@ from components.userapi.component import UserApi
 from components.userapi.component import build as build_userapi
 from components.userapi.settings import UserApiSettings
 from internalapi.syncapi import Relations
+from internalapi.userapi import Profiles
 from logs.embedded import EmbeddedLog
 from logs.log import Log, LogOutage
 from logs.topics import TOPICS
@@ -197,6 +198,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     outcomes_run: bool = True
     relations: Relations | None = None
     rooms: RoomServerSettings = RoomServerSettings()
+    profiles_through: Callable[[Profiles], Profiles] | None = None
+    """What the client API asks instead of the profiles themselves."""
 
 
 @contextlib.asynccontextmanager
@@ -250,7 +253,7 @@ def _build_replica(log: Log, rooms: RoomServer, users: UserApi, options: Options
         rooms=rooms.queries,
         directory=rooms.directory,
         authentication=users.authentication,
-        profiles=users.profiles,
+        profiles=(options.profiles_through or _directly)(users.profiles),
         accounts=users.accounts,
         account_data=users.account_data,
         replaced_rooms=users.replaced_rooms,
@@ -261,6 +264,10 @@ def _build_replica(log: Log, rooms: RoomServer, users: UserApi, options: Options
         default_room_version="12",
         relations=options.relations,
     )
+
+
+def _directly(profiles: Profiles) -> Profiles:
+    return profiles
 
 
 def with_settings(**changes: Any) -> Options:
