@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from components.receipts.component import ReceiptServer
 from components.roomserver.component import RoomServer
 from components.syncapi.component import SyncApi
 from components.userapi.component import UserApi
@@ -9,6 +10,7 @@ from deploy.ground import Ground, given
 from deploy.internal_calls import RoomApis, UserApis
 from deploy.remembered_tokens import RememberedTokens
 from internalapi.clientapi import Departures
+from internalapi.receipts import Markers
 from internalapi.syncapi import Relations
 from logs.topics import INPUT_ROOM_EVENT
 from matrix.errors import Unavailable
@@ -52,6 +54,13 @@ def room_apis(rooms: RoomServer | None, ground: Ground) -> RoomApis:
 def apis_of_rooms(rooms: RoomServer) -> RoomApis:
     """Return what others ask this room server."""
     return RoomApis(rooms.queries, rooms.directory)
+
+
+def markers(reading: ReceiptServer | None, ground: Ground) -> Markers | None:
+    """Return what the user API asks of the receipt server, if that one can be asked."""
+    if reading is not None:
+        return reading.markers
+    return None if ground.calls is None else ground.calls.markers()
 
 
 def relations(sync: SyncApi | None, ground: Ground) -> Relations | None:

@@ -15,7 +15,7 @@ ASKED: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Which components each one asks, and waits for at its start."""
 ASKED_LATER: Final[Mapping[str, tuple[str, ...]]] = {
-    "userapi": ("clientapi",),
+    "userapi": ("clientapi", "receipts"),
     "syncapi": ("roomserver",),
     "clientapi": ("syncapi",),
 }

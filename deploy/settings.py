@@ -73,7 +73,7 @@ class InternalUrls(msgspec.Struct, frozen=True, kw_only=True):
     roomserver: Urls = ()
     """The room server, which the client API calls."""
     receipts: Urls = ()
-    """The receipt server, for `xylem status`."""
+    """The receipt server, which the user API asks how far a user has read."""
     eduserver: Urls = ()
     """The EDU server, for `xylem status`."""
     clientapi: Urls = ()

@@ -17,6 +17,7 @@ from deploy.processed import Processed, processed
 from deploy.remembered_tokens import RememberedTokens
 from deploy.version import version
 from internalapi.clientapi import Departures
+from internalapi.receipts import Markers
 from internalapi.syncapi import Relations
 from logs.consumer_loop import Consumer
 from matrix.identifiers import ServerName
@@ -49,10 +50,14 @@ async def build(ground: Ground, names: Collection[str]) -> Components:
     """Put these components together over their databases; nothing runs yet."""
     late = apis.LateDepartures() if "clientapi" in names else None
     departures = late if late is not None or ground.calls is None else ground.calls.departures()
-    users = await _build_users(ground, departures) if "userapi" in names else None
-    rooms = await _build_rooms(ground) if "roomserver" in names else None
     done = processed(ground, names)
     reading = await _build_receipts(ground, done) if "receipts" in names else None
+    users = (
+        await _build_users(ground, departures, apis.markers(reading, ground))
+        if "userapi" in names
+        else None
+    )
+    rooms = await _build_rooms(ground) if "roomserver" in names else None
     typing = await _build_typing(ground, done) if "eduserver" in names else None
     asked = apis.user_apis(users, ground) if {"syncapi", "clientapi"} & set(names) else None
     sync = await _build_sync(ground, given(asked), rooms) if "syncapi" in names else None
@@ -69,7 +74,9 @@ async def build(ground: Ground, names: Collection[str]) -> Components:
     return Components(users, rooms, reading, typing, sync, clients, remembered, done)
 
 
-async def _build_users(ground: Ground, departures: Departures | None) -> userapi.UserApi:
+async def _build_users(
+    ground: Ground, departures: Departures | None, markers: Markers | None
+) -> userapi.UserApi:
     users = userapi.build(
         settings=ground.settings.userapi,
         server_name=ServerName(ground.settings.server_name),
@@ -81,6 +88,7 @@ async def _build_users(ground: Ground, departures: Departures | None) -> userapi
         default_room_version=ground.settings.default_room_version,
         forget_when_leaving=ground.settings.clientapi.forget_when_leaving,
         departures=departures,
+        markers=markers,
     )
     ground.stack.callback(users.close)
     return users

@@ -4,6 +4,19 @@ from typing import Protocol
 
 import msgspec
 
+from matrix.identifiers import EventID, RoomID, UserID
+
+
+class Markers(Protocol):
+    """Where users' markers stand: what was answered before is known."""
+
+    async def query_fully_read(self, *, user_id: UserID, room_id: RoomID) -> EventID | None:
+        """Return up to which event the user has read the room; `None` where it was never said.
+
+        Raises `Unavailable`.
+        """
+        ...
+
 
 class ReceiptHistoryPage(msgspec.Struct, frozen=True):
     """A part of where receipts and markers stand."""

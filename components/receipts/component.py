@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from base.database import Database
 from components.receipts.history import History
+from components.receipts.marker_queries import MarkerQueries
 from components.receipts.processor import ReceiptProcessor
 from components.receipts.settings import ReceiptServerSettings
 from components.receipts.store import SCHEMA
@@ -20,6 +21,7 @@ class ReceiptServer(NamedTuple):
     """The parts of the receipt server: what answers, and what has to run."""
 
     history: History
+    markers: MarkerQueries
     consumer: Consumer[InputReceipt]
 
 
@@ -36,6 +38,7 @@ def build(
     """
     return ReceiptServer(
         History(database),
+        MarkerQueries(database),
         Consumer(
             "receipts",
             INPUT_RECEIPT,

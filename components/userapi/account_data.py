@@ -6,11 +6,13 @@ from typing import Any, Final
 from components.userapi.settings import UserApiSettings
 from components.userapi.store.user_data import PUSH_RULES, AccountDataStore
 from components.userapi.text import checked_name
+from internalapi.receipts import Markers
 from matrix.canonical import decode_json, encode_canonical
 from matrix.errors import BadJson, NotFound, TooLarge
 from matrix.identifiers import RoomID, UserID
 
-_OF_THE_SERVER: Final = frozenset({"m.fully_read", PUSH_RULES})
+_FULLY_READ: Final = "m.fully_read"
+_OF_THE_SERVER: Final = frozenset({_FULLY_READ, PUSH_RULES})
 
 
 class ServerManaged(BadJson):
@@ -22,8 +24,12 @@ class ServerManaged(BadJson):
 class AccountDataService:
     """Account data of local users; `None` as the room means that it belongs to none."""
 
-    def __init__(self, store: AccountDataStore, settings: UserApiSettings) -> None:
+    def __init__(
+        self, store: AccountDataStore, settings: UserApiSettings, markers: Markers | None
+    ) -> None:
+        """Take where fully-read markers are asked for, which the receipt server keeps."""
         self._store = store
+        self._markers = markers
         self._size_max = settings.account_data_size_max
 
     async def query_account_data(
@@ -51,7 +57,12 @@ class AccountDataService:
         return await self._store.select_account_data(user_id, room_id or "", data_type)
 
     async def query(self, user_id: UserID, room_id: RoomID | None, data_type: str) -> bytes:
-        """Return the JSON object of a type. Raises `NotFound`."""
+        """Return the JSON object of a type for a client. Raises `NotFound`, and `Unavailable`."""
+        if data_type == _FULLY_READ and room_id is not None and self._markers is not None:
+            event_id = await self._markers.query_fully_read(user_id=user_id, room_id=room_id)
+            if event_id is None:
+                raise NotFound("There is no marker in this room.")
+            return encode_canonical({"event_id": event_id})
         content = await self.find(user_id, room_id, data_type)
         if content is None:
             raise NotFound("There is no account data of this type.")

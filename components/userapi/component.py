@@ -62,6 +62,7 @@ from components.userapi.tokens import Tokens
 from components.userapi.user_directory import UserDirectoryService
 from components.userapi.user_push_rules import PushRuleService
 from internalapi.clientapi import Departures
+from internalapi.receipts import Markers
 from internalapi.userapi import (
     AccountData,
     Accounts,
@@ -207,6 +208,7 @@ class _Services:
         server_name: ServerName,
         settings: UserApiSettings,
         departures: Departures | None,
+        markers: Markers | None,
     ) -> None:
         self.settings, self.server_name, self.stores = settings, server_name, stores
         self.rates = Rates(settings, clock)
@@ -263,7 +265,7 @@ class _Services:
         self.reports = ReportService(stores.reports, self.rates, clock, settings)
         self.profiles = ProfileService(stores.profiles)
         self.filters = FilterService(stores.filters, clock, settings)
-        self.account_data = AccountDataService(stores.account_data, settings)
+        self.account_data = AccountDataService(stores.account_data, settings, markers)
 
 
 def build(
@@ -278,13 +280,15 @@ def build(
     default_room_version: str = DEFAULT_ROOM_VERSION,
     forget_when_leaving: bool = False,
     departures: Departures | None = None,
+    markers: Markers | None = None,
 ) -> UserApi:
     """Put the component together; nothing runs until `run`.
 
     `database` was opened with `SCHEMA`, and durable. `random_bytes` gives as many bytes as asked
     that nobody can guess: `secrets.token_bytes`. `version` of the server, `default_room_version`
     and `forget_when_leaving`, whether who leaves a room forgets it, are what clients are told.
-    Without `departures`, deactivated users stay in their rooms until there are any.
+    Without `departures`, deactivated users stay in their rooms until there are any; without
+    `markers`, nobody is told how far they have read.
     """
     stores = _Stores(database, log, settings)
     services = _Services(
@@ -294,6 +298,7 @@ def build(
         server_name=server_name,
         settings=settings,
         departures=departures,
+        markers=markers,
     )
     router = Router()
     _add_session_routes(router, services)

@@ -68,6 +68,15 @@ def _get(path: str, *, who: str = "alice", **query: str) -> Read:
     return read
 
 
+def _own(path: str) -> Read:
+    async def read(scene: Scene, at: Homeserver) -> Answer:
+        del at  # it is read where it is written
+        user, room = quote(scene.alice.user_id), quote(scene.room_id)
+        return await scene.alice.call("GET", path.format(user=user, room=room))
+
+    return read
+
+
 READS: Final[dict[str, Read]] = {
     "sync": _sync("alice"),
     "next sync": _sync("alice", timeout_ms=0),
@@ -85,6 +94,11 @@ READS: Final[dict[str, Read]] = {
     "members": _get("{room}/members"),
     "joined members": _get("{room}/joined_members"),
     "joined rooms": _get("/joined_rooms"),
+    "own marker": _own("/user/{user}/rooms/{room}/account_data/m.fully_read"),
+    "own data": _own("/user/{user}/account_data/org.example"),
+    "own tags": _own("/user/{user}/rooms/{room}/tags"),
+    "own rules": _own("/pushrules/"),
+    "profile": _own("/profile/{user}"),
 }
 
 
@@ -371,6 +385,7 @@ _rows = {
             "joined members": lambda scene, answer: (
                 answer["joined"][scene.alice.user_id]["display_name"] == scene.name
             ),
+            "profile": lambda scene, answer: answer["displayname"] == scene.name,
         },
     ),
     "invite and kick": Told(_invite, every("stranger's sync", "stranger's next sync")(_is_invited)),
@@ -405,9 +420,10 @@ _rows = {
             lambda scene, answer: _data(answer, "org.example") == {"name": scene.name}
         )
         | {
+            "own data": lambda scene, answer: answer == {"name": scene.name},
             "rooms": lambda scene, answer: (
                 data_of(answer["account_data"], "org.example") == {"name": scene.name}
-            )
+            ),
         },
     ),
     "account data of a room": Told(
@@ -427,7 +443,8 @@ _rows = {
             lambda scene, answer: (
                 ("u.tea" in _room_data(answer, scene, "m.tag")["tags"]) == scene.is_on
             )
-        ),
+        )
+        | {"own tags": lambda scene, answer: ("u.tea" in answer["tags"]) == scene.is_on},
     ),
     "push rule": Told(
         _rule, every(*_OWN_SYNCS)(lambda scene, answer: bool(_rules(answer)) == scene.is_on)
@@ -440,7 +457,8 @@ _rows = {
     ),
     "actions of a push rule": Told(
         _rule_actions,
-        every(*_OWN_SYNCS)(lambda scene, answer: scene.name in str(_rules(answer))),
+        every(*_OWN_SYNCS)(lambda scene, answer: scene.name in str(_rules(answer)))
+        | {"own rules": lambda scene, answer: scene.name in str(answer)},
     ),
     "ignore list": Told(
         _ignoring,
@@ -470,7 +488,8 @@ _rows = {
                 and _has_read("m.read.private")(scene, answer)
             )
         )
-        | every(*_FRIENDS_SYNCS)(_has_read("m.read")),
+        | every(*_FRIENDS_SYNCS)(_has_read("m.read"))
+        | {"own marker": lambda scene, answer: answer == {"event_id": scene.last}},
     ),
     "typing": Told(
         _types,

@@ -4,6 +4,7 @@ import pytest
 
 from logs.records.receipts import FullyReadMoved, OutputReceipt, ReceiptMoved
 from logs.topics import OUTPUT_RECEIPT
+from matrix.identifiers import RoomID, UserID
 from tests.component.receipts.receipts_house import ALICE, BOB, NOBODY, House, mark
 
 
@@ -39,3 +40,16 @@ async def test_the_history_has_where_each_marker_stands_as_it_was_announced_last
     assert {name_of(record): record for record in kept} == announced
     assert len(kept) == len(announced) == 16
     assert any(isinstance(record, ReceiptMoved) and record.thread_id for record in kept)
+
+
+async def test_a_fully_read_marker_is_known_where_it_stands(house: House) -> None:
+    markers, room_id = house.server.markers, RoomID("!one:xylem.test")
+    await house.put(
+        mark("$a", 1, user_id=ALICE, room_id=room_id, kind="m.fully_read"),
+        mark("$b", 2, user_id=ALICE, room_id=room_id, kind="m.fully_read"),
+        mark("$c", 3, user_id=ALICE, room_id=room_id),
+    )
+    await house.outputs()
+
+    assert await markers.query_fully_read(user_id=UserID(ALICE), room_id=room_id) == "$b"
+    assert await markers.query_fully_read(user_id=UserID(BOB), room_id=room_id) is None

@@ -22,7 +22,7 @@ SEPARABLE: dict[str, Any] = {
     "internal": {
         "secret": "only for this test",
         "urls": dict.fromkeys(
-            ("userapi", "roomserver", "clientapi", "syncapi"), "http://127.0.0.1:1"
+            ("userapi", "roomserver", "receipts", "clientapi", "syncapi"), "http://127.0.0.1:1"
         ),
     },
 }

@@ -54,7 +54,7 @@ async def test_a_process_has_the_components_that_it_runs_and_no_others(
     assert client_routers(components) == []
     served = internal_routers(components, "secret")
     paths = {route.template.split("/")[2] for router in served for route in router.routes}
-    assert paths == {"roomserver"}
+    assert paths == {"roomserver", "receipts"}
 
 
 async def test_everything_that_others_ask_is_served(ground: Ground) -> None:
