@@ -85,6 +85,8 @@ class Trimmer:
         self._retentions = retentions or Retentions()
         self._young: dict[tuple[str, int], int] = {}
         """Offsets below which all records of a partition are known to be old."""
+        self._allowed: dict[tuple[str, int], int] = {}
+        """Offsets below which the log may drop all records of a partition."""
         self._over_size: dict[str, int] = {}
 
     async def run(self, interval_s: float) -> None:
@@ -113,6 +115,10 @@ class Trimmer:
         if retention.max_bytes is not None:
             within = self._log.first_within(topic.name, retention.max_bytes)
             wanted = {one: max(offset, within[one]) for one, offset in wanted.items()}
+        if all(at <= self._allowed.get((topic.name, one), 0) for one, at in wanted.items()):
+            # Positions are made durable only where that lets something go: it writes to the disk.
+            self._over_size.pop(topic.name, None)
+            return
         allowed = dict(wanted)
         for reader in self._readers:
             if reader.topic.name == topic.name:
@@ -120,6 +126,7 @@ class Trimmer:
                 for partition, offset in allowed.items():
                     allowed[partition] = min(offset, positions.get(partition, 0))
         await self._log.trim(topic.name, allowed)
+        self._allowed.update(((topic.name, one), at) for one, at in allowed.items())
         if retention.max_bytes is not None:
             is_held_up = any(allowed[partition] < wanted[partition] for partition in wanted)
             over = self._log.bytes_of(topic.name) - retention.max_bytes

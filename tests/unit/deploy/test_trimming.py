@@ -24,8 +24,10 @@ class PositionsOf:
 
     def __init__(self, positions: Mapping[int, int]) -> None:
         self.positions = positions
+        self.asked = 0
 
     async def durable_positions(self) -> Mapping[int, int]:
+        self.asked += 1
         return self.positions
 
 
@@ -63,6 +65,23 @@ async def test_records_that_readers_are_done_with_and_that_are_old_are_dropped(
 
     # Whole files of at most four records go.
     assert 36 <= await first_offset(log) <= 40
+
+
+async def test_positions_are_made_durable_only_where_something_may_go(
+    log: EmbeddedLog, clock: ManualClock
+) -> None:
+    await fill(log, 40)
+    reader = PositionsOf({0: 40})
+    trimmer = Trimmer(log, [reader], clock)
+    for _ in range(3):
+        await trimmer.trim_all()
+    while_young = reader.asked
+    clock.advance_ms((TOPIC.retention_h + 1) * HOUR_MS)
+    for _ in range(3):
+        await trimmer.trim_all()
+
+    assert (while_young, reader.asked) == (0, 1)
+    assert await first_offset(log) >= 36
 
 
 async def test_records_that_are_young_stay(log: EmbeddedLog, clock: ManualClock) -> None:
