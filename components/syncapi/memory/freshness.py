@@ -111,17 +111,25 @@ class Freshness:
         rooms: Sequence[int] | None = None,
     ) -> None:
         """Wait for these topics; with `rooms`, of the topic of rooms for these partitions."""
+        ends = await self._log.ends([topic.name for topic in topics])
+        # Mostly nothing is behind, and this is asked with every request.
+        behind = [
+            topic
+            for topic in topics
+            if not all(map(le, ends[topic.name], topic.progress.next_offsets))
+        ]
+        if not behind:
+            return
         try:
             async with asyncio.timeout(timeout_s):
-                ends = await self._log.ends([topic.name for topic in topics])
-                for topic in topics:
-                    known = topic.progress.next_offsets
-                    if all(map(le, ends[topic.name], known)):
-                        continue
+                for topic in behind:
                     wanted = rooms if topic is self._rooms else None
-                    for partition in range(len(known)) if wanted is None else wanted:
-                        end = ends[topic.name][partition]
-                        if not topic.progress.has_reached(partition, end):
-                            await topic.reached(partition, end)
+                    for partition, end in enumerate(ends[topic.name]):
+                        if wanted is None or partition in wanted:
+                            await self._reached(topic, partition, end)
         except TimeoutError as error:
             raise Unavailable("What was written last cannot be read yet.") from error
+
+    async def _reached(self, topic: KnownTopic, partition: int, end: int) -> None:
+        if not topic.progress.has_reached(partition, end):
+            await topic.reached(partition, end)
