@@ -80,19 +80,20 @@ class RedactionService:
         if membership_of(state, user_id) != "join":
             raise Forbidden("You are not in this room.")
         stored = await self._rooms.query_events(event_ids=[target_id])
-        if not stored or stored[0].event.room_id != room_id:
-            raise NotFound("There is no such event in this room.")
-        target = stored[0].event
-        if target.type in _NEVER_REDACTED:
+        target = stored[0].event if stored and stored[0].event.room_id == room_id else None
+        if target is not None and target.type in _NEVER_REDACTED:
             raise Forbidden(f"{target.type} cannot be redacted.")
-        if target.sender == user_id:
+        if target is not None and target.sender == user_id:
             return target
         require_active(requester)
-        if self._is_administered(requester, target):
+        if target is not None and self._is_administered(requester, target):
             return target
         levels = levels_of(state)
+        # Before what is not there, so that nobody learns of events which they may not see.
         if levels.user(user_id) < levels.redact:
             raise Forbidden(f"Redacting what others sent needs the power level {levels.redact}.")
+        if target is None:
+            raise NotFound("There is no such event in this room.")
         return target
 
     def _is_administered(self, requester: Requester, target: Event) -> bool:

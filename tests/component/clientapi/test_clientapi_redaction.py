@@ -164,3 +164,13 @@ async def test_what_is_not_in_the_room_cannot_be_redacted(
     assert (nameless.status, nameless.errcode) == (400, "M_INVALID_PARAM")
     assert (number.status, number.errcode) == (400, "M_INVALID_PARAM")
     assert (reason.status, reason.errcode) == (400, "M_BAD_JSON")
+
+
+async def test_who_redacts_only_their_own_learns_nothing_of_other_events(
+    alice: User, bob: User, room_id: str
+) -> None:
+    sent = (await alice.send(room_id)).json["event_id"]
+
+    there, unknown = await bob.redact(room_id, sent), await bob.redact(room_id, "$nothing")
+
+    assert (there.status, there.json) == (unknown.status, unknown.json)
