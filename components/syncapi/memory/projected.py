@@ -20,7 +20,7 @@ from components.syncapi.memory.waiting import LongPolls, Progress
 from components.syncapi.position import SyncPosition
 from components.syncapi.projection.writing import Written
 from components.syncapi.room_event import CHANGES_OTHERS
-from components.syncapi.rooms.summary import NAMING, Summary
+from components.syncapi.rooms.summary import Summary
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.store.account_data import (
     select_ignored_users,
@@ -28,6 +28,7 @@ from components.syncapi.store.account_data import (
 )
 from components.syncapi.store.following import select_positions
 from components.syncapi.store.membership import select_rooms_of_user_before
+from components.syncapi.store.state import NAMING
 from components.syncapi.store.tables import Connection
 from components.syncapi.tokens import Tokens
 from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_ROOM_EVENT

@@ -8,11 +8,9 @@ import orjson
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.rooms.rendering import content_of
 from components.syncapi.store.membership import select_counts, select_first_members
-from components.syncapi.store.state import select_state_now
+from components.syncapi.store.state import NAMING, select_naming_now
 from components.syncapi.store.tables import Connection
 
-NAMING: Final = {"m.room.name": "name", "m.room.canonical_alias": "alias"}
-"""The types of state that name a room, with the member of their content that does so."""
 _HEROES: Final = 5
 _NOBODY: Final[list[str]] = []
 
@@ -35,7 +33,7 @@ def select_summary(connection: Connection, room_id: str) -> Summary:
     """Return the summary of a room by its newest state."""
     counts = select_counts(connection, room_id)
     joined, invited = counts.get("join", 0), counts.get("invite", 0)
-    if any(map(_names_room, select_state_now(connection, room_id, NAMING))):
+    if any(map(_names_room, select_naming_now(connection, room_id))):
         return Summary(joined, invited, None)
     present = ("join", "invite") if joined + invited > 1 else ("leave", "ban")
     first = select_first_members(connection, room_id, present, _HEROES + 1)
@@ -44,7 +42,7 @@ def select_summary(connection: Connection, room_id: str) -> Summary:
 
 def _names_room(event: RoomEvent) -> bool:
     name = content_of(event).get(NAMING[event.type])
-    return event.state_key == "" and isinstance(name, str) and bool(name)
+    return isinstance(name, str) and bool(name)
 
 
 def render_summary(summary: Summary, user_id: str) -> bytes:

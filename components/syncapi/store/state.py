@@ -52,6 +52,11 @@ _LAST_CHANGES: Final = sa.select(
 _EVENT_NOW: Final = _EVENTS_NOW.where(CURRENT_STATE.c.type == sa.bindparam("type")).where(
     CURRENT_STATE.c.state_key == sa.bindparam("state_key")
 )
+NAMING: Final = {"m.room.name": "name", "m.room.canonical_alias": "alias"}
+"""The types of state that name a room, with the member of their content that does so."""
+_NAMING_NOW: Final = _EVENTS_NOW.where(CURRENT_STATE.c.state_key == "").where(
+    sa.or_(*[CURRENT_STATE.c.type == kind for kind in NAMING])
+)
 _MEMBERS_NOW: Final = _EVENTS_NOW.where(CURRENT_STATE.c.type == "m.room.member").where(
     CURRENT_STATE.c.state_key.in_(sa.bindparam("user_ids", expanding=True))
 )
@@ -164,6 +169,12 @@ def select_last_changes(connection: Connection, user_id: str) -> dict[str, int |
 def select_state_now_without_members(connection: Connection, room_id: str) -> list[RoomEvent]:
     """Return the events of the newest state except members, in no order."""
     rows = execute_select(connection, _EVENTS_NOW_WITHOUT_MEMBERS, {"room_id": room_id})
+    return [RoomEvent(*row) for row in rows]
+
+
+def select_naming_now(connection: Connection, room_id: str) -> list[RoomEvent]:
+    """Return the events of the newest state that may name the room."""
+    rows = execute_select(connection, _NAMING_NOW, {"room_id": room_id})
     return [RoomEvent(*row) for row in rows]
 
 

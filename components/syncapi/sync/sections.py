@@ -12,13 +12,14 @@ from components.syncapi.rooms.bundling import NO_BUNDLES, Bundler
 from components.syncapi.rooms.matching import matches
 from components.syncapi.rooms.paging import FROM_THE_START, Range, select_page
 from components.syncapi.rooms.rendering import render, select_fields, with_known_past
-from components.syncapi.rooms.summary import NAMING, Summary, render_summary, select_summary
+from components.syncapi.rooms.summary import Summary, render_summary, select_summary
 from components.syncapi.rooms.viewing import viewer_of
 from components.syncapi.rooms.visibility import Viewer
 from components.syncapi.store.account_data import select_room_account_data
 from components.syncapi.store.events import select_events
 from components.syncapi.store.membership import has_moved_members
 from components.syncapi.store.state import (
+    NAMING,
     StoredChange,
     select_changes,
     select_last_changes,
