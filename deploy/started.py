@@ -22,6 +22,7 @@ def start(tasks: Tasks, components: Components, ground: Ground, observing: Obser
         tasks.start("userapi", users.run())
     if rooms is not None:
         tasks.start("roomserver", rooms.consumer.run())
+        tasks.start("roomserver, cleaning", rooms.cleaner.run())
     if reading is not None:
         tasks.start("receipts", reading.consumer.run())
     if typing is not None:

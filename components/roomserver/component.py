@@ -6,6 +6,7 @@ from typing import NamedTuple
 from base.clock import Clock
 from base.database import Database
 from base.metrics import CACHE_ENTRIES, Reading, Source
+from components.roomserver.cleaning import TransactionCleaner
 from components.roomserver.directory import Directory
 from components.roomserver.history import History
 from components.roomserver.memory import Memory
@@ -30,6 +31,7 @@ class RoomServer(NamedTuple):
     directory: Directory
     history: History
     consumer: Consumer[InputRoomEvent]
+    cleaner: TransactionCleaner
     held: Callable[[], Sequence[int]]
     """The partitions whose rooms are in this process's memory."""
     readings: Sequence[Source]
@@ -80,6 +82,7 @@ def build(
         Directory(database, settings),
         History(database, settings),
         consumer,
+        TransactionCleaner(database, clock),
         held,
         (cached,),
     )

@@ -75,11 +75,11 @@ class History:
             made = EventStore(connection).select_transactions(after, most)
             events = [
                 SentEvent(event_id, DeviceID(one.device_id), id_without_path(one))
-                for one, event_id in made
+                for one, event_id, _ in made
             ]
             if len(made) < most:
                 return SentEventsPage(events, None)
-            last, _ = made[-1]
+            last = made[-1].transaction
             return SentEventsPage(events, [last.transaction_id, last.user_id, last.device_id])
 
         return await self._database.read(read, heavy_for="history")

@@ -16,10 +16,6 @@ from logs.records.room_input import ForgetRoom, InputRoomEvent
 
 _log: Final = logging.getLogger(__name__)
 
-TRANSACTIONS_KEPT_MS: Final = 24 * 3600 * 1000
-"""How long a repeated transaction is recognised: clients give up long before."""
-_MESSAGES_BETWEEN_CLEANINGS: Final = 10_000
-
 
 class RoomProcessor:
     """One partition of InputRoomEvent: the rooms in it, one event after another."""
@@ -27,7 +23,6 @@ class RoomProcessor:
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
         self._writer: Writer | None = None
-        self._since_cleaning = 0
 
     def process(
         self,
@@ -46,12 +41,7 @@ class RoomProcessor:
         )
         adder = Adder(writer, outbox)
         _add_all(adder, inputs)
-        timestamp_ms = messages[-1].timestamp_ms
-        writer.flush(timestamp_ms)
-        self._since_cleaning += len(messages)
-        if self._since_cleaning >= _MESSAGES_BETWEEN_CLEANINGS:
-            self._since_cleaning = 0
-            writer.forget_transactions_before(timestamp_ms - TRANSACTIONS_KEPT_MS)
+        writer.flush(messages[-1].timestamp_ms)
 
     def committed(self) -> None:
         """Let queries see the batch."""

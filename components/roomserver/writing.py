@@ -123,10 +123,6 @@ class Writer(Reader):
         """The target has arrived."""
         self._store.delete_waiting_redactions(target)
 
-    def forget_transactions_before(self, timestamp_ms: int) -> None:
-        """Forget transactions that no client repeats any more."""
-        self._store.delete_transactions_before(timestamp_ms)
-
     def get(self, name: NodeName) -> Node:
         """Return a node, of this batch or before."""
         node = self._nodes.get(name)

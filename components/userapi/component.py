@@ -16,6 +16,7 @@ from components.userapi.accounts import AccountService
 from components.userapi.administration import AdministrationService
 from components.userapi.announcer import Announcer
 from components.userapi.deactivation import DeactivationService
+from components.userapi.expiry import Expiry
 from components.userapi.filters import FilterService
 from components.userapi.history import History
 from components.userapi.interactive_auth import InteractiveAuth
@@ -115,6 +116,7 @@ class UserApi:
     _revocations: TailReader[OutputClientData]
     _announcer: Announcer
     _deactivations: DeactivationService
+    _expiry: Expiry
     _passwords: Passwords
     _last_seen_interval_s: float
 
@@ -126,8 +128,8 @@ class UserApi:
     async def run(self) -> None:
         """Announce what is written and follow what other replicas revoke, until cancelled.
 
-        Users who are gone leave their rooms. While it does not run, tokens
-        are read from the database, and nothing is announced.
+        Users who are gone leave their rooms, and what has expired is deleted. While it does not
+        run, tokens are read from the database, and nothing is announced.
         """
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -135,6 +137,7 @@ class UserApi:
                 tasks.create_task(self._revocations.run())
                 tasks.create_task(self._write_last_seen())
                 tasks.create_task(self._deactivations.run())
+                tasks.create_task(self._expiry.run())
         finally:
             await self._finish()
 
@@ -328,6 +331,7 @@ def build(
         _revocations=revocations(log, services.tokens.cache, "userapi"),
         _announcer=Announcer(stores.outgoing, log),
         _deactivations=services.deactivations,
+        _expiry=Expiry(database, clock),
         _passwords=services.passwords,
         _last_seen_interval_s=settings.last_seen_interval_s,
     )

@@ -1,7 +1,7 @@
 """Events, transactions and waiting redactions in the database."""
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -95,10 +95,17 @@ _TRANSACTION_KEY: Final = (
     transactions.c.user_id,
     transactions.c.device_id,
 )
-_SELECT_TRANSACTIONS: Final = sa.select(*_TRANSACTION_KEY, transactions.c.event_id).order_by(
-    *_TRANSACTION_KEY
-)
+_SELECT_TRANSACTIONS: Final = sa.select(
+    *_TRANSACTION_KEY, transactions.c.event_id, transactions.c.timestamp_ms
+).order_by(*_TRANSACTION_KEY)
 _INSERT_TRANSACTION: Final = insert_into(transactions)
+_DELETE_TRANSACTION: Final = Statement(
+    sa.delete(transactions).where(
+        transactions.c.transaction_id == sa.bindparam("of_transaction"),
+        transactions.c.user_id == sa.bindparam("of_user"),
+        transactions.c.device_id == sa.bindparam("of_device"),
+    )
+)
 _SELECT_WAITING: Final = SelectByKeys(
     sa.select(waiting_redactions.c.target_event_id, waiting_redactions.c.redaction_event_id),
     waiting_redactions.c.target_event_id,
@@ -109,6 +116,14 @@ _DELETE_WAITING: Final = Statement(
         waiting_redactions.c.target_event_id == sa.bindparam("target")
     )
 )
+
+
+class MadeEvent(NamedTuple):
+    """A transaction that is recognised, what it made and when."""
+
+    transaction: Transaction
+    event_id: EventID
+    timestamp_ms: int
 
 
 class EventStore:
@@ -181,9 +196,7 @@ class EventStore:
             ),
         )
 
-    def select_transactions(
-        self, after: Sequence[str], limit: int
-    ) -> list[tuple[Transaction, EventID]]:
+    def select_transactions(self, after: Sequence[str], limit: int) -> list[MadeEvent]:
         """Return transactions with what they made, in the order of their keys.
 
         `after` is a key: transaction ID, user and device; from the first one on if it is empty.
@@ -192,14 +205,24 @@ class EventStore:
         if after:
             query = query.where(sa.tuple_(*_TRANSACTION_KEY) > sa.tuple_(*after))
         return [
-            (Transaction(user_id, device_id, transaction_id), event_id)
-            for transaction_id, user_id, device_id, event_id in self._connection.execute(query)
+            MadeEvent(Transaction(user_id, device_id, transaction_id), event_id, timestamp_ms)
+            for transaction_id, user_id, device_id, event_id, timestamp_ms in (
+                self._connection.execute(query)
+            )
         ]
 
-    def delete_transactions_before(self, timestamp_ms: int) -> None:
-        """Forget transactions that no client repeats any more."""
-        self._connection.execute(
-            sa.delete(transactions).where(transactions.c.timestamp_ms < timestamp_ms)
+    def delete_transactions(self, keys: Iterable[Transaction]) -> None:
+        """Forget these transactions."""
+        _DELETE_TRANSACTION.run_many(
+            self._connection,
+            (
+                {
+                    "of_transaction": one.transaction_id,
+                    "of_user": one.user_id,
+                    "of_device": one.device_id,
+                }
+                for one in keys
+            ),
         )
 
     def select_waiting_redactions(

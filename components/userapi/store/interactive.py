@@ -10,6 +10,7 @@ from nacl.secret import SecretBox
 from sqlalchemy.engine import Connection
 
 from base.database import Database
+from components.userapi.store.expired import delete_expired
 from components.userapi.store.tables import interactive_sessions
 from matrix.errors import Forbidden
 
@@ -125,11 +126,7 @@ class InteractiveStore:
         """
 
         def work(connection: Connection) -> None:
-            connection.execute(
-                sa.delete(interactive_sessions).where(
-                    interactive_sessions.c.expires_at_ms <= now_ms
-                )
-            )
+            delete_expired(connection, interactive_sessions, now_ms)
             connection.execute(
                 sa.insert(interactive_sessions).values(
                     session_hash=_hash(session.session_id),

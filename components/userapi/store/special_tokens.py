@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from base.database import Database
+from components.userapi.store.expired import delete_expired
 from components.userapi.store.interactive import end_session
 from components.userapi.store.tables import accounts, devices, special_tokens
 from internalapi.userapi import Requester
@@ -70,9 +71,7 @@ class SpecialTokenStore:
 
         def work(connection: Connection) -> None:
             _lock_device(connection, requester)
-            connection.execute(
-                sa.delete(special_tokens).where(special_tokens.c.expires_at_ms <= now_ms)
-            )
+            delete_expired(connection, special_tokens, now_ms)
             end_session(connection, session_id)
             connection.execute(
                 sa.insert(special_tokens).values(

@@ -1,0 +1,38 @@
+"""Deletes sessions and tokens that have expired, also where nobody asks for new ones."""
+
+import asyncio
+import logging
+from functools import partial
+from typing import Final
+
+from base.clock import Clock
+from base.database import Database, DatabaseOutage
+from components.userapi.store.expired import EXPIRING, delete_expired
+
+_log: Final = logging.getLogger(__name__)
+
+_BETWEEN_PASSES_S: Final = 3600
+
+
+class Expiry:
+    """Looks once an hour; each transaction deletes a few rows."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Delete what expires, until cancelled."""
+        while True:
+            try:
+                await self.delete_expired()
+            except DatabaseOutage as outage:
+                _log.debug("What has expired is not deleted now", extra={"reason": str(outage)})
+            await asyncio.sleep(_BETWEEN_PASSES_S)
+
+    async def delete_expired(self) -> None:
+        """Delete all that has expired before the call."""
+        now_ms = self._clock.now_ms()
+        for table in EXPIRING:
+            while await self._database.write(partial(delete_expired, table=table, now_ms=now_ms)):
+                pass
