@@ -17,6 +17,7 @@ from base.tasks import run as run_event_loop
 from deploy import started, starting
 from deploy.components import ASKED, asked_elsewhere
 from deploy.data_directory import DataDirectory
+from deploy.erasing import Eraser
 from deploy.errors import StartRefused
 from deploy.file_limit import connections_of
 from deploy.ground import Ground
@@ -84,6 +85,7 @@ class Server:
         self._ready_at_s = time.monotonic()
         self._stack = contextlib.AsyncExitStack()
         self._replaced = asyncio.Event()
+        self._databases: list[Database] = []
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT.
@@ -150,6 +152,8 @@ class Server:
         tasks = await stack.enter_async_context(Tasks())
         tasks.start("outages", self._observing.outages.run())
         started.start(tasks, components, ground, self._observing)
+        eraser = Eraser(components.consumers(), self._databases)
+        tasks.start("eraser", eraser.run(settings.database.erase_interval_s))
         if components.clients is not None:
             await components.clients.outcomes.wait_ready()
             await components.processed.inputs.heard.wait()
@@ -198,6 +202,7 @@ class Server:
                 self._directory, schema, self._readiness, durable=durable, may_migrate=may_migrate
             )
         )
+        self._databases.append(opened)
         return self._observing.database(schema.name, opened)
 
     async def _serve(

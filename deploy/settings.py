@@ -160,6 +160,9 @@ class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
     migrate_at_start: bool = True
     """Whether a server makes or migrates its tables when it starts. Without it, a server refuses
     an older schema, and `xylem migrate` is run first."""
+    erase_interval_s: int = 3600
+    """How often what was deleted or redacted is overwritten in SQLite's files, where it may lie
+    for so long. PostgreSQL overwrites by VACUUM."""
 
 
 class LoggingSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -243,6 +243,14 @@ class Consumer(Generic[T]):
         await self._database.make_durable()
         return positions
 
+    async def forget_sent(self) -> None:
+        """Delete output that is in the log from the outbox. Raises `DatabaseOutage`.
+
+        Batches do so as they come: this is for when none come.
+        """
+        for owned in list(self._owned.values()):
+            await owned.forget_sent()
+
     async def require_records(self) -> None:
         """Return if the log has all that is not processed yet. Raises `RecordsLost`, and outages.
 

@@ -273,6 +273,20 @@ class OwnedPartition(Generic[T]):
         if counts.observe is not None:
             counts.observe(self._stream.consumer, self._stream.topic, batch.messages, seconds)
 
+    async def forget_sent(self) -> None:
+        """Delete output that is in the log from the outbox. Raises `DatabaseOutage`."""
+        async with self._lock:
+            appended, sent = self._sender.appended, self._sender.sent_batches
+            if appended is None or sent == self._deleted_batches:
+                return
+            partition = self._stream.partition
+
+            def work(connection: Connection) -> None:
+                self._parts.store.delete_output(connection, partition, appended)
+
+            await self._parts.database.write(work)
+            self._deleted_batches = sent
+
     def _deletable(self) -> int | None:
         sent = self._sender.sent_batches
         if sent - self._deleted_batches >= _BATCHES_BETWEEN_DELETES:

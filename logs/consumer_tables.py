@@ -150,8 +150,17 @@ class ConsumerStore:
             values["sent"] = _encode(advance.output)
             self._insert_output.run_at_end(connection, values)
         if advance.appended is not None:
-            values["appended"] = advance.appended
-            self._delete_output.run_at_end(connection, values)
+            self.delete_output(connection, partition, advance.appended)
+
+    def delete_output(self, connection: Connection, partition: int, appended: int) -> None:
+        """Delete the output of batches up to this offset, by the end of the transaction."""
+        values = {
+            "of_consumer": self._key["consumer"],
+            "of_topic": self._key["topic"],
+            "of_partition": partition,
+            "appended": appended,
+        }
+        self._delete_output.run_at_end(connection, values)
 
     def select(
         self, connection: Connection, partitions: Collection[int], generation: str

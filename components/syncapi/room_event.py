@@ -145,12 +145,20 @@ def unsigned_of_redacted(room_id: str, redaction: Event, replaces: str | None) -
     return because + b',"replaces_state":' + orjson.dumps(replaces)
 
 
-def with_redacted_prev_content(unsigned: bytes, redacted: Event) -> bytes:
-    """Return `unsigned` with what a redaction left of the replaced event as `prev_content`."""
+def previous_sender(event: RoomEvent) -> str | None:
+    """Return who sent the event that this one replaced, as far as it tells."""
+    if b'"prev_content"' not in event.unsigned:
+        return None
+    sender: str | None = decode_json(b"{" + event.unsigned + b"}").get("prev_sender")
+    return sender
+
+
+def with_prev_content(unsigned: bytes, content: Mapping[str, Any]) -> bytes:
+    """Return `unsigned` with another `prev_content`, if it has one: what a redaction leaves."""
     members = decode_json(b"{" + unsigned + b"}")
     if "prev_content" not in members:
         return unsigned
-    members["prev_content"] = redacted.content
+    members["prev_content"] = content
     return _dumps(members)[1:-1]
 
 

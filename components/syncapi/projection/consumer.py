@@ -7,7 +7,7 @@ from components.syncapi.memory.projected import Projected
 from components.syncapi.projection.gate import Gate
 from components.syncapi.projection.records import project
 from components.syncapi.projection.writing import Written, write_batch
-from components.syncapi.store.account_data import upsert_account_data
+from components.syncapi.store.account_data import delete_account_data, upsert_account_data
 from components.syncapi.store.erasures import delete_erasure, insert_erasure
 from components.syncapi.store.tables import Connection
 from logs.consumer import Message, Outbox
@@ -85,6 +85,10 @@ class ClientDataProcessor:
             elif isinstance(record, AccountStatusChanged):
                 change = insert_erasure if record.is_erased else delete_erasure
                 change(connection, record.user_id)
+                if record.is_deactivated:
+                    gone = record.user_id
+                    data = [one for one in data if one.user_id != gone]
+                    delete_account_data(connection, gone)
         upsert_account_data(connection, data)
 
     def committed(self) -> None:

@@ -8,7 +8,7 @@ from components.syncapi.projection.records import Batch, Redaction
 from components.syncapi.room_event import (
     RoomEvent,
     unsigned_of_redacted,
-    with_redacted_prev_content,
+    with_prev_content,
 )
 from components.syncapi.store.events import (
     insert_state_events,
@@ -215,6 +215,6 @@ def _write_redactions(connection: Connection, redactions: list[Redaction]) -> li
         for later in replacing.values():
             if later.replaces == redacted.event_id:
                 shown = rewritten.setdefault(later.event_id, later)
-                shown.unsigned = with_redacted_prev_content(shown.unsigned, redacted)
+                shown.unsigned = with_prev_content(shown.unsigned, redacted.content)
     update_json(connection, list(rewritten.values()))
     return list(rewritten.values())

@@ -8,12 +8,17 @@ from collections.abc import Sequence
 import msgspec
 import orjson
 
-from components.syncapi.room_event import RoomEvent
+from components.syncapi.room_event import (
+    RoomEvent,
+    previous_sender,
+    with_prev_content,
+)
 from components.syncapi.rooms.rendering import content_of
 from components.syncapi.rooms.visibility import Viewer
 from components.syncapi.store.erasures import select_erasures
 from components.syncapi.store.state import select_entry_now
 from components.syncapi.store.tables import Connection
+from matrix.canonical import decode_json
 from matrix.redaction import redact_content
 from matrix.room_versions import RoomVersion, room_version
 
@@ -22,20 +27,27 @@ def with_erasures(
     connection: Connection, room_id: str, events: Sequence[RoomEvent], viewer: Viewer
 ) -> list[RoomEvent]:
     """Return events of one room as this viewer sees them, those of erased users redacted."""
-    missed = {event.sender for event in events if not viewer.was_there(event)}
-    if not missed:
-        return list(events)
-    erased = select_erasures(connection, room_id, missed)
+    missed = [event for event in events if not viewer.was_there(event)]
+    authors = {event.sender for event in missed} | {previous_sender(event) for event in missed}
+    erased = select_erasures(connection, room_id, [one for one in authors if one is not None])
     if not erased:
         return list(events)
     version = _version_of(connection, room_id)
     before = {user_id: viewer.before(place) for user_id, place in erased.items()}
+
+    def is_hidden(author: str | None, event: RoomEvent) -> bool:
+        return (
+            author in erased
+            and not viewer.was_there(event)
+            and not (before[author].ever_joined and before[author].sees(event))
+        )
+
     return [
-        event
-        if event.sender not in erased
-        or viewer.was_there(event)
-        or (before[event.sender].ever_joined and before[event.sender].sees(event))
-        else _redacted(event, version)
+        _redacted(event, version)
+        if is_hidden(event.sender, event)
+        else _without_erased_past(event, version)
+        if is_hidden(previous_sender(event), event)
+        else event
         for event in events
     ]
 
@@ -56,3 +68,10 @@ def _redacted(event: RoomEvent, version: RoomVersion) -> RoomEvent:
     if not version.redacts_in_content:
         form.pop("redacts", None)
     return msgspec.structs.replace(event, json=orjson.dumps(form), unsigned=b"")
+
+
+def _without_erased_past(event: RoomEvent, version: RoomVersion) -> RoomEvent:
+    """Return a state event that replaced one of an erased user, with that one redacted."""
+    content = decode_json(b"{" + event.unsigned + b"}")["prev_content"]
+    left = redact_content(event.type, content, version)
+    return msgspec.structs.replace(event, unsigned=with_prev_content(event.unsigned, left))

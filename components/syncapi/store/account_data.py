@@ -7,6 +7,7 @@ from typing import Final
 import sqlalchemy as sa
 from msgspec.structs import astuple
 
+from base.database import Statement
 from components.syncapi.changes import AccountDatum
 from components.syncapi.ignoring import IGNORED_USER_LIST, NOBODY, ignored_users
 from components.syncapi.store.statements import Insert, execute_insert, execute_select
@@ -35,6 +36,10 @@ _OF_TYPE: Final = (
     .where(ACCOUNT_DATA.c.type == sa.bindparam("type"))
 )
 
+_DELETE: Final = Statement(
+    sa.delete(ACCOUNT_DATA).where(ACCOUNT_DATA.c.user_id == sa.bindparam("user_id"))
+)
+
 
 def _renew(insert: Insert) -> sa.Insert:
     new = insert.excluded
@@ -47,6 +52,11 @@ def _renew(insert: Insert) -> sa.Insert:
 def upsert_account_data(connection: Connection, data: Sequence[AccountDatum]) -> None:
     """Put account data in place of what there was of the same types, in their order."""
     execute_insert(connection, ACCOUNT_DATA, _renew, [astuple(datum) for datum in data])
+
+
+def delete_account_data(connection: Connection, user_id: str) -> None:
+    """Delete all that a user kept, in rooms and outside of them."""
+    _DELETE.run(connection, {"user_id": user_id})
 
 
 def select_account_data(

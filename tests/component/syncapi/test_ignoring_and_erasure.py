@@ -174,6 +174,46 @@ async def test_strangers_see_what_erased_users_wrote_redacted(house: House) -> N
     assert "public" in bodies((await house.room(BOB, room, "messages", dir="b")).json["chunk"])
 
 
+async def test_what_replaced_an_event_of_an_erased_user_shows_it_redacted_to_strangers(
+    house: House,
+) -> None:
+    room = Room()
+    await house.put(
+        *room.created(BOB, visibility="world_readable"),
+        room.state_event("m.room.topic", {"topic": "hers"}),
+        room.state_event("m.room.topic", {"topic": "his"}, sender=BOB),
+    )
+    await house.put_client_data(_ERASED)
+    await house.projected()
+
+    shown = {}
+    for user_id in (BOB, CHARLIE):
+        page = (await house.room(user_id, room, "messages", dir="b")).json["chunk"]
+        [his] = [event for event in page if event["content"].get("topic") == "his"]
+        shown[user_id] = his["unsigned"]["prev_content"]
+
+    assert shown == {BOB: {"topic": "hers"}, CHARLIE: {}}
+
+
+async def test_account_data_go_with_their_account(house: House) -> None:
+    room = Room()
+    await house.put(*room.created(BOB))
+    ended = AccountStatusChanged(
+        BOB, is_deactivated=True, is_erased=False, is_locked=False, is_suspended=False
+    )
+    for user_id in (ALICE, BOB):
+        await house.put_account_data(user_id, "com.example.kept", {"secret": user_id})
+    await house.put_client_data(ended)
+    await house.projected()
+
+    found = {}
+    for user_id in (ALICE, BOB):
+        events = (await house.sync(user_id))["account_data"]["events"]
+        found[user_id] = [one["content"] for one in events if one["type"] == "com.example.kept"]
+
+    assert found == {ALICE: [{"secret": ALICE}], BOB: []}
+
+
 @pytest.mark.parametrize(
     ("error", "record"),
     [
