@@ -116,6 +116,12 @@ class ServerProcess:
         """Ask the process to stop and return its exit code."""
         return self._end(signal.SIGTERM)
 
+    @property
+    def pid(self) -> int:
+        """Return the ID of the process, which runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """End the process at once, as a crash does."""
         self._end(signal.SIGKILL)
