@@ -137,8 +137,8 @@ def test_the_catalogue_of_components_is_whole() -> None:
         assert set(ASKED[name]) <= set(COMPONENTS[:number])
 
 
-def test_the_settings_in_the_operators_guide_are_enough_for_each_component(tmp_path: Path) -> None:
-    guide = Path(__file__).parents[3] / "docs" / "operators-guide.md"
+def test_the_settings_in_the_cluster_guide_are_enough_for_each_component(tmp_path: Path) -> None:
+    guide = Path(__file__).parents[3] / "docs" / "cluster.md"
     blocks = re.findall(r"```yaml\n(.*?)```", guide.read_text(encoding="utf-8"), flags=re.DOTALL)
     (block,) = [one for one in blocks if "bootstrap_servers" in one]
     config = tmp_path / "xylem.yaml"
