@@ -115,6 +115,20 @@ async def test_a_room_is_created_with_all_that_was_asked_for(homeserver: Homeser
     assert joined == {"room_id": room_id}
 
 
+async def test_users_find_those_whom_they_can_meet(homeserver: Homeserver) -> None:
+    alice, bob, charlie = await homeserver.register_all("alice", "bob", "charlie")
+    await shared_room(alice, bob)
+
+    async def found(searcher: Client, other: Client) -> list[str]:
+        search = {"search_term": other.user_id}
+        answer = await searcher.call("POST", "/user_directory/search", search)
+        return [one["user_id"] for one in answer["results"]]
+
+    assert await found(alice, bob) == [bob.user_id]
+    assert await found(alice, alice) == []
+    assert await found(alice, charlie) == []
+
+
 async def test_a_state_change_reaches_everybody(homeserver: Homeserver) -> None:
     alice, bob = await homeserver.register_all("alice", "bob")
     room_id = await shared_room(alice, bob)
