@@ -4,7 +4,7 @@ What the rules ask of the room is answered once. Where the predefined rules are 
 event's class is enough to tell what most events do: nobody looks into them again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from matrix.push_rules.classes import (
@@ -181,6 +181,17 @@ class RulesByRoom:
                 self._rooms.clear()
             known = self._rooms[room_id] = self._asked_of(room_id)
         return known
+
+    def questions_about(self, room_ids: Collection[str]) -> int:
+        """Return how many conditions have yet to be asked before the rules of rooms are known."""
+        if not self._about_rooms:
+            return 0
+        return len(self._about_rooms) * len(set(room_ids) - self._rooms.keys())
+
+    def ask_about(self, room_ids: Collection[str]) -> None:
+        """Find out the rules of rooms, to have them when they are needed; may run in a thread."""
+        for room_id in room_ids:
+            self.of(room_id)
 
     def _asked_of(self, room_id: str) -> RoomRules:
         event = PushEvent({"type": "", "sender": "", "room_id": room_id})

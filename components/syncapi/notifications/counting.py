@@ -5,6 +5,7 @@ receipts, push rules, ignored users and member event, and on nothing else: every
 alike, and a change of one of them is what makes it count anew.
 """
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping
 from collections.abc import Set as AbstractSet
 from functools import partial
@@ -39,6 +40,8 @@ _GROWTH: Final = 64
 _HEAVY_ROOMS: Final = 10
 _MOST_WORK: Final = 1_000_000
 """What rules that look into events may cost on the event loop, as `PushRule.work` counts it."""
+_MOST_QUESTIONS: Final = 5000
+"""Conditions about rooms that are asked on the event loop: many rules for many rooms are many."""
 _TEXT_OF_A_RULE: Final = 256
 """Bytes of an event that cost a rule as much as to be asked at all."""
 
@@ -120,6 +123,8 @@ class UnreadCounts:
         tallies: dict[str, Tally] = {}
         anew: list[RoomToCount] = []
         rules = await self._rules_of(reader)
+        if rules.by_room.questions_about(room_ids) > _MOST_QUESTIONS:
+            await asyncio.to_thread(rules.by_room.ask_about, list(room_ids))
         looks = _Looks()
         for room_id in room_ids:
             try:

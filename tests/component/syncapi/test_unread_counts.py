@@ -503,3 +503,17 @@ async def test_what_is_dear_to_count_is_counted_the_same_elsewhere(house: House)
 
     assert told == [(20, 20), (40, 40)]
     assert counts(await house.sync("@bob:xylem.test/NEW"), room) == (40, 40)
+
+
+async def test_many_rules_for_many_rooms_hold_in_each_of_them(house: House) -> None:
+    rooms = [Room(f"room{number}") for number in range(60)]
+    muted = [room.room_id for room in rooms[:30]] + [
+        f"!elsewhere{one}:xylem.test" for one in range(70)
+    ]
+    await set_rules(house, room=[{"rule_id": room_id, "actions": []} for room_id in muted])
+    for room in rooms:
+        await house.put(*room.created(BOB), said(room))
+
+    answer = await house.sync(BOB)
+
+    assert [counts(answer, room) for room in rooms] == [(0, 0)] * 30 + [(1, 0)] * 30

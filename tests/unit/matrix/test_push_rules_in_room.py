@@ -300,3 +300,19 @@ def test_rules_about_rooms_cost_the_events_nothing() -> None:
     by_room = RulesByRoom(PushRules(ALICE, rules).rules)
     plain = RulesByRoom(PushRules(ALICE, default_push_rules(ALICE)).rules)
     assert by_room.of("!other:xylem.test").work == plain.of("!other:xylem.test").work
+
+
+def test_rules_of_rooms_that_were_asked_about_need_no_more_questions() -> None:
+    room_ids = [f"!{number}:xylem.test" for number in range(50)]
+    rules = default_push_rules(ALICE)
+    rules["global"]["room"] = [{"rule_id": room_id, "actions": []} for room_id in room_ids[:30]]
+    by_room = RulesByRoom(PushRules(ALICE, rules).rules)
+    plain = RulesByRoom(PushRules(ALICE, default_push_rules(ALICE)).rules)
+
+    before = by_room.questions_about(room_ids)
+    by_room.ask_about(room_ids)
+
+    assert before >= 30 * 50
+    assert by_room.questions_about(room_ids) == 0
+    assert by_room.of(room_ids[40]) is by_room.of(room_ids[41])
+    assert plain.questions_about(room_ids) == 0
