@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
 from sqlalchemy.engine import Connection
 
 from base.clock import ManualClock
@@ -31,11 +32,17 @@ def count(connection: Connection) -> int:
     return connection.exec_driver_sql("SELECT count(*) FROM transactions").scalar() or 0
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    is_postgres = request.param == "postgres"
+    return request.getfixturevalue("postgres_url") if is_postgres else f"sqlite:///{tmp_path}"
+
+
 async def test_old_transactions_go_a_few_at_a_time_also_where_nobody_sends_anything(
-    tmp_path: Path,
+    database_url: str,
 ) -> None:
     clock = ManualClock()
-    database = await open_database(f"sqlite:///{tmp_path}", SCHEMA)
+    database = await open_database(database_url, SCHEMA)
     await database.write(remember(1200, "old", clock.now_ms()))
     clock.advance_ms(DAY_MS)
     await database.write(remember(700, "new", clock.now_ms()))

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from sqlalchemy.engine import Connection
 
 from base.clock import ManualClock
@@ -19,9 +20,15 @@ def counts(connection: Connection) -> list[int]:
     ]
 
 
-async def test_what_has_expired_goes_a_few_rows_at_a_time(tmp_path: Path) -> None:
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    is_postgres = request.param == "postgres"
+    return request.getfixturevalue("postgres_url") if is_postgres else f"sqlite:///{tmp_path}"
+
+
+async def test_what_has_expired_goes_a_few_rows_at_a_time(database_url: str) -> None:
     clock = ManualClock()
-    database = await open_database(f"sqlite:///{tmp_path}", SCHEMA, durable=True)
+    database = await open_database(database_url, SCHEMA, durable=True)
     now_ms = clock.now_ms()
 
     def fill(connection: Connection) -> None:
