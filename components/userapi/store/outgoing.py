@@ -67,17 +67,24 @@ class OutgoingStore:
         One that finds nothing to change waits, too: for what had changed it before. Raises
         `Unavailable` when that takes too long: it is committed then, and announced later.
         """
+        result = await self.commit(work)
+        await self.wait_announced()
+        return result
+
+    async def commit(self, work: Callable[[Connection], T]) -> T:
+        """Run a transaction that may `put`; on return it is committed, and announced soon."""
         result = await self._database.write(work)
         self.count += 1
         self.written.set()
-        if self.is_announced:
-            await self._wait(self.count)
         return result
 
-    async def _wait(self, count: int) -> None:
+    async def wait_announced(self) -> None:
+        """Return once all that was committed here is announced. Raises `Unavailable`."""
+        if not self.is_announced:
+            return
         try:
             async with asyncio.timeout(self._timeout_s):
-                await self.announced.reach(count)
+                await self.announced.reach(self.count)
         except TimeoutError as error:
             raise Unavailable("The change is stored, and can only be seen later.") from error
 

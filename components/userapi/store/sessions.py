@@ -119,9 +119,10 @@ class NewSession(msgspec.Struct, frozen=True):
 
 def insert_session(
     connection: Connection, outgoing: OutgoingStore, session: NewSession, devices_max: int
-) -> None:
+) -> bool:
     """Log in on a device. A device that was known keeps its name and loses its tokens.
 
+    Returns whether it had any: then there is something to announce.
     Raises `TooManyDevices`, `UserDeactivated` and `UserLocked`, and `WrongCredentials` and
     `LoginTokenInvalid` where what was proven does not hold any more.
     """
@@ -143,6 +144,7 @@ def insert_session(
     )
     if revoked:
         outgoing.put(connection, TokensRevoked(session.user_id, session.device_id))
+    return bool(revoked)
 
 
 def _check_account(
@@ -277,11 +279,13 @@ class SessionStore:
 
     async def insert_session(self, session: NewSession) -> None:
         """Log in on a device. Raises what `insert_session` does."""
-        await self._outgoing.write(
+        has_revoked = await self._outgoing.commit(
             lambda connection: insert_session(
                 connection, self._outgoing, session, self._devices_max
             )
         )
+        if has_revoked:
+            await self._outgoing.wait_announced()
 
     async def select_token(self, token_hash: bytes) -> StoredToken | None:
         """Return an access token, expired or not."""
