@@ -37,6 +37,8 @@ from matrix.signing import SigningKey
 if TYPE_CHECKING:
     from deploy.traces import Traces
 
+EMBEDDED_PARTITIONS: Final = dict.fromkeys(TOPICS, 1)
+"""How many partitions each topic of the embedded log has."""
 _log: Final = logging.getLogger(__name__)
 
 
@@ -172,8 +174,7 @@ async def log_beside(settings: Settings, readiness: Readiness) -> AsyncIterator[
 
 async def _embedded_log(directory: DataDirectory, settings: Settings, clock: Clock) -> Log:
     sizes = msgspec.structs.asdict(settings.log.embedded)
-    partitions = dict.fromkeys(TOPICS, 1)
-    return await EmbeddedLog.open(directory.log_path, partitions, clock=clock, **sizes)
+    return await EmbeddedLog.open(directory.log_path, EMBEDDED_PARTITIONS, clock=clock, **sizes)
 
 
 async def _kafka_log(settings: KafkaLogSettings, retentions: Retentions) -> Log:

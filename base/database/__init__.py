@@ -9,6 +9,7 @@ the same function runs in a greenlet over the asynchronous driver.
 from base.database.interface import Database, DatabaseDamaged, DatabaseOutage
 from base.database.schema import Migration, OtherServer, Schema, SchemaTooNew, SchemaTooOld
 from base.database.sqlite import SqliteDatabase
+from base.database.sqlite_copy import copy_sqlite
 from base.database.statements import (
     SelectByKeys,
     Statement,
@@ -32,6 +33,7 @@ __all__ = [
     "SelectByKeys",
     "Statement",
     "TimedDatabase",
+    "copy_sqlite",
     "drop_database",
     "insert",
     "insert_for",

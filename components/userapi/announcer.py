@@ -2,16 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from base.database import DatabaseOutage
 from components.userapi.store.outgoing import OutgoingRecord, OutgoingStore
-from logs.log import Log, LogOutage, Origin, Outgoing
+from logs.log import Log, LogOutage, Origin, Outgoing, Record
 from logs.topics import OUTPUT_CLIENT_DATA
 
 _log: Final = logging.getLogger(__name__)
 
+_STREAM: Final = "userapi"
 _BATCH: Final = 500
 _DELETE_AFTER: Final = 200
 _DELETE_AFTER_S: Final = 1.0
@@ -88,5 +89,15 @@ class Announcer:
             self._undeleted = 0
 
 
+def is_newer(record: Record, next_sequences: Mapping[int, int]) -> bool:
+    """Tell whether a record announces what was written after these numbers were the next ones."""
+    origin = record.origin
+    return (
+        origin is not None
+        and origin.stream == _STREAM
+        and origin.sequence >= next_sequences.get(record.partition, 0)
+    )
+
+
 def _outgoing(record: OutgoingRecord) -> Outgoing:
-    return Outgoing(record.key, record.value, Origin("userapi", record.sequence))
+    return Outgoing(record.key, record.value, Origin(_STREAM, record.sequence))

@@ -14,7 +14,7 @@ from base.metrics import Source, sizes_of
 from components.userapi.account_data import AccountDataService
 from components.userapi.accounts import AccountService
 from components.userapi.administration import AdministrationService
-from components.userapi.announcer import Announcer
+from components.userapi.announcer import Announcer, is_newer
 from components.userapi.deactivation import DeactivationService
 from components.userapi.expiry import Expiry
 from components.userapi.filters import FilterService
@@ -51,7 +51,11 @@ from components.userapi.store.accounts import AccountStore
 from components.userapi.store.devices import DeviceStore
 from components.userapi.store.directory import DirectoryStore
 from components.userapi.store.interactive import InteractiveStore
-from components.userapi.store.outgoing import OutgoingStore, spread_again
+from components.userapi.store.outgoing import (
+    OutgoingStore,
+    select_next_sequences,
+    spread_again,
+)
 from components.userapi.store.registration_tokens import RegistrationTokenStore
 from components.userapi.store.reports import ReportStore
 from components.userapi.store.schema import SCHEMA
@@ -75,7 +79,7 @@ from internalapi.userapi import (
     Reports,
     UserDirectory,
 )
-from logs.log import Log, LogOutage
+from logs.log import Log, LogOutage, Record
 from logs.records.client_data import OutputClientData
 from logs.tail_reader import TailReader
 from logs.topics import OUTPUT_CLIENT_DATA
@@ -90,6 +94,7 @@ __all__ = [
     "UserApi",
     "bind_to_log",
     "build",
+    "query_newer_records",
 ]
 
 _log: Final = logging.getLogger(__name__)
@@ -343,6 +348,14 @@ async def bind_to_log(database: Database, log: Log) -> None:
     `database` was opened with `SCHEMA`, and no process has it open.
     """
     await spread_again(database, partial(log.partition_of, OUTPUT_CLIENT_DATA.name))
+
+
+async def query_newer_records(database: Database) -> Callable[[Record], bool]:
+    """Return what tells of a record of OutputClientData whether it is newer than this database.
+
+    Its number would be given again, and readers would drop what comes with it.
+    """
+    return partial(is_newer, next_sequences=await select_next_sequences(database))
 
 
 def _add_session_routes(router: Router, services: _Services) -> None:

@@ -139,6 +139,16 @@ def _insert(connection: Connection, partition: int, key: str, value: bytes) -> N
     _INSERT_OUTGOING.run(connection, values)
 
 
+async def select_next_sequences(database: Database) -> dict[int, int]:
+    """Return per partition the number that the next record gets; 0 where there is none."""
+    query = sa.select(outgoing_sequences.c.partition, outgoing_sequences.c.next_sequence)
+
+    def select(connection: Connection) -> dict[int, int]:
+        return {partition: following for partition, following in connection.execute(query)}  # noqa: C416 — rows to ints
+
+    return await database.read(select)
+
+
 async def spread_again(database: Database, partition_of: Callable[[str], int]) -> None:
     """Number what waits again where the topic was made again with other partitions.
 

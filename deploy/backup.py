@@ -1,0 +1,143 @@
+"""Copies a server's data so that a server can be started with the copy; the server may run.
+
+The databases are copied first, each as it is at one instant, and the log after them: it has all
+that they have processed. The user API's database is the last, and the copy of the log ends before
+what this one does not know: a number that it gives again would be dropped by readers. That is what
+a power cut leaves, and what a start mends.
+"""
+
+import asyncio
+import contextlib
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from base.clock import SystemClock
+from base.database import Database, DatabaseDamaged, DatabaseOutage, Schema, copy_sqlite
+from components.syncapi import component as syncapi
+from components.userapi import component as userapi
+from deploy import starting
+from deploy.consumers import CONSUMERS, ConsumerPlace
+from deploy.copies import serving_schema
+from deploy.data_directory import DataDirectory
+from deploy.errors import StartRefused
+from deploy.readiness import Readiness
+from deploy.settings import DatabaseSettings, Settings
+from deploy.signing_key_file import read_signing_key
+from logs.consumer_lost_records import require_records
+from logs.consumer_tables import ConsumerStore
+from logs.embedded import Cut, copy_log, cut_log
+from logs.log import Log, LogDamaged, RecordsLost
+from logs.topics import OUTPUT_CLIENT_DATA
+
+_TRIES: Final = 5
+
+
+class DataCopy:
+    """The copy of a data directory, in a folder that is there and empty."""
+
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        self._source: Final = DataDirectory(settings)
+        self._folder: Final = folder
+        self._readiness: Final = Readiness(is_patient=False)
+        self.has_databases: Final = self._source.database_url.startswith("sqlite")
+        self.has_log: Final = settings.log.kafka is None
+        database = DatabaseSettings(url="") if self.has_databases else settings.database
+        self._settings: Final = msgspec.structs.replace(
+            settings, data_dir=str(folder), signing_key_path="", database=database
+        )
+        self._copy: Final = DataDirectory(self._settings)
+
+    async def make(self) -> None:
+        """Copy all, and open it to see that it fits together.
+
+        What runs may drop or rewrite files of the log meanwhile: then all is copied again, a few
+        times. Raises `StartRefused`.
+        """
+        read_signing_key(self._source.signing_key_path)
+        shutil.copyfile(self._source.signing_key_path, self._copy.signing_key_path)
+        reason = ""
+        for _ in range(_TRIES):
+            try:
+                await self._copy_files()
+                return await self._check()
+            except (RecordsLost, LogDamaged, StartRefused) as misfit:
+                reason = misfit.message if isinstance(misfit, StartRefused) else str(misfit)
+                for path in self._copy.folders().values():
+                    shutil.rmtree(path)
+            except (DatabaseOutage, DatabaseDamaged, OSError) as error:
+                raise StartRefused(f"The data cannot be copied: {error}") from error
+        raise StartRefused(
+            f"The copy does not fit together: {reason}",
+            "If the server refuses to start for the same reason, mend that first. Else stop the "
+            "server, and try again.",
+        )
+
+    async def _copy_files(self) -> None:
+        if self.has_databases:
+            databases = self._copy.path / "databases"
+            databases.mkdir(mode=0o700)
+            for file in self._database_files():
+                await asyncio.to_thread(copy_sqlite, file, databases / file.name)
+        if self.has_log:
+            await asyncio.to_thread(copy_log, self._source.log_path, self._copy.log_path)
+        if self.has_databases and self.has_log:
+            cut = await self._cut()
+            now_ms = SystemClock().now_ms()
+            await asyncio.to_thread(
+                cut_log, self._copy.log_path, starting.EMBEDDED_PARTITIONS, cut, now_ms
+            )
+
+    def _database_files(self) -> list[Path]:
+        folder = self._source.folders().get("databases")
+        if folder is None:
+            raise StartRefused(
+                f"There are no databases in {self._source.path}.",
+                "Name the server's configuration file with --config.",
+            )
+        return sorted(
+            folder.glob("*.db"), key=lambda file: (file.stem == userapi.SCHEMA.name, file.name)
+        )
+
+    async def _cut(self) -> Cut:
+        """Return where the log first tells of what the copy of the user API's database lacks."""
+        topic = OUTPUT_CLIENT_DATA.name
+        async with self._database(await self._client_sync()) as database:
+            # Copied before: what it has processed is in the user API's copy.
+            start = await database.read(ConsumerStore(syncapi.SCHEMA.name, topic).select_offsets)
+        async with self._database(userapi.SCHEMA) as database:
+            return Cut(topic, start, await userapi.query_newer_records(database))
+
+    async def _check(self) -> None:
+        """Open everything as a server does. Raises `RecordsLost`, `StartRefused`."""
+        async with contextlib.AsyncExitStack() as stack:
+            log = None
+            if self.has_log:
+                opened = starting.log(self._copy, self._settings, SystemClock(), self._readiness)
+                log = await stack.enter_async_context(opened)
+            if self.has_databases:
+                async with self._database(userapi.SCHEMA):
+                    pass
+                for place in CONSUMERS:
+                    await self._check_consumer(place, log)
+
+    async def _check_consumer(self, place: ConsumerPlace, log: Log | None) -> None:
+        is_copied = place.schema.name == syncapi.SCHEMA.name
+        schema = await self._client_sync() if is_copied else place.schema
+        async with self._database(schema) as database:
+            if log is not None:
+                await require_records(log, database, place.name, place.topic.name)
+
+    async def _client_sync(self) -> Schema:
+        """Return the schema of client sync's tables that serve."""
+        return await serving_schema(syncapi.SCHEMA, self._copy.database_url)
+
+    @contextlib.asynccontextmanager
+    async def _database(self, schema: Schema) -> AsyncIterator[Database]:
+        async with starting.database(
+            self._copy, schema, self._readiness, may_migrate=False
+        ) as database:
+            yield database

@@ -1,0 +1,114 @@
+"""`xylem backup`: copies a server's data, its key and its settings, while it runs or not."""
+
+import argparse
+import contextlib
+import os
+import shutil
+from pathlib import Path
+from typing import Final
+
+from base.tasks import run as run_event_loop
+from deploy.backup import DataCopy
+from deploy.configuration import CONFIG_VARIABLE, load_settings
+from deploy.data_directory import DataDirectory
+from deploy.errors import StartRefused
+from deploy.log_lines import hush
+from deploy.settings import Settings
+from deploy.status import table
+
+_DATA: Final = "data"
+_CONFIG: Final = "xylem.yaml"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.epilog = (
+        "A server that runs goes on. To restore: stop the server, put the folder `data` of the "
+        "backup in the place of its data directory, and start it."
+    )
+    parser.add_argument(
+        "folder", metavar="FOLDER", type=Path, help="what to make; it must not be there yet"
+    )
+    parser.add_argument("--config", metavar="FILE", type=Path, help="configuration file")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Make the backup under another name, and rename it when it is complete and on the disk."""
+    hush()
+    settings = load_settings(arguments.config, os.environ)
+    folder: Path = arguments.folder.resolve()
+    unfinished = folder.with_name(f"{folder.name}.unfinished")
+    directory = DataDirectory(settings)
+    _refuse(folder, unfinished, directory)
+    try:
+        (unfinished / _DATA).mkdir(mode=0o700, parents=True)
+        unfinished.chmod(0o700)
+        config = arguments.config or os.environ.get(CONFIG_VARIABLE)
+        if config:
+            shutil.copyfile(config, unfinished / _CONFIG)
+        copy = DataCopy(settings, unfinished / _DATA)
+        with contextlib.ExitStack() as stack:
+            if copy.has_log and not copy.has_databases:
+                # Both have to be of one instant, and only one is copied here.
+                stack.enter_context(directory)
+            run_event_loop(copy.make())
+        _make_private_and_durable(unfinished)
+        unfinished.rename(folder)
+        _sync(folder.parent)
+    except OSError as error:
+        raise StartRefused(f"The backup cannot be written: {error}") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    print(f"The backup of {settings.server_name} is in {folder}.")
+    print(_contents(folder))
+    for line in _missing(copy, settings):
+        print(line)
+    return 0
+
+
+def _refuse(folder: Path, unfinished: Path, directory: DataDirectory) -> None:
+    """Raise `StartRefused` where nothing can be made, or would be lost with the data."""
+    for path in (folder, unfinished):
+        if path.exists():
+            raise StartRefused(
+                f"{path} is there already, and nothing is overwritten.",
+                "Name another folder, or delete this one.",
+            )
+    if folder.is_relative_to(directory.path):
+        raise StartRefused(
+            f"{folder} is in the data directory.",
+            "A restored backup takes its place: name a folder elsewhere, best on another disk.",
+        )
+
+
+def _make_private_and_durable(folder: Path) -> None:
+    for path in sorted(folder.rglob("*"), reverse=True):
+        path.chmod(0o700 if path.is_dir() else 0o600)
+        _sync(path)
+    _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def _contents(folder: Path) -> str:
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.stat().st_size]
+    rows = [(str(path.relative_to(folder)), f"{path.stat().st_size:,} bytes") for path in files]
+    return table([("file", "size"), *rows])
+
+
+def _missing(copy: DataCopy, settings: Settings) -> list[str]:
+    """Return what is not in the copy, and what to do about it."""
+    lines = []
+    if not copy.has_databases:
+        lines.append("Not copied: the PostgreSQL database. Copy it with pg_dump.")
+    if not copy.has_log:
+        lines.append("Not copied: Kafka's topics. See the operator's guide, \"Data and backup\".")
+    if settings.signing_key_path:
+        lines.append(f"The signing key belongs in {settings.signing_key_path}.")
+    return lines
