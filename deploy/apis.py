@@ -10,7 +10,7 @@ from deploy.ground import Ground, given
 from deploy.internal_calls import RoomApis, UserApis
 from deploy.remembered_tokens import RememberedTokens
 from internalapi.clientapi import Departures
-from internalapi.receipts import Markers
+from internalapi.receipts import FullyReadMarkers
 from internalapi.syncapi import Relations
 from logs.topics import INPUT_ROOM_EVENT
 from matrix.errors import Unavailable
@@ -56,7 +56,7 @@ def apis_of_rooms(rooms: RoomServer) -> RoomApis:
     return RoomApis(rooms.queries, rooms.directory)
 
 
-def markers(reading: ReceiptServer | None, ground: Ground) -> Markers | None:
+def markers(reading: ReceiptServer | None, ground: Ground) -> FullyReadMarkers | None:
     """Return what the user API asks of the receipt server, if that one can be asked."""
     if reading is not None:
         return reading.markers

@@ -13,7 +13,7 @@ from deploy.errors import StartRefused
 from deploy.settings import InternalSettings
 from internalapi.clientapi import Departures
 from internalapi.process import Process, ProcessStatus
-from internalapi.receipts import Markers
+from internalapi.receipts import FullyReadMarkers
 from internalapi.roomserver import RoomDirectory, RoomQueries
 from internalapi.syncapi import Relations
 from internalapi.transport import CallMetrics, Replicas, Shares, api_client, open_session
@@ -98,9 +98,9 @@ class InternalCalls:
         """Return the client API in other processes, as the user API needs it, if it has a URL."""
         return self._api("clientapi", Departures) if "clientapi" in self._replicas else None
 
-    def markers(self) -> Markers | None:
+    def markers(self) -> FullyReadMarkers | None:
         """Return the receipt server elsewhere, as the user API needs it, if it has a URL."""
-        return self._api("receipts", Markers) if "receipts" in self._replicas else None
+        return self._api("receipts", FullyReadMarkers) if "receipts" in self._replicas else None
 
     def relations(self) -> Relations | None:
         """Return client sync in other processes, as the client API needs it, if it has a URL."""

@@ -8,7 +8,7 @@ from deploy.apis import apis_of_rooms, apis_of_users
 from deploy.readiness import OUTAGES
 from deploy.wiring import Components
 from internalapi.clientapi import Departures
-from internalapi.receipts import Markers
+from internalapi.receipts import FullyReadMarkers
 from internalapi.roomserver import RoomDirectory, RoomQueries
 from internalapi.syncapi import Relations
 from internalapi.transport import api_router
@@ -58,8 +58,8 @@ def internal_routers(components: Components, secret: str) -> list[Router]:
         )
         serve(RoomDirectory, rooms.directory)
     if components.reading is not None:
-        markers: Markers = components.reading.markers
-        serve(Markers, markers)
+        markers: FullyReadMarkers = components.reading.markers
+        serve(FullyReadMarkers, markers)
     if components.sync is not None:
         relations: Relations = components.sync.relations
         serve(Relations, relations)

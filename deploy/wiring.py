@@ -17,7 +17,7 @@ from deploy.processed import Processed, processed
 from deploy.remembered_tokens import RememberedTokens
 from deploy.version import version
 from internalapi.clientapi import Departures
-from internalapi.receipts import Markers
+from internalapi.receipts import FullyReadMarkers
 from internalapi.syncapi import Relations
 from logs.consumer_loop import Consumer
 from matrix.identifiers import ServerName
@@ -75,7 +75,7 @@ async def build(ground: Ground, names: Collection[str]) -> Components:
 
 
 async def _build_users(
-    ground: Ground, departures: Departures | None, markers: Markers | None
+    ground: Ground, departures: Departures | None, markers: FullyReadMarkers | None
 ) -> userapi.UserApi:
     users = userapi.build(
         settings=ground.settings.userapi,

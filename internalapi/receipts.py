@@ -7,7 +7,7 @@ import msgspec
 from matrix.identifiers import EventID, RoomID, UserID
 
 
-class Markers(Protocol):
+class FullyReadMarkers(Protocol):
     """Where users' markers stand: what was answered before is known."""
 
     async def query_fully_read(self, *, user_id: UserID, room_id: RoomID) -> EventID | None:

@@ -47,7 +47,7 @@ GAPS: Final = Family(
 REJECTED: Final = Family(
     "xylem_consumer_rejected_total",
     "counter",
-    "Records set aside in the topic Rejected because they cannot be processed.",
+    "Records put into the topic Rejected because they cannot be processed.",
     _LABELS,
 )
 FAILURES: Final = Family(

@@ -159,7 +159,7 @@ class OwnedPartition(Generic[T]):
                     failure = None
                     break
             if failure is not None:
-                logger.error("a record is set aside as rejected", extra=self._at(record))
+                logger.error("a record goes to Rejected", extra=self._at(record))
                 reason = f"{type(failure).__name__}: {failure}"
                 await self._commit_through_outages([record], reason)
             if self._stopping.is_set():

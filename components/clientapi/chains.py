@@ -170,7 +170,7 @@ class Chains:
         if self._resting.get(chain.room_id) is chain:
             del self._resting[chain.room_id]
 
-    def spoil(self, room_id: RoomID) -> None:
+    def forget_state(self, room_id: RoomID) -> None:
         """Something has changed in the room: the next event asks the room server."""
         chain = self.remembered(room_id)
         if chain is not None:

@@ -11,13 +11,13 @@ from components.clientapi.creation_request import CreationParser
 from components.clientapi.departures import DepartureService
 from components.clientapi.forgetting import RoomForgetting
 from components.clientapi.guests import GuestRemoval
-from components.clientapi.markers import MarkerWriter
 from components.clientapi.member_profiles import MemberProfiles
 from components.clientapi.memberships import MembershipService
 from components.clientapi.mutual_rooms import MutualRooms
 from components.clientapi.outcomes import Outcomes
 from components.clientapi.profile_changes import ProfileChanges
 from components.clientapi.rates import Rates
+from components.clientapi.receipts import ReceiptWriter
 from components.clientapi.redactions import RedactionService
 from components.clientapi.relations import RelationChecks
 from components.clientapi.replacements import Replacements
@@ -26,10 +26,10 @@ from components.clientapi.restricted_joins import RestrictedJoins
 from components.clientapi.room_creation import RoomCreation
 from components.clientapi.routes.directory import DirectoryRoutes
 from components.clientapi.routes.events import EventRoutes
-from components.clientapi.routes.markers import MarkerRoutes
 from components.clientapi.routes.memberships import MembershipRoutes
 from components.clientapi.routes.mutual_rooms import MutualRoomRoutes
 from components.clientapi.routes.profiles import ProfileRoutes
+from components.clientapi.routes.receipts import ReceiptRoutes
 from components.clientapi.routes.rooms import RoomRoutes
 from components.clientapi.sending import EventSender
 from components.clientapi.settings import ClientApiSettings
@@ -142,10 +142,10 @@ def build(
         rooms_at_once=settings.rooms_updated_at_once,
     )
     ProfileRoutes(requesters=parts.requesters, changes=changes).add_to(router)
-    MarkerRoutes(
+    ReceiptRoutes(
         requesters=parts.requesters,
         sender=sender,
-        writer=MarkerWriter(
+        writer=ReceiptWriter(
             rooms=rooms,
             log=log,
             clock=clock,

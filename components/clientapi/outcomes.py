@@ -67,7 +67,7 @@ class Follower(Protocol):
         """An event was added, by a request that waits here or by somebody else."""
         ...
 
-    def spoil(self, room_id: RoomID) -> None:
+    def forget_state(self, room_id: RoomID) -> None:
         """Something else has changed in a room."""
         ...
 
@@ -199,4 +199,4 @@ class Outcomes:
         elif isinstance(record, RedactionApplied) or (
             isinstance(record, RedactionWithheld) and (record.state_changes or not is_own)
         ):
-            self._follower.spoil(RoomID(record.room_id))
+            self._follower.forget_state(RoomID(record.room_id))

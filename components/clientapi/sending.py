@@ -143,7 +143,7 @@ class EventSender:
         except TimeoutError as error:
             raise _unanswered() from error
         finally:
-            self._chains.spoil(event.room_id)
+            self._chains.forget_state(event.room_id)
             self._outcomes.forget(event.event_id)
         if outcome.refusal is not None:
             raise Forbidden(outcome.refusal)

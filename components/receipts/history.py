@@ -1,10 +1,10 @@
-"""Where receipts and markers stand, for readers that are rebuilt."""
+"""Where receipts and receipts stand, for readers that are rebuilt."""
 
 from typing import Final
 
 from base.database import Database
-from components.receipts.markers import announcement
-from components.receipts.store import select_markers_after
+from components.receipts.receipts import announcement
+from components.receipts.store import select_receipts_after
 from internalapi.receipts import ReceiptHistoryPage
 from logs.topics import OUTPUT_RECEIPT
 
@@ -21,7 +21,7 @@ class History:
         """Return the first after a place, room by room; all begin after the empty place."""
         most = min(limit, _MOST)
         found = await self._database.read(
-            lambda connection: select_markers_after(connection, after, most)
+            lambda connection: select_receipts_after(connection, after, most)
         )
         return ReceiptHistoryPage(
             [OUTPUT_RECEIPT.encode(announcement(*one)) for one in found],

@@ -1,6 +1,6 @@
-"""Reads InputReceipt: moves markers forward and tells OutputReceipt of each that has moved.
+"""Reads InputReceipt: moves receipts forward and tells OutputReceipt of each that has moved.
 
-Cost of a receipt in a batch: its share of one SELECT, if its marker is not in memory, and of one
+Cost of a receipt in a batch: its share of one SELECT, if its receipt is not in memory, and of one
 upsert; one that moves nothing costs no statement.
 """
 
@@ -9,26 +9,26 @@ from collections.abc import Sequence
 from cachetools import LRUCache
 from sqlalchemy.engine import Connection
 
-from components.receipts.markers import (
-    Marker,
-    MarkerName,
+from components.receipts.receipts import (
+    Receipt,
+    ReceiptName,
     announcement,
-    marker_name,
     moves,
+    receipt_name,
 )
 from components.receipts.settings import ReceiptServerSettings
-from components.receipts.store import select_markers, upsert_markers
+from components.receipts.store import select_receipts, upsert_receipts
 from logs.consumer import Message, Outbox
 from logs.records.receipts import InputReceipt
 from logs.topics import OUTPUT_RECEIPT
 
 
 class ReceiptProcessor:
-    """One partition of InputReceipt: the markers of its rooms."""
+    """One partition of InputReceipt: the receipts of its rooms."""
 
     def __init__(self, settings: ReceiptServerSettings) -> None:
-        self._known: LRUCache[MarkerName, Marker] = LRUCache(settings.cached_markers)
-        self._moved: dict[MarkerName, Marker] = {}
+        self._known: LRUCache[ReceiptName, Receipt] = LRUCache(settings.cached_receipts)
+        self._moved: dict[ReceiptName, Receipt] = {}
 
     def process(
         self,
@@ -36,36 +36,36 @@ class ReceiptProcessor:
         messages: Sequence[Message[InputReceipt]],
         outbox: Outbox,
     ) -> None:
-        """Move markers, in the order of the log."""
-        named = [(marker_name(message.value), message) for message in messages]
-        now = self._markers(connection, {name for name, _ in named})
-        moved: dict[MarkerName, Marker] = {}
+        """Move receipts, in the order of the log."""
+        named = [(receipt_name(message.value), message) for message in messages]
+        now = self._standing(connection, {name for name, _ in named})
+        moved: dict[ReceiptName, Receipt] = {}
         for name, message in named:
             record = message.value
             if name.thread_id and name.receipt_type == "m.fully_read":
                 outbox.reject(message, "m.fully_read is not threaded.")
             elif moves(now[name], record.event_id, record.place):
-                now[name] = moved[name] = Marker(record.event_id, record.place, record.ts)
+                now[name] = moved[name] = Receipt(record.event_id, record.place, record.ts)
                 outbox.put(OUTPUT_RECEIPT, record.room_id, announcement(name, moved[name]))
-        upsert_markers(connection, moved)
+        upsert_receipts(connection, moved)
         self._moved = moved
 
-    def _markers(
-        self, connection: Connection, names: set[MarkerName]
-    ) -> dict[MarkerName, Marker | None]:
-        """Return where these markers stand before the batch."""
+    def _standing(
+        self, connection: Connection, names: set[ReceiptName]
+    ) -> dict[ReceiptName, Receipt | None]:
+        """Return where these receipts stand before the batch."""
         known = self._known
-        found: dict[MarkerName, Marker | None] = {
+        found: dict[ReceiptName, Receipt | None] = {
             name: known[name] for name in names if name in known
         }
         missing = [name for name in names if name not in found]
         if missing:
-            stored = select_markers(connection, missing)
+            stored = select_receipts(connection, missing)
             found.update((name, stored.get(name)) for name in missing)
         return found
 
     def committed(self) -> None:
-        """Keep where the markers stand now."""
+        """Keep where the receipts stand now."""
         self._known.update(self._moved)
         self._moved = {}
 

@@ -13,5 +13,5 @@ class ReceiptServerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     max_batch_receipts: Count = 500
     """Receipts that one database transaction processes at most."""
-    cached_markers: Count = 10_000
-    """Markers per partition that stay in memory; others are read when they are to move."""
+    cached_receipts: Count = 10_000
+    """Receipts per partition that stay in memory; others are read when they are to move."""

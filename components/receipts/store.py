@@ -1,4 +1,4 @@
-"""The table of the receipt server: where each marker stands."""
+"""The table of the receipt server: where each receipt stands."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from base.database import Schema, Statement, upsert_into
-from components.receipts.markers import Marker, MarkerName
+from components.receipts.receipts import Receipt, ReceiptName
 from logs.consumer_tables import add_consumer_tables
 from logs.records.receipts import EventPlace
 
@@ -20,7 +20,7 @@ MARKERS: Final = sa.Table(
     sa.Column("room_id", sa.Text, primary_key=True),
     sa.Column("user_id", sa.Text, primary_key=True),
     sa.Column("receipt_type", sa.Text, primary_key=True),
-    # Empty for a marker of the whole room.
+    # Empty for a receipt of the whole room.
     sa.Column("thread_id", sa.Text, primary_key=True),
     sa.Column("event_id", sa.Text, nullable=False),
     sa.Column("depth", sa.BigInteger, nullable=False),
@@ -32,7 +32,7 @@ MARKERS: Final = sa.Table(
 SCHEMA: Final = Schema("receipts", METADATA)
 
 _AT_ONCE: Final = (1, 8, 64)
-"""How many markers one SELECT takes: few sizes, so that each text is compiled once."""
+"""How many receipts one SELECT takes: few sizes, so that each text is compiled once."""
 
 
 def _select(size: int) -> Statement:
@@ -58,16 +58,16 @@ _SELECT: Final = {size: _select(size) for size in _AT_ONCE}
 _UPSERT: Final = upsert_into(MARKERS, "event_id", "depth", "stream", "ts")
 
 
-def select_markers(
-    connection: Connection, names: Collection[MarkerName]
-) -> dict[MarkerName, Marker]:
-    """Return those of the markers that are set."""
-    found: dict[MarkerName, Marker] = {}
+def select_receipts(
+    connection: Connection, names: Collection[ReceiptName]
+) -> dict[ReceiptName, Receipt]:
+    """Return those of the receipts that are set."""
+    found: dict[ReceiptName, Receipt] = {}
     rest = list(names)
     while rest:
         size = next((one for one in _AT_ONCE if one >= len(rest)), _AT_ONCE[-1])
         some, rest = rest[:size], rest[size:]
-        # A marker asked for twice is found once: the places that are left repeat the last.
+        # A receipt asked for twice is found once: the places that are left repeat the last.
         some.extend(some[-1:] * (size - len(some)))
         values: dict[str, str] = {}
         for number, (room_id, user_id, receipt_type, thread_id) in enumerate(some):
@@ -76,27 +76,27 @@ def select_markers(
             values[f"type{number}"] = receipt_type
             values[f"thread{number}"] = thread_id
         for *name, event_id, depth, stream, ts in _SELECT[size].run(connection, values):
-            found[MarkerName(*name)] = Marker(event_id, EventPlace(depth, stream), ts)
+            found[ReceiptName(*name)] = Receipt(event_id, EventPlace(depth, stream), ts)
     return found
 
 
-def select_markers_after(
+def select_receipts_after(
     connection: Connection, key: Sequence[str], limit: int
-) -> list[tuple[MarkerName, Marker]]:
-    """Return markers after a name, or from the first one, ordered by name."""
+) -> list[tuple[ReceiptName, Receipt]]:
+    """Return receipts after a name, or from the first one, ordered by name."""
     of = MARKERS.c
     name = (of.room_id, of.user_id, of.receipt_type, of.thread_id)
     query = sa.select(*of).order_by(*name).limit(limit)
     if key:
         query = query.where(sa.tuple_(*name) > sa.tuple_(*[sa.literal(one) for one in key]))
     return [
-        (MarkerName(*found), Marker(event_id, EventPlace(depth, stream), ts))
+        (ReceiptName(*found), Receipt(event_id, EventPlace(depth, stream), ts))
         for *found, event_id, depth, stream, ts in connection.execute(query)
     ]
 
 
-def upsert_markers(connection: Connection, markers: Mapping[MarkerName, Marker]) -> None:
-    """Put markers where they stand now."""
+def upsert_receipts(connection: Connection, receipts: Mapping[ReceiptName, Receipt]) -> None:
+    """Put receipts where they stand now."""
     _UPSERT.run_many(
         connection,
         (
@@ -105,11 +105,11 @@ def upsert_markers(connection: Connection, markers: Mapping[MarkerName, Marker])
                 "user_id": name.user_id,
                 "receipt_type": name.receipt_type,
                 "thread_id": name.thread_id,
-                "event_id": marker.event_id,
-                "depth": marker.place.depth,
-                "stream": marker.place.stream,
-                "ts": marker.ts,
+                "event_id": receipt.event_id,
+                "depth": receipt.place.depth,
+                "stream": receipt.place.stream,
+                "ts": receipt.ts,
             }
-            for name, marker in markers.items()
+            for name, receipt in receipts.items()
         ),
     )

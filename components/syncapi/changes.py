@@ -25,7 +25,7 @@ class AppliedChange(msgspec.Struct, gc=False):
 
 
 class MembershipChange(msgspec.Struct, gc=False):
-    """A user's membership in a room, as an event of the room or an invite from afar set it."""
+    """A user's membership in a room, as an event or an invite from another server set it."""
 
     user_id: str
     room_id: str

@@ -275,7 +275,7 @@ def _router(serving: _Serving) -> Router:
         ),
         unread=UnreadCounts(
             database=serving.database,
-            tallies=serving.projected.tallies,
+            unread_counts=serving.projected.unread_counts,
             recent=serving.projected.recent,
             room_partition=room_partition,
             most_users=serving.settings.cached_push_rules,

@@ -42,7 +42,7 @@ class SyncApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     room. Where users who wait have more of them, they take turns, and hear of news later."""
     cached_summaries: int = 20_000
     """Rooms whose numbers of members and heroes are kept in memory."""
-    cached_tallies: int = 200_000
+    cached_unread_counts: int = 200_000
     """Unread notifications that are kept counted in memory; a user's room without any counts 1."""
     unread_window: int = 500
     """Unread events of a room that are looked at for users whose push rules look into them, and

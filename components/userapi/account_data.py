@@ -6,7 +6,7 @@ from typing import Any, Final
 from components.userapi.settings import UserApiSettings
 from components.userapi.store.user_data import PUSH_RULES, AccountDataStore
 from components.userapi.text import checked_name
-from internalapi.receipts import Markers
+from internalapi.receipts import FullyReadMarkers
 from matrix.canonical import decode_json, encode_canonical
 from matrix.errors import BadJson, NotFound, TooLarge
 from matrix.identifiers import RoomID, UserID
@@ -25,7 +25,7 @@ class AccountDataService:
     """Account data of local users; `None` as the room means that it belongs to none."""
 
     def __init__(
-        self, store: AccountDataStore, settings: UserApiSettings, markers: Markers | None
+        self, store: AccountDataStore, settings: UserApiSettings, markers: FullyReadMarkers | None
     ) -> None:
         """Take where fully-read markers are asked for, which the receipt server keeps."""
         self._store = store

@@ -67,7 +67,7 @@ from components.userapi.tokens import Tokens
 from components.userapi.user_directory import UserDirectoryService
 from components.userapi.user_push_rules import PushRuleService
 from internalapi.clientapi import Departures
-from internalapi.receipts import Markers
+from internalapi.receipts import FullyReadMarkers
 from internalapi.userapi import (
     AccountData,
     Accounts,
@@ -216,7 +216,7 @@ class _Services:
         server_name: ServerName,
         settings: UserApiSettings,
         departures: Departures | None,
-        markers: Markers | None,
+        markers: FullyReadMarkers | None,
     ) -> None:
         self.settings, self.server_name, self.stores = settings, server_name, stores
         self.rates = Rates(settings, clock)
@@ -288,7 +288,7 @@ def build(
     default_room_version: str = DEFAULT_ROOM_VERSION,
     forget_when_leaving: bool = False,
     departures: Departures | None = None,
-    markers: Markers | None = None,
+    markers: FullyReadMarkers | None = None,
 ) -> UserApi:
     """Put the component together; nothing runs until `run`.
 

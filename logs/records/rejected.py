@@ -4,7 +4,7 @@ import msgspec
 
 
 class RejectedRecord(msgspec.Struct, frozen=True):
-    """A record as it was read, where from, and why it was set aside."""
+    """A record as it was read, where from, and why it could not be processed."""
 
     topic: str
     partition: int

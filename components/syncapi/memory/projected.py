@@ -14,8 +14,8 @@ from base.database import Database
 from components.syncapi.changes import ClientDataNews, MembershipChange
 from components.syncapi.memory.receipts import PUBLIC, Receipt, RecentReceipts
 from components.syncapi.memory.recent import CachedUser, CachedUsers, RecentRoom, RecentRooms
-from components.syncapi.memory.tallies import Tallies
 from components.syncapi.memory.typing_rooms import TypingList, TypingRooms
+from components.syncapi.memory.unread_counts import KnownUnreadCounts
 from components.syncapi.memory.waiting import LongPolls, Progress
 from components.syncapi.position import SyncPosition
 from components.syncapi.projection.writing import Written
@@ -77,7 +77,7 @@ class Projected:
         self.typing_rooms: Final = TypingRooms(len(start.typing), settings.recent_typing_rooms)
         self.polls: Final = LongPolls(settings.max_long_polls, settings.max_long_polls_per_user)
         self.users: Final = CachedUsers(settings.cached_memberships, self._dropped)
-        self.tallies: Final = Tallies(settings.cached_tallies)
+        self.unread_counts: Final = KnownUnreadCounts(settings.cached_unread_counts)
         self.summaries: Final[LRUCache[str, Summary]] = LRUCache(settings.cached_summaries)
         self.signed_out: Final[TTLCache[str, bool]] = TTLCache(_MOST_SIGNED_OUT, _SIGNED_OUT_S)
         """Users who were signed out somewhere a moment ago: their tokens are asked for again."""
@@ -197,20 +197,20 @@ class Projected:
         moved: dict[int, list[MembershipChange]] = {}
         for change in changes:
             moved.setdefault(change.stream_order, []).append(change)
-        asides = {order: room_id for room_id, order in written.asides if order >= known}
-        for order in sorted(added.keys() | moved.keys() | asides.keys()):
+        state_only = {order: room_id for room_id, order in written.state_only if order >= known}
+        for order in sorted(added.keys() | moved.keys() | state_only.keys()):
             event = added.get(order)
             if event is not None:
                 self.recent.add(partition, event)
                 if event.type in NAMING or event.state_effect == CHANGES_OTHERS:
                     self._change_summary(partition, event.room_id, order)
-            elif order in asides:
-                self.recent.change_state_aside(partition, asides[order], order)
-                self._change_summary(partition, asides[order], order)
+            elif order in state_only:
+                self.recent.change_state_outside(partition, state_only[order], order)
+                self._change_summary(partition, state_only[order], order)
             for change in moved.get(order, ()):
                 self._move(partition, change)
         woken = {change.user_id for change in changes}
-        touched = {event.room_id for event in added.values()} | set(asides.values())
+        touched = {event.room_id for event in added.values()} | set(state_only.values())
         for event in written.rewritten:
             self.recent.rewrite(partition, event, written.next_offset - 1)
             touched.add(event.room_id)
@@ -292,7 +292,7 @@ class Projected:
             if receipt.stream_order < known:
                 continue
             self.recent_receipts.add(partition, receipt)
-            self.tallies.move_receipt(receipt, self._recent_room)
+            self.unread_counts.move_receipt(receipt, self._recent_room)
             if receipt.receipt_type == PUBLIC:
                 rooms.add(receipt.room_id)
             else:

@@ -34,7 +34,7 @@ class RecentRoom:
         "partition",
         "rewritten",
         "room_id",
-        "state_changed_aside",
+        "state_changed_outside",
         "summary_changed",
     )
 
@@ -45,7 +45,7 @@ class RecentRoom:
         self.last_order = _NEVER
         self.summary_changed = _NEVER
         """The order of the last change of a membership, or of what names the room."""
-        self.state_changed_aside = _NEVER
+        self.state_changed_outside = _NEVER
         """The order of the last change of state by other events than the timeline's own."""
         self.rewritten = _NEVER
         """The order of the last change of events that were there before."""
@@ -115,11 +115,11 @@ class RecentRooms:
         event.history_visibility = intern(event.history_visibility)
         room.events.append(event)
         if event.state_effect == CHANGES_OTHERS:
-            room.state_changed_aside = event.order
+            room.state_changed_outside = event.order
 
-    def change_state_aside(self, partition: int, room_id: str, order: int) -> None:
+    def change_state_outside(self, partition: int, room_id: str, order: int) -> None:
         """Note that a room's state changed at this order without an event in the timeline."""
-        self.touch(partition, room_id, order).state_changed_aside = order
+        self.touch(partition, room_id, order).state_changed_outside = order
 
     def _arrive(self, partition: int, room_id: str, order: int, size: int) -> RecentRoom:
         rooms = self._rooms[partition]
@@ -201,7 +201,7 @@ class CachedUsers(LRUCache[str, CachedUser]):
                 del self._awake[room_id]
         return found
 
-    def stir(self, user_id: str) -> bool:
+    def mark_active(self, user_id: str) -> bool:
         """Let a user who is about to wait be looked for; false for one who is not here."""
         if user_id not in self:
             return False

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from components.syncapi.notifications.looking import MayNotify
-from components.syncapi.notifications.tally import MAIN, Older, Tally
+from components.syncapi.notifications.unread_counts import MAIN, Older, UnreadCount
 from components.syncapi.store.mentions import ROOM, Mention, Since, select_mentions
 from components.syncapi.store.tables import Connection
 from components.syncapi.store.unread import Unread, select_changes_of_levels
@@ -39,45 +39,45 @@ class ByClass(NamedTuple):
 
 
 def count_by_class(
-    reader: ByClass, rooms: Sequence[RoomToCount], tallies: Mapping[str, Tally]
+    reader: ByClass, rooms: Sequence[RoomToCount], unread_counts: Mapping[str, UnreadCount]
 ) -> set[str]:
-    """Add to the tallies what is unread; return the rooms that have something unread.
+    """Add to the unread counts what is unread; return the rooms that have something unread.
 
     Their rules are by class, and something notifies.
     """
     if not rooms:
         return set()
-    by_sender = any(tallies[room.room_id].basis.ignored for room in rooms)
-    groups = _unread_groups(reader, rooms, tallies, by_sender=by_sender)
+    by_sender = any(unread_counts[room.room_id].basis.ignored for room in rooms)
+    groups = _unread_groups(reader, rooms, unread_counts, by_sender=by_sender)
     counted: dict[str, _Threads] = {}
     naming: dict[str, int] = {}
     for group, first, last in groups:
-        tally = tallies[group.room_id]
+        unread_count = unread_counts[group.room_id]
         if group.push_class >= NAMES_USERS:
             naming[group.room_id] = min(first, naming.get(group.room_id, first))
         threads = counted.setdefault(group.room_id, {})
         older = threads.setdefault(group.thread_root or MAIN, Older(0, 0, first, last))
         older.first, older.last = min(older.first, first), max(older.last, last)
-        if group.sender not in tally.basis.ignored:
-            _add(older, tally.basis.rules, group.push_class, group.number)
+        if group.sender not in unread_count.basis.ignored:
+            _add(older, unread_count.basis.rules, group.push_class, group.number)
     if naming:
         spans = [
             Since(room.room_id, naming[room.room_id] - 1, room.upto)
             for room in rooms
             if room.room_id in naming
         ]
-        _add_mentions(reader, spans, counted, tallies)
+        _add_mentions(reader, spans, counted, unread_counts)
     for room_id, threads in counted.items():
         for thread, older in threads.items():
             if older.total:
-                tallies[room_id].add_older(thread, older)
+                unread_counts[room_id].add_older(thread, older)
     return set(counted)
 
 
 def _unread_groups(
     reader: ByClass,
     rooms: Sequence[RoomToCount],
-    tallies: Mapping[str, Tally],
+    unread_counts: Mapping[str, UnreadCount],
     *,
     by_sender: bool,
 ) -> list[tuple[Group, int, int]]:
@@ -85,19 +85,19 @@ def _unread_groups(
     found = select_groups(
         reader.connection,
         reader.user_id,
-        main=[_part(room, tallies[room.room_id].read_upto(MAIN)) for room in rooms],
-        threads=[_part(room, tallies[room.room_id].read_upto("")) for room in rooms],
+        main=[_part(room, unread_counts[room.room_id].read_upto(MAIN)) for room in rooms],
+        threads=[_part(room, unread_counts[room.room_id].read_upto("")) for room in rooms],
         one_thread=(),
         by_sender=by_sender,
     )
     for group in found:
         # Who writes has read what was there: of the thread that they write in.
         if group.own is not None and not is_quiet(group.push_class):
-            tallies[group.room_id].mark_read(group.thread_root or MAIN, group.own)
+            unread_counts[group.room_id].mark_read(group.thread_root or MAIN, group.own)
     whole: list[tuple[Group, int, int]] = []
     begun: dict[tuple[str, str | None], None] = {}
     for group, first, last in _of_others(found):
-        read_upto = tallies[group.room_id].read_upto(group.thread_root or MAIN)
+        read_upto = unread_counts[group.room_id].read_upto(group.thread_root or MAIN)
         if first > read_upto:
             whole.append((group, first, last))
         elif last > read_upto:
@@ -106,7 +106,9 @@ def _unread_groups(
         return whole
     upto = {room.room_id: room for room in rooms}
     again = [
-        _part(upto[room_id], tallies[room_id].read_upto(thread_root or MAIN), thread_root or "")
+        _part(
+            upto[room_id], unread_counts[room_id].read_upto(thread_root or MAIN), thread_root or ""
+        )
         for room_id, thread_root in begun
     ]
     rest = select_groups(
@@ -142,23 +144,23 @@ def _add_mentions(
     reader: ByClass,
     spans: Sequence[Since],
     counted: Mapping[str, _Threads],
-    tallies: Mapping[str, Tally],
+    unread_counts: Mapping[str, UnreadCount],
 ) -> None:
     """Let events count as what they are to those whom they mention."""
     found: dict[tuple[str, int], list[Mention]] = {}
     for mention in select_mentions(reader.connection, reader.user_id, spans):
-        tally = tallies[mention.room_id]
+        unread_count = unread_counts[mention.room_id]
         thread = mention.thread_root or MAIN
         if (
             mention.sender != reader.user_id
-            and mention.sender not in tally.basis.ignored
-            and not tally.is_read(thread, mention.order)
+            and mention.sender not in unread_count.basis.ignored
+            and not unread_count.is_read(thread, mention.order)
         ):
             found.setdefault((mention.room_id, mention.order), []).append(mention)
     rights = _Rights(reader, {span.room_id: span.after for span in spans})
     for mentions in found.values():
         one = mentions[0]
-        rules = tallies[one.room_id].basis.rules
+        rules = unread_counts[one.room_id].basis.rules
         named = {mention.user_id for mention in mentions}
         verdict = rules.mention_verdict(
             one.push_class,

@@ -18,11 +18,11 @@ from base.database import Database
 from components.syncapi.changes import Membership
 from components.syncapi.ignoring import IGNORED_USER_LIST
 from components.syncapi.memory.recent import RecentRooms
-from components.syncapi.memory.tallies import Tallies
+from components.syncapi.memory.unread_counts import KnownUnreadCounts
 from components.syncapi.notifications.count_by_class import RoomToCount
 from components.syncapi.notifications.first_count import CountedRooms, count_rooms
 from components.syncapi.notifications.looking import Seen, look_at, push_event
-from components.syncapi.notifications.tally import Tally
+from components.syncapi.notifications.unread_counts import UnreadCount
 from components.syncapi.notifications.user_rules import PUSH_RULES, KnownRules, UserRules
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.unread import select_content
@@ -36,7 +36,7 @@ _MOST_ANSWERS: Final = 10_000
 _PARSED_OVERHEAD: Final = 1500
 _PARSED_PER_BYTE: Final = 6
 _GROWTH: Final = 64
-"""By how much a tally grows before its size in memory is looked at again."""
+"""By how much an unread count grows before its size in memory is looked at again."""
 _HEAVY_ROOMS: Final = 10
 _MOST_WORK: Final = 1_000_000
 """What rules that look into events may cost on the event loop, as `PushRule.work` counts it."""
@@ -59,9 +59,9 @@ class Reader(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """The tallies of rooms as far as they are asked for."""
+    """The unread counts of rooms as far as they are asked for."""
 
-    tallies: Mapping[str, Tally]
+    unread_counts: Mapping[str, UnreadCount]
     unread: AbstractSet[str]
     """Rooms that had to be counted anew and have something unread, whether it notifies or not."""
 
@@ -95,20 +95,20 @@ def _parsed(event: Seen) -> _Parsed:
 
 
 class UnreadCounts:
-    """Keeps tallies up with what memory knows, and counts anew where that is not enough."""
+    """Keeps unread counts up with what memory knows, and counts anew where that is not enough."""
 
     def __init__(
         self,
         *,
         database: Database,
-        tallies: Tallies,
+        unread_counts: KnownUnreadCounts,
         recent: RecentRooms,
         room_partition: Callable[[str], int],
         most_users: int,
         window: int,
     ) -> None:
         self._database: Final = database
-        self._tallies: Final = tallies
+        self._unread_counts: Final = unread_counts
         self._recent: Final = recent
         self._partition: Final = room_partition
         self._window: Final = window
@@ -119,8 +119,8 @@ class UnreadCounts:
         self._may_notify: Final[LRUCache[tuple[str, str], bool]] = LRUCache(_MOST_ANSWERS)
 
     async def count(self, reader: Reader, room_ids: Collection[str]) -> Counts:
-        """Return the tallies of rooms that the user is joined to."""
-        tallies: dict[str, Tally] = {}
+        """Return the unread counts of rooms that the user is joined to."""
+        unread_counts: dict[str, UnreadCount] = {}
         anew: list[RoomToCount] = []
         rules = await self._rules_of(reader)
         if rules.by_room.questions_about(room_ids) > _MOST_QUESTIONS:
@@ -128,12 +128,12 @@ class UnreadCounts:
         looks = _Looks()
         for room_id in room_ids:
             try:
-                tallies[room_id] = self._brought_up(reader, rules, room_id, looks)
+                unread_counts[room_id] = self._brought_up(reader, rules, room_id, looks)
             except _Unknown:
                 anew.append(self._to_count(reader, rules, room_id))
         if not anew:
-            return Counts(tallies, frozenset())
-        return await self._count_anew(reader, tallies, anew)
+            return Counts(unread_counts, frozenset())
+        return await self._count_anew(reader, unread_counts, anew)
 
     async def _rules_of(self, reader: Reader) -> UserRules:
         order = reader.account_data_order
@@ -148,47 +148,49 @@ class UnreadCounts:
             return UserRules(reader.user_id, content)
         return self._rules.learn(reader.user_id, order, content)
 
-    def _brought_up(self, reader: Reader, rules: UserRules, room_id: str, looks: "_Looks") -> Tally:
-        """Return a tally with all events of memory. Raises `_Unknown`."""
-        tally = self._tallies.get(reader.user_id, room_id)
-        if tally is None or reader.account_data_order is None:
+    def _brought_up(
+        self, reader: Reader, rules: UserRules, room_id: str, looks: "_Looks"
+    ) -> UnreadCount:
+        """Return an unread count with all events of memory. Raises `_Unknown`."""
+        unread_count = self._unread_counts.get(reader.user_id, room_id)
+        if unread_count is None or reader.account_data_order is None:
             raise _Unknown
         partition = self._partition(room_id)
-        basis, now = tally.basis, reader.memberships[room_id]
+        basis, now = unread_count.basis, reader.memberships[room_id]
         if (
             basis.rules is not self._room_rules(rules, room_id)
             or basis.joined_at != now.stream_order
             or basis.member_event_id != now.event_id
             or basis.ignored != reader.ignored
-            or tally.is_void
-            or not self._recent.covers(partition, tally.upto)
+            or unread_count.is_void
+            or not self._recent.covers(partition, unread_count.upto)
         ):
             raise _Unknown
         room = self._recent.get(partition, room_id)
         if room is not None:
-            if room.rewritten >= tally.upto:
+            if room.rewritten >= unread_count.upto:
                 raise _Unknown
-            before = len(tally)
-            for event in room.since(tally.upto):
+            before = len(unread_count)
+            for event in room.since(unread_count.upto):
                 if event.order >= reader.upto[partition]:
                     break
-                if not tally.basis.rules.is_by_class:
-                    looks.count(tally.basis.rules, event)
-                changes = tally.changes
+                if not unread_count.basis.rules.is_by_class:
+                    looks.count(unread_count.basis.rules, event)
+                changes = unread_count.changes
                 look_at(
-                    tally,
+                    unread_count,
                     reader.user_id,
                     event,
                     parse=self._parse,
                     may_notify=self._known_answer,
                 )
-                tally.upto = event.order + 1
-                if tally.changes != changes:
-                    tally.changed_at = event.order
-            if len(tally) // _GROWTH != before // _GROWTH:
-                self._tallies.put(reader.user_id, room_id, tally)
-        tally.upto = max(tally.upto, reader.upto[partition])
-        return tally
+                unread_count.upto = event.order + 1
+                if unread_count.changes != changes:
+                    unread_count.changed_at = event.order
+            if len(unread_count) // _GROWTH != before // _GROWTH:
+                self._unread_counts.put(reader.user_id, room_id, unread_count)
+        unread_count.upto = max(unread_count.upto, reader.upto[partition])
+        return unread_count
 
     def _parse(self, event: Seen) -> PushEvent:
         known = self._parsed.get(event.event_id)
@@ -230,9 +232,9 @@ class UnreadCounts:
         )
 
     async def _count_anew(
-        self, reader: Reader, tallies: dict[str, Tally], anew: list[RoomToCount]
+        self, reader: Reader, unread_counts: dict[str, UnreadCount], anew: list[RoomToCount]
     ) -> Counts:
-        reading = self._tallies.begin(reader.user_id)
+        reading = self._unread_counts.begin(reader.user_id)
         try:
             read = partial(
                 count_rooms,
@@ -246,18 +248,18 @@ class UnreadCounts:
                 read, heavy_for=reader.user_id if is_heavy else None
             )
         finally:
-            self._tallies.end(reading)
+            self._unread_counts.end(reading)
         self._may_notify.update(counted.may_notify)
         for room in anew:
             if room.room_id in counted.joined:
                 self._joined[room.room_id] = counted.joined[room.room_id], room.upto
-        for room_id, tally in counted.tallies.items():
-            tallies[room_id] = tally
+        for room_id, unread_count in counted.unread_counts.items():
+            unread_counts[room_id] = unread_count
             # What a receipt changed meanwhile may be missing.
             if (
                 reader.account_data_order is not None
                 and room_id not in counted.unsettled
                 and room_id not in reading.moved
             ):
-                self._tallies.put(reader.user_id, room_id, tally)
-        return Counts(tallies, counted.unread)
+                self._unread_counts.put(reader.user_id, room_id, unread_count)
+        return Counts(unread_counts, counted.unread)

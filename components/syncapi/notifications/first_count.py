@@ -14,14 +14,14 @@ from components.syncapi.notifications.looking import (
     push_event,
     sender_might_notify,
 )
-from components.syncapi.notifications.tally import Basis, Tally
+from components.syncapi.notifications.unread_counts import Basis, UnreadCount
 from components.syncapi.store.tables import Connection
 from components.syncapi.store.unread import (
     Span,
     Unread,
     select_joined_counts,
     select_json,
-    select_markers,
+    select_read_up_to,
     select_unread,
 )
 
@@ -31,7 +31,7 @@ _NONE: Final[Sequence[Unread]] = ()
 class CountedRooms(msgspec.Struct):
     """What came of it."""
 
-    tallies: dict[str, Tally]
+    unread_counts: dict[str, UnreadCount]
     unread: AbstractSet[str]
     """Rooms with something unread, whether it notifies or not."""
     unsettled: AbstractSet[str]
@@ -56,11 +56,11 @@ def count_rooms(
     joined = select_joined_counts(connection, asked) if asked else {}
     rooms = [_with_member_count(room, joined) for room in rooms]
     names = _display_names(connection, rooms)
-    tallies: dict[str, Tally] = {}
+    unread_counts: dict[str, UnreadCount] = {}
     for room in rooms:
         basis = Basis(room.rules, ignored, room.joined_at, room.member_event_id)
         name, read = names.get(room.room_id), read_upto[room.room_id]
-        tallies[room.room_id] = Tally(basis, name, read, window=window)
+        unread_counts[room.room_id] = UnreadCount(basis, name, read, window=window)
     answers: dict[tuple[str, str], bool] = {}
 
     def may_notify(event: Seen, kind: str) -> bool:
@@ -71,18 +71,18 @@ def count_rooms(
         return known
 
     by_class = [room for room in rooms if room.rules.is_by_class and not room.rules.is_silent]
-    unread = count_by_class(ByClass(connection, user_id, may_notify), by_class, tallies)
+    unread = count_by_class(ByClass(connection, user_id, may_notify), by_class, unread_counts)
     events = _newest_events(connection, rooms, read_upto, window)
     for room in rooms:
-        tally = tallies[room.room_id]
+        unread_count = unread_counts[room.room_id]
         for event in events.get(room.room_id, _NONE):
-            look_at(tally, user_id, event, parse=push_event, may_notify=may_notify)
+            look_at(unread_count, user_id, event, parse=push_event, may_notify=may_notify)
         # What the counts were before is not known.
-        tally.upto = max(tally.upto, room.upto)
-        tally.changed_at = tally.upto - 1
-        if tally.looked_at or room.rules.is_silent:
+        unread_count.upto = max(unread_count.upto, room.upto)
+        unread_count.changed_at = unread_count.upto - 1
+        if unread_count.looked_at or room.rules.is_silent:
             unread.add(room.room_id)
-    return CountedRooms(tallies, unread, unsettled, joined, answers)
+    return CountedRooms(unread_counts, unread, unsettled, joined, answers)
 
 
 def _read_upto(
@@ -91,7 +91,7 @@ def _read_upto(
     """Return up to where each thread of each room was read, and where that is not sure."""
     found: dict[str, dict[str, int]] = {room_id: {} for room_id in room_ids}
     unsettled: set[str] = set()
-    for room_id, thread, order in select_markers(connection, user_id, room_ids):
+    for room_id, thread, order in select_read_up_to(connection, user_id, room_ids):
         if order is None:
             unsettled.add(room_id)
         else:

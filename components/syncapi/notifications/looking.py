@@ -5,7 +5,7 @@ from typing import Protocol
 
 import orjson
 
-from components.syncapi.notifications.tally import MAIN, Tally
+from components.syncapi.notifications.unread_counts import MAIN, UnreadCount
 from components.syncapi.store.state import select_entry_now
 from components.syncapi.store.state_at import select_entry_at
 from components.syncapi.store.tables import Connection
@@ -56,10 +56,10 @@ MayNotify = Callable[[Seen, str], bool]
 
 
 def look_at(
-    tally: Tally, user_id: str, event: Seen, *, parse: Parse, may_notify: MayNotify
+    unread_count: UnreadCount, user_id: str, event: Seen, *, parse: Parse, may_notify: MayNotify
 ) -> None:
     """Take an event after the last one into the count."""
-    rules = tally.basis.rules
+    rules = unread_count.basis.rules
     push_class = event.push_class
     if push_class == QUIET and rules.is_by_class:
         return
@@ -67,24 +67,24 @@ def look_at(
     if event.sender == user_id:
         # Who writes has read what was there: of the thread that they write in.
         if not is_quiet(push_class):
-            tally.mark_read(thread, event.order)
-        tally.pass_by()
+            unread_count.mark_read(thread, event.order)
+        unread_count.pass_by()
         return
     if (
         push_class < QUIET
-        or event.sender in tally.basis.ignored
-        or tally.is_read(thread, event.order)
+        or event.sender in unread_count.basis.ignored
+        or unread_count.is_read(thread, event.order)
     ):
-        tally.pass_by()
+        unread_count.pass_by()
         return
     verdict = rules.plain_verdict(push_class)
     if verdict is None:
-        about = Circumstances(tally.name, 0, lambda kind: may_notify(event, kind))
+        about = Circumstances(unread_count.name, 0, lambda kind: may_notify(event, kind))
         verdict = rules.evaluate(parse(event), about)
     if verdict.notify:
-        tally.add(thread, event.order, highlight=verdict.highlight)
+        unread_count.add(thread, event.order, highlight=verdict.highlight)
     else:
-        tally.pass_by()
+        unread_count.pass_by()
 
 
 def push_event(event: Seen) -> PushEvent:

@@ -46,7 +46,7 @@ class _Told:
         self.changes: Final[list[tuple[str, MembershipChange]]] = []
         """With the event of the timeline that brings each; nothing where there is none."""
         self.redacted: Final[list[str]] = []
-        self.asides: Final[list[tuple[str, int]]] = []
+        self.state_only: Final[list[tuple[str, int]]] = []
         """Rooms whose state changed without an event in the timeline, with the orders."""
 
     def note(self, record: OutputRoomEvent, order: int) -> None:
@@ -64,7 +64,7 @@ class _Told:
                 self.redacted.append(record.event_id)
             case RedactionWithheld():
                 if record.state_changes:
-                    self.asides.append((record.room_id, order))
+                    self.state_only.append((record.room_id, order))
                 for change in record.state_changes:
                     if change.type == "m.room.member":
                         moved = MembershipChange(
@@ -94,13 +94,13 @@ def confirm_rooms(
     wanted = {event_id for one in told.values() for event_id, _ in one.added}
     wanted.update(event_id for one in told.values() for event_id in one.redacted)
     stored = {event.event_id: event for event in select_events_by_id(connection, wanted)}
-    aside = {
+    outside = {
         change.event_id
         for one in told.values()
         for event_id, change in one.changes
         if event_id != _NO_EVENT and change.event_id not in stored
     }
-    memberships = select_memberships_by_event(connection, aside)
+    memberships = select_memberships_by_event(connection, outside)
     memberships.update((event.event_id, event.membership) for event in stored.values())
     return {
         partition: _written(connection, one, stored, memberships) for partition, one in told.items()
@@ -135,7 +135,7 @@ def _written(
     if told.redacted:
         rewritten = [stored[event_id] for event_id in told.redacted if event_id in stored]
         rewritten += select_replacing(connection, told.redacted)
-    return Written(events, changes, rewritten, told.next_offset, told.asides)
+    return Written(events, changes, rewritten, told.next_offset, told.state_only)
 
 
 class NewReceipts(msgspec.Struct):

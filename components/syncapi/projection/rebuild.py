@@ -211,7 +211,7 @@ class _Rebuild:
         bounds = {topic: await log.bounds(topic) for topic in _TOPICS}
         positions, invites = await self._what_serves(bounds[OUTPUT_ROOM_EVENT.name])
         starts = {topic: {one: end for one, (_, end) in bounds[topic].items()} for topic in _TOPICS}
-        # From where the serving copy is: invites from afar are told by records alone.
+        # From where the serving copy is: invites from other servers are told by records alone.
         starts[OUTPUT_ROOM_EVENT.name] = positions
 
         def work(connection: Connection) -> None:

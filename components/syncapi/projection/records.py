@@ -59,7 +59,7 @@ class Addition(msgspec.Struct, gc=False):
         return self.event.order
 
 
-class Aside(msgspec.Struct, gc=False):
+class StateOnly(msgspec.Struct, gc=False):
     """Current state that changed without an event in the timeline."""
 
     room_id: str
@@ -88,7 +88,7 @@ class Batch:
 
     def __init__(self) -> None:
         self.additions: list[Addition] = []
-        self.asides: list[Aside] = []
+        self.state_only: list[StateOnly] = []
         self.old_events: list[RoomEvent] = []
         self.redactions: list[Redaction] = []
         self.invites: list[Invite] = []
@@ -119,10 +119,10 @@ class Batch:
         """Return the changes that events of rooms make, in the order of the stream."""
         return [change for each in self.in_order() for change in each.memberships]
 
-    def in_order(self) -> list[Addition | Aside]:
+    def in_order(self) -> list[Addition | StateOnly]:
         """Return whatever may change state in the order of the stream."""
-        changing: list[Addition | Aside] = [*self.additions, *self.asides]
-        if self.asides:
+        changing: list[Addition | StateOnly] = [*self.additions, *self.state_only]
+        if self.state_only:
             changing.sort(key=lambda each: each.order)
         return changing
 
@@ -135,7 +135,7 @@ def project(
     """Return what the messages of a partition ask to write.
 
     What cannot be understood is rejected. `covered` has rooms that were rebuilt from what their
-    records before an offset tell; only invites from afar are nowhere else.
+    records before an offset tell; only invites from other servers are nowhere else.
     """
     batch = Batch()
     is_told = _log.isEnabledFor(logging.DEBUG)
@@ -181,7 +181,7 @@ def _project_one(batch: Batch, record: OutputRoomEvent, order: int) -> None:
             )
         case RedactionWithheld():
             if record.state_changes:
-                batch.asides.append(_aside(record, order))
+                batch.state_only.append(_state_only(record, order))
         case RoomForgotten():
             batch.forgotten.append((record.user_id, record.room_id, order))
         case InviteReceived():
@@ -226,10 +226,10 @@ def _addition(batch: Batch, record: EventAdded, order: int) -> Addition:
     return Addition(added, state_events, changes, memberships)
 
 
-def _aside(record: RedactionWithheld, order: int) -> Aside:
+def _state_only(record: RedactionWithheld, order: int) -> StateOnly:
     state_events, changes = _state_events(record), _changes(record, order)
     memberships = _memberships(state_events, changes)
-    return Aside(record.room_id, order, state_events, changes, memberships)
+    return StateOnly(record.room_id, order, state_events, changes, memberships)
 
 
 def _state_events(record: EventAdded | RedactionWithheld) -> list[RoomEvent]:

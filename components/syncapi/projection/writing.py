@@ -44,7 +44,7 @@ class Written(msgspec.Struct):
     rewritten: list[RoomEvent]
     """Events whose JSON a redaction replaced."""
     next_offset: int
-    asides: list[tuple[str, int]] = msgspec.field(default_factory=list)
+    state_only: list[tuple[str, int]] = msgspec.field(default_factory=list)
     """Rooms whose state changed without an event in the timeline, and where in the stream."""
 
 
@@ -69,8 +69,8 @@ def write_batch(connection: Connection, batch: Batch) -> Written:
         _write_mentions(connection, batch)
     rewritten = _write_redactions(connection, batch.redactions)
     events = [addition.event for addition in batch.additions]
-    asides = [(aside.room_id, aside.order) for aside in batch.asides]
-    return Written(events, memberships, rewritten, batch.next_offset, asides)
+    state_only = [(one.room_id, one.order) for one in batch.state_only]
+    return Written(events, memberships, rewritten, batch.next_offset, state_only)
 
 
 def _find_threads(connection: Connection, batch: Batch) -> None:

@@ -30,7 +30,7 @@ class ThreadSummary(NamedTuple):
     """Whether the reader sent something to it; to have begun it counts as well."""
 
 
-class _Tally(NamedTuple):
+class _ThreadCount(NamedTuple):
     children: int
     latest_order: int
 
@@ -48,17 +48,23 @@ def summarise_threads(
     who left, at most its newest events are counted.
     """
     counting = _Counting(connection, room_id, viewer, upto)
-    tallies = {group.parent_id: counting.tally(group) for group in groups}
-    known = {root_id: tally for root_id, tally in tallies.items() if tally is not None}
+    thread_counts = {group.parent_id: counting.count(group) for group in groups}
+    known = {
+        root_id: thread_count
+        for root_id, thread_count in thread_counts.items()
+        if thread_count is not None
+    }
     if not known:
         return {}
     participated = select_participation(connection, room_id, known, viewer.user_id)
-    orders = {tally.latest_order for tally in known.values()}
+    orders = {thread_count.latest_order for thread_count in known.values()}
     latest = select_at_orders(connection, room_id, orders)
     return {
-        root_id: ThreadSummary(tally.children, latest[tally.latest_order], root_id in participated)
-        for root_id, tally in known.items()
-        if tally.latest_order in latest
+        root_id: ThreadSummary(
+            thread_count.children, latest[thread_count.latest_order], root_id in participated
+        )
+        for root_id, thread_count in known.items()
+        if thread_count.latest_order in latest
     }
 
 
@@ -69,7 +75,7 @@ class _Counting:
         self._viewer = viewer
         self._upto = upto
 
-    def tally(self, group: Group) -> _Tally | None:
+    def count(self, group: Group) -> _ThreadCount | None:
         """Return what this viewer may know of a thread; None where there is nothing."""
         sees_all = self._viewer.sees_all_from(group.oldest_order, is_restricted=group.is_restricted)
         if not sees_all:
@@ -77,27 +83,27 @@ class _Counting:
         if group.latest_order < self._upto:
             return self._counted(group)
         # The database is ahead of what the answer tells.
-        tally = self._scanned(group)
-        if tally is None or tally.children < _MOST_SCANNED:
-            return tally
+        thread_count = self._scanned(group)
+        if thread_count is None or thread_count.children < _MOST_SCANNED:
+            return thread_count
         later = self._shown(group, self._upto, TO_THE_END)
-        return tally._replace(
+        return thread_count._replace(
             children=group.children - sum(self._ignored(group).values()) - len(later)
         )
 
-    def _counted(self, group: Group) -> _Tally | None:
+    def _counted(self, group: Group) -> _ThreadCount | None:
         ignored = self._ignored(group)
         children = group.children - sum(ignored.values())
         if children <= 0:
             return None
         if not ignored:
-            return _Tally(children, group.latest_order)
+            return _ThreadCount(children, group.latest_order)
         # At most those who are ignored stand before the one who is not.
         latest = select_latest_senders(
             self._connection, self._room_id, group.parent_id, len(ignored) + 1
         )
         order = next(one.latest_order for one in latest if one.sender not in ignored)
-        return _Tally(children, order)
+        return _ThreadCount(children, order)
 
     def _ignored(self, group: Group) -> dict[str, int]:
         """Return how many events those whom the viewer ignores have in the thread."""
@@ -107,9 +113,9 @@ class _Counting:
         found = select_thread_senders(self._connection, self._room_id, group.parent_id, users)
         return {one.sender: one.children for one in found}
 
-    def _scanned(self, group: Group) -> _Tally | None:
+    def _scanned(self, group: Group) -> _ThreadCount | None:
         shown = self._shown(group, FROM_THE_START, self._upto)
-        return _Tally(len(shown), shown[0].order) if shown else None
+        return _ThreadCount(len(shown), shown[0].order) if shown else None
 
     def _shown(self, group: Group, from_order: int, to_order: int) -> list[RoomEvent]:
         """Return the newest events of the thread in this range that the viewer sees."""

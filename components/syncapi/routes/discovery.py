@@ -1,4 +1,4 @@
-"""The endpoints by which users find rooms and events: spaces, summaries, moments."""
+"""The endpoints by which users find rooms and events: spaces, summaries, timestamps."""
 
 from functools import partial
 from typing import Any, Final
@@ -8,8 +8,8 @@ from base.http import Request, Response, Router, json_response
 from base.limits import RateLimiter, check, network_of
 from components.syncapi.memory.freshness import Freshness
 from components.syncapi.rooms.hierarchy import HierarchyPlace, HierarchyQuery, read_hierarchy
-from components.syncapi.rooms.moments import MomentQuery, read_closest_event
 from components.syncapi.rooms.previews import read_summary
+from components.syncapi.rooms.timestamps import TimestampQuery, read_closest_event
 from components.syncapi.routes.queries import RequestReading
 from components.syncapi.settings import SyncApiSettings
 from internalapi.roomserver import LocalAliases
@@ -116,7 +116,7 @@ class DiscoveryRoutes:
         direction = request.query_choice("dir", ("b", "f"))
         if timestamp_ms is None or direction is None:
             raise MissingParam("The query parameters ts and dir say where to look.")
-        query = MomentQuery(
+        query = TimestampQuery(
             room_id, timestamp_ms, direction == "b", self._settings.max_scanned_events
         )
         await self._freshness.room(room_id)

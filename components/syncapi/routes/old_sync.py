@@ -8,7 +8,7 @@ from base.database import Database
 from base.http import Request, Response, Router, json_response
 from components.syncapi.memory.freshness import Freshness
 from components.syncapi.memory.projected import Projected
-from components.syncapi.rooms.overview import OverviewQuery, read_overview
+from components.syncapi.rooms.initial_sync import RoomInitialSyncQuery, read_room_initial_sync
 from components.syncapi.rooms.reading import read_event_by_id
 from components.syncapi.rooms.snapshot import SnapshotQuery, read_snapshot
 from components.syncapi.routes.entering import Entrance
@@ -85,14 +85,14 @@ class OldSyncRoutes:
     async def _initial_sync(self, request: Request) -> Response:
         requester = await self._reading.member(request)
         await self._freshness.rooms()
-        query = OverviewQuery(
+        query = RoomInitialSyncQuery(
             self._projected.position,
             self._snapshot_query(request),
             request.query_bool("archived"),
             self._partition_of,
         )
         reader = self._entrance.reader(requester)
-        read = partial(read_overview, query=query, reader=reader, tokens=self._tokens)
+        read = partial(read_room_initial_sync, query=query, reader=reader, tokens=self._tokens)
         return json_response(await self._database.read(read, heavy_for=reader.user_id))
 
     async def _room_initial_sync(self, request: Request) -> Response:

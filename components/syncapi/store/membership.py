@@ -232,7 +232,7 @@ def select_first_members(
 def select_invite_state(
     connection: Connection, user_id: str, room_id: str, event_id: str
 ) -> bytes | None:
-    """Return the stripped state of an invite from afar as JSON array; None if it is no such."""
+    """Return the stripped state of an invite from another server; None if it is no such."""
     found: bytes | None = connection.execute(
         _INVITE, {"user_id": user_id, "room_id": room_id, "event_id": event_id}
     ).scalar()

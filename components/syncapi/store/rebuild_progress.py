@@ -19,7 +19,7 @@ from components.syncapi.store.tables import (
 )
 
 _AFTER_HISTORY: Final = -1
-"""The order of invites from afar: after all that is rebuilt, before all that comes."""
+"""The order of invites from other servers: after all that is rebuilt, before all that comes."""
 _ONE: Final = 1
 
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -109,7 +109,7 @@ def select_covered(connection: Connection) -> dict[str, int]:
 
 
 def select_pending_invites(connection: Connection) -> list[PendingInvite]:
-    """Return the invites from afar that stand in the tables that serve."""
+    """Return the invites from other servers that stand in the tables that serve."""
     rows = connection.execute(
         sa.select(*INVITES.c).join(
             MEMBERSHIPS,
@@ -125,7 +125,7 @@ def select_pending_invites(connection: Connection) -> list[PendingInvite]:
 
 
 def insert_pending_invites(connection: Connection, invites: Sequence[PendingInvite]) -> None:
-    """Keep invites from afar until all rooms are there."""
+    """Keep invites from other servers until all rooms are there."""
     if invites:
         connection.execute(sa.insert(INVITES), [msgspec.structs.asdict(one) for one in invites])
 

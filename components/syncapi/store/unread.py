@@ -53,7 +53,7 @@ _JOINED: Final = SelectByKeys(
 )
 
 
-class Marker(NamedTuple):
+class ReadUpTo(NamedTuple):
     """Up to where a user has read a room, or one of its threads."""
 
     room_id: str
@@ -104,10 +104,12 @@ _NEWEST: Final = (
 )
 
 
-def select_markers(connection: Connection, user_id: str, room_ids: Collection[str]) -> list[Marker]:
+def select_read_up_to(
+    connection: Connection, user_id: str, room_ids: Collection[str]
+) -> list[ReadUpTo]:
     """Return the receipts, public and private, that mark what a user has read, in no order."""
     rows = _MARKERS.rows(connection, room_ids, {"user_id": user_id})
-    return [Marker(*row) for row in rows]
+    return [ReadUpTo(*row) for row in rows]
 
 
 def select_unread(

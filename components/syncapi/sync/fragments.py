@@ -35,7 +35,7 @@ class FragmentMaker:
 
     def make(self, request: SyncRequest, room: RecentRoom, now: Membership, since: int) -> bytes:
         """Return the room's part; empty if there is nothing to tell. Raises `NotInMemory`."""
-        if now.stream_order >= since or room.state_changed_aside >= since:
+        if now.stream_order >= since or room.state_changed_outside >= since:
             raise NotInMemory
         events = room.since(since)
         if not events:

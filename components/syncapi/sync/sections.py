@@ -278,7 +278,7 @@ class SectionReader:
     ) -> list[RoomEvent]:
         """Return all state at the timeline's start, or its end.
 
-        What changed aside from the timeline is there as it is at the end: so it is with a join
+        What changed outside the timeline is there as it is at the end: so it is with a join
         through another server, which brings all of the state with it.
         """
         request = self._request
@@ -294,13 +294,13 @@ class SectionReader:
         later = [change for change in changes if change.stream_order >= at]
         if later:
             shown = {event.event_id for event in timeline.events}
-            aside = {
+            outside = {
                 (event.type, event.state_key): event
                 for event in self._last_events(later, shown)
                 if members is None or event.type != "m.room.member" or event.state_key in members
             }
-            state = [event for event in state if (event.type, event.state_key) not in aside]
-            state += aside.values()
+            state = [event for event in state if (event.type, event.state_key) not in outside]
+            state += outside.values()
         return self._wanted(state)
 
     def _last_events(
@@ -320,7 +320,7 @@ class SectionReader:
     ) -> list[RoomEvent]:
         """Return the state between `since` and the timeline's start, or its end.
 
-        What changed aside from the timeline is there too, though it changed inside: the client
+        What changed outside the timeline is there too, though it changed inside: the client
         would not hear of it otherwise.
         """
         request = self._request

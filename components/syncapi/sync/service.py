@@ -267,11 +267,12 @@ class SyncService:
             ephemeral.recounted.update(
                 room_id
                 for room_id in unsure
-                if counts.tallies[room_id].changed_at >= since[self._room_partition(room_id)]
+                if counts.unread_counts[room_id].changed_at >= since[self._room_partition(room_id)]
             )
         by_thread = request.filter.room.timeline.unread_thread_notifications
         return {
-            room_id: tally.render(by_thread=by_thread) for room_id, tally in counts.tallies.items()
+            room_id: unread_count.render(by_thread=by_thread)
+            for room_id, unread_count in counts.unread_counts.items()
         }
 
     async def _account_data(

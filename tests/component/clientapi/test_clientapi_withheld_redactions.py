@@ -22,7 +22,7 @@ class Spoiled:
     def added(self, record: EventAdded, *, is_own: bool) -> None:
         """Pass over events that were added."""
 
-    def spoil(self, room_id: RoomID) -> None:
+    def forget_state(self, room_id: RoomID) -> None:
         self.rooms.append(room_id)
 
 

@@ -107,7 +107,7 @@ async def test_markers_stand_where_they_were_after_a_restart(
 async def test_more_markers_than_fit_in_memory_move_forward_all_the_same(
     tmp_path: Path, database_url: str
 ) -> None:
-    settings = ReceiptServerSettings(cached_markers=2, max_batch_receipts=3)
+    settings = ReceiptServerSettings(cached_receipts=2, max_batch_receipts=3)
     users = [f"@user{number}:xylem.test" for number in range(20)]
     async with running_house(tmp_path, database_url, settings) as house:
         for depth in (5, 4, 6):

@@ -42,7 +42,7 @@ def receipts(seed: int) -> list[MarkRead]:
 
 async def announced(folder: Path, inputs: Sequence[MarkRead], max_batch: int) -> Announced:
     """Put receipts and return all that was ever announced, with its numbers."""
-    settings = ReceiptServerSettings(max_batch_receipts=max_batch, cached_markers=5)
+    settings = ReceiptServerSettings(max_batch_receipts=max_batch, cached_receipts=5)
     async with running_house(folder, f"sqlite:///{folder}/db", settings) as house:
         if inputs:
             await house.put(*inputs)

@@ -160,13 +160,17 @@ class Room:
         )
 
     def added(
-        self, event: Event, *, transaction: Transaction | None = None, aside: tuple[Event, ...] = ()
+        self,
+        event: Event,
+        *,
+        transaction: Transaction | None = None,
+        state_only: tuple[Event, ...] = (),
     ) -> EventAdded:
-        """Return the record of a new event; the events `aside` become state with it."""
+        """Return the record of a new event; the events `state_only` become state with it."""
         changes: list[StateChange] = []
         before = self.visibility
         replaced: Event | None = None
-        for one in [*([event] if event.state_key is not None else []), *aside]:
+        for one in [*([event] if event.state_key is not None else []), *state_only]:
             held = self.state.get(one.state_tuple)
             changes.append(
                 StateChange(*one.state_tuple, one.event_id, None if held is None else held.event_id)
@@ -184,7 +188,7 @@ class Room:
             event.raw,
             before,
             changes,
-            {one.event_id: one.raw for one in aside},
+            {one.event_id: one.raw for one in state_only},
             None if replaced is None else replaced.raw,
             transaction=transaction,
         )
@@ -192,7 +196,7 @@ class Room:
     def withheld(self, *events: Event) -> RedactionWithheld:
         """Return the record of a redaction that nobody sees, with which these become state."""
         redaction = self.build("m.room.redaction", {}, redacts=EventID("$unknown"))
-        told = self.added(redaction, aside=events)
+        told = self.added(redaction, state_only=events)
         return RedactionWithheld(
             self.room_id,
             redaction.event_id,

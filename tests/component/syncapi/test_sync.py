@@ -244,13 +244,13 @@ async def test_a_room_with_account_data_and_events_comes_once_with_both(house: H
     assert [event["type"] for event in part["account_data"]["events"]] == ["m.tag"]
 
 
-async def test_state_that_changed_aside_from_the_timeline_is_told(house: House) -> None:
+async def test_state_that_changed_outside_the_timeline_is_told(house: House) -> None:
     room = Room()
     await house.put(*room.created(BOB))
     since = (await house.sync(BOB))["next_batch"]
     topic = room.build("m.room.topic", {"topic": "resolved"}, state_key="")
     merge = room.build("m.room.message", {"body": "merge"})
-    await house.put(room.added(merge, aside=(topic,)))
+    await house.put(room.added(merge, state_only=(topic,)))
 
     part = joined(await house.sync(BOB, since), room)
 

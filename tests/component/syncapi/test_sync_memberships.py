@@ -193,7 +193,7 @@ async def test_an_accepted_invite_from_afar_becomes_a_joined_room(house: House) 
     await house.put(InviteReceived(room.room_id, invite.event_id, "11", invite.raw, BOB, []))
     since = (await house.sync(BOB))["next_batch"]
     join = room.build("m.room.member", {"membership": "join"}, sender=BOB, state_key=BOB)
-    await house.put(room.added(join, aside=state), room.message("welcome"))
+    await house.put(room.added(join, state_only=state), room.message("welcome"))
 
     for answer in (await house.sync(BOB, since), await house.sync(BOB)):
         assert "invite" not in answer["rooms"]

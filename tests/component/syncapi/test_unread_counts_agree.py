@@ -18,11 +18,11 @@ from matrix.push_rules.properties import PushEvent
 from tests.component.syncapi.story import ALICE, BOB, CHARLIE, House, Room, running_house
 
 WARM = SyncApiSettings()
-COLD = SyncApiSettings(cached_tallies=0, recent_events_bytes=0, cached_push_rules=1)
+COLD = SyncApiSettings(cached_unread_counts=0, recent_events_bytes=0, cached_push_rules=1)
 # Far fewer than there are notifications: most are known as numbers alone.
 FOLDED = SyncApiSettings(unread_window=3)
 FOLDED_AND_COLD = SyncApiSettings(
-    unread_window=3, cached_tallies=0, recent_events_bytes=0, cached_push_rules=1
+    unread_window=3, cached_unread_counts=0, recent_events_bytes=0, cached_push_rules=1
 )
 FILTER = {"room": {"timeline": {"unread_thread_notifications": True}}}
 STEPS = 40

@@ -4,7 +4,7 @@ from typing import Final
 
 from base.http import Request, Response, Router, empty_response
 from components.clientapi.current_state import require_joined
-from components.clientapi.markers import MAIN_THREAD, MarkerWriter, ReadMark, ReceiptType
+from components.clientapi.receipts import MAIN_THREAD, ReadMark, ReceiptType, ReceiptWriter
 from components.clientapi.requesters import Requesters
 from components.clientapi.routes.answers import R0, V3
 from components.clientapi.sending import EventSender
@@ -18,7 +18,7 @@ _TYPING_MS: Final = 30_000
 """How long one types who does not say for how long."""
 
 
-class MarkerRoutes:
+class ReceiptRoutes:
     """The endpoints for what a user is doing and has read."""
 
     def __init__(
@@ -26,7 +26,7 @@ class MarkerRoutes:
         *,
         requesters: Requesters,
         sender: EventSender,
-        writer: MarkerWriter,
+        writer: ReceiptWriter,
         typing: TypingWriter,
     ) -> None:
         self._requesters = requesters

@@ -21,7 +21,7 @@ _FIRST: Final = 0
 _LAST: Final = 2**62
 
 
-class OverviewQuery(msgspec.Struct, frozen=True, gc=False):
+class RoomInitialSyncQuery(msgspec.Struct, frozen=True, gc=False):
     """The parameters of /initialSync."""
 
     upto: SyncPosition
@@ -31,8 +31,8 @@ class OverviewQuery(msgspec.Struct, frozen=True, gc=False):
     partition_of: Callable[[str], int]
 
 
-def read_overview(
-    connection: Connection, *, query: OverviewQuery, reader: Reader, tokens: Tokens
+def read_room_initial_sync(
+    connection: Connection, *, query: RoomInitialSyncQuery, reader: Reader, tokens: Tokens
 ) -> bytes:
     """Return the body of /initialSync."""
     user_id = reader.user_id
@@ -58,11 +58,11 @@ def read_overview(
     )
 
 
-def _end(query: OverviewQuery, room_id: str) -> int:
+def _end(query: RoomInitialSyncQuery, room_id: str) -> int:
     return query.upto.rooms[query.partition_of(room_id)]
 
 
-def _shown(connection: Connection, query: OverviewQuery, user_id: str) -> Iterator[str]:
+def _shown(connection: Connection, query: RoomInitialSyncQuery, user_id: str) -> Iterator[str]:
     ignored = select_ignored_users(connection, user_id)
     memberships = select_rooms_of_user_before(
         connection, user_id, lambda room_id: _end(query, room_id)

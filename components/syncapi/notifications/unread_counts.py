@@ -47,7 +47,7 @@ class _Notification(NamedTuple):
     highlight: bool
 
 
-class Tally:
+class UnreadCount:
     """Counts by thread, brought forward event by event and receipt by receipt.
 
     It is what counting all over would give. The newest notifications are known one by one, those

@@ -1,18 +1,18 @@
-"""The event of a room that is closest to a moment, among those that a user may see."""
+"""The event of a room that is closest to a timestamp, among those that a user may see."""
 
 from typing import Final
 
 import msgspec
 
 from components.syncapi.rooms.access import require_access
-from components.syncapi.store.moments import select_around
 from components.syncapi.store.tables import Connection
+from components.syncapi.store.timestamps import select_around
 from matrix.errors import NotFound
 
 _CHUNK: Final = 50
 
 
-class MomentQuery(msgspec.Struct, frozen=True, gc=False):
+class TimestampQuery(msgspec.Struct, frozen=True, gc=False):
     """The parameters of /timestamp_to_event."""
 
     room_id: str
@@ -22,7 +22,7 @@ class MomentQuery(msgspec.Struct, frozen=True, gc=False):
 
 
 def read_closest_event(
-    connection: Connection, *, query: MomentQuery, user_id: str
+    connection: Connection, *, query: TimestampQuery, user_id: str
 ) -> dict[str, str | int]:
     """Return ID and time of the event. Raises `Forbidden`, and `NotFound` where there is none."""
     access = require_access(connection, user_id, query.room_id)

@@ -32,7 +32,7 @@ class ReadMark(NamedTuple):
     thread_id: str | None = None
 
 
-class MarkerWriter:
+class ReceiptWriter:
     """Writes to InputReceipt."""
 
     def __init__(

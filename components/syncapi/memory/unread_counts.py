@@ -1,4 +1,4 @@
-"""The tallies of users who sync, kept in memory and moved on by the log."""
+"""The unread counts of users who sync, kept in memory and moved on by the log."""
 
 from collections.abc import Callable
 from itertools import islice
@@ -8,14 +8,14 @@ from cachetools import LRUCache
 
 from components.syncapi.memory.receipts import FULLY_READ, Receipt
 from components.syncapi.memory.recent import RecentRoom
-from components.syncapi.notifications.tally import Tally
+from components.syncapi.notifications.unread_counts import UnreadCount
 
 _MOST_SOUGHT: Final = 50
 """Newest events of a room among which a receipt's event is looked for in memory."""
 
 
 class Reading:
-    """Tallies of one user that are being counted, and the rooms where a receipt moved meanwhile."""
+    """Unread counts of a user that are being made; rooms where a receipt moved meanwhile."""
 
     __slots__ = ("moved", "user_id")
 
@@ -25,15 +25,15 @@ class Reading:
         self.moved: Final[set[str]] = set()
 
 
-class Tallies:
+class KnownUnreadCounts:
     """By user and room what was counted; what has not been asked for the longest makes room."""
 
     def __init__(self, most: int) -> None:
-        """Keep so many tallies and counted notifications, together."""
-        self._known: Final[LRUCache[tuple[str, str], Tally]] = LRUCache(most, _size)
+        """Keep so many unread counts and counted notifications, together."""
+        self._known: Final[LRUCache[tuple[str, str], UnreadCount]] = LRUCache(most, _size)
         self._readings: Final[set[Reading]] = set()
 
-    def get(self, user_id: str, room_id: str) -> Tally | None:
+    def get(self, user_id: str, room_id: str) -> UnreadCount | None:
         """Return what was counted for a user in a room."""
         return self._known.get((user_id, room_id))
 
@@ -47,11 +47,11 @@ class Tallies:
         """Note that counting is over."""
         self._readings.discard(reading)
 
-    def put(self, user_id: str, room_id: str, tally: Tally) -> None:
-        """Keep a tally, or note that one has grown."""
+    def put(self, user_id: str, room_id: str, unread_count: UnreadCount) -> None:
+        """Keep an unread count, or note that one has grown."""
         key = user_id, room_id
-        if _size(tally) <= self._known.maxsize:
-            self._known[key] = tally
+        if _size(unread_count) <= self._known.maxsize:
+            self._known[key] = unread_count
         else:
             self._known.pop(key, None)
 
@@ -63,16 +63,16 @@ class Tallies:
             if reading.user_id == receipt.user_id:
                 reading.moved.add(receipt.room_id)
         key = receipt.user_id, receipt.room_id
-        tally = self._known.get(key)
-        if tally is None:
+        unread_count = self._known.get(key)
+        if unread_count is None:
             return
         room = recent(receipt.room_id)
         order = None if room is None else _order_of(receipt.event_id, room)
         if order is None:
             del self._known[key]
         else:
-            tally.mark_read(receipt.thread_id, order)
-            if tally.is_void:
+            unread_count.mark_read(receipt.thread_id, order)
+            if unread_count.is_void:
                 del self._known[key]
 
 
@@ -83,5 +83,5 @@ def _order_of(event_id: str, room: RecentRoom) -> int | None:
     return None
 
 
-def _size(tally: Tally) -> int:
-    return 1 + len(tally)
+def _size(unread_count: UnreadCount) -> int:
+    return 1 + len(unread_count)

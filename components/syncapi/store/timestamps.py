@@ -38,7 +38,7 @@ def select_around(
     after: tuple[int, int] | None,
     limit: int,
 ) -> list[RoomEvent]:
-    """Return the events at this moment and on from it, the closest first.
+    """Return the events at this time and on from it, the closest first.
 
     `after` is time and order of the last one that was returned before.
     """
