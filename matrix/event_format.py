@@ -28,6 +28,15 @@ class EventSizeExceeded(TooLarge):
     """The event, or a field of it, is larger than events may be."""
 
 
+def depth_after(depth: int, version: RoomVersion) -> int:
+    """Return the depth of an event whose deepest prev event has this one.
+
+    At the limit depth stays: a server that sends an event of the greatest depth would otherwise
+    leave nothing that may follow it.
+    """
+    return min(depth + 1, _greatest_integer(version))
+
+
 def check_format(pdu: Mapping[str, Any], version: RoomVersion) -> bytes:
     """Return the canonical JSON of a PDU of the right format.
 
@@ -123,13 +132,17 @@ def _check_identifiers(pdu: Mapping[str, Any], version: RoomVersion) -> None:
 
 
 def _check_numbers(pdu: Mapping[str, Any], version: RoomVersion) -> None:
-    greatest = MAX_INTEGER if version.strict_canonical_json else _MAX_INT64
+    greatest = _greatest_integer(version)
     depth = pdu.get("depth")
     if type(depth) is not int or not 0 <= depth <= greatest:
         raise BadJson("depth is not an integer in its range.")
     timestamp = pdu.get("origin_server_ts")
     if type(timestamp) is not int or not -greatest <= timestamp <= greatest:
         raise BadJson("origin_server_ts is not an integer in its range.")
+
+
+def _greatest_integer(version: RoomVersion) -> int:
+    return MAX_INTEGER if version.strict_canonical_json else _MAX_INT64
 
 
 def _check_references(pdu: Mapping[str, Any], name: str, limit: int, version: RoomVersion) -> None:

@@ -18,6 +18,7 @@ from cachetools import LRUCache
 
 from internalapi.roomserver import InputPosition, RoomHead
 from logs.records.room_output import EventAdded
+from matrix.event_format import depth_after
 from matrix.events import Event
 from matrix.hashing import reference_hash
 from matrix.identifiers import EventID, RoomID
@@ -105,7 +106,7 @@ class Chain:
     def advance(self, event: Event) -> None:
         """Let the next event follow this one."""
         self.latest = (event.event_id,)
-        self.depth = event.depth + 1
+        self.depth = depth_after(event.depth, self.version)
         self.length += 1
         if event.state_key is not None:
             # A new dictionary: a mark holds the old one.
@@ -122,7 +123,7 @@ class Chain:
             return False
         if len(latest) > _FEW_LATEST:
             return False
-        depth = _decode_depth(added.pdu).depth + 1
+        depth = depth_after(_decode_depth(added.pdu).depth, self.version)
         self.depth = depth if len(latest) == 1 else max(self.depth, depth)
         self.latest = [EventID(event_id) for event_id in latest]
         return True

@@ -8,32 +8,36 @@ from components.roomserver.state.resolution import resolve_snapshots
 from components.roomserver.state.snapshots import EMPTY, NodeName
 from components.roomserver.stored import KnownEvent, LatestEvent, Room
 from components.roomserver.writing import Writer
+from matrix.event_format import depth_after
 from matrix.events import Event
 from matrix.identifiers import EventID
 from matrix.room_versions import RoomVersion, room_version
 from matrix.state_keys import StateKey
 
 
-class PrevEventsUnknown(Exception):
-    """Events that come before this one are not stored, and no state was given for it."""
+class PastUnknown(Exception):
+    """Events that an event names are not stored as events of its room; they may still come."""
+
+    def __init__(self, field: str, event_ids: Iterable[EventID]) -> None:
+        super().__init__(f"{field}: {', '.join(event_ids)} not known.")
 
 
 def state_before(writer: Writer, event: Event, room: Room) -> NodeName:
     """Return the state before an event: that after its prev events, resolved.
 
-    Raises `PrevEventsUnknown` with the IDs.
+    Raises `PastUnknown` where some of these are not known, and no state was given for the event.
     """
     # Mostly the prev events are among the latest, and nothing has to be loaded.
     after = {one.event_id: one.state_after for one in room.latest}
     others = [event_id for event_id in event.prev_event_ids if event_id not in after]
     for event_id, known in writer.known_events(others).items():
-        if known.state_after is not None:
+        if known.state_after is not None and known.event.room_id == event.room_id:
             after[event_id] = known.state_after
     missing = [event_id for event_id in event.prev_event_ids if event_id not in after]
     if missing:
         given = writer.given_state(event.event_id)
         if given is None or not given[1]:
-            raise PrevEventsUnknown(f"prev_events: {', '.join(missing)} not known.")
+            raise PastUnknown("prev_events", missing)
         return given[0]
     return resolve(writer, event.room_version, (after[one] for one in event.prev_event_ids))
 
@@ -84,3 +88,9 @@ def prev_events_of_next(room: Room, limit: int) -> Sequence[LatestEvent]:
     if len(room.latest) <= limit:
         return room.latest
     return sorted(room.latest, key=lambda one: (-one.depth, one.event_id))[:limit]
+
+
+def depth_of_next(room: Room) -> int:
+    """Return the depth of the next event, which counts as following all of the latest."""
+    deepest = max((one.depth for one in room.latest), default=0)
+    return depth_after(deepest, room_version(room.version))

@@ -64,7 +64,7 @@ class Queries:
                 room.version,
                 latest_ids,
                 _reference_hashes(reader, room, latest_ids, state),
-                1 + max((one.depth for one in room.latest), default=0),
+                graph.depth_of_next(room),
                 state,
             )
 

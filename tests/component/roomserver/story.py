@@ -113,15 +113,22 @@ class Room:
         after: Sequence[Event] | None = None,
         state: Mapping[StateKey, Event] | None = None,
         redacts: EventID | None = None,
+        auth: Sequence[Event] | None = None,
+        depth: int | None = None,
     ) -> Event:
-        """Return an event that follows `after` (default: the latest), unsent."""
+        """Return an event that follows `after` (default: the latest), unsent.
+
+        It names the events of `state` (default: as followed) that authorise it, unless `auth`
+        are given.
+        """
         prev = self.latest if after is None else after
         holders = self.state if state is None else state
         keys = auth_state_keys(
             self.version, type=kind, sender=sender, state_key=state_key, content=content
         )
         self._now += 1
-        auth = [holders[key] for key in keys if key in holders]
+        if auth is None:
+            auth = [holders[key] for key in keys if key in holders]
         is_create = kind == "m.room.create"
         return build_event(
             version=self.version,
@@ -131,7 +138,7 @@ class Room:
             content=content,
             state_key=state_key,
             origin_server_ts=self._now,
-            depth=1 + max((one.depth for one in prev), default=0),
+            depth=1 + max((one.depth for one in prev), default=0) if depth is None else depth,
             prev_events=[one.event_id for one in prev],
             auth_events=[one.event_id for one in auth],
             redacts=redacts,
