@@ -49,7 +49,7 @@ class Adder:
         events = writer.known_events([EventID(one) for one in record.state_event_ids])
         for one in record.state_event_ids:
             found = events.get(EventID(one))
-            if found is not None and not found.is_rejected and found.event.is_state:
+            if found is not None and _is_state_of(found, record.room_id):
                 key = found.event.state_tuple
                 snapshot = writer.states.assign(snapshot, key, found.event.event_id)
         writer.set_given_state(event_id, snapshot, is_complete=record.is_last)
@@ -83,7 +83,11 @@ class Adder:
             # Outliers of a room that we are about to join come with its create event first.
             self._announcer.rejected(event, "room_id: the room is not known.")
             return
-        flags, reason = judge(self._writer, event, None if room is None else room, None)
+        try:
+            flags, reason = judge(self._writer, event, room, None)
+        except graph.PastUnknown as error:
+            self._announcer.rejected(event, str(error))
+            return
         self._writer.add_event(KnownEvent(event, flags | Flags.OUTLIER, reason=reason))
         if room is None:
             self._writer.set_room(_empty_room(event))
@@ -91,16 +95,19 @@ class Adder:
     def _add_placed(self, given: EventInput) -> None:
         writer, event = self._writer, given.event
         room = writer.room(event.room_id)
-        is_create = event.type == "m.room.create" and (room is None or not room.latest)
+        is_create = event.type == "m.room.create" and (
+            room is None or event.event_id == room.create_event_id
+        )
         if room is None and not is_create:
             self._announcer.rejected(event, "room_id: the room is not known.")
             return
         try:
             before = EMPTY if is_create or room is None else graph.state_before(writer, event, room)
-        except graph.PrevEventsUnknown as error:
+            flags, reason = judge(writer, event, None if is_create else room, before)
+        except graph.PastUnknown as error:
+            # It is not stored: it can come again once they are known.
             self._announcer.rejected(event, str(error))
             return
-        flags, reason = judge(writer, event, None if is_create else room, before)
         if given.kind == "old":
             flags = (flags & ~Flags.SOFT_FAILED) | Flags.OLD
         known = self._placed(event, flags, reason, before)
@@ -195,6 +202,11 @@ class Adder:
                 self._redact(known, redaction)
                 break
         self._writer.forget_waiting_redactions(event_id)
+
+
+def _is_state_of(known: KnownEvent, room_id: str) -> bool:
+    event = known.event
+    return event.is_state and event.room_id == room_id and not known.is_rejected
 
 
 def _empty_room(create: Event) -> Room:

@@ -5,6 +5,7 @@ Server-server API, "Checks performed on receipt of a PDU", steps 4 to 6.
 
 from collections.abc import Mapping
 
+from components.roomserver.graph import PastUnknown
 from components.roomserver.state.snapshots import NodeName
 from components.roomserver.stored import Flags, Room
 from components.roomserver.writing import Writer
@@ -23,12 +24,14 @@ def judge(
     """Return the verdict on an event and, unless it is accepted, the reason.
 
     `room` is `None` for the room's own create event; `state_before` is `None` for an outlier,
-    which only its auth events decide.
+    which only its auth events decide. Raises `PastUnknown` where these are not known: nothing
+    can be said yet.
     """
     try:
         if room is None:
             check_auth(event, {})
             return Flags.ACCEPTED, None
+        _check_only_create(event, room)
         create = _create_event(writer, room)
         if state_before is None:
             _check_by_auth_events(writer, event, create)
@@ -40,13 +43,20 @@ def judge(
     except AuthRejected as refusal:
         outlier = Flags.OUTLIER if state_before is None and room is not None else Flags.ACCEPTED
         return Flags.REJECTED | outlier, refusal.message
-    if state_before == room.state:
+    # A room that is only known by outliers so far has no current state.
+    if state_before == room.state or not room.latest:
         return Flags.ACCEPTED, None
     try:
         check_auth(event, _needed_state(writer, event, room.state, create))
     except AuthRejected as refusal:
         return Flags.SOFT_FAILED, refusal.message
     return Flags.ACCEPTED, None
+
+
+def _check_only_create(event: Event, room: Room) -> None:
+    """The rules ask nothing of the state for a create event: a second one would pass them."""
+    if event.type == "m.room.create" and event.event_id != room.create_event_id:
+        raise AuthRejected("m.room.create: the room has another create event.")
 
 
 def _create_event(writer: Writer, room: Room) -> Event:
@@ -72,14 +82,15 @@ def _selects(event: Event, state: State) -> bool:
     expected = {one.event_id for one in state.values()}
     if event.room_version.create_event_is_room_id:
         expected.discard(state[CREATE].event_id)
-    return len(event.auth_event_ids) == len(expected) and expected.issuperset(event.auth_event_ids)
+    # As many, and the same: one that is named twice may not stand in for another.
+    return len(event.auth_event_ids) == len(expected) and expected == set(event.auth_event_ids)
 
 
 def _check_by_auth_events(writer: Writer, event: Event, create: Event) -> None:
     known = writer.known_events(event.auth_event_ids)
     missing = [event_id for event_id in event.auth_event_ids if event_id not in known]
     if missing:
-        raise AuthRejected(f"auth_events: {', '.join(missing)} not known.")
+        raise PastUnknown("auth_events", missing)
     auth_events = [known[event_id].event for event_id in event.auth_event_ids]
     rejected: set[EventID] = {event_id for event_id, one in known.items() if one.is_rejected}
     check_auth_events(event, auth_events, rejected)

@@ -22,12 +22,14 @@ def target_of(writer: Writer, redaction: Event) -> KnownEvent | None:
 
 
 def takes_effect(writer: Writer, redaction: KnownEvent, target: Event) -> bool:
-    """Return whether a redaction may redact its target.
+    """Return whether a redaction may redact its target, an event of the same room.
 
     In room versions 1 and 2 the authorisation rules have decided that already.
     """
     event = redaction.event
-    if target.type == "m.room.create" or redaction.flags & ~(Flags.OLD | Flags.WITHHELD):
+    if target.room_id != event.room_id or target.type == "m.room.create":
+        return False
+    if redaction.flags & ~(Flags.OLD | Flags.WITHHELD):
         return False
     if event.room_version.redaction_auth_rule:
         return True
