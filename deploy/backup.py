@@ -16,7 +16,15 @@ from typing import Final
 import msgspec
 
 from base.clock import SystemClock
-from base.database import Database, DatabaseDamaged, DatabaseOutage, Schema, copy_sqlite
+from base.database import (
+    Database,
+    DatabaseDamaged,
+    DatabaseOutage,
+    Schema,
+    SchemaTooNew,
+    SchemaTooOld,
+    copy_sqlite,
+)
 from components.syncapi import component as syncapi
 from components.userapi import component as userapi
 from deploy import starting
@@ -30,10 +38,18 @@ from deploy.signing_key_file import read_signing_key
 from logs.consumer_lost_records import require_records
 from logs.consumer_tables import ConsumerStore
 from logs.embedded import Cut, copy_log, cut_log
-from logs.log import Log, LogDamaged, RecordsLost
+from logs.log import Log, LogDamaged, LogMismatch, RecordsLost
 from logs.topics import OUTPUT_CLIENT_DATA
 
 _TRIES: Final = 5
+_MISFITS: Final = (
+    LogDamaged,
+    LogMismatch,
+    RecordsLost,
+    SchemaTooNew,
+    SchemaTooOld,
+    StartRefused,
+)
 
 
 class DataCopy:
@@ -41,7 +57,6 @@ class DataCopy:
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         self._source: Final = DataDirectory(settings)
-        self._folder: Final = folder
         self._readiness: Final = Readiness(is_patient=False)
         self.has_databases: Final = self._source.database_url.startswith("sqlite")
         self.has_log: Final = settings.log.kafka is None
@@ -64,7 +79,7 @@ class DataCopy:
             try:
                 await self._copy_files()
                 return await self._check()
-            except (RecordsLost, LogDamaged, StartRefused) as misfit:
+            except _MISFITS as misfit:
                 reason = misfit.message if isinstance(misfit, StartRefused) else str(misfit)
                 for path in self._copy.folders().values():
                     shutil.rmtree(path)
