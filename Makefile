@@ -38,7 +38,7 @@ run: $(RUNNING) $(CONFIG) ## Start a server on 127.0.0.1:8008 to try things out,
 	@$(BIN)/python -m deploy.cli monolith --config $(CONFIG) --welcome
 
 .PHONY: cluster
-cluster: $(RUNNING) ## Start every component as a process of its own; CLUSTER="--replicas clientapi=2"
+cluster: $(RUNNING) ## Start every component as a separate process; CLUSTER="--replicas clientapi=2"
 	@$(BIN)/python -m deploy.cli cluster $(CLUSTER)
 
 .PHONY: test

@@ -46,7 +46,7 @@ _OBSERVING: Final[frozenset[Api]] = frozenset({"health", "metrics"})
 
 
 class BeginAnew(Exception):
-    """Tables that this process answers from were made anew: it has to open the new ones."""
+    """Tables that this process answers from were made again: it has to open the new ones."""
 
 
 class Server:
@@ -256,7 +256,7 @@ class Server:
 
 
 async def _require_tables(components: Components) -> None:
-    """Raise `BeginAnew` if tables that these components answer from were made anew."""
+    """Raise `BeginAnew` if tables that these components answer from were made again."""
     if components.sync is not None and await components.sync.follower.query_replaced():
         raise BeginAnew
 
@@ -274,7 +274,7 @@ def run_to_the_end(make_server: Callable[[], Server]) -> None:
             try:
                 run_event_loop(make_server().run())
             except BeginAnew:
-                _log.info("Tables were made anew: the server begins again with them")
+                _log.info("Tables were made again: the server starts with them")
             else:
                 return
     except TaskEnded as ended:

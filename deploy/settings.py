@@ -65,7 +65,7 @@ class InternalUrls(msgspec.Struct, frozen=True, kw_only=True):
 
     One base URL such as `http://10.0.0.5:8009`, or a list with one for each replica, which are
     called in turn. A name that stands for several replicas, as of a service in Kubernetes, is one
-    URL. Those of components that nobody asks are for `xylem status`.
+    URL. The URL of the EDU server, which no component calls, is for `xylem status`.
     """
 
     userapi: Urls = ()
@@ -89,8 +89,8 @@ class InternalSettings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     secret: str = ""
-    """The shared secret, at least 16 characters. Who knows it can do everything that a component
-    can."""
+    """The shared secret, at least 16 characters. A caller that knows it can do everything that
+    a component can."""
     secret_path: str = ""
     """File that holds the secret, instead of `secret`."""
     urls: InternalUrls = msgspec.field(default_factory=InternalUrls)
@@ -112,7 +112,7 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How requests are received."""
 
     max_body_bytes: Annotated[int, Meta(ge=65536)] = 1024 * 1024
-    """Bytes of the longest body of a request; media have a limit of their own."""
+    """Bytes of the longest body of a request; media will have a separate limit."""
     body_timeout_s: Annotated[float, Meta(gt=0)] = 60.0
     """Seconds that a body may take to arrive."""
     answer_timeout_s: Annotated[float, Meta(gt=0)] = 30.0
@@ -171,7 +171,7 @@ class LoggingSettings(msgspec.Struct, frozen=True, kw_only=True):
     level: Literal["debug", "info", "warning", "error"] = "info"
     """Least level that is written."""
     format: Literal["console", "json"] = "console"
-    """`console` for eyes, `json` for machines: one object per line."""
+    """`console` for people, `json` for programs: one object per line."""
 
 
 class TracesSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,15 +184,14 @@ class TracesSettings(msgspec.Struct, frozen=True, kw_only=True):
     endpoint: str
     """URL that takes spans, such as `http://localhost:4318/v1/traces`."""
     sample_ratio: Annotated[float, Meta(ge=0, le=1)] = 1.0
-    """Which part of all requests is traced. Every process needs the same, so that all keep the
-    same requests."""
+    """Share of all requests that is traced, from 0 to 1. Set the same in every process, so that all
+    keep the same requests."""
     service_name: str = ""
     """What the process is called. Empty: `xylem`, or `xylem-roomserver` and the like where it runs
     one component."""
     continue_traces: bool = False
     """Whether a request with a `traceparent` header (W3C Trace Context) goes on with that trace:
-    for servers whose proxy sets or removes that header, because whoever sends it decides what is
-    kept."""
+    for servers whose proxy sets or removes that header, because its sender decides what is kept."""
 
 
 class ObservingSettings(msgspec.Struct, frozen=True, kw_only=True):

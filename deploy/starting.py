@@ -78,7 +78,7 @@ def _explained(what: str) -> Iterator[None]:
     except OtherServer as error:
         raise StartRefused(
             str(error),
-            "A server cannot be renamed: set server_name to what it was, or begin anew with "
+            "A server cannot be renamed: set server_name to what it was, or start with "
             "another data_dir or database.url.",
         ) from error
     except SchemaTooOld as error:

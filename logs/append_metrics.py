@@ -20,7 +20,7 @@ APPENDED_BYTES: Final = Family(
 APPEND_OUTAGES: Final = Family(
     "xylem_log_append_outages_total",
     "counter",
-    "Appends that the log did not confirm; they were tried again by whoever needs them.",
+    "Appends that the log did not confirm; the component that needs them tries again.",
     ("topic",),
 )
 QUEUED_BYTES: Final = Family(

@@ -15,7 +15,7 @@ class Backoff:
         self._next_s = _FIRST_S
 
     def reset(self) -> None:
-        """Begin anew, after a success."""
+        """Begin again, after a success."""
         self._next_s = _FIRST_S
 
     async def wait(self, stop: asyncio.Event | None = None) -> None:

@@ -165,7 +165,7 @@ class Consumer(Generic[T]):
         except Fenced:
             self.counts.fenced += 1
             logger.warning(
-                "another instance has moved a position: it is loaded anew",
+                "another instance has moved a position: it is loaded again",
                 extra={"consumer": self.name, "partition": partition},
             )
             await self._load_again(subscription, partition, owned)

@@ -99,7 +99,7 @@ class OwnedPartition(Generic[T]):
         """
         async with self._lock:
             if records[0].offset < self.offset:
-                # Read before the position was loaded anew.
+                # Read before the position was loaded again.
                 records = [record for record in records if record.offset >= self.offset]
             if not records or self._stopping.is_set():
                 return True

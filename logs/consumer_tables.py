@@ -239,7 +239,7 @@ class ConsumerStore:
 def reset_positions(
     connection: Connection, consumer: str, topic: str, offsets: Mapping[int, int], generation: str
 ) -> None:
-    """Let a consumer that is not running begin anew at these offsets, as after a rebuild.
+    """Let a consumer that is not running begin again at these offsets, as after a rebuild.
 
     `generation` is the log's. Output that was not sent is dropped; numbers of later output are of
     another stream unless it begins at 0, where the log is processed as it was the first time.

@@ -194,7 +194,7 @@ class Log(Protocol):
 
     @property
     def generation(self) -> str:
-        """A name that changes when offsets begin anew: tokens of another one are void."""
+        """A name that changes when offsets begin again: tokens of another one are void."""
         ...
 
     @property

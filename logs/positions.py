@@ -25,7 +25,7 @@ class TokenInvalid(ValueError):
 
 
 class TokenFromOtherGeneration(ValueError):
-    """The token was written before the log began anew: its positions mean nothing now."""
+    """The token was written before the log began again: its positions mean nothing now."""
 
 
 class TokenContents(msgspec.Struct, frozen=True):
@@ -63,7 +63,7 @@ def decode_token(token: str, generations: Collection[str]) -> TokenContents:
         raise TokenInvalid("The token is damaged, or of another version.")
     generation = next((one for one in generations if _generation_hash(one) == head[1:]), None)
     if generation is None:
-        raise TokenFromOtherGeneration("The token is from before the log began anew.")
+        raise TokenFromOtherGeneration("The token is of a former log.")
     offsets: dict[int, Mapping[int, int]] = {}
     place = 0
     while place < len(body):

@@ -127,7 +127,7 @@ class TailReader(Generic[T]):
                 _log.debug("a reader waits", extra={"topic": topic, "outage": str(outage)})
             except (RecordsLost, LogDamaged) as lost:
                 self._places = {}
-                _log.warning("a reader begins anew", extra={"topic": topic, "reason": str(lost)})
+                _log.warning("a reader starts again", extra={"topic": topic, "reason": str(lost)})
             await backoff.wait()
 
     async def _read(self, backoff: Backoff) -> None:

@@ -29,7 +29,7 @@ class ClientApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     rooms_updated_at_once: int = 10
     """Rooms in which a new display name or avatar is announced at the same time."""
     forget_when_leaving: bool = False
-    """Whether who leaves a room forgets it, as if they had asked for that, too."""
+    """Whether a user that leaves a room also forgets it."""
     max_mutual_rooms_page: int = 1000
     """Most rooms that one page of the rooms shared with another user shows."""
     guests_removed_at_once: int = 10

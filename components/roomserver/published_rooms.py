@@ -1,4 +1,4 @@
-"""The rooms of the directory as everybody is shown them, described anew only where they change."""
+"""The rooms of the directory as everybody is shown them, described again only where they change."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple

@@ -28,7 +28,7 @@ _RECENT_TOKENS: Final = 256
 
 
 class TokenOutdated(InvalidParam):
-    """A token of this server that means nothing any more: the client has to begin anew."""
+    """A token of this server that means nothing any more: the client has to begin again."""
 
 
 class Era(NamedTuple):

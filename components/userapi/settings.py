@@ -49,7 +49,7 @@ class SupportContact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Somebody whom users and other servers can turn to."""
 
     role: str = "m.role.admin"
-    """`m.role.admin`, `m.role.security`, or a role with a namespace of one's own."""
+    """`m.role.admin`, `m.role.security`, or a role in your own namespace."""
     matrix_id: str | None = None
     """The user ID of the contact; here or on another server."""
     email_address: str | None = None
@@ -99,7 +99,7 @@ class UserApiSettings(msgspec.Struct, frozen=True):
     login_token_lifetime_s: int = 120
     """How long a token that lets another device in is valid."""
     openid_token_lifetime_s: int = 3600
-    """How long a token that proves to others who a user is is valid."""
+    """How long an OpenID token is valid, which proves to other services which user it is."""
     interactive_session_lifetime_s: int = 3600
     """How long an interactive authentication, or a nonce, stays open."""
     interactive_sessions_max: int = 10_000

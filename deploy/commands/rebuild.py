@@ -1,4 +1,4 @@
-"""`xylem rebuild`: makes the tables of a reader anew from what others keep for good."""
+"""`xylem rebuild`: makes the tables of a reader again from what others keep for good."""
 
 import argparse
 import contextlib
@@ -83,7 +83,7 @@ async def _rebuild(settings: Settings, directory: DataDirectory) -> None:
 async def rebuild_client_sync(
     settings: Settings, directory: DataDirectory, log: Log, readiness: Readiness
 ) -> None:
-    """Make client sync's tables anew, with a progress bar. Raises `StartRefused`."""
+    """Make client sync's tables again, with a progress bar. Raises `StartRefused`."""
     # Only where the data directory is held does nobody else serve meanwhile.
     notice_s = 0 if directory.is_held else NOTICE_S
     bar = _Bar(is_terminal=sys.stderr.isatty())

@@ -34,7 +34,7 @@ _Item = tuple[Outgoing, _Append, int]
 
 
 class Producer:
-    """The idempotent producer, made anew after every failure.
+    """The idempotent producer, made again after every failure.
 
     After a failure it cannot know which sequence numbers the broker has: it would refuse all
     that follows.

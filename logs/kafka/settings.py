@@ -14,7 +14,7 @@ class KafkaLogSettings(msgspec.Struct, frozen=True, kw_only=True):
     topic_prefix: str = ""
     """Put before the names of topics and groups, so that several servers can share a cluster."""
     epoch: str = ""
-    """Part of the log's generation. Change it after topics were deleted or made anew by hand,
+    """Part of the log's generation. Change it after topics were deleted and made again by hand,
     and run `xylem rebind`: offsets begin again then, and sync tokens and consumers' positions must
     not be reused."""
     partitions: int = 16

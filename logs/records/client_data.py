@@ -35,7 +35,7 @@ class TokensRevoked(msgspec.Struct, frozen=True, tag_field="record", tag="tokens
 class AccountStatusChanged(msgspec.Struct, frozen=True, tag_field="record", tag="account_status"):
     """An account was deactivated, locked, suspended, upgraded from a guest's, or the like.
 
-    What was remembered of its access tokens has to be asked anew.
+    What was remembered of its access tokens has to be asked again.
     """
 
     user_id: str

@@ -16,7 +16,7 @@ from tests.system.server_process import SHARED_SECRET, ServerProcess
 
 DATABASES: Final = ("userapi", "roomserver", "receipts", "eduserver", "syncapi")
 ROUNDS: Final = 90
-"""So many that each database's file is longer than the log's, and so few that none begins anew."""
+"""So many that each database's file is longer than the log's, and so few that none begins again."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""`xylem rebuild`: a reader's tables are made anew, and clients see the same again."""
+"""`xylem rebuild`: a reader's tables are made again, and clients see the same again."""
 
 import asyncio
 from pathlib import Path

@@ -63,7 +63,7 @@ class Follower:
         self._serving: Final = serving
         self._arrived: Final = asyncio.Event()
         self.replaced: Final = asyncio.Event()
-        """Set when the tables were made anew: this process has to begin again, with the new ones.
+        """Set when the tables were made again: this process has to begin again, with the new ones.
         """
 
     async def run(self) -> None:
@@ -80,7 +80,7 @@ class Follower:
                 tasks.create_task(self._watch(), name="follower-rebuilds")
 
     async def query_replaced(self) -> bool:
-        """Return whether the tables were made anew, from the database."""
+        """Return whether the tables were made again, from the database."""
         serving = self._serving
         return serving is not None and serving.copy != await serving.rebuilds.read(select_serving)
 

@@ -21,7 +21,7 @@ class Gate:
         """Partitions owned here whose next commit follows on what memory knows."""
 
     def begin(self, partition: int) -> None:
-        """Note that this process owns the partition anew."""
+        """Note that this process owns the partition again."""
         self._joined.discard(partition)
 
     def start_of(self, partition: int, first_offset: int) -> int:

@@ -1,4 +1,4 @@
-"""Makes the tables of client sync anew, beside those that serve, and lets them serve then.
+"""Makes the tables of client sync again, beside those that serve, and lets them serve then.
 
 A further copy of the tables is filled from what the owners of rooms, accounts and receipts keep
 for good, then from the topics, until it has caught up. One transaction lets it serve. The processes
@@ -106,7 +106,7 @@ class Ground(NamedTuple):
 async def rebuild(
     ground: Ground, progress: Callable[[RebuildProgress], None], *, notice_s: float = NOTICE_S
 ) -> None:
-    """Make client sync's tables anew; `progress` hears how far it is.
+    """Make client sync's tables again; `progress` hears how far it is.
 
     Returns when the new copy serves and the former one is gone. Waits for outages to end. Raises
     `RebuildTaken` or `SwitchRefused` where another run goes on with it. With `notice_s` of 0 no
@@ -154,7 +154,7 @@ async def _can_go_on(ground: Ground, number: int) -> bool:
             for partition, (first, end) in (await ground.log.bounds(topic)).items():
                 if not first <= positions.get(partition, 0) <= end:
                     _log.warning(
-                        "a rebuild begins anew: the log no longer has what it would go on with",
+                        "a rebuild starts again: the log no longer has what it would go on with",
                         extra={"topic": topic, "partition": partition},
                     )
                     return False

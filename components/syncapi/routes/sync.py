@@ -66,7 +66,7 @@ class SyncRoutes:
     def _position_of(self, token: str) -> SyncPosition | None:
         """Return the position of a token; `None` where it means nothing any more.
 
-        Clients repeat a request that is refused, and would never begin anew by themselves.
+        Clients repeat a request that is refused, and would never begin again by themselves.
         """
         try:
             return self._tokens.decode(token)

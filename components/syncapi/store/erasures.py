@@ -63,7 +63,7 @@ def delete_erasure(connection: Connection, user_id: str) -> None:
 
 
 def forget_places(connection: Connection) -> None:
-    """Let erasures count from the beginning of each room: its places are given anew."""
+    """Let erasures count from the beginning of each room: its places are given again."""
     connection.execute(sa.update(ERASURES).values(erased_at=_BEFORE_ALL))
 
 

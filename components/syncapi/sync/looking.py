@@ -58,7 +58,7 @@ class Look:
     def begin(self) -> None:
         """Ask for everything: an initial sync, or one for the full state."""
         request = self._request
-        # Who begins anew may show rooms that the user is not in.
+        # Who begins again may show rooms that the user is not in.
         include_leave = request.since is None and (
             request.filter.room.include_leave or request.begins_anew
         )

@@ -27,7 +27,7 @@ class SentRoom:
         self.room_id: Final = room_id
         self.members: Final = members
         self.begins: Final = begins
-        """Whether the device begins anew with the room, so that it has only these."""
+        """Whether the device begins again with the room, so that it has only these."""
 
 
 class _Chain:

@@ -38,7 +38,7 @@ class RoomTask(msgspec.Struct, gc=False):
     room_id: str
     now: Membership
     since: int | None
-    """The first order of the room that the client has not seen; None where it begins anew."""
+    """The first order of the room that the client has not seen; None where it begins again."""
     upto: int
     account_data: list[AccountDatum]
     known_members: AbstractSet[str]
@@ -48,7 +48,7 @@ class RoomTask(msgspec.Struct, gc=False):
 
     @property
     def begins(self) -> bool:
-        """Whether the client begins anew with the room."""
+        """Whether the client begins again with the room."""
         return self.since is None or (
             self.now.membership == "join" and self.now.stream_order >= self.since
         )
@@ -76,7 +76,7 @@ class Section(msgspec.Struct, gc=False):
     summary: Summary | None = None
     """The room's summary, where it was looked up."""
     begins: bool = False
-    """Whether the client begins anew with the room."""
+    """Whether the client begins again with the room."""
     account_data: list[AccountDatum] = msgspec.field(default_factory=list)
 
 
@@ -156,7 +156,7 @@ class SectionReader:
             state = self._delta(task, timeline, changes, None) if stayed else []
         else:
             # A rejected invite or knock: nothing of the room is theirs to see but the end of it.
-            # Nor is there more to tell to who begins anew.
+            # Nor is there more to tell to who begins again.
             timeline = self._page(task.room_id, task.now.stream_order, upto, viewer)
             state = []
         members = [

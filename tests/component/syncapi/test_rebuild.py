@@ -1,4 +1,4 @@
-"""The tables can be made anew, beside those that serve, from what others keep for good."""
+"""The tables can be made again, beside those that serve, from what others keep for good."""
 
 import asyncio
 from collections.abc import Sequence

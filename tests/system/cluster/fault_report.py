@@ -54,7 +54,7 @@ class Row(NamedTuple):
 
 
 class Report:
-    """`build/faults-report.md` and `build/faults-report.json`, written anew after each fault."""
+    """`build/faults-report.md` and `build/faults-report.json`, written again after each fault."""
 
     def __init__(self, balancer: str, replicas: Mapping[str, int]) -> None:
         """Take what the cluster is made of."""

@@ -61,7 +61,7 @@ class Process(NamedTuple):
     client: Client
 
     async def ready(self) -> tuple[int, dict[str, str]]:
-        """Return status and checks of the probe, looked at anew."""
+        """Return status and checks of the probe, looked at again."""
         self.clock.advance_ms(1000)
         answer = await self.client.get("/health/ready")
         return answer.status, answer.json.get("checks", {})
