@@ -50,8 +50,9 @@ class ServerProcess:
         installed: Path | None = None,
         open_files: int | None = None,
         module: str = "deploy.cli",
+        checkout: Path = CHECKOUT,
     ) -> None:
-        """Take a folder and settings; the code is the checkout's `module`, or an `installed` one.
+        """Take a folder and settings; the code is a checkout's `module`, or an `installed` one.
 
         The process may have this many files open, or as many as this one.
         """
@@ -59,7 +60,7 @@ class ServerProcess:
         self._command = [str(installed)] if installed else [sys.executable, "-m", module]
         if open_files is not None:
             self._command = ["sh", "-c", f'ulimit -n {open_files}; exec "$@"', "sh", *self._command]
-        self._environment = environment(python_path="") if installed else environment()
+        self._environment = environment(python_path="" if installed else str(checkout))
         self.config_path = folder / "xylem.yaml"
         self.config_path.write_text(yaml.safe_dump(_with_defaults(folder, settings or {})))
         self.url = ""
