@@ -8,8 +8,7 @@ compare-and-set on the position, and then sends the outbox.
 from collections.abc import Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from sqlalchemy.engine import Connection
-
+from base.database import Connection
 from logs.log import Position
 from logs.topics import Topic
 

@@ -5,10 +5,8 @@ import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Final, Generic, TypeVar
 
-from sqlalchemy.engine import Connection
-
 from base.clock import Clock, SystemClock
-from base.database import Database, DatabaseOutage
+from base.database import Connection, Database, DatabaseOutage
 from base.metrics import Reading
 from logs.consumer import Processor
 from logs.consumer_backoff import Backoff

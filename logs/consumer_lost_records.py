@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from functools import partial
 
-from sqlalchemy.engine import Connection
-
-from base.database import Database
+from base.database import Connection, Database
 from logs.consumer_tables import Advance, ConsumerStore, Stored
 from logs.log import Log, LogReplaced, RecordsLost
 

@@ -6,10 +6,8 @@ from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Final, Generic, NamedTuple, TypeVar
 
-from sqlalchemy.engine import Connection
-
 from base.clock import Clock
-from base.database import Database, DatabaseDamaged, DatabaseOutage
+from base.database import Connection, Database, DatabaseDamaged, DatabaseOutage
 from base.tracing import request_id
 from logs.consumer import Message, Processor
 from logs.consumer_backoff import Backoff

@@ -9,9 +9,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy.engine import Connection
-
-from base.database import Database
+from base.database import Connection, Database
 from logs.consumer_outbox import Numbers, Stream
 from logs.consumer_tables import ConsumerStore, OutboxBatch, Progress, Stored
 from logs.log import Log

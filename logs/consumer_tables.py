@@ -10,9 +10,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
-from base.database import Statement, insert
+from base.database import Connection, Statement, insert
 from logs.log import Outgoing
 
 OutboxBatch = list[tuple[str, list[Outgoing]]]

@@ -6,6 +6,8 @@ an fsync (WAL, synchronous NORMAL), so a batch costs its CPU time and no thread 
 the same function runs in a greenlet over the asynchronous driver.
 """
 
+from sqlalchemy.engine import Connection
+
 from base.database.interface import Database, DatabaseDamaged, DatabaseOutage
 from base.database.schema import Migration, OtherServer, Schema, SchemaTooNew, SchemaTooOld
 from base.database.sqlite import SqliteDatabase
@@ -22,6 +24,7 @@ from base.database.statements import (
 from base.database.timed import TimedDatabase
 
 __all__ = [
+    "Connection",
     "Database",
     "DatabaseDamaged",
     "DatabaseOutage",

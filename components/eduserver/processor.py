@@ -6,8 +6,7 @@ or another instance that takes over, goes on where this one was, and a replay an
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy.engine import Connection
-
+from base.database import Connection
 from components.eduserver.rooms import TypingRooms
 from components.eduserver.settings import EduServerSettings
 from components.eduserver.store import select_typing, upsert_typing

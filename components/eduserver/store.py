@@ -5,9 +5,8 @@ from typing import Final
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
-from base.database import Schema, Statement, upsert_into
+from base.database import Connection, Schema, Statement, upsert_into
 from components.eduserver.rooms import Typists
 from logs.consumer_tables import add_consumer_tables
 

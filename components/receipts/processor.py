@@ -7,8 +7,8 @@ upsert; one that moves nothing costs no statement.
 from collections.abc import Sequence
 
 from cachetools import LRUCache
-from sqlalchemy.engine import Connection
 
+from base.database import Connection
 from components.receipts.receipts import (
     Receipt,
     ReceiptName,

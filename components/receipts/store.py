@@ -4,9 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
-from base.database import Schema, Statement, upsert_into
+from base.database import Connection, Schema, Statement, upsert_into
 from components.receipts.receipts import Receipt, ReceiptName
 from logs.consumer_tables import add_consumer_tables
 from logs.records.receipts import EventPlace

@@ -2,9 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy.engine import Connection
-
-from base.database import Database
+from base.database import Connection, Database
 from components.roomserver.published_rooms import PublishedRooms
 from components.roomserver.settings import RoomServerSettings
 from components.roomserver.store.directory import DirectoryStore

@@ -2,9 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy.engine import Connection
-
-from base.database import Database
+from base.database import Connection, Database
 from components.roomserver.announcing import decode_changes, sender_membership, visibility_before
 from components.roomserver.inputs import id_without_path
 from components.roomserver.memory import Memory

@@ -4,8 +4,7 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy.engine import Connection
-
+from base.database import Connection
 from base.tracing import request_id
 from components.roomserver.adding import Adder
 from components.roomserver.inputs import EventInput, Input, read_input

@@ -3,8 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy.engine import Connection
-
+from base.database import Connection
 from components.roomserver.memory import Memory
 from components.roomserver.reading import Reader
 from components.roomserver.settings import RoomServerSettings

@@ -2,8 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
-from sqlalchemy.engine import Connection
-
+from base.database import Connection
 from components.roomserver.memory import Memory
 from components.roomserver.state.snapshots import Node, NodeName, SnapshotReader
 from components.roomserver.store.events import EventStore

@@ -6,8 +6,7 @@ leaves no trace in memory.
 
 from collections.abc import Collection, Mapping
 
-from sqlalchemy.engine import Connection
-
+from base.database import Connection
 from components.roomserver.memory import Memory
 from components.roomserver.reading import Reader
 from components.roomserver.state.snapshots import Node, NodeName, SnapshotWriter

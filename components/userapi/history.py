@@ -2,9 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy.engine import Connection
-
-from base.database import Database
+from base.database import Connection, Database
 from components.userapi.store.history import (
     select_account_data_after,
     select_profile_fields_after,

@@ -4,9 +4,8 @@ from collections.abc import Collection
 from typing import Final, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
-from base.database import SelectByKeys, insert
+from base.database import Connection, SelectByKeys, insert
 from components.roomserver.state.snapshots import NodeName
 from components.roomserver.store.tables import aliases, memberships, rooms
 from matrix.identifiers import RoomAlias, RoomID, UserID

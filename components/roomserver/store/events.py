@@ -4,9 +4,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
-from base.database import SelectByKeys, Statement, insert_into, insert_new_into
+from base.database import Connection, SelectByKeys, Statement, insert_into, insert_new_into
 from components.roomserver.store.tables import events, transactions, waiting_redactions
 from components.roomserver.stored import Flags, KnownEvent
 from logs.records.room_input import Transaction

@@ -5,9 +5,8 @@ from typing import Final
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
-from base.database import SelectByKeys, Statement, insert_new_into, upsert_into
+from base.database import Connection, SelectByKeys, Statement, insert_new_into, upsert_into
 from components.roomserver.state.snapshots import Node, NodeName, decode_node
 from components.roomserver.store.tables import (
     forgotten,

@@ -3,9 +3,8 @@
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
-from base.database import Schema
+from base.database import Connection, Schema
 from logs.consumer_tables import add_consumer_tables
 
 metadata: Final = sa.MetaData()

@@ -10,7 +10,7 @@ from typing import Final
 
 from cachetools import LRUCache, TTLCache
 
-from base.database import Database
+from base.database import Connection, Database
 from components.syncapi.changes import ClientDataNews, MembershipChange
 from components.syncapi.memory.receipts import PUBLIC, Receipt, RecentReceipts
 from components.syncapi.memory.recent import CachedUser, CachedUsers, RecentRoom, RecentRooms
@@ -29,7 +29,6 @@ from components.syncapi.store.account_data import (
 from components.syncapi.store.following import select_positions
 from components.syncapi.store.membership import select_rooms_of_user_before
 from components.syncapi.store.state import NAMING
-from components.syncapi.store.tables import Connection
 from components.syncapi.tokens import Tokens
 from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_ROOM_EVENT
 

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 import orjson
 
+from base.database import Connection
 from components.syncapi.notifications.count_by_class import ByClass, RoomToCount, count_by_class
 from components.syncapi.notifications.looking import (
     Seen,
@@ -15,7 +16,6 @@ from components.syncapi.notifications.looking import (
     sender_might_notify,
 )
 from components.syncapi.notifications.unread_counts import Basis, UnreadCount
-from components.syncapi.store.tables import Connection
 from components.syncapi.store.unread import (
     Span,
     Unread,

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Final, Generic, TypeVar
 
+from base.database import Connection
 from components.syncapi.projection.gate import Gate
-from components.syncapi.store.tables import Connection
 from logs.log import Record
 
 F = TypeVar("F")

@@ -5,11 +5,10 @@ import logging
 from collections.abc import Coroutine, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
-from base.database import Database, DatabaseOutage
+from base.database import Connection, Database, DatabaseOutage
 from components.syncapi.projection.followed_topic import FollowedTopic
 from components.syncapi.store.following import select_positions
 from components.syncapi.store.rebuilds import select_serving
-from components.syncapi.store.tables import Connection
 from logs.consumer_backoff import Backoff
 from logs.log import Log, LogOutage, Record, Tail
 

@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from base.database import Connection
 from components.syncapi.changes import ClientDataNews, MembershipChange
 from components.syncapi.memory.receipts import Receipt, receipt_of
 from components.syncapi.projection.writing import Written
@@ -19,7 +20,6 @@ from components.syncapi.store.following import (
     select_membership_change,
     select_memberships_by_event,
 )
-from components.syncapi.store.tables import Connection
 from logs.log import Record
 from logs.records.client_data import OutputClientData
 from logs.records.receipts import OutputReceipt

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
+from base.database import Connection
 from components.syncapi.projection.consumers import Consumers
 from components.syncapi.projection.history import STAGES, Part
 from components.syncapi.store.carried import update_carried
@@ -13,7 +14,6 @@ from components.syncapi.store.rebuild_progress import (
     update_progress,
     upsert_covered,
 )
-from components.syncapi.store.tables import Connection
 from logs.consumer import Message, Processor
 from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, OUTPUT_ROOM_EVENT, Topic
 

@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 import msgspec
 
 from base.clock import Clock
-from base.database import Database, DatabaseOutage, Schema, SchemaTooOld
+from base.database import Connection, Database, DatabaseOutage, Schema, SchemaTooOld
 from components.syncapi.projection.consumers import NAME, Consumers, make_consumers, tokens_of
 from components.syncapi.projection.history import STAGES, Histories, HistoryReader
 from components.syncapi.projection.history_writing import HistoryWriter
@@ -42,7 +42,7 @@ from components.syncapi.store.rebuilds import (
     update_retired,
     update_serving,
 )
-from components.syncapi.store.tables import SCHEMA, Connection
+from components.syncapi.store.tables import SCHEMA
 from logs.consumer_backoff import Backoff
 from logs.consumer_loop import Consumer
 from logs.consumer_tables import ConsumerStore, reset_positions

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from base.database import Connection
 from components.syncapi.changes import MembershipChange
 from components.syncapi.event_relation import event_relation
 from components.syncapi.projection.records import Batch, Redaction
@@ -29,7 +30,6 @@ from components.syncapi.store.membership import (
 from components.syncapi.store.mentions import Mention, delete_mentions, insert_mentions
 from components.syncapi.store.relations import delete_relations, insert_relations
 from components.syncapi.store.state import insert_changes
-from components.syncapi.store.tables import Connection
 from matrix.client_events import client_event_json
 from matrix.push_rules.classes import NAMES_USERS, redacted_class
 

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from base.database import Connection
 from components.syncapi.rooms.paging import FROM_THE_START, TO_THE_END
 from components.syncapi.rooms.rendering import content_of
 from components.syncapi.rooms.viewing import viewer_of
@@ -10,7 +11,6 @@ from components.syncapi.store.account_data import select_ignored_users
 from components.syncapi.store.forgotten import is_forgotten
 from components.syncapi.store.membership import select_membership
 from components.syncapi.store.state import select_entry_now
-from components.syncapi.store.tables import Connection
 from matrix.errors import Forbidden
 
 

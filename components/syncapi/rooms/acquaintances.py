@@ -3,9 +3,9 @@
 from collections.abc import Collection
 from typing import Final
 
+from base.database import Connection
 from components.syncapi.rooms.previews import select_previews
 from components.syncapi.store.membership import select_joined_rooms
-from components.syncapi.store.tables import Connection
 
 _ROOMS_LOOKED_AT: Final = 1_000
 

@@ -8,6 +8,7 @@ from typing import Final
 
 import orjson
 
+from base.database import Connection
 from components.syncapi.room_event import RoomEvent, is_redacted
 from components.syncapi.rooms.erasure import with_erasures
 from components.syncapi.rooms.rendering import Reader, content_of, render, room_id_member
@@ -22,7 +23,6 @@ from components.syncapi.store.bundled import (
     select_references,
 )
 from components.syncapi.store.events import select_events
-from components.syncapi.store.tables import Connection
 from matrix.relations import REFERENCE, REPLACE, THREAD, rel_type_of
 
 _MOST_REFERENCES: Final = 100

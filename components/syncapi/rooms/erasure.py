@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 import orjson
 
+from base.database import Connection
 from components.syncapi.room_event import (
     RoomEvent,
     previous_sender,
@@ -17,7 +18,6 @@ from components.syncapi.rooms.rendering import content_of
 from components.syncapi.rooms.visibility import Viewer
 from components.syncapi.store.erasures import select_erasures
 from components.syncapi.store.state import select_entry_now
-from components.syncapi.store.tables import Connection
 from matrix.canonical import decode_json
 from matrix.redaction import redact_content
 from matrix.room_versions import RoomVersion, room_version

@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from base.database import Connection
 from components.syncapi.changes import Membership
 from components.syncapi.position import SyncPosition
 from components.syncapi.room_event import RoomEvent
@@ -15,7 +16,6 @@ from components.syncapi.rooms.viewing import viewer_of
 from components.syncapi.rooms.visibility import Viewer
 from components.syncapi.store.account_data import select_ignored_users
 from components.syncapi.store.events import select_changed_rooms
-from components.syncapi.store.tables import Connection
 from matrix.filters import EventFilter
 
 _EVERYTHING: Final = EventFilter.parse({})

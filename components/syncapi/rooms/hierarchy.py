@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from base.database import Connection
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.rooms.previews import Preview, select_previews
 from components.syncapi.rooms.rendering import content_of
@@ -19,7 +20,6 @@ from components.syncapi.store.previews import (
     select_joined_counts,
     select_memberships_of_user,
 )
-from components.syncapi.store.tables import Connection
 from matrix.errors import Forbidden, InvalidParam
 from matrix.spaces import SPACE, child_order, names_child
 from matrix.unpadded_base64 import encode_base64_url_safe

@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from base.database import Connection
 from components.syncapi.changes import Membership
 from components.syncapi.position import SyncPosition
 from components.syncapi.rooms.rendering import Reader
@@ -13,7 +14,6 @@ from components.syncapi.rooms.snapshot import SnapshotQuery, read_snapshot, rend
 from components.syncapi.store.account_data import select_account_data, select_ignored_users
 from components.syncapi.store.events import select_events
 from components.syncapi.store.membership import select_rooms_of_user_before
-from components.syncapi.store.tables import Connection
 from components.syncapi.tokens import Tokens
 from matrix.errors import Forbidden
 

@@ -3,6 +3,7 @@
 import msgspec
 import orjson
 
+from base.database import Connection
 from components.syncapi.room_event import StateEntry
 from components.syncapi.rooms.access import Access, require_access
 from components.syncapi.rooms.paging import FROM_THE_START, TO_THE_END
@@ -15,7 +16,6 @@ from components.syncapi.rooms.rendering import (
 )
 from components.syncapi.store.events import select_backwards
 from components.syncapi.store.state_pages import select_member_pages
-from components.syncapi.store.tables import Connection
 from matrix.errors import Forbidden
 
 

@@ -4,12 +4,12 @@ from typing import Final
 
 import msgspec
 
+from base.database import Connection
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.rooms.erasure import with_erasures
 from components.syncapi.rooms.matching import matches
 from components.syncapi.rooms.visibility import Viewer
 from components.syncapi.store.events import select_backwards, select_forwards
-from components.syncapi.store.tables import Connection
 from matrix.filters import EventFilter
 
 FROM_THE_START: Final = -(2**62)

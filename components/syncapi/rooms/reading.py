@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 import msgspec
 import orjson
 
+from base.database import Connection
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.rooms.access import Access, require_access
 from components.syncapi.rooms.bundling import Bundler
@@ -23,7 +24,6 @@ from components.syncapi.rooms.rendering import (
 from components.syncapi.store.events import select_events
 from components.syncapi.store.state_at import select_entry_at, select_members_at, select_state_at
 from components.syncapi.store.state_pages import select_state_pages
-from components.syncapi.store.tables import Connection
 from components.syncapi.tokens import Tokens
 from matrix.errors import Forbidden, NotFound
 from matrix.filters import EventFilter

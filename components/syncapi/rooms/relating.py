@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 import orjson
 
+from base.database import Connection
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.rooms.access import Access, require_access
 from components.syncapi.rooms.bundling import Bundler
@@ -19,7 +20,6 @@ from components.syncapi.store.related import (
     select_children,
     select_descendants,
 )
-from components.syncapi.store.tables import Connection
 from components.syncapi.tokens import Tokens
 from matrix.errors import Forbidden, NotFound
 

@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 import orjson
 
+from base.database import Connection
 from components.syncapi.changes import AccountDatum, Membership
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.rooms.access import is_world_readable, require_access
@@ -20,7 +21,6 @@ from components.syncapi.store.account_data import select_room_account_data
 from components.syncapi.store.events import select_events
 from components.syncapi.store.membership import select_membership
 from components.syncapi.store.state_at import select_state_at
-from components.syncapi.store.tables import Connection
 from components.syncapi.tokens import Tokens
 from matrix.filters import EventFilter
 

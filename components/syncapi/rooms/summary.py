@@ -5,11 +5,11 @@ from typing import Final
 import msgspec
 import orjson
 
+from base.database import Connection
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.rooms.rendering import content_of
 from components.syncapi.store.membership import select_counts, select_first_members
 from components.syncapi.store.state import NAMING, select_naming_now
-from components.syncapi.store.tables import Connection
 
 _HEROES: Final = 5
 _NOBODY: Final[list[str]] = []

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from typing import Final, NamedTuple
 
+from base.database import Connection
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.rooms.paging import FROM_THE_START, TO_THE_END
 from components.syncapi.rooms.visibility import Viewer
@@ -14,7 +15,6 @@ from components.syncapi.store.bundled import (
     select_thread_senders,
 )
 from components.syncapi.store.related import ChildrenRange, select_children
-from components.syncapi.store.tables import Connection
 from matrix.relations import THREAD
 
 _MOST_SCANNED: Final = 1000

@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from base.database import Connection
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.rooms.access import Access, require_access
 from components.syncapi.rooms.bundling import Bundler
@@ -18,7 +19,6 @@ from components.syncapi.rooms.thread_summaries import ThreadSummary
 from components.syncapi.store.bundled import select_participation
 from components.syncapi.store.events import select_events
 from components.syncapi.store.related import select_threads
-from components.syncapi.store.tables import Connection
 from components.syncapi.tokens import Tokens
 
 _LEAST_CHUNK: Final = 20

@@ -4,8 +4,8 @@ from typing import Final
 
 import msgspec
 
+from base.database import Connection
 from components.syncapi.rooms.access import require_access
-from components.syncapi.store.tables import Connection
 from components.syncapi.store.timestamps import select_around
 from matrix.errors import NotFound
 

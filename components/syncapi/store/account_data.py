@@ -7,11 +7,11 @@ from typing import Final
 import sqlalchemy as sa
 from msgspec.structs import astuple
 
-from base.database import Statement
+from base.database import Connection, Statement
 from components.syncapi.changes import AccountDatum
 from components.syncapi.ignoring import IGNORED_USER_LIST, NOBODY, ignored_users
 from components.syncapi.store.statements import Insert, execute_insert, execute_select
-from components.syncapi.store.tables import ACCOUNT_DATA, Connection
+from components.syncapi.store.tables import ACCOUNT_DATA
 
 _OF_USER: Final = (
     sa.select(*ACCOUNT_DATA.c)

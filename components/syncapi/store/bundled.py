@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
-from base.database import SelectByKeys
+from base.database import Connection, SelectByKeys
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.relation_tables import (
     RELATION_GROUPS,
@@ -13,7 +13,7 @@ from components.syncapi.store.relation_tables import (
     THREAD_SENDERS,
 )
 from components.syncapi.store.statements import execute_select
-from components.syncapi.store.tables import EVENTS, Connection
+from components.syncapi.store.tables import EVENTS
 from matrix.relations import REFERENCE
 
 _C: Final = RELATIONS.c

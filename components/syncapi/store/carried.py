@@ -5,7 +5,8 @@ from typing import Final, NamedTuple
 
 import sqlalchemy as sa
 
-from components.syncapi.store.tables import EVENTS, Connection
+from base.database import Connection
+from components.syncapi.store.tables import EVENTS
 
 _COLUMNS: Final = (
     EVENTS.c.event_id,

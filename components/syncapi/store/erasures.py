@@ -5,8 +5,8 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from base.database import SelectByKeys, Statement, insert_for
-from components.syncapi.store.tables import EVENTS, MEMBERSHIPS, METADATA, Connection
+from base.database import Connection, SelectByKeys, Statement, insert_for
+from components.syncapi.store.tables import EVENTS, MEMBERSHIPS, METADATA
 
 ERASURES: Final = sa.Table(
     "erasures",

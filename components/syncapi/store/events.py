@@ -6,7 +6,7 @@ from typing import Final
 import sqlalchemy as sa
 from msgspec.structs import astuple
 
-from base.database import SelectByKeys
+from base.database import Connection, SelectByKeys
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.statements import (
     Insert,
@@ -14,7 +14,7 @@ from components.syncapi.store.statements import (
     execute_select,
     ignore_conflicts,
 )
-from components.syncapi.store.tables import EVENTS, Connection
+from components.syncapi.store.tables import EVENTS
 
 _CHUNK: Final = 500
 _ALL: Final = tuple(EVENTS.c)

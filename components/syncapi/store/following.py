@@ -5,10 +5,10 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from base.database import SelectByKeys
+from base.database import Connection, SelectByKeys
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.statements import execute_select
-from components.syncapi.store.tables import EVENTS, MEMBERSHIP_CHANGES, POSITIONS, Connection
+from components.syncapi.store.tables import EVENTS, MEMBERSHIP_CHANGES, POSITIONS
 
 _POSITIONS: Final = sa.select(
     POSITIONS.c.topic, POSITIONS.c.partition, POSITIONS.c.next_offset

@@ -5,8 +5,9 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from base.database import Connection
 from components.syncapi.store.statements import Insert, execute_insert, execute_select
-from components.syncapi.store.tables import FORGOTTEN_ROOMS, MEMBERSHIP_CHANGES, Connection
+from components.syncapi.store.tables import FORGOTTEN_ROOMS, MEMBERSHIP_CHANGES
 
 _HAS_COME_BACK: Final = sa.exists().where(
     MEMBERSHIP_CHANGES.c.user_id == FORGOTTEN_ROOMS.c.user_id,

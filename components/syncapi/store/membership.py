@@ -6,6 +6,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from base.database import Connection
 from components.syncapi.changes import Membership, MembershipChange
 from components.syncapi.store.statements import (
     Insert,
@@ -13,13 +14,7 @@ from components.syncapi.store.statements import (
     execute_select,
     ignore_conflicts,
 )
-from components.syncapi.store.tables import (
-    EVENTS,
-    INVITES,
-    MEMBERSHIP_CHANGES,
-    MEMBERSHIPS,
-    Connection,
-)
+from components.syncapi.store.tables import EVENTS, INVITES, MEMBERSHIP_CHANGES, MEMBERSHIPS
 
 _ALL: Final = ("join", "invite", "leave", "ban", "knock")
 _MEMBERSHIP: Final = (

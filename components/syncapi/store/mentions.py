@@ -5,9 +5,9 @@ from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
-from base.database import Statement
+from base.database import Connection, Statement
 from components.syncapi.store.statements import execute_insert, ignore_conflicts
-from components.syncapi.store.tables import MENTIONS, Connection
+from components.syncapi.store.tables import MENTIONS
 from components.syncapi.store.together import select_together
 
 ROOM: Final = ""

@@ -5,9 +5,10 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from base.database import Connection
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.statements import execute_select
-from components.syncapi.store.tables import CURRENT_STATE, EVENTS, MEMBERSHIPS, Connection
+from components.syncapi.store.tables import CURRENT_STATE, EVENTS, MEMBERSHIPS
 
 _CHUNK: Final = 200
 

@@ -6,17 +6,11 @@ from typing import Final
 import msgspec
 import sqlalchemy as sa
 
-from base.database import insert
+from base.database import Connection, insert
 from components.syncapi.changes import MembershipChange
 from components.syncapi.store.erasures import forget_places
 from components.syncapi.store.membership import select_membership, upsert_memberships
-from components.syncapi.store.tables import (
-    INVITES,
-    MEMBERSHIPS,
-    REBUILD_PROGRESS,
-    REBUILT_ROOMS,
-    Connection,
-)
+from components.syncapi.store.tables import INVITES, MEMBERSHIPS, REBUILD_PROGRESS, REBUILT_ROOMS
 
 _AFTER_HISTORY: Final = -1
 """The order of invites from other servers: after all that is rebuilt, before all that comes."""

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
-from base.database import Schema, insert
+from base.database import Connection, Schema, insert
 
 BUILDING: Final = "building"
 SERVING: Final = "serving"

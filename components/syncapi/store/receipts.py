@@ -6,10 +6,10 @@ from typing import Final
 import sqlalchemy as sa
 from msgspec.structs import astuple
 
-from base.database import SelectByKeys
+from base.database import Connection, SelectByKeys
 from components.syncapi.memory.receipts import PUBLIC, Receipt
 from components.syncapi.store.statements import Insert, execute_insert
-from components.syncapi.store.tables import METADATA, Connection
+from components.syncapi.store.tables import METADATA
 
 _MOST_PER_ROOM: Final = 1000
 

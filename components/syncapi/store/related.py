@@ -5,10 +5,11 @@ from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
+from base.database import Connection
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.relation_tables import RELATION_GROUPS, RELATIONS
 from components.syncapi.store.statements import execute_select
-from components.syncapi.store.tables import EVENTS, Connection
+from components.syncapi.store.tables import EVENTS
 from matrix.relations import THREAD
 
 _C: Final = RELATIONS.c

@@ -6,7 +6,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from msgspec.structs import astuple
 
-from base.database import SelectByKeys, Statement
+from base.database import Connection, SelectByKeys, Statement
 from components.syncapi.event_relation import EventRelation
 from components.syncapi.store.relation_tables import (
     RELATION_GROUPS,
@@ -14,7 +14,6 @@ from components.syncapi.store.relation_tables import (
     THREAD_SENDERS,
 )
 from components.syncapi.store.statements import Insert, execute_insert, ignore_conflicts
-from components.syncapi.store.tables import Connection
 from matrix.relations import REFERENCE, REPLACE, THREAD
 
 _COUNTED: Final = frozenset({REFERENCE, REPLACE, THREAD})

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sa
 from msgspec.structs import astuple
 
+from base.database import Connection
 from components.syncapi.changes import AppliedChange
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.statements import (
@@ -14,13 +15,7 @@ from components.syncapi.store.statements import (
     execute_select,
     ignore_conflicts,
 )
-from components.syncapi.store.tables import (
-    CURRENT_STATE,
-    EVENTS,
-    MEMBERSHIPS,
-    STATE_CHANGES,
-    Connection,
-)
+from components.syncapi.store.tables import CURRENT_STATE, EVENTS, MEMBERSHIPS, STATE_CHANGES
 
 _CHUNK: Final = 100
 

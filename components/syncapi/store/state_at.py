@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 import msgspec
 
+from base.database import Connection
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.events import select_events
 from components.syncapi.store.state import (
@@ -13,7 +14,6 @@ from components.syncapi.store.state import (
     select_state_now,
     select_state_now_without_members,
 )
-from components.syncapi.store.tables import Connection
 
 
 class KnownState(msgspec.Struct, gc=False):

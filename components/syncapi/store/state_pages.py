@@ -5,10 +5,11 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from base.database import Connection
 from components.syncapi.room_event import StateEntry
 from components.syncapi.store.state import select_changes
 from components.syncapi.store.statements import execute_select
-from components.syncapi.store.tables import CURRENT_STATE, EVENTS, Connection
+from components.syncapi.store.tables import CURRENT_STATE, EVENTS
 
 MEMBER: Final = "m.room.member"
 _PAGE: Final = 500

@@ -7,27 +7,9 @@ partition, so that it orders the events of a room. Backfilled events have negati
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
-from base.database import Schema
+from base.database import Connection, Schema
 from logs.consumer_tables import add_consumer_tables
-
-__all__ = [
-    "ACCOUNT_DATA",
-    "CURRENT_STATE",
-    "EVENTS",
-    "FORGOTTEN_ROOMS",
-    "INVITES",
-    "MEMBERSHIPS",
-    "MEMBERSHIP_CHANGES",
-    "MENTIONS",
-    "POSITIONS",
-    "REBUILD_PROGRESS",
-    "REBUILT_ROOMS",
-    "SCHEMA",
-    "STATE_CHANGES",
-    "Connection",
-]
 
 METADATA: Final = sa.MetaData()
 

@@ -4,9 +4,10 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from base.database import Connection
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.statements import execute_select
-from components.syncapi.store.tables import EVENTS, Connection
+from components.syncapi.store.tables import EVENTS
 
 _time: Final = EVENTS.c.origin_server_ts
 _order: Final = EVENTS.c.stream_order

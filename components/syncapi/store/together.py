@@ -8,7 +8,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-from components.syncapi.store.tables import Connection
+from base.database import Connection
 
 _ROOMS_AT_ONCE: Final = (1, 8, 50)
 _NO_ROOM: Final = ""

@@ -5,15 +5,9 @@ from typing import Final, NamedTuple
 
 import sqlalchemy as sa
 
-from base.database import SelectByKeys, Statement
+from base.database import Connection, SelectByKeys, Statement
 from components.syncapi.store.receipts import RECEIPTS
-from components.syncapi.store.tables import (
-    ACCOUNT_DATA,
-    EVENTS,
-    MEMBERSHIPS,
-    STATE_CHANGES,
-    Connection,
-)
+from components.syncapi.store.tables import ACCOUNT_DATA, EVENTS, MEMBERSHIPS, STATE_CHANGES
 from components.syncapi.store.together import select_together
 
 _MARKERS: Final = SelectByKeys(

@@ -5,7 +5,8 @@ from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
-from components.syncapi.store.tables import EVENTS, Connection
+from base.database import Connection
+from components.syncapi.store.tables import EVENTS
 from components.syncapi.store.together import select_together
 
 _E: Final = EVENTS.c

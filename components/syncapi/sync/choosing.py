@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Final
 
+from base.database import Connection
 from components.syncapi.store.account_data import select_account_datum
 from components.syncapi.store.forgotten import select_forgotten_rooms
-from components.syncapi.store.tables import Connection
 from components.syncapi.sync.request import SyncRequest
 from components.syncapi.sync.sections import RoomTask
 from matrix.canonical import decode_json

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 import orjson
 
+from base.database import Connection
 from components.syncapi.changes import AccountDatum, Membership
 from components.syncapi.memory.projected import Projected
 from components.syncapi.memory.receipts import (
@@ -18,7 +19,6 @@ from components.syncapi.memory.receipts import (
 from components.syncapi.memory.typing_rooms import TypingList
 from components.syncapi.rooms.paging import FROM_THE_START
 from components.syncapi.store.receipts import select_receipts
-from components.syncapi.store.tables import Connection
 from components.syncapi.sync.looking import PartitionOf
 from components.syncapi.sync.request import SyncRequest
 from components.syncapi.sync.sections import render_account_data, wants

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
+from base.database import Connection
 from components.syncapi.store.events import select_changed_rooms
-from components.syncapi.store.tables import Connection
 from components.syncapi.sync.choosing import shown
 from components.syncapi.sync.request import SyncRequest
 from components.syncapi.sync.sections import RoomTask, Section, SectionReader

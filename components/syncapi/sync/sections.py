@@ -6,6 +6,7 @@ from collections.abc import Set as AbstractSet
 import msgspec
 import orjson
 
+from base.database import Connection
 from components.syncapi.changes import AccountDatum, Membership
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.rooms.bundling import NO_BUNDLES, Bundler
@@ -26,7 +27,6 @@ from components.syncapi.store.state import (
     select_states_now,
 )
 from components.syncapi.store.state_at import KnownState, select_members_at, select_state_at
-from components.syncapi.store.tables import Connection
 from components.syncapi.sync.request import SyncRequest
 from components.syncapi.tokens import Tokens
 from matrix.filters import EventFilter

@@ -4,11 +4,11 @@ from typing import Final
 
 import orjson
 
+from base.database import Connection
 from components.syncapi.changes import Membership
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.membership import select_invite_state
 from components.syncapi.store.state import select_members_now, select_state_now
-from components.syncapi.store.tables import Connection
 from components.syncapi.sync.request import SyncRequest
 
 _SHOWN: Final = (

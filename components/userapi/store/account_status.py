@@ -4,9 +4,8 @@ from collections.abc import Callable
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
-from base.database import Database, insert
+from base.database import Connection, Database, insert
 from components.userapi.store.directory import remove_user
 from components.userapi.store.interactive import end_session
 from components.userapi.store.outgoing import OutgoingStore

@@ -5,9 +5,16 @@ from typing import Final
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
-from base.database import Database, SelectByKeys, Statement, insert, insert_for, insert_into
+from base.database import (
+    Connection,
+    Database,
+    SelectByKeys,
+    Statement,
+    insert,
+    insert_for,
+    insert_into,
+)
 from components.userapi.store.directory import index_user
 from components.userapi.store.interactive import end_session
 from components.userapi.store.outgoing import OutgoingStore

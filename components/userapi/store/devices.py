@@ -4,9 +4,8 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
-from base.database import Database
+from base.database import Connection, Database
 from components.userapi.store.tables import devices
 from matrix.identifiers import DeviceID, UserID
 

@@ -5,9 +5,8 @@ from typing import Any, Final
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
-from base.database import Database, insert_into
+from base.database import Connection, Database, insert_into
 from components.userapi.store.tables import directory_words, profile_fields
 from components.userapi.words import words_of, words_to_find
 from internalapi.userapi import FoundUser

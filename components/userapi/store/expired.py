@@ -3,8 +3,8 @@
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
+from base.database import Connection
 from components.userapi.store.tables import interactive_sessions, special_tokens
 
 EXPIRING: Final = (interactive_sessions, special_tokens)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
+from base.database import Connection
 from components.userapi.store.tables import account_data, accounts, profile_fields
 from logs.records.client_data import AccountDataChanged, AccountStatusChanged, ProfileChanged
 

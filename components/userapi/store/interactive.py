@@ -7,9 +7,8 @@ import msgspec
 import orjson
 import sqlalchemy as sa
 from nacl.secret import SecretBox
-from sqlalchemy.engine import Connection
 
-from base.database import Database
+from base.database import Connection, Database
 from components.userapi.store.expired import delete_expired
 from components.userapi.store.tables import interactive_sessions
 from matrix.errors import Forbidden

@@ -5,9 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
-from base.database import Database, Statement, insert_for, insert_into
+from base.database import Connection, Database, Statement, insert_for, insert_into
 from base.growing import GrowingNumber
 from components.userapi.store.tables import outgoing, outgoing_sequences
 from logs.records.client_data import OutputClientData

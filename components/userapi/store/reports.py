@@ -5,9 +5,8 @@ from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
-from base.database import Database
+from base.database import Connection, Database
 from components.userapi.store.tables import reports
 from internalapi.userapi import NewReport
 

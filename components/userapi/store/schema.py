@@ -2,9 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy.engine import Connection
-
-from base.database import Schema
+from base.database import Connection, Schema
 from components.userapi.store.directory import index_all
 from components.userapi.store.tables import METADATA
 

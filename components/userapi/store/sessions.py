@@ -5,9 +5,8 @@ from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
-from base.database import Database, Statement, insert_for, insert_into
+from base.database import Connection, Database, Statement, insert_for, insert_into
 from components.userapi.store.interactive import end_session
 from components.userapi.store.outgoing import OutgoingStore
 from components.userapi.store.special_tokens import delete_tokens_of, take_login_token

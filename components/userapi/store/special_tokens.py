@@ -4,9 +4,8 @@ from collections.abc import Collection
 from enum import StrEnum
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
-from base.database import Database
+from base.database import Connection, Database
 from components.userapi.store.expired import delete_expired
 from components.userapi.store.interactive import end_session
 from components.userapi.store.tables import accounts, devices, special_tokens

@@ -4,9 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
-from base.database import Database, insert
+from base.database import Connection, Database, insert
 from components.userapi.store.directory import index_user
 from components.userapi.store.outgoing import OutgoingStore
 from components.userapi.store.tables import account_data, accounts, filters, profile_fields
