@@ -5,6 +5,7 @@ from collections.abc import Set as AbstractSet
 import msgspec
 
 from components.syncapi.ignoring import IGNORED_USER_LIST, ignored_users
+from components.syncapi.room_event import RoomEvent
 from logs.records.client_data import (
     AccountDataChanged,
     AccountStatusChanged,
@@ -53,6 +54,20 @@ class AccountDatum(msgspec.Struct, gc=False):
     type: str
     stream_order: int
     content: bytes
+
+
+class RoomNews(msgspec.Struct):
+    """What was written and memory has to learn once it is committed."""
+
+    events: list[RoomEvent]
+    """New events of timelines."""
+    memberships: list[MembershipChange]
+    """All changes in the order of the stream, their memberships known."""
+    rewritten: list[RoomEvent]
+    """Events whose JSON a redaction replaced."""
+    next_offset: int
+    state_only: list[tuple[str, int]] = msgspec.field(default_factory=list)
+    """Rooms whose state changed without an event in the timeline, and where in the stream."""
 
 
 class ClientDataNews(msgspec.Struct):

@@ -10,6 +10,7 @@ from base.http import Router
 from base.limits import limiter_of
 from base.metrics import Family, Reading, Source, sizes_of
 from components.syncapi.memory.freshness import Freshness, ProjectedTopic, TypingTopic
+from components.syncapi.memory.gate import Gate
 from components.syncapi.memory.log_ends import LogEnds
 from components.syncapi.memory.projected import Projected
 from components.syncapi.memory.typing_rooms import typing_reader
@@ -24,7 +25,6 @@ from components.syncapi.projection.following import (
     confirm_receipts,
     confirm_rooms,
 )
-from components.syncapi.projection.gate import Gate
 from components.syncapi.relation_queries import RelationQueries
 from components.syncapi.routes.discovery import DiscoveryRoutes
 from components.syncapi.routes.entering import Entrance

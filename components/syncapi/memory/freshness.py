@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from operator import le
 from typing import Any, Final, Protocol
 
+from components.syncapi.memory.gate import Gate
 from components.syncapi.memory.waiting import Progress
-from components.syncapi.projection.gate import Gate
 from logs.consumer_loop import Consumer
 from logs.log import Log, Position
 from logs.topics import OUTPUT_TYPING

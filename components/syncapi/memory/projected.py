@@ -11,16 +11,16 @@ from typing import Final
 from cachetools import LRUCache, TTLCache
 
 from base.database import Connection, Database
-from components.syncapi.changes import ClientDataNews, MembershipChange
-from components.syncapi.memory.receipts import PUBLIC, Receipt, RecentReceipts
+from components.syncapi.changes import ClientDataNews, MembershipChange, RoomNews
+from components.syncapi.memory.receipts import RecentReceipts
 from components.syncapi.memory.recent import CachedUser, CachedUsers, RecentRoom, RecentRooms
 from components.syncapi.memory.typing_rooms import TypingList, TypingRooms
 from components.syncapi.memory.unread_counts import KnownUnreadCounts
 from components.syncapi.memory.waiting import LongPolls, Progress
 from components.syncapi.position import SyncPosition
-from components.syncapi.projection.writing import Written
+from components.syncapi.receipt import PUBLIC, Receipt
 from components.syncapi.room_event import CHANGES_OTHERS
-from components.syncapi.rooms.summary import Summary
+from components.syncapi.room_summary import Summary
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.store.account_data import (
     select_ignored_users,
@@ -185,7 +185,7 @@ class Projected:
 
         return await self._database.read(work)
 
-    def learn_rooms(self, partition: int, written: Written) -> None:
+    def learn_rooms(self, partition: int, written: RoomNews) -> None:
         """Take in committed room records, and wake whoever they concern.
 
         They begin at or before what memory knows; what it knows is passed over.

@@ -4,46 +4,11 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-import msgspec
 import orjson
 
-from logs.records.receipts import OutputReceipt, ReceiptMoved
+from components.syncapi.receipt import Receipt
 
-PUBLIC: Final = "m.read"
-FULLY_READ: Final = "m.fully_read"
 _NEVER: Final = -1
-
-
-class Receipt(msgspec.Struct, gc=False):
-    """Where a receipt or marker of a user stands, since which place in the stream."""
-
-    room_id: str
-    user_id: str
-    receipt_type: str
-    thread_id: str
-    """Empty for a receipt that is not about a thread."""
-    event_id: str
-    ts: int
-    stream_order: int
-
-    def is_for(self, user_id: str) -> bool:
-        """Whether this user may see it."""
-        return self.receipt_type == PUBLIC or self.user_id == user_id
-
-
-def receipt_of(record: OutputReceipt, order: int) -> Receipt:
-    """Return what a record says."""
-    if isinstance(record, ReceiptMoved):
-        return Receipt(
-            record.room_id,
-            record.user_id,
-            record.receipt_type,
-            record.thread_id or "",
-            record.event_id,
-            record.ts,
-            order,
-        )
-    return Receipt(record.room_id, record.user_id, FULLY_READ, "", record.event_id, 0, order)
 
 
 class RoomReceipts:

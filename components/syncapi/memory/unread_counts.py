@@ -6,9 +6,9 @@ from typing import Final
 
 from cachetools import LRUCache
 
-from components.syncapi.memory.receipts import FULLY_READ, Receipt
 from components.syncapi.memory.recent import RecentRoom
-from components.syncapi.notifications.unread_counts import UnreadCount
+from components.syncapi.receipt import FULLY_READ, Receipt
+from components.syncapi.unread_count import UnreadCount
 
 _MOST_SOUGHT: Final = 50
 """Newest events of a room among which a receipt's event is looked for in memory."""

@@ -22,10 +22,10 @@ from components.syncapi.memory.unread_counts import KnownUnreadCounts
 from components.syncapi.notifications.count_by_class import RoomToCount
 from components.syncapi.notifications.first_count import CountedRooms, count_rooms
 from components.syncapi.notifications.looking import Seen, look_at, push_event
-from components.syncapi.notifications.unread_counts import UnreadCount
 from components.syncapi.notifications.user_rules import PUSH_RULES, KnownRules, UserRules
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.unread import select_content
+from components.syncapi.unread_count import UnreadCount
 from matrix.push_rules.in_room import RoomRules
 from matrix.push_rules.properties import PushEvent
 

@@ -15,7 +15,6 @@ from components.syncapi.notifications.looking import (
     push_event,
     sender_might_notify,
 )
-from components.syncapi.notifications.unread_counts import Basis, UnreadCount
 from components.syncapi.store.unread import (
     Span,
     Unread,
@@ -24,6 +23,7 @@ from components.syncapi.store.unread import (
     select_read_up_to,
     select_unread,
 )
+from components.syncapi.unread_count import Basis, UnreadCount
 
 _NONE: Final[Sequence[Unread]] = ()
 

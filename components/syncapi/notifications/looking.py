@@ -6,9 +6,9 @@ from typing import Protocol
 import orjson
 
 from base.database import Connection
-from components.syncapi.notifications.unread_counts import MAIN, UnreadCount
 from components.syncapi.store.state import select_entry_now
 from components.syncapi.store.state_at import select_entry_at
+from components.syncapi.unread_count import MAIN, UnreadCount
 from matrix.errors import MatrixError
 from matrix.identifiers import UserID
 from matrix.power_levels import PowerLevels, creators_by

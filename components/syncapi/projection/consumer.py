@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 from base.database import Connection
-from components.syncapi.changes import AccountDatum, ClientDataNews
+from components.syncapi.changes import AccountDatum, ClientDataNews, RoomNews
+from components.syncapi.memory.gate import Gate
 from components.syncapi.memory.projected import Projected
-from components.syncapi.projection.gate import Gate
 from components.syncapi.projection.records import project
-from components.syncapi.projection.writing import Written, write_batch
+from components.syncapi.projection.writing import write_batch
 from components.syncapi.store.account_data import delete_account_data, upsert_account_data
 from components.syncapi.store.erasures import delete_erasure, insert_erasure
 from logs.consumer import Message, Outbox
@@ -26,7 +26,7 @@ class RoomEventProcessor:
         self._gate = gate
         self._covered = covered
         self._start = 0
-        self._written: Written | None = None
+        self._written: RoomNews | None = None
         gate.begin(partition)
 
     def process(

@@ -6,10 +6,10 @@ from typing import Final, NamedTuple
 
 from base.clock import Clock
 from base.database import Database
+from components.syncapi.memory.gate import Gate
 from components.syncapi.memory.projected import Projected
 from components.syncapi.position import SyncPosition
 from components.syncapi.projection.consumer import ClientDataProcessor, RoomEventProcessor
-from components.syncapi.projection.gate import Gate
 from components.syncapi.projection.receipt_consumer import ReceiptProcessor
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.tokens import Era, Tokens

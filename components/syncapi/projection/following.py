@@ -10,9 +10,8 @@ from typing import Final
 import msgspec
 
 from base.database import Connection
-from components.syncapi.changes import ClientDataNews, MembershipChange
-from components.syncapi.memory.receipts import Receipt, receipt_of
-from components.syncapi.projection.writing import Written
+from components.syncapi.changes import ClientDataNews, MembershipChange, RoomNews
+from components.syncapi.receipt import Receipt, receipt_of
 from components.syncapi.room_event import RoomEvent, keeps_membership
 from components.syncapi.store.events import select_replacing
 from components.syncapi.store.following import (
@@ -84,7 +83,7 @@ def confirm_rooms(
     decoding: Decoding[OutputRoomEvent],
     connection: Connection,
     followed: Mapping[int, Sequence[Record]],
-) -> dict[int, Written]:
+) -> dict[int, RoomNews]:
     """Return per partition what was written because of these records, all of them committed."""
     told: dict[int, _Told] = {}
     for partition, records in followed.items():
@@ -112,7 +111,7 @@ def _written(
     told: _Told,
     stored: Mapping[str, RoomEvent],
     memberships: Mapping[str, str | None],
-) -> Written:
+) -> RoomNews:
     events = [
         stored[event_id]
         for event_id, order in told.added
@@ -135,7 +134,7 @@ def _written(
     if told.redacted:
         rewritten = [stored[event_id] for event_id in told.redacted if event_id in stored]
         rewritten += select_replacing(connection, told.redacted)
-    return Written(events, changes, rewritten, told.next_offset, told.state_only)
+    return RoomNews(events, changes, rewritten, told.next_offset, told.state_only)
 
 
 class NewReceipts(msgspec.Struct):

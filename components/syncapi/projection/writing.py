@@ -1,9 +1,7 @@
 """What a batch of room records does to the tables, in a few statements, and to memory."""
 
-import msgspec
-
 from base.database import Connection
-from components.syncapi.changes import MembershipChange
+from components.syncapi.changes import MembershipChange, RoomNews
 from components.syncapi.event_relation import event_relation
 from components.syncapi.projection.records import Batch, Redaction
 from components.syncapi.room_event import (
@@ -34,21 +32,7 @@ from matrix.client_events import client_event_json
 from matrix.push_rules.classes import NAMES_USERS, redacted_class
 
 
-class Written(msgspec.Struct):
-    """What was written and memory has to learn once it is committed."""
-
-    events: list[RoomEvent]
-    """New events of timelines."""
-    memberships: list[MembershipChange]
-    """All changes in the order of the stream, their memberships known."""
-    rewritten: list[RoomEvent]
-    """Events whose JSON a redaction replaced."""
-    next_offset: int
-    state_only: list[tuple[str, int]] = msgspec.field(default_factory=list)
-    """Rooms whose state changed without an event in the timeline, and where in the stream."""
-
-
-def write_batch(connection: Connection, batch: Batch) -> Written:
+def write_batch(connection: Connection, batch: Batch) -> RoomNews:
     """Write a batch of one partition. What was written before is left as it is."""
     if batch.relations:
         _find_threads(connection, batch)
@@ -70,7 +54,7 @@ def write_batch(connection: Connection, batch: Batch) -> Written:
     rewritten = _write_redactions(connection, batch.redactions)
     events = [addition.event for addition in batch.additions]
     state_only = [(one.room_id, one.order) for one in batch.state_only]
-    return Written(events, memberships, rewritten, batch.next_offset, state_only)
+    return RoomNews(events, memberships, rewritten, batch.next_offset, state_only)
 
 
 def _find_threads(connection: Connection, batch: Batch) -> None:

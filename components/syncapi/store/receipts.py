@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from msgspec.structs import astuple
 
 from base.database import Connection, SelectByKeys
-from components.syncapi.memory.receipts import PUBLIC, Receipt
+from components.syncapi.receipt import PUBLIC, Receipt
 from components.syncapi.store.statements import Insert, execute_insert
 from components.syncapi.store.tables import METADATA
 

@@ -9,14 +9,9 @@ import orjson
 from base.database import Connection
 from components.syncapi.changes import AccountDatum, Membership
 from components.syncapi.memory.projected import Projected
-from components.syncapi.memory.receipts import (
-    FULLY_READ,
-    PUBLIC,
-    Receipt,
-    RoomReceipts,
-    render_receipts,
-)
+from components.syncapi.memory.receipts import RoomReceipts, render_receipts
 from components.syncapi.memory.typing_rooms import TypingList
+from components.syncapi.receipt import FULLY_READ, PUBLIC, Receipt
 from components.syncapi.rooms.paging import FROM_THE_START
 from components.syncapi.store.receipts import select_receipts
 from components.syncapi.sync.looking import PartitionOf

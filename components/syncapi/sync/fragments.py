@@ -10,9 +10,9 @@ from typing import Final
 from components.syncapi.changes import Membership
 from components.syncapi.memory.recent import RecentRoom
 from components.syncapi.room_event import NO_EFFECT, RoomEvent
+from components.syncapi.room_summary import Summary, render_summary
 from components.syncapi.rooms.matching import matches
 from components.syncapi.rooms.rendering import render, render_for_all, select_fields
-from components.syncapi.rooms.summary import Summary, render_summary
 from components.syncapi.sync.request import SyncRequest
 from components.syncapi.tokens import Tokens
 

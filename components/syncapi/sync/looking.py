@@ -8,7 +8,7 @@ import msgspec
 
 from components.syncapi.changes import AccountDatum, Membership
 from components.syncapi.memory.recent import RecentRoom, RecentRooms
-from components.syncapi.rooms.summary import Summary
+from components.syncapi.room_summary import Summary
 from components.syncapi.sync.fragments import FragmentMaker, NotInMemory
 from components.syncapi.sync.request import SyncRequest
 from components.syncapi.sync.sections import RoomTask

@@ -9,11 +9,12 @@ import orjson
 from base.database import Connection
 from components.syncapi.changes import AccountDatum, Membership
 from components.syncapi.room_event import RoomEvent
+from components.syncapi.room_summary import Summary, render_summary
 from components.syncapi.rooms.bundling import NO_BUNDLES, Bundler
 from components.syncapi.rooms.matching import matches
 from components.syncapi.rooms.paging import FROM_THE_START, Range, select_page
 from components.syncapi.rooms.rendering import render, select_fields, with_known_past
-from components.syncapi.rooms.summary import Summary, render_summary, select_summary
+from components.syncapi.rooms.summary import select_summary
 from components.syncapi.rooms.viewing import viewer_of
 from components.syncapi.rooms.visibility import Viewer
 from components.syncapi.store.account_data import select_room_account_data

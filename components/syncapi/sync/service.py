@@ -14,9 +14,9 @@ from components.syncapi.memory.projected import Projected
 from components.syncapi.notifications.counting import COUNTED_BY, UnreadCounts
 from components.syncapi.notifications.counting import Reader as UnreadReader
 from components.syncapi.position import SyncPosition, completed, later
+from components.syncapi.room_summary import Summary
 from components.syncapi.rooms.paging import FROM_THE_START
 from components.syncapi.rooms.rendering import Reader
-from components.syncapi.rooms.summary import Summary
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.store.account_data import select_account_data
 from components.syncapi.sync.ephemeral import Ephemeral, EphemeralLook

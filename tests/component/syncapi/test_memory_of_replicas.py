@@ -3,12 +3,12 @@
 import pytest
 
 from base.database import open_database
+from components.syncapi.changes import RoomNews
 from components.syncapi.component import SCHEMA
+from components.syncapi.memory.gate import Gate
 from components.syncapi.memory.projected import Projected
 from components.syncapi.memory.waiting import Progress
 from components.syncapi.position import SyncPosition
-from components.syncapi.projection.gate import Gate
-from components.syncapi.projection.writing import Written
 from components.syncapi.room_event import RoomEvent, room_event
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.tokens import Era, Tokens
@@ -112,10 +112,10 @@ async def test_what_memory_knows_is_not_learned_again() -> None:
     room = Room()
     events = [_message(room, number) for number in range(4)]
 
-    projected.learn_rooms(0, Written(events[:2], [], [], 2))
-    projected.learn_rooms(0, Written(events[1:3], [], [], 3))
-    projected.learn_rooms(0, Written(events[:2], [], [], 2))
-    projected.learn_rooms(0, Written(events[3:], [], [], 4))
+    projected.learn_rooms(0, RoomNews(events[:2], [], [], 2))
+    projected.learn_rooms(0, RoomNews(events[1:3], [], [], 3))
+    projected.learn_rooms(0, RoomNews(events[:2], [], [], 2))
+    projected.learn_rooms(0, RoomNews(events[3:], [], [], 4))
 
     recent = projected.recent.get(0, room.room_id)
     assert recent is not None
