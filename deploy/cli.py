@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "status": "show the processes, the topics, and how far consumers are",
     "cluster": "run a whole cluster on this machine, to try things out",
     "backup": "copy the data of a server, which may run meanwhile",
+    "export-data": "write what the server holds of a user, as the user may see it",
     "rebuild": "make the tables of a reader again",
     "skip-lost": "let a component go on behind records that are lost",
     "rebind": "let the databases go on with a log that is new or was cut",

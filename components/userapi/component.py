@@ -265,6 +265,8 @@ class _Services:
             facts=stores.account_facts,
             status=stores.status,
             devices=stores.devices,
+            profiles=stores.profiles,
+            account_data=stores.account_data,
             tokens=stores.registration_tokens,
             deactivations=self.deactivations,
             clock=clock,

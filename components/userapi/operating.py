@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -18,11 +18,21 @@ from components.userapi.store.registration_tokens import (
     RegistrationTokenStore,
     StoredRegistrationToken,
 )
+from components.userapi.store.user_data import AccountDataStore, ProfileStore
 from matrix.errors import InvalidParam, NotFound
 from matrix.identifiers import UserID
 
 _PAGE: Final = 500
 _TOKEN_BYTES: Final = 12
+
+
+class KeptData(NamedTuple):
+    """What a user keeps with the server."""
+
+    profile: dict[str, bytes]
+    """JSON values by field."""
+    account_data: list[tuple[str, str, bytes]]
+    """Room ID (empty for none), type and JSON object; push rules and tags are among them."""
 
 
 class OperatorService:
@@ -38,6 +48,8 @@ class OperatorService:
         facts: AccountFactsStore,
         status: AccountStatusStore,
         devices: DeviceStore,
+        profiles: ProfileStore,
+        account_data: AccountDataStore,
         tokens: RegistrationTokenStore,
         deactivations: DeactivationService,
         clock: Clock,
@@ -47,6 +59,8 @@ class OperatorService:
         self._facts = facts
         self._status = status
         self._devices = devices
+        self._profiles = profiles
+        self._account_data = account_data
         self._tokens = tokens
         self._deactivations = deactivations
         self._clock = clock
@@ -64,6 +78,14 @@ class OperatorService:
         """Return an account and its devices. Raises `NotFound`."""
         facts = await self._found(user)
         return facts, await self._devices.select_devices(facts.user_id)
+
+    async def query_kept(self, user: str) -> KeptData:
+        """Return the profile and all account data of a user. Raises `NotFound`."""
+        user_id = (await self._found(user)).user_id
+        return KeptData(
+            await self._profiles.select_profile(user_id) or {},
+            await self._account_data.select_all_account_data(user_id),
+        )
 
     async def perform_reset_password(self, user: str, password: str, *, logout: bool) -> None:
         """Set the password, and sign out all devices if asked to.

@@ -13,6 +13,7 @@ from deploy.configuration import CONFIG_VARIABLE, load_settings
 from deploy.data_directory import DataDirectory
 from deploy.errors import StartRefused
 from deploy.log_lines import hush
+from deploy.new_folder import new_folder
 from deploy.settings import Settings
 from deploy.status import table
 
@@ -33,67 +34,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Make the backup under another name, and rename it when it is complete and on the disk."""
+    """Make the backup and say what is in it."""
     hush()
     settings = load_settings(arguments.config, os.environ)
     folder: Path = arguments.folder.resolve()
-    unfinished = folder.with_name(f"{folder.name}.unfinished")
     directory = DataDirectory(settings)
-    _refuse(folder, unfinished, directory)
-    try:
-        (unfinished / _DATA).mkdir(mode=0o700, parents=True)
-        unfinished.chmod(0o700)
-        config = arguments.config or os.environ.get(CONFIG_VARIABLE)
-        if config:
-            shutil.copyfile(config, unfinished / _CONFIG)
-        copy = DataCopy(settings, unfinished / _DATA)
-        with contextlib.ExitStack() as stack:
-            if copy.has_log and not copy.has_databases:
-                # Both have to be of one instant, and only one is copied here.
-                stack.enter_context(directory)
-            run_event_loop(copy.make())
-        _make_private_and_durable(unfinished)
-        unfinished.rename(folder)
-        _sync(folder.parent)
-    except OSError as error:
-        raise StartRefused(f"The backup cannot be written: {error}") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-    print(f"The backup of {settings.server_name} is in {folder}.")
-    print(_contents(folder))
-    for line in _missing(copy, settings):
-        print(line)
-    return 0
-
-
-def _refuse(folder: Path, unfinished: Path, directory: DataDirectory) -> None:
-    """Raise `StartRefused` where nothing can be made, or would be lost with the data."""
-    for path in (folder, unfinished):
-        if path.exists():
-            raise StartRefused(
-                f"{path} is there already, and nothing is overwritten.",
-                "Name another folder, or delete this one.",
-            )
     if folder.is_relative_to(directory.path):
         raise StartRefused(
             f"{folder} is in the data directory.",
             "A restored backup takes its place: name a folder elsewhere, best on another disk.",
         )
-
-
-def _make_private_and_durable(folder: Path) -> None:
-    for path in sorted(folder.rglob("*"), reverse=True):
-        path.chmod(0o700 if path.is_dir() else 0o600)
-        _sync(path)
-    _sync(folder)
-
-
-def _sync(path: Path) -> None:
-    opened = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
+    with contextlib.ExitStack() as stack:
+        unfinished = stack.enter_context(new_folder(folder))
+        config = arguments.config or os.environ.get(CONFIG_VARIABLE)
+        if config:
+            shutil.copyfile(config, unfinished / _CONFIG)
+        data = unfinished / _DATA
+        data.mkdir(mode=0o700)
+        copy = DataCopy(settings, data)
+        if copy.has_log and not copy.has_databases:
+            # Both have to be of one instant, and only one is copied here.
+            stack.enter_context(directory)
+        run_event_loop(copy.make())
+    print(f"The backup of {settings.server_name} is in {folder}.")
+    print(_contents(folder))
+    for line in _missing(copy, settings):
+        print(line)
+    return 0
 
 
 def _contents(folder: Path) -> str:

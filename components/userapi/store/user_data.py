@@ -132,6 +132,22 @@ class AccountDataStore:
         query = _select_account_data(user_id, room_id, data_type)
         return await self._database.read(lambda connection: connection.scalar(query))
 
+    async def select_all_account_data(self, user_id: UserID) -> list[tuple[str, str, bytes]]:
+        """Return room ID, type and JSON object of all that a user has, in this order."""
+        of = account_data.c
+        query = (
+            sa.select(of.room_id, of.type, of.content)
+            .where(of.user_id == user_id)
+            .order_by(of.room_id, of.type)
+        )
+
+        def select(connection: Connection) -> list[tuple[str, str, bytes]]:
+            return [
+                (room_id, kind, content) for room_id, kind, content in connection.execute(query)
+            ]
+
+        return await self._database.read(select)
+
     async def upsert_account_data(
         self, user_id: UserID, room_id: str, data_type: str, content: bytes
     ) -> None:
