@@ -137,7 +137,7 @@ class EmbeddedLog:
         topics: Mapping[str, int],
         *,
         segment_bytes: int = _DEFAULTS.segment_bytes,
-        segment_age_h: int = _DEFAULTS.segment_age_h,
+        segment_age_h: float = _DEFAULTS.segment_age_h,
         max_record_bytes: int = _DEFAULTS.max_record_bytes,
         max_queued_bytes: int = _DEFAULTS.max_queued_bytes,
         tail_bytes: int = _DEFAULTS.tail_bytes,
@@ -429,7 +429,7 @@ class EmbeddedLog:
         """Give back the room of trimmed records that lie between others. Raises `LogOutage`."""
         self._require_open()
         self._writer.roll_if_due()
-        age_ms = self._settings.segment_age_h * _MS_PER_HOUR
+        age_ms = round(self._settings.segment_age_h * _MS_PER_HOUR)
         points = {partition.lane: partition.trim_point for partition in self._all_partitions()}
         compaction = Compaction(points, self._clock.now_ms(), age_ms)
         place = 0

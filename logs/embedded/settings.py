@@ -1,6 +1,9 @@
 """What can be set of the embedded log."""
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 
 class EmbeddedLogSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -8,7 +11,7 @@ class EmbeddedLogSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     segment_bytes: int = 64 * 1024 * 1024
     """Bytes after which a new file is begun; old files are dropped as a whole."""
-    segment_age_h: int = 24
+    segment_age_h: Annotated[float, Meta(gt=0)] = 24
     """Hours after which a new file is begun however small the old one is, so that retention works
     on a quiet server too."""
     max_record_bytes: int = 1024 * 1024

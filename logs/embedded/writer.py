@@ -81,7 +81,7 @@ class Writer:
         self._folder = folder
         self._codec = codec
         self._segment_bytes = settings.segment_bytes
-        self._segment_age_ms = settings.segment_age_h * 3_600_000
+        self._segment_age_ms = round(settings.segment_age_h * 3_600_000)
         self._clock = clock
         self._on_written = on_written
         self._on_rolled = on_rolled

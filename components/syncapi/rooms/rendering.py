@@ -103,16 +103,16 @@ def joined_parts(head: bytes, parts: list[bytes], end: bytes) -> list[bytes]:
 
 
 def with_known_past(events: Iterable[State], viewer: Viewer) -> list[State]:
-    """Return state events, without what they replaced where the viewer may not see them.
+    """Return state events, without what they replaced where the viewer was not a member yet.
 
-    Who is in a room has all of its state, also what was set before they might look. What was in
-    its place still earlier is not theirs to know.
+    Who is in a room has all of its state, also what was set before they came. What was in its
+    place still earlier may be hidden from them, or be of a user who is erased.
     """
     return [
         event
         if b'"prev_content"' not in event.unsigned
         or event.stream_order is None
-        or viewer.may_see(event)
+        or viewer.sees_all_from(event.order, is_restricted=True)
         else msgspec.structs.replace(event, unsigned=without_previous(event.unsigned))
         for event in events
     ]

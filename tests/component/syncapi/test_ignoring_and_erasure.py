@@ -183,6 +183,7 @@ async def test_what_replaced_an_event_of_an_erased_user_shows_it_redacted_to_str
         room.state_event("m.room.topic", {"topic": "hers"}),
         room.state_event("m.room.topic", {"topic": "his"}, sender=BOB),
     )
+    await house.projected()
     await house.put_client_data(_ERASED)
     await house.projected()
 
@@ -193,6 +194,30 @@ async def test_what_replaced_an_event_of_an_erased_user_shows_it_redacted_to_str
         shown[user_id] = his["unsigned"]["prev_content"]
 
     assert shown == {BOB: {"topic": "hers"}, CHARLIE: {}}
+
+
+async def test_the_state_of_a_room_tells_nothing_of_what_it_replaced_to_who_came_later(
+    house: House,
+) -> None:
+    room = Room()
+    await house.put(
+        *room.created(BOB),
+        room.member(ALICE, "join", displayname="Alice"),
+        room.member(ALICE, "leave"),
+        room.member(CHARLIE, "join"),
+    )
+    await house.projected()
+
+    told = {
+        user_id: [
+            event.get("unsigned", {}).get("prev_content", {}).get("displayname")
+            for event in (await house.room(user_id, room, "members")).json["chunk"]
+            if event["state_key"] == ALICE
+        ]
+        for user_id in (BOB, CHARLIE)
+    }
+
+    assert told == {BOB: ["Alice"], CHARLIE: [None]}
 
 
 async def test_account_data_go_with_their_account(house: House) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from math import ceil
 from pathlib import Path
 
 import pytest
@@ -205,7 +206,7 @@ async def test_text_is_gone_from_the_folder_when_its_time_is_over_though_nobody_
     # What the guide says: the retention, the age of a file, and once more for the rest of it.
     age_h = EmbeddedLogSettings().segment_age_h
     async with asyncio.timeout(30):
-        for _ in range(hours + 2 * age_h + 1):
+        for _ in range(ceil(hours + 2 * age_h) + 1):
             clock.advance_ms(HOUR_MS)
             await trimmer.trim_all()
             await asyncio.sleep(0.005)
