@@ -32,9 +32,9 @@ _LOOK_AGAIN_S: Final = 0.02
 class Consumer(Generic[T]):
     """Processes a topic into a component's database, each record's effects once.
 
-    The component's `Schema` has the tables of `add_consumer_tables`. Several instances with the
-    same name share the partitions, unless they are of another `group`. `name` is part of the origin
-    of every derived record and must never change.
+    `CONSUMER_SCHEMA` is a part of the component's `Schema`. Several instances with the same name
+    share the partitions, unless they are of another `group`. `name` is part of the origin of every
+    derived record and must never change.
     """
 
     def __init__(

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import msgspec
 import sqlalchemy as sa
 
-from base.database import Connection, Statement, insert
+from base.database import Connection, Schema, Statement, insert
 from logs.log import Outgoing
 
 OutboxBatch = list[tuple[str, list[Outgoing]]]
@@ -20,13 +20,6 @@ OutboxBatch = list[tuple[str, list[Outgoing]]]
 
 class Fenced(Exception):
     """Another instance has moved this position: this one no longer owns the partition."""
-
-
-class ConsumerTables(NamedTuple):
-    """The tables that `add_consumer_tables` defines."""
-
-    positions: sa.Table
-    outbox: sa.Table
 
 
 class Progress(msgspec.Struct, array_like=True):
@@ -69,27 +62,30 @@ _decode_progress: Final = msgspec.msgpack.Decoder(Progress).decode
 _decode_output: Final = msgspec.msgpack.Decoder(OutboxBatch).decode
 
 
-def add_consumer_tables(metadata: sa.MetaData) -> ConsumerTables:
-    """Define the tables in a component's metadata; its `Schema` then creates them."""
-    positions = sa.Table(
-        "consumer_positions",
-        metadata,
-        sa.Column("consumer", sa.Text, primary_key=True),
-        sa.Column("topic", sa.Text, primary_key=True),
-        sa.Column("partition", sa.Integer, primary_key=True),
-        sa.Column("next_offset", sa.BigInteger, nullable=False),
-        sa.Column("progress", sa.LargeBinary, nullable=False),
-    )
-    outbox = sa.Table(
-        "consumer_outbox",
-        metadata,
-        sa.Column("consumer", sa.Text, primary_key=True),
-        sa.Column("topic", sa.Text, primary_key=True),
-        sa.Column("partition", sa.Integer, primary_key=True),
-        sa.Column("next_offset", sa.BigInteger, primary_key=True),
-        sa.Column("output", sa.LargeBinary, nullable=False),
-    )
-    return ConsumerTables(positions, outbox)
+_METADATA: Final = sa.MetaData()
+
+POSITIONS: Final = sa.Table(
+    "consumer_positions",
+    _METADATA,
+    sa.Column("consumer", sa.Text, primary_key=True),
+    sa.Column("topic", sa.Text, primary_key=True),
+    sa.Column("partition", sa.Integer, primary_key=True),
+    sa.Column("next_offset", sa.BigInteger, nullable=False),
+    sa.Column("progress", sa.LargeBinary, nullable=False),
+)
+
+_OUTBOX: Final = sa.Table(
+    "consumer_outbox",
+    _METADATA,
+    sa.Column("consumer", sa.Text, primary_key=True),
+    sa.Column("topic", sa.Text, primary_key=True),
+    sa.Column("partition", sa.Integer, primary_key=True),
+    sa.Column("next_offset", sa.BigInteger, primary_key=True),
+    sa.Column("output", sa.LargeBinary, nullable=False),
+)
+
+CONSUMER_SCHEMA: Final = Schema("consumer", _METADATA)
+"""A part of the schema of each component that consumes."""
 
 
 class ConsumerStore:
@@ -97,10 +93,9 @@ class ConsumerStore:
 
     def __init__(self, consumer: str, topic: str) -> None:
         self._key: Final = {"consumer": consumer, "topic": topic}
-        self._positions, self._outbox = add_consumer_tables(sa.MetaData())
-        row, sent = self._positions.c, self._outbox.c
+        row, sent = POSITIONS.c, _OUTBOX.c
         self._advance: Final = Statement(
-            sa.update(self._positions)
+            sa.update(POSITIONS)
             .where(
                 row.consumer == sa.bindparam("of_consumer"),
                 row.topic == sa.bindparam("of_topic"),
@@ -110,7 +105,7 @@ class ConsumerStore:
             .values(next_offset=sa.bindparam("after"), progress=sa.bindparam("state"))
         )
         self._insert_output: Final = Statement(
-            sa.insert(self._outbox).values(
+            sa.insert(_OUTBOX).values(
                 consumer=sa.bindparam("of_consumer"),
                 topic=sa.bindparam("of_topic"),
                 partition=sa.bindparam("of_partition"),
@@ -119,7 +114,7 @@ class ConsumerStore:
             )
         )
         self._delete_output: Final = Statement(
-            sa.delete(self._outbox).where(
+            sa.delete(_OUTBOX).where(
                 sent.consumer == sa.bindparam("of_consumer"),
                 sent.topic == sa.bindparam("of_topic"),
                 sent.partition == sa.bindparam("of_partition"),
@@ -173,11 +168,11 @@ class ConsumerStore:
         self, connection: Connection, partitions: Collection[int] | None = None
     ) -> dict[int, Stored]:
         """Return these of the partitions that were ever owned, or all of them."""
-        row, sent = self._positions.c, self._outbox.c
+        row, sent = POSITIONS.c, _OUTBOX.c
         outputs: dict[int, list[tuple[int, OutboxBatch]]] = {}
         for partition, after, output in connection.execute(
             sa.select(sent.partition, sent.next_offset, sent.output)
-            .where(self._mine(self._outbox, partitions))
+            .where(self._mine(_OUTBOX, partitions))
             .order_by(sent.partition, sent.next_offset)
         ):
             outputs.setdefault(partition, []).append((after, _decode_output(output)))
@@ -185,14 +180,14 @@ class ConsumerStore:
             partition: Stored(offset, _decode_progress(progress), outputs.get(partition, []))
             for partition, offset, progress in connection.execute(
                 sa.select(row.partition, row.next_offset, row.progress).where(
-                    self._mine(self._positions, partitions)
+                    self._mine(POSITIONS, partitions)
                 )
             )
         }
 
     def select_offsets(self, connection: Connection) -> dict[int, int]:
         """Return the committed position of every partition that was ever owned."""
-        row = self._positions.c
+        row = POSITIONS.c
         found = connection.execute(
             sa.select(row.partition, row.next_offset).where(
                 row.consumer == self._key["consumer"], row.topic == self._key["topic"]
@@ -209,7 +204,7 @@ class ConsumerStore:
     def insert_stored(self, connection: Connection, partition: int, stored: Stored) -> None:
         """Let a partition begin with all this, unless it has begun."""
         connection.execute(
-            insert(connection, self._positions)
+            insert(connection, POSITIONS)
             .values(
                 **self._key,
                 partition=partition,
@@ -220,11 +215,11 @@ class ConsumerStore:
         )
         for after, output in stored.outbox:
             values = {"partition": partition, "next_offset": after, "output": _encode(output)}
-            connection.execute(sa.insert(self._outbox).values(**self._key, **values))
+            connection.execute(sa.insert(_OUTBOX).values(**self._key, **values))
 
     def delete(self, connection: Connection, partitions: Collection[int] | None = None) -> None:
         """Forget all progress, and output that was not sent, of these partitions or of all."""
-        for table in (self._outbox, self._positions):
+        for table in (_OUTBOX, POSITIONS):
             connection.execute(sa.delete(table).where(self._mine(table, partitions)))
 
     def _mine(self, table: sa.Table, partitions: Collection[int] | None) -> sa.ColumnElement[bool]:

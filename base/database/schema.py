@@ -1,11 +1,13 @@
 """The tables of a component, and how those of an older version become these."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
+
+from base.database.statements import insert
 
 Migration = Callable[[Connection], None]
 
@@ -33,6 +35,8 @@ class Schema:
     name: str
     metadata: sa.MetaData
     migrations: Sequence[Migration] = field(default=())
+    parts: "Sequence[Schema]" = field(default=())
+    """Tables beside these, which others define and give versions of their own."""
     copy: int = 0
     """The number of the copy of these tables: copies lie beside each other."""
 
@@ -70,35 +74,32 @@ def prepare(
 def migrate(connection: Connection, schema: Schema) -> None:
     """Create the tables, or bring those of an older version up to date."""
     _VERSIONS.create(connection, checkfirst=True)
-    found = _select_version(connection, schema)
-    if found is None:
-        schema.metadata.create_all(connection)
-        connection.execute(
-            sa.insert(_VERSIONS).values(component=schema.name, version=schema.version)
-        )
-        return
-    _refuse_newer(schema, found)
-    for migration in schema.migrations[found - 1 :]:
-        migration(connection)
-    connection.execute(
-        sa.update(_VERSIONS)
-        .where(_VERSIONS.c.component == schema.name)
-        .values(version=schema.version)
-    )
+    versions = _select_versions(connection, schema)
+    for part in (schema, *schema.parts):
+        found = versions.get(part.name)
+        if found is None:
+            part.metadata.create_all(connection)
+        else:
+            _refuse_newer(schema, part, found)
+            for migration in part.migrations[found - 1 :]:
+                migration(connection)
+        _set_version(connection, part)
 
 
 def require_version(connection: Connection, schema: Schema) -> None:
     """Raise `SchemaTooOld` or `SchemaTooNew` unless the tables are of this version."""
     is_there = sa.inspect(connection).has_table(_VERSIONS.name)
-    found = _select_version(connection, schema) if is_there else None
-    if found is None:
-        raise SchemaTooOld(f"The {schema.name} database has no tables yet.")
-    _refuse_newer(schema, found)
-    if found < schema.version:
-        raise SchemaTooOld(
-            f"The {schema.name} database has schema version {found}, this server needs "
-            f"{schema.version}."
-        )
+    versions = _select_versions(connection, schema) if is_there else {}
+    for part in (schema, *schema.parts):
+        found = versions.get(part.name)
+        if found is None:
+            raise SchemaTooOld(f"The {schema.name} database has no {_of(schema, part)}tables yet.")
+        _refuse_newer(schema, part, found)
+        if found < part.version:
+            raise SchemaTooOld(
+                f"The {schema.name} database has {_of(schema, part)}schema version {found}, this "
+                f"server needs {part.version}."
+            )
 
 
 def claim(connection: Connection, schema: Schema, server_name: str, *, may_write: bool) -> None:
@@ -128,16 +129,36 @@ _VERSIONS: Final = sa.Table(
 )
 
 
-def _select_version(connection: Connection, schema: Schema) -> int | None:
-    found: int | None = connection.execute(
-        sa.select(_VERSIONS.c.version).where(_VERSIONS.c.component == schema.name)
-    ).scalar()
-    return found
+def _select_versions(connection: Connection, schema: Schema) -> Mapping[str, int]:
+    """Return the versions of the schema and of its parts; what is not there has none."""
+    rows = connection.execute(sa.select(_VERSIONS.c.component, _VERSIONS.c.version))
+    versions: dict[str, int] = {component: version for component, version in rows}  # noqa: C416
+    inspected = sa.inspect(connection)
+    for part in schema.parts:
+        # Parts of databases made before they had versions of their own are of the first one.
+        if part.name not in versions and any(map(inspected.has_table, part.metadata.tables)):
+            versions[part.name] = 1
+    return versions
 
 
-def _refuse_newer(schema: Schema, found: int) -> None:
-    if found > schema.version:
-        raise SchemaTooNew(
-            f"The {schema.name} database has schema version {found}, this server knows up to "
-            f"{schema.version}: run a newer Xylem, or restore the backup from before the upgrade."
+def _set_version(connection: Connection, part: Schema) -> None:
+    row = {"component": part.name, "version": part.version}
+    statement = insert(connection, _VERSIONS).values(row)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["component"], set_={"version": part.version}
         )
+    )
+
+
+def _refuse_newer(schema: Schema, part: Schema, found: int) -> None:
+    if found > part.version:
+        raise SchemaTooNew(
+            f"The {schema.name} database has {_of(schema, part)}schema version {found}, this "
+            f"server knows up to {part.version}: run a newer Xylem, or restore the backup from "
+            "before the upgrade."
+        )
+
+
+def _of(schema: Schema, part: Schema) -> str:
+    return "" if part is schema else f"{part.name} "

@@ -8,10 +8,9 @@ import sqlalchemy as sa
 
 from base.database import Connection, Schema, Statement, upsert_into
 from components.eduserver.rooms import Typists
-from logs.consumer_tables import add_consumer_tables
+from logs.consumer_tables import CONSUMER_SCHEMA
 
 METADATA: Final = sa.MetaData()
-add_consumer_tables(METADATA)
 
 TYPING: Final = sa.Table(
     "typing",
@@ -23,7 +22,7 @@ TYPING: Final = sa.Table(
     sa.Column("typists", sa.LargeBinary, nullable=False),
 )
 
-SCHEMA: Final = Schema("eduserver", METADATA)
+SCHEMA: Final = Schema("eduserver", METADATA, parts=(CONSUMER_SCHEMA,))
 
 _UPSERT: Final = upsert_into(TYPING, "partition", "typists")
 _DELETE: Final = Statement(sa.delete(TYPING).where(TYPING.c.room_id == sa.bindparam("of_room")))

@@ -7,11 +7,10 @@ import sqlalchemy as sa
 
 from base.database import Connection, Schema, Statement, upsert_into
 from components.receipts.receipts import Receipt, ReceiptName
-from logs.consumer_tables import add_consumer_tables
+from logs.consumer_tables import CONSUMER_SCHEMA
 from logs.records.receipts import EventPlace
 
 METADATA: Final = sa.MetaData()
-add_consumer_tables(METADATA)
 
 MARKERS: Final = sa.Table(
     "markers",
@@ -28,7 +27,7 @@ MARKERS: Final = sa.Table(
     sqlite_with_rowid=False,
 )
 
-SCHEMA: Final = Schema("receipts", METADATA)
+SCHEMA: Final = Schema("receipts", METADATA, parts=(CONSUMER_SCHEMA,))
 
 _AT_ONCE: Final = (1, 8, 64)
 """How many receipts one SELECT takes: few sizes, so that each text is compiled once."""

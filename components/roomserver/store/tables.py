@@ -5,10 +5,9 @@ from typing import Final
 import sqlalchemy as sa
 
 from base.database import Connection, Schema
-from logs.consumer_tables import add_consumer_tables
+from logs.consumer_tables import CONSUMER_SCHEMA
 
 metadata: Final = sa.MetaData()
-consumer_tables: Final = add_consumer_tables(metadata)
 
 events: Final = sa.Table(
     "events",
@@ -118,4 +117,4 @@ def _index_directory(connection: Connection) -> None:
     _published_rooms.create(connection)
 
 
-SCHEMA: Final = Schema("roomserver", metadata, (_index_directory,))
+SCHEMA: Final = Schema("roomserver", metadata, (_index_directory,), parts=(CONSUMER_SCHEMA,))

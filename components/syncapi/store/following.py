@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from base.database import Connection, SelectByKeys
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.statements import execute_select
-from components.syncapi.store.tables import EVENTS, MEMBERSHIP_CHANGES, POSITIONS
+from components.syncapi.store.tables import EVENTS, MEMBERSHIP_CHANGES
+from logs.consumer_tables import POSITIONS
 
 _POSITIONS: Final = sa.select(
     POSITIONS.c.topic, POSITIONS.c.partition, POSITIONS.c.next_offset

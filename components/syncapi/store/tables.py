@@ -9,7 +9,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from base.database import Connection, Schema
-from logs.consumer_tables import add_consumer_tables
+from logs.consumer_tables import CONSUMER_SCHEMA
 
 METADATA: Final = sa.MetaData()
 
@@ -178,8 +178,6 @@ REBUILT_ROOMS: Final = sa.Table(
     sa.Column("covered_upto", sa.BigInteger, nullable=False),
 )
 
-POSITIONS: Final = add_consumer_tables(METADATA).positions
-
 
 def _one_index_of_a_room(connection: Connection) -> None:
     """Let one index order a timeline and count what is unread, where there were two."""
@@ -188,4 +186,4 @@ def _one_index_of_a_room(connection: Connection) -> None:
     _IN_ROOM.create(connection)
 
 
-SCHEMA: Final = Schema("syncapi", METADATA, (_one_index_of_a_room,))
+SCHEMA: Final = Schema("syncapi", METADATA, (_one_index_of_a_room,), parts=(CONSUMER_SCHEMA,))

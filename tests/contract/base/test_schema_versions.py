@@ -1,6 +1,6 @@
 """Databases of older, newer and no version, opened with and without leave to migrate."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -24,10 +24,30 @@ def add_note(connection: Connection) -> None:
     connection.exec_driver_sql("ALTER TABLE things ADD COLUMN note TEXT")
 
 
-def schema(version: int) -> Schema:
+def schema(version: int, *, parts: Sequence[Schema] = ()) -> Schema:
     metadata = sa.MetaData()
     sa.Table("things", metadata, sa.Column("name", sa.Text))
-    return Schema("store", metadata, [add_note] * (version - 1))
+    return Schema("store", metadata, [add_note] * (version - 1), parts=parts)
+
+
+def add_mark(connection: Connection) -> None:
+    connection.exec_driver_sql("ALTER TABLE marks ADD COLUMN mark TEXT")
+
+
+def marks(version: int) -> Schema:
+    metadata = sa.MetaData()
+    table = sa.Table("marks", metadata, sa.Column("name", sa.Text))
+    if version > 1:
+        table.append_column(sa.Column("mark", sa.Text))
+    return Schema("marks", metadata, [add_mark] * (version - 1))
+
+
+def forget_version_of_marks(connection: Connection) -> None:
+    connection.exec_driver_sql("DELETE FROM schema_version WHERE component = 'marks'")
+
+
+def select_marks(connection: Connection) -> None:
+    connection.exec_driver_sql("SELECT mark FROM marks")
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -37,8 +57,11 @@ def open_version(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
     url = request.getfixturevalue("postgres_url") if postgres else f"sqlite:///{tmp_path}"
 
     @asynccontextmanager
-    async def opening(version: int, *, may_migrate: bool = True) -> AsyncIterator[Database]:
-        database = await open_database(url, schema(version), may_migrate=may_migrate)
+    async def opening(
+        version: int, *, parts: Sequence[Schema] = (), may_migrate: bool = True
+    ) -> AsyncIterator[Database]:
+        schema_of_test = schema(version, parts=parts)
+        database = await open_database(url, schema_of_test, may_migrate=may_migrate)
         try:
             yield database
         finally:
@@ -82,6 +105,46 @@ async def test_a_migrated_database_is_opened_without_leave(open_version: Open) -
         await database.read(
             lambda connection: connection.exec_driver_sql("SELECT note FROM things")
         )
+
+
+async def test_a_part_is_migrated_by_itself(open_version: Open) -> None:
+    async with open_version(1, parts=[marks(1)]):
+        pass
+
+    async with open_version(1, parts=[marks(2)]) as database:
+        await database.read(select_marks)
+
+
+async def test_tables_from_before_their_part_had_a_version_are_of_the_first(
+    open_version: Open,
+) -> None:
+    async with open_version(1, parts=[marks(1)]) as database:
+        await database.write(forget_version_of_marks)
+
+    async with open_version(1, parts=[marks(1)], may_migrate=False):
+        pass
+    async with open_version(2, parts=[marks(2)]) as database:
+        await database.read(select_marks)
+
+
+async def test_a_part_that_comes_later_is_made(open_version: Open) -> None:
+    async with open_version(1):
+        pass
+
+    async with open_version(1, parts=[marks(2)]) as database:
+        await database.read(select_marks)
+
+
+async def test_a_part_of_another_version_is_refused(open_version: Open) -> None:
+    async with open_version(1, parts=[marks(2)]):
+        pass
+
+    with pytest.raises(SchemaTooNew, match="has marks schema version 2, this server knows up to 1"):
+        async with open_version(1, parts=[marks(1)]):
+            pass
+    with pytest.raises(SchemaTooOld, match="has marks schema version 2, this server needs 3"):
+        async with open_version(1, parts=[marks(3)], may_migrate=False):
+            pass
 
 
 @pytest.mark.postgres

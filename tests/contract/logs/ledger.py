@@ -15,7 +15,7 @@ from logs.append_metrics import AppendObserver
 from logs.consumer import Message, Outbox
 from logs.consumer_loop import Consumer
 from logs.consumer_partition import OnProcessed
-from logs.consumer_tables import add_consumer_tables
+from logs.consumer_tables import CONSUMER_SCHEMA
 from logs.log import (
     Log,
     LogOutage,
@@ -36,12 +36,11 @@ ENTRIES: Final = sa.Table(
     sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
     sa.Column("value", sa.Integer, nullable=False),
 )
-add_consumer_tables(METADATA)
 
 
 async def open_ledger(url: str, name: str = "ledger") -> Database:
     """Open the database of a ledger."""
-    return await open_database(url, Schema(name, METADATA))
+    return await open_database(url, Schema(name, METADATA, parts=(CONSUMER_SCHEMA,)))
 
 
 async def select_values(database: Database) -> list[int]:

@@ -14,14 +14,11 @@ from deploy.lost_records import require_records
 from deploy.readiness import Readiness
 from logs.consumer import Message, Outbox
 from logs.consumer_loop import Consumer
-from logs.consumer_tables import add_consumer_tables
+from logs.consumer_tables import CONSUMER_SCHEMA
 from logs.embedded import EmbeddedLog
 from logs.records.receipts import InputReceipt
 from logs.topics import INPUT_RECEIPT, TOPICS
 from tests.fixtures.dropped_records import drop_records
-
-METADATA = sa.MetaData()
-add_consumer_tables(METADATA)
 
 
 class Nothing:
@@ -42,7 +39,9 @@ async def stays() -> None:
 
 @pytest.fixture
 async def database() -> AsyncIterator[Database]:
-    opened = await open_database("sqlite://", Schema("receipts", METADATA))
+    opened = await open_database(
+        "sqlite://", Schema("receipts", sa.MetaData(), parts=(CONSUMER_SCHEMA,))
+    )
     yield opened
     await opened.close()
 

@@ -20,7 +20,7 @@ from deploy.readiness import Readiness
 from deploy.settings import ObservingSettings
 from logs.consumer import Message, Outbox
 from logs.consumer_loop import Consumer
-from logs.consumer_tables import add_consumer_tables
+from logs.consumer_tables import CONSUMER_SCHEMA
 from logs.embedded import EmbeddedLog
 from logs.log import Outgoing, Position
 from logs.records.room_input import AddState, InputRoomEvent
@@ -90,9 +90,9 @@ async def process(tmp_path: Path) -> AsyncIterator[Process]:
     settings = ObservingSettings(max_lag_records=1000, access_log=True)
     observing = Observing(settings, readiness, clock)
     log = await EmbeddedLog.open(tmp_path / "log", {TOPIC.name: 1, "Rejected": 1})
-    metadata = sa.MetaData()
-    add_consumer_tables(metadata)
-    opened = await open_database("sqlite://", Schema("part", metadata))
+    opened = await open_database(
+        "sqlite://", Schema("part", sa.MetaData(), parts=(CONSUMER_SCHEMA,))
+    )
     database = observing.database("part", opened)
     consumer = Consumer("part", TOPIC, lambda _: gate, log, database)
     observing.log(log)
