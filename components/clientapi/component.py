@@ -121,7 +121,7 @@ def build(
         requesters=Requesters(authentication, rates),
         rates=rates,
         member_profiles=member_profiles,
-        shown=ShownProfiles(sender, member_profiles),
+        shown=ShownProfiles(sender, member_profiles, log),
         aliases=AliasService(sender, directory, server_name),
         server_name=server_name,
         settings=settings,

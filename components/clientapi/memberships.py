@@ -241,10 +241,13 @@ class MembershipService:
         self, requester: Requester, room_id: RoomID, membership: str, content: Mapping[str, Any]
     ) -> EventID:
         user_id = requester.user_id
-        copied = await self._profiles.of(user_id)
-        event_id = await self._send(requester, room_id, user_id, membership, {**copied, **content})
-        if membership == "join":
-            await self._shown.correct(room_id, user_id, copied)
+        if membership != "join":
+            whole = {**await self._profiles.of(user_id), **content}
+            return await self._send(requester, room_id, user_id, membership, whole)
+        copied = await self._shown.copy(user_id)
+        whole = {**copied.shown, **content}
+        event_id = await self._send(requester, room_id, user_id, membership, whole)
+        await self._shown.correct(room_id, user_id, copied)
         return event_id
 
     async def _send(

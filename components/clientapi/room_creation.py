@@ -46,12 +46,13 @@ class RoomCreation:
         for invited in request.invites:
             await self._profiles.require_invitable(invited)
         self._rates.check_invites(creator, len(request.invites))
-        profiles = await self._profiles_of([creator, *request.invites])
+        copied = await self._shown.copy(creator)
+        profiles = {**await self._profiles_of(request.invites), creator: copied.shown}
         try:
             room_id = await self._write(request, creator, InitialEvents(request, creator, profiles))
         except AuthRejected as refusal:
             raise InvalidRoomState(refusal.message) from refusal
-        await self._shown.correct(room_id, creator, profiles[creator])
+        await self._shown.correct(room_id, creator, copied)
         if request.is_published:
             await self._directory.perform_publish(room_id=room_id, is_published=True)
         return room_id

@@ -1,11 +1,13 @@
 """Rooms show local users as their profiles say, whichever of both changes first."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from components.clientapi.current_state import membership_of
 from components.clientapi.member_profiles import MEMBER_FIELDS, MemberProfiles
 from components.clientapi.sending import Draft, EventSender
+from logs.log import Log
+from logs.topics import OUTPUT_CLIENT_DATA
 from matrix.errors import Forbidden, NotFound
 from matrix.identifiers import RoomID, UserID
 from matrix.state_keys import member_key
@@ -13,26 +15,45 @@ from matrix.state_keys import member_key
 _OF_ONE_EVENT: Final = frozenset({"reason", "join_authorised_via_users_server", *MEMBER_FIELDS})
 
 
+class ProfileCopy(NamedTuple):
+    """What member events are to show of a user, as it was read."""
+
+    shown: Mapping[str, Any]
+    upto: int
+    """All changes before this place in the user's partition of OutputClientData are in it."""
+
+
 class ShownProfiles:
     """Sends the member events that tell a room of a profile."""
 
-    def __init__(self, sender: EventSender, profiles: MemberProfiles) -> None:
+    def __init__(self, sender: EventSender, profiles: MemberProfiles, log: Log) -> None:
         self._sender = sender
         self._profiles = profiles
+        self._log = log
 
-    async def correct(
-        self, room_id: RoomID, user_id: UserID, copied: Mapping[str, Any] | None
-    ) -> None:
+    async def copy(self, user_id: UserID) -> ProfileCopy:
+        """Return what a member event is to show of a user."""
+        upto = await self._announced_upto(user_id)
+        return ProfileCopy(await self._profiles.of(user_id), upto)
+
+    async def correct(self, room_id: RoomID, user_id: UserID, copied: ProfileCopy | None) -> None:
         """Let a room show the profile as it is now, after an event has brought a copy of it.
 
-        Whoever changes a profile tells the rooms that the user is in then. A join that has copied
-        it before, and stands only after that, would show the old one for good: so who has copied
-        looks again. `None` stands for a copy that is not known; one that is up to date costs no
-        event.
+        A change of a profile is announced, and then told to the rooms that the user is in. A join
+        that has copied it before, and stands only after that, would show the old one for good: so
+        the copy is compared again, if anything was announced meanwhile. `None` stands for a copy
+        that is not known; one that is up to date costs no event.
         """
-        while (now := await self._profiles.of(user_id)) != copied:
-            await self.announce(room_id, user_id, now)
+        while copied is None or copied.upto != await self._announced_upto(user_id):
+            now = await self.copy(user_id)
+            if copied is not None and now.shown == copied.shown:
+                return
+            await self.announce(room_id, user_id, now.shown)
             copied = now
+
+    async def _announced_upto(self, user_id: UserID) -> int:
+        topic = OUTPUT_CLIENT_DATA.name
+        return (await self._log.ends([topic]))[topic][self._log.partition_of(topic, user_id)]
 
     async def announce(self, room_id: RoomID, user_id: UserID, shown: Mapping[str, Any]) -> None:
         """Let a room show this of a user, if the user is in it and it does not yet."""
