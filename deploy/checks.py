@@ -136,7 +136,7 @@ def check_of_database(database: Database) -> Check:
     return check
 
 
-class Reader(Protocol):
+class CheckedConsumer(Protocol):
     """A consumer, as far as readiness is concerned."""
 
     @property
@@ -154,7 +154,7 @@ class Reader(Protocol):
         ...
 
 
-def check_of_reader(reader: Reader, *, max_lag_records: int) -> Check:
+def check_of_reader(reader: CheckedConsumer, *, max_lag_records: int) -> Check:
     """Return the check that a consumer has its partitions and is not far behind.
 
     Once it must have caught up; later it may be up to `max_lag_records` behind.

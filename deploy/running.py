@@ -10,8 +10,7 @@ from typing import Final
 
 from base.clock import SystemClock
 from base.database import Database, Schema
-from base.http import HttpSettings, Router, UnsentAnswers, application
-from base.http import Server as HttpServer
+from base.http import ApplicationSettings, Router, ServedListeners, UnsentAnswers, application
 from base.tasks import TaskEnded, Tasks
 from base.tasks import run as run_event_loop
 from deploy import started, starting
@@ -81,7 +80,7 @@ class Server:
             connections_of(settings.listeners),
             UnsentAnswers(settings.http.max_unsent_bytes),
         )
-        self._servers: list[HttpServer] = []
+        self._servers: list[ServedListeners] = []
         self._ready_at_s = time.monotonic()
         self._stack = contextlib.AsyncExitStack()
         self._replaced = asyncio.Event()
@@ -213,7 +212,7 @@ class Server:
         """Serve these listeners until the process ends."""
         http = self._settings.http
         traces = self._settings.observing.traces
-        answering = HttpSettings(
+        answering = ApplicationSettings(
             max_body_bytes=http.max_body_bytes,
             body_timeout_s=http.body_timeout_s,
             continue_traces=traces is not None and traces.continue_traces,

@@ -20,7 +20,7 @@ from base.database import (
     SchemaTooOld,
     open_database,
 )
-from base.http import Application, Listener, Server, UnsentAnswers, load_certificate, serve
+from base.http import Application, Listener, ServedListeners, UnsentAnswers, load_certificate, serve
 from deploy.data_directory import DataDirectory
 from deploy.errors import StartRefused
 from deploy.log_elsewhere import LogElsewhere
@@ -230,7 +230,7 @@ class Serving:
 @contextlib.asynccontextmanager
 async def serving(
     settings: Sequence[ListenerSettings], applications: Sequence[Application], shared: Serving
-) -> AsyncIterator[Server]:
+) -> AsyncIterator[ServedListeners]:
     """Serve each listener's application while the context lasts."""
     listeners = [
         _listener(one, application, shared.connections[one], shared.http)

@@ -24,7 +24,7 @@ OVER_SIZE: Final = Family(
 FAMILIES: Final = (OVER_SIZE,)
 
 
-class Reader(Protocol):
+class TrimmedConsumer(Protocol):
     """A consumer, as far as trimming is concerned."""
 
     @property
@@ -75,7 +75,7 @@ class Trimmer:
     def __init__(
         self,
         log: TrimmedLog,
-        readers: Sequence[Reader],
+        readers: Sequence[TrimmedConsumer],
         clock: Clock,
         retentions: Retentions | None = None,
     ) -> None:

@@ -131,7 +131,7 @@ async def _build_sync(
     return await syncapi.build(
         log=ground.log,
         database=await ground.open_database(syncapi.SCHEMA.numbered(copy)),
-        serving=syncapi.Serving(rebuilds, copy),
+        serving=syncapi.ServingCopy(rebuilds, copy),
         settings=ground.settings.syncapi,
         clock=ground.clock,
         authentication=user_apis.authentication,

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from logs.consumer import Message
 from logs.consumer_backoff import Backoff
-from logs.consumer_tables import OutboxBatch, Progress
+from logs.consumer_tables import ConsumerProgress, OutboxBatch
 from logs.log import Log, LogOutage, Origin, Outgoing, Record, RecordTooLarge
 from logs.records.rejected import RejectedRecord
 from logs.topics import REJECTED, Topic
@@ -29,7 +29,7 @@ class Stream(NamedTuple):
     topic: str
     partition: int
 
-    def origin_name(self, progress: Progress) -> str:
+    def origin_name(self, progress: ConsumerProgress) -> str:
         """Return the name in records' origins.
 
         A consumer that was rebuilt begins elsewhere (`first`) and so numbers its output
@@ -112,7 +112,7 @@ class BatchOutbox:
         self._rejects.append((record.offset, REJECTED.encode(rejected)))
         self._keys[record.offset] = record.key
 
-    def numbered(self, progress: Progress) -> tuple[OutboxBatch, dict[str, dict[int, int]]]:
+    def numbered(self, progress: ConsumerProgress) -> tuple[OutboxBatch, dict[str, dict[int, int]]]:
         """Return the output with its numbers, and the numbers given after it.
 
         Rejects are ordered by offset: whether they were found while decoding or by the

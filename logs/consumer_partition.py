@@ -13,9 +13,16 @@ from logs.consumer import Message, Processor
 from logs.consumer_backoff import Backoff
 from logs.consumer_counts import ConsumerCounts
 from logs.consumer_outbox import BatchOutbox, OutboxSender, Stream
-from logs.consumer_tables import Advance, ConsumerStore, Fenced, OutboxBatch, Progress, Stored
+from logs.consumer_tables import (
+    Advance,
+    ConsumerProgress,
+    ConsumerStore,
+    Fenced,
+    OutboxBatch,
+    Stored,
+)
 from logs.log import Log, LogDamaged, LogOutage, Position, Record
-from logs.topics import Topic, Undecodable
+from logs.topics import Topic, UndecodableRecord
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +59,7 @@ class _Batch(NamedTuple, Generic[T]):
 
 
 class _Result(NamedTuple):
-    progress: Progress
+    progress: ConsumerProgress
     output: OutboxBatch
     rejected: int
 
@@ -208,7 +215,7 @@ class OwnedPartition(Generic[T]):
                 continue
             try:
                 decoded = decode(value)
-            except Undecodable as error:
+            except UndecodableRecord as error:
                 undecodable.append((record, f"It cannot be decoded: {error}"))
                 continue
             messages.append(Message(Position(partition, offset), key, timestamp_ms, decoded))
@@ -227,7 +234,7 @@ class OwnedPartition(Generic[T]):
                 self._processor.process(connection, batch.messages, outbox)
             output, given = outbox.numbered(self._progress)
             old = self._progress
-            progress = Progress(old.generation, old.first, batch.seen, given, old.numbering)
+            progress = ConsumerProgress(old.generation, old.first, batch.seen, given, old.numbering)
             advance = Advance(self.offset, after, progress, output, appended)
             self._parts.store.advance(connection, self._stream.partition, advance)
             return _Result(progress, output, outbox.rejected)
@@ -301,6 +308,6 @@ class OwnedPartition(Generic[T]):
         """Return the ID of the request that a record comes from, if it says so."""
         try:
             value = self._parts.topic.decode(record.value)
-        except Undecodable:
+        except UndecodableRecord:
             return ""
         return getattr(value, "request_id", "")

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from base.database import Connection, Database
 from logs.consumer_outbox import Numbers, Stream
-from logs.consumer_tables import ConsumerStore, OutboxBatch, Progress, Stored
+from logs.consumer_tables import ConsumerProgress, ConsumerStore, OutboxBatch, Stored
 from logs.log import Log
 
 _NUMBERING_BYTES = 4
@@ -92,7 +92,7 @@ def _begun(
     is_of_this_log = stored is not None and stored.progress.generation == log.generation
     seen = stored.progress.seen if stored is not None and is_of_this_log else {}
     numbering = secrets.token_hex(_NUMBERING_BYTES)
-    progress = Progress(log.generation, offset, seen, {}, numbering)
+    progress = ConsumerProgress(log.generation, offset, seen, {}, numbering)
     numbers = Numbers(stream.origin_name(progress), {}, log)
     for batch in unsent:
         for topic, records in batch:

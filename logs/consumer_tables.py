@@ -22,7 +22,7 @@ class Fenced(Exception):
     """Another instance has moved this position: this one no longer owns the partition."""
 
 
-class Progress(msgspec.Struct, array_like=True):
+class ConsumerProgress(msgspec.Struct, array_like=True):
     """What a position row keeps beside the offset."""
 
     generation: str
@@ -41,7 +41,7 @@ class Stored(NamedTuple):
     """A partition as found in the database."""
 
     offset: int
-    progress: Progress
+    progress: ConsumerProgress
     outbox: list[tuple[int, OutboxBatch]]
     """Output that may not have been appended yet, with the offset after its batch."""
 
@@ -51,14 +51,14 @@ class Advance(NamedTuple):
 
     before: int
     after: int
-    progress: Progress
+    progress: ConsumerProgress
     output: OutboxBatch
     appended: int | None
     """Outbox rows up to this offset are no longer needed."""
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode
-_decode_progress: Final = msgspec.msgpack.Decoder(Progress).decode
+_decode_progress: Final = msgspec.msgpack.Decoder(ConsumerProgress).decode
 _decode_output: Final = msgspec.msgpack.Decoder(OutboxBatch).decode
 
 
@@ -198,7 +198,7 @@ class ConsumerStore:
     def insert(self, connection: Connection, partition: int, offset: int, generation: str) -> None:
         """Let a partition begin here, unless it has begun."""
         self.insert_stored(
-            connection, partition, Stored(offset, Progress(generation, offset, {}, {}), [])
+            connection, partition, Stored(offset, ConsumerProgress(generation, offset, {}, {}), [])
         )
 
     def insert_stored(self, connection: Connection, partition: int, stored: Stored) -> None:

@@ -11,7 +11,7 @@ from typing import Final, Generic, TypeVar
 from base.metrics import Family, Reading
 from logs.consumer_backoff import Backoff
 from logs.log import Log, LogDamaged, LogOutage, Record, RecordsLost
-from logs.topics import Topic, Undecodable
+from logs.topics import Topic, UndecodableRecord
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ class Decoding(Generic[T]):
         for record in records:
             try:
                 value = decode(record.value)
-            except Undecodable as error:
+            except UndecodableRecord as error:
                 value = None
                 self._note(record, error)
             found.append((record, value))
@@ -55,7 +55,7 @@ class Decoding(Generic[T]):
             if value is not None:
                 yield record, value
 
-    def _note(self, record: Record, error: Undecodable) -> None:
+    def _note(self, record: Record, error: UndecodableRecord) -> None:
         self._undecodable += 1
         # Not each of them: a newer version may write many of a kind that this one does not know.
         if self._undecodable & (self._undecodable - 1):

@@ -19,7 +19,7 @@ _FAULTS: Final = (msgspec.MsgspecError, ValueError, TypeError, ArithmeticError, 
 """What bytes can do to the decoder: text that is none, numbers too large, nesting too deep."""
 
 
-class Undecodable(ValueError):
+class UndecodableRecord(ValueError):
     """The bytes are no record of this topic, or of a kind that this version does not know."""
 
 
@@ -42,11 +42,11 @@ class Topic(Generic[T]):
         return self._encoder.encode(value)
 
     def decode(self, value: bytes) -> T:
-        """Return the record; raises `Undecodable` on what is not one."""
+        """Return the record; raises `UndecodableRecord` on what is not one."""
         try:
             return self._decoder.decode(value)
         except _FAULTS as error:
-            raise Undecodable(f"{type(error).__name__}: {error}") from error
+            raise UndecodableRecord(f"{type(error).__name__}: {error}") from error
 
 
 INPUT_ROOM_EVENT: Final[Topic[InputRoomEvent]] = Topic(

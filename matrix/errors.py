@@ -254,7 +254,7 @@ class UnknownDevice(NotFound):
 
 
 class DuplicateAnnotation(MatrixError):
-    """The sender has reacted with this key already."""
+    """You have annotated this event so already."""
 
     errcode = "M_DUPLICATE_ANNOTATION"
 

@@ -41,7 +41,7 @@ _WATCH_AFTER_S: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class HttpSettings:
+class ApplicationSettings:
     """How the requests of one listener are answered."""
 
     max_body_bytes: int = 1 << 20
@@ -57,7 +57,7 @@ class HttpSettings:
 def application(
     routers: Iterable[Router],
     *,
-    settings: HttpSettings | None = None,
+    settings: ApplicationSettings | None = None,
     outages: tuple[type[Exception], ...] = (),
     observe: Observer | None = None,
 ) -> "Application":
@@ -66,7 +66,7 @@ def application(
     `outages` are the exceptions that say that a dependency is away: the client hears 503 and
     tries again. Raises `RouteConflict` if two routes answer the same.
     """
-    return Application(RouteIndex(routers), settings or HttpSettings(), outages, observe)
+    return Application(RouteIndex(routers), settings or ApplicationSettings(), outages, observe)
 
 
 class Application(FastAPI):
@@ -78,7 +78,7 @@ class Application(FastAPI):
     def __init__(
         self,
         index: RouteIndex,
-        settings: HttpSettings,
+        settings: ApplicationSettings,
         outages: tuple[type[Exception], ...],
         observe: Observer | None,
     ) -> None:

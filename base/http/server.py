@@ -48,7 +48,7 @@ class Listener:
     """How long a client may go on sending a request that has its answer."""
 
 
-class Server:
+class ServedListeners:
     """The listeners that are being served."""
 
     def __init__(self, servers: "Sequence[_UvicornServer]", ports: Sequence[int]) -> None:
@@ -68,7 +68,7 @@ class Server:
 @contextlib.asynccontextmanager
 async def serve(
     listeners: Sequence[Listener], *, drain_s: int = 10, unsent: UnsentAnswers | None = None
-) -> AsyncIterator[Server]:
+) -> AsyncIterator[ServedListeners]:
     """Serve these listeners while the context lasts.
 
     `unsent` bounds the answers that clients have yet to take; it may be shared among calls.
@@ -86,7 +86,7 @@ async def serve(
         ]
         try:
             await _all_accept(servers, running)
-            yield Server(servers, [listening.getsockname()[1] for listening in sockets])
+            yield ServedListeners(servers, [listening.getsockname()[1] for listening in sockets])
         finally:
             for server in servers:
                 server.should_exit = True

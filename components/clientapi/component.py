@@ -16,12 +16,11 @@ from components.clientapi.memberships import MembershipService
 from components.clientapi.mutual_rooms import MutualRooms
 from components.clientapi.outcomes import Outcomes
 from components.clientapi.profile_changes import ProfileChanges
-from components.clientapi.rates import Rates
+from components.clientapi.rates import ClientApiRates
 from components.clientapi.receipts import ReceiptWriter
 from components.clientapi.redactions import RedactionService
 from components.clientapi.relations import RelationChecks
 from components.clientapi.replacements import Replacements
-from components.clientapi.requesters import Requesters
 from components.clientapi.restricted_joins import RestrictedJoins
 from components.clientapi.room_creation import RoomCreation
 from components.clientapi.routes.directory import DirectoryRoutes
@@ -30,7 +29,7 @@ from components.clientapi.routes.memberships import MembershipRoutes
 from components.clientapi.routes.mutual_rooms import MutualRoomRoutes
 from components.clientapi.routes.profiles import ProfileRoutes
 from components.clientapi.routes.receipts import ReceiptRoutes
-from components.clientapi.routes.rooms import RoomRoutes
+from components.clientapi.routes.rooms import RoomCreationRoutes
 from components.clientapi.sending import EventSender
 from components.clientapi.settings import ClientApiSettings
 from components.clientapi.shown_profiles import ShownProfiles
@@ -40,6 +39,7 @@ from components.clientapi.transactions import Transactions
 from components.clientapi.typing_writer import TypingWriter
 from components.clientapi.upgrades import RoomUpgrades
 from internalapi.clientapi import Departures
+from internalapi.requesters import Requesters
 from internalapi.roomserver import RoomDirectory, RoomQueries
 from internalapi.syncapi import Relations
 from internalapi.userapi import (
@@ -112,7 +112,7 @@ def build(
         settings=settings,
         typing=typing,
     )
-    rates = Rates(settings, clock)
+    rates = ClientApiRates(settings, clock)
     member_profiles = MemberProfiles(profiles, accounts, account_data, server_name)
     parts = _Parts(
         rooms=rooms,
@@ -166,7 +166,7 @@ class _Parts(NamedTuple):
     directory: RoomDirectory
     sender: EventSender
     requesters: Requesters
-    rates: Rates
+    rates: ClientApiRates
     member_profiles: MemberProfiles
     shown: ShownProfiles
     aliases: AliasService
@@ -219,7 +219,7 @@ def _add_rooms_and_directory(parts: _Parts, default_room_version: str, router: R
         requesters=parts.requesters,
         mutual_rooms=MutualRooms(parts.rooms, parts.settings.max_mutual_rooms_page),
     ).add_to(router)
-    RoomRoutes(
+    RoomCreationRoutes(
         requesters=parts.requesters,
         parser=CreationParser(parts.server_name, default_room_version, parts.settings),
         creation=RoomCreation(

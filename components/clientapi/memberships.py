@@ -15,7 +15,7 @@ from components.clientapi.member_profiles import (
     MemberProfiles,
     checked_member_field,
 )
-from components.clientapi.rates import Rates
+from components.clientapi.rates import ClientApiRates
 from components.clientapi.restricted_joins import RestrictedJoins, is_restricted
 from components.clientapi.sending import Draft, EventSender
 from components.clientapi.shown_profiles import ShownProfiles
@@ -48,7 +48,7 @@ class MembershipService:
         forgetting: RoomForgetting,
         guests: GuestRemoval,
         successors: Successors,
-        rates: Rates,
+        rates: ClientApiRates,
     ) -> None:
         self._sender = sender
         self._profiles = profiles

@@ -60,7 +60,7 @@ class Outcome(msgspec.Struct, frozen=True):
     """Why the room server refused it; `None` when it stands."""
 
 
-class Follower(Protocol):
+class OutcomeListener(Protocol):
     """Who has to know what becomes of rooms."""
 
     def added(self, record: EventAdded, *, is_own: bool) -> None:
@@ -98,7 +98,7 @@ class Outcomes:
         """When a verdict came last, or when somebody began to wait where nobody did."""
         self._seconds = Distribution()
         self._overloads = {"many": 0, "late": 0}
-        self._follower: Follower | None = None
+        self._listener: OutcomeListener | None = None
         self._reading = asyncio.Event()
         self._reader: Final = TailReader(
             log, Decoding("clientapi", OUTPUT_ROOM_EVENT), self._take_all, begin=self._reading.set
@@ -108,9 +108,9 @@ class Outcomes:
         """Return once verdicts are read: what is appended from then on is answered."""
         await self._reading.wait()
 
-    def tell(self, follower: Follower) -> None:
-        """Let a follower know of all that happens in rooms, before those who wait are told."""
-        self._follower = follower
+    def tell(self, listener: OutcomeListener) -> None:
+        """Let a listener know of all that happens in rooms, before those who wait are told."""
+        self._listener = listener
 
     def expect(self, event_id: str) -> asyncio.Future[Outcome]:
         """Return the future outcome of an event, or another input, that is about to be appended.
@@ -191,12 +191,12 @@ class Outcomes:
             expected.future.set_result(outcome)
 
     def _tell(self, record: OutputRoomEvent, *, is_own: bool) -> None:
-        if self._follower is None:
+        if self._listener is None:
             return
         if isinstance(record, EventAdded):
-            self._follower.added(record, is_own=is_own)
+            self._listener.added(record, is_own=is_own)
         # The redacted event may be state; a redaction that is withheld is one of the latest events.
         elif isinstance(record, RedactionApplied) or (
             isinstance(record, RedactionWithheld) and (record.state_changes or not is_own)
         ):
-            self._follower.forget_state(RoomID(record.room_id))
+            self._listener.forget_state(RoomID(record.room_id))

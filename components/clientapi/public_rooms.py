@@ -41,7 +41,7 @@ class PageToken(msgspec.Struct, frozen=True, array_like=True):
             raise InvalidParam("since is no token of this directory.") from error
 
 
-class RoomFilter(msgspec.Struct, frozen=True):
+class PublicRoomFilter(msgspec.Struct, frozen=True):
     """Which rooms are wanted."""
 
     search_term: str = ""
@@ -60,7 +60,7 @@ class RoomFilter(msgspec.Struct, frozen=True):
 
 
 def page_of(
-    rooms: Sequence[PublishedRoom], wanted: RoomFilter, since: PageToken | None, limit: int
+    rooms: Sequence[PublishedRoom], wanted: PublicRoomFilter, since: PageToken | None, limit: int
 ) -> dict[str, Any]:
     """Return one page of the directory as clients see it.
 

@@ -6,7 +6,7 @@ from components.clientapi.settings import ClientApiSettings
 from matrix.identifiers import UserID
 
 
-class Rates:
+class ClientApiRates:
     """The limits of this process. Each raises `LimitExceeded`."""
 
     def __init__(self, settings: ClientApiSettings, clock: Clock) -> None:

@@ -11,7 +11,7 @@ from components.clientapi.sending import Draft
 from internalapi.roomserver import RoomQueries
 from internalapi.syncapi import Relations
 from logs.records.room_input import Transaction
-from matrix.errors import MatrixError, Unavailable
+from matrix.errors import DuplicateAnnotation, MatrixError, Unavailable
 from matrix.identifiers import DeviceID, EventID, RoomID, UserID
 from matrix.relations import ANNOTATION, THREAD, Relation, rel_type_of, relation_of
 
@@ -26,12 +26,6 @@ Annotation = tuple[RoomID, EventID, UserID, str, str]
 
 class ThreadRefused(MatrixError):
     """A thread cannot start at an event that is related to another one itself."""
-
-
-class DuplicateAnnotation(MatrixError):
-    """You have annotated this event so already."""
-
-    errcode = "M_DUPLICATE_ANNOTATION"
 
 
 class RelationChecks:

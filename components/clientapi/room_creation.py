@@ -6,7 +6,7 @@ from typing import Any
 from components.clientapi.creation_request import CreationRequest
 from components.clientapi.initial_events import InitialEvents
 from components.clientapi.member_profiles import MemberProfiles
-from components.clientapi.rates import Rates
+from components.clientapi.rates import ClientApiRates
 from components.clientapi.sending import EventSender
 from components.clientapi.shown_profiles import ShownProfiles
 from components.clientapi.suspension import require_active
@@ -26,7 +26,7 @@ class RoomCreation:
         directory: RoomDirectory,
         profiles: MemberProfiles,
         shown: ShownProfiles,
-        rates: Rates,
+        rates: ClientApiRates,
     ) -> None:
         self._sender = sender
         self._directory = directory

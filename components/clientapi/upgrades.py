@@ -6,7 +6,7 @@ from weakref import WeakValueDictionary
 
 from components.clientapi.aliases import AliasService
 from components.clientapi.current_state import TOMBSTONE, levels_of, membership_of
-from components.clientapi.rates import Rates
+from components.clientapi.rates import ClientApiRates
 from components.clientapi.replacements import Replacements, UpgradeRequest
 from components.clientapi.sending import Draft, EventSender
 from components.clientapi.shown_profiles import ShownProfiles
@@ -37,7 +37,7 @@ class RoomUpgrades:
         replacements: Replacements,
         shown: ShownProfiles,
         successors: Successors,
-        rates: Rates,
+        rates: ClientApiRates,
     ) -> None:
         self._sender = sender
         self._directory = directory

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from base.clock import Clock
 from base.database import Database
-from components.eduserver.expiry import Expiry
+from components.eduserver.expiry import TypingExpiry
 from components.eduserver.processor import TypingProcessor
 from components.eduserver.settings import EduServerSettings
 from components.eduserver.store import SCHEMA
@@ -21,7 +21,7 @@ class EduServer(NamedTuple):
     """What has to run of the EDU server; it has nothing that others call."""
 
     consumer: Consumer[InputTyping]
-    expiry: Expiry
+    expiry: TypingExpiry
 
 
 def build(
@@ -36,7 +36,7 @@ def build(
 
     `on_processed` hears how far all inputs are done with.
     """
-    expiry = Expiry(
+    expiry = TypingExpiry(
         log=log,
         database=database,
         clock=clock,

@@ -11,7 +11,7 @@ from typing import Final
 
 from base.clock import Clock
 from base.database import Database, DatabaseOutage
-from components.eduserver.rooms import TypingRooms, Typist
+from components.eduserver.rooms import TypingPartition, Typist
 from components.eduserver.settings import EduServerSettings
 from components.eduserver.store import select_typing
 from logs.log import Log, LogOutage, Outgoing
@@ -26,7 +26,7 @@ _TRY_AGAIN_S: Final = 1.0
 _CLOCKS_DIFFER_MS: Final = 10_000
 
 
-class Expiry:
+class TypingExpiry:
     """Looks at all who type when the first of them has no time left; without any it sleeps."""
 
     def __init__(
@@ -43,15 +43,15 @@ class Expiry:
         self._clock = clock
         self._longest_ms = settings.max_typing_s * 1000 + _CLOCKS_DIFFER_MS
         self._is_owned = is_owned
-        self._partitions: dict[int, TypingRooms] = {}
+        self._partitions: dict[int, TypingPartition] = {}
         self._told: set[Typist] = set()
         """Whose expiry is written, and not processed yet."""
         self._next_ms = _NEVER_MS
         self._changed = asyncio.Event()
 
-    def watch(self, partition: int) -> TypingRooms:
+    def watch(self, partition: int) -> TypingPartition:
         """Return the rooms of a partition that was just taken over, which is watched from now."""
-        rooms = self._partitions[partition] = TypingRooms()
+        rooms = self._partitions[partition] = TypingPartition()
         self._changed.set()
         return rooms
 
@@ -111,7 +111,7 @@ class Expiry:
             found.extend(rooms.all())
         return found
 
-    async def _load(self, partition: int, rooms: TypingRooms) -> None:
+    async def _load(self, partition: int, rooms: TypingPartition) -> None:
         stored = await self._database.read(lambda connection: select_typing(connection, partition))
         # The processor may have loaded and changed it while this was read.
         if not rooms.is_loaded:

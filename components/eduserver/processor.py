@@ -7,7 +7,7 @@ or another instance that takes over, goes on where this one was, and a replay an
 from collections.abc import Callable, Sequence
 
 from base.database import Connection
-from components.eduserver.rooms import TypingRooms
+from components.eduserver.rooms import TypingPartition
 from components.eduserver.settings import EduServerSettings
 from components.eduserver.store import select_typing, upsert_typing
 from logs.consumer import Message, Outbox
@@ -23,7 +23,7 @@ class TypingProcessor:
     def __init__(
         self,
         partition: int,
-        rooms: TypingRooms,
+        rooms: TypingPartition,
         settings: EduServerSettings,
         on_deadline: OnDeadline,
     ) -> None:
@@ -66,7 +66,7 @@ class TypingProcessor:
 class _Batch:
     """What a batch has changed so far."""
 
-    def __init__(self, rooms: TypingRooms, settings: EduServerSettings) -> None:
+    def __init__(self, rooms: TypingPartition, settings: EduServerSettings) -> None:
         self._rooms = rooms
         self._settings = settings
         self._count = rooms.count

@@ -15,7 +15,7 @@ class Typist(NamedTuple):
     deadline_ms: int
 
 
-class TypingRooms:
+class TypingPartition:
     """The rooms of a partition where somebody types. Lives as long as one ownership of it."""
 
     __slots__ = ("_rooms", "count", "is_loaded")

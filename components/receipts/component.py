@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from base.database import Database
-from components.receipts.history import History
+from components.receipts.history import ReceiptHistoryReader
 from components.receipts.marker_queries import MarkerQueries
 from components.receipts.processor import ReceiptProcessor
 from components.receipts.settings import ReceiptServerSettings
@@ -14,13 +14,13 @@ from logs.log import Log
 from logs.records.receipts import InputReceipt
 from logs.topics import INPUT_RECEIPT
 
-__all__ = ["SCHEMA", "History", "ReceiptServer", "build"]
+__all__ = ["SCHEMA", "ReceiptHistoryReader", "ReceiptServer", "build"]
 
 
 class ReceiptServer(NamedTuple):
     """The parts of the receipt server: what answers, and what has to run."""
 
-    history: History
+    history: ReceiptHistoryReader
     markers: MarkerQueries
     consumer: Consumer[InputReceipt]
 
@@ -37,7 +37,7 @@ def build(
     `on_processed` hears how far all inputs are done with.
     """
     return ReceiptServer(
-        History(database),
+        ReceiptHistoryReader(database),
         MarkerQueries(database),
         Consumer(
             "receipts",

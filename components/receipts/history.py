@@ -11,7 +11,7 @@ from logs.topics import OUTPUT_RECEIPT
 _MOST: Final = 1000
 
 
-class History:
+class ReceiptHistoryReader:
     """`internalapi.receipts.ReceiptHistory`, from the database, opened with `SCHEMA`."""
 
     def __init__(self, database: Database) -> None:

@@ -10,8 +10,8 @@ from cachetools import LRUCache
 
 from base.database import Connection
 from components.receipts.receipts import (
-    Receipt,
     ReceiptName,
+    ReceiptPlace,
     announcement,
     moves,
     receipt_name,
@@ -27,8 +27,8 @@ class ReceiptProcessor:
     """One partition of InputReceipt: the receipts of its rooms."""
 
     def __init__(self, settings: ReceiptServerSettings) -> None:
-        self._known: LRUCache[ReceiptName, Receipt] = LRUCache(settings.cached_receipts)
-        self._moved: dict[ReceiptName, Receipt] = {}
+        self._known: LRUCache[ReceiptName, ReceiptPlace] = LRUCache(settings.cached_receipts)
+        self._moved: dict[ReceiptName, ReceiptPlace] = {}
 
     def process(
         self,
@@ -39,23 +39,23 @@ class ReceiptProcessor:
         """Move receipts, in the order of the log."""
         named = [(receipt_name(message.value), message) for message in messages]
         now = self._standing(connection, {name for name, _ in named})
-        moved: dict[ReceiptName, Receipt] = {}
+        moved: dict[ReceiptName, ReceiptPlace] = {}
         for name, message in named:
             record = message.value
             if name.thread_id and name.receipt_type == "m.fully_read":
                 outbox.reject(message, "m.fully_read is not threaded.")
             elif moves(now[name], record.event_id, record.place):
-                now[name] = moved[name] = Receipt(record.event_id, record.place, record.ts)
+                now[name] = moved[name] = ReceiptPlace(record.event_id, record.place, record.ts)
                 outbox.put(OUTPUT_RECEIPT, record.room_id, announcement(name, moved[name]))
         upsert_receipts(connection, moved)
         self._moved = moved
 
     def _standing(
         self, connection: Connection, names: set[ReceiptName]
-    ) -> dict[ReceiptName, Receipt | None]:
+    ) -> dict[ReceiptName, ReceiptPlace | None]:
         """Return where these receipts stand before the batch."""
         known = self._known
-        found: dict[ReceiptName, Receipt | None] = {
+        found: dict[ReceiptName, ReceiptPlace | None] = {
             name: known[name] for name in names if name in known
         }
         missing = [name for name in names if name not in found]

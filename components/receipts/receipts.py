@@ -21,7 +21,7 @@ class ReceiptName(NamedTuple):
     """Empty for a receipt of the whole room."""
 
 
-class Receipt(NamedTuple):
+class ReceiptPlace(NamedTuple):
     """Up to which event something is read."""
 
     event_id: str
@@ -34,7 +34,7 @@ def receipt_name(record: MarkRead) -> ReceiptName:
     return ReceiptName(record.room_id, record.user_id, record.receipt_type, record.thread_id or "")
 
 
-def moves(receipt: Receipt | None, event_id: str, place: EventPlace) -> bool:
+def moves(receipt: ReceiptPlace | None, event_id: str, place: EventPlace) -> bool:
     """Return whether a receipt moves to this event: forward only.
 
     Events of equal depth stand beside each other in the graph: nothing tells which is later, so
@@ -50,7 +50,7 @@ def moves(receipt: Receipt | None, event_id: str, place: EventPlace) -> bool:
     return place.depth >= before.depth
 
 
-def announcement(name: ReceiptName, receipt: Receipt) -> OutputReceipt:
+def announcement(name: ReceiptName, receipt: ReceiptPlace) -> OutputReceipt:
     """Return the record which tells where a receipt stands."""
     if name.receipt_type == "m.fully_read":
         return FullyReadMoved(name.room_id, name.user_id, receipt.event_id)

@@ -6,7 +6,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from base.database import Connection, Schema, Statement, upsert_into
-from components.receipts.receipts import Receipt, ReceiptName
+from components.receipts.receipts import ReceiptName, ReceiptPlace
 from logs.consumer_tables import CONSUMER_SCHEMA
 from logs.records.receipts import EventPlace
 
@@ -58,9 +58,9 @@ _UPSERT: Final = upsert_into(MARKERS, "event_id", "depth", "stream", "ts")
 
 def select_receipts(
     connection: Connection, names: Collection[ReceiptName]
-) -> dict[ReceiptName, Receipt]:
+) -> dict[ReceiptName, ReceiptPlace]:
     """Return those of the receipts that are set."""
-    found: dict[ReceiptName, Receipt] = {}
+    found: dict[ReceiptName, ReceiptPlace] = {}
     rest = list(names)
     while rest:
         size = next((one for one in _AT_ONCE if one >= len(rest)), _AT_ONCE[-1])
@@ -74,13 +74,13 @@ def select_receipts(
             values[f"type{number}"] = receipt_type
             values[f"thread{number}"] = thread_id
         for *name, event_id, depth, stream, ts in _SELECT[size].run(connection, values):
-            found[ReceiptName(*name)] = Receipt(event_id, EventPlace(depth, stream), ts)
+            found[ReceiptName(*name)] = ReceiptPlace(event_id, EventPlace(depth, stream), ts)
     return found
 
 
 def select_receipts_after(
     connection: Connection, key: Sequence[str], limit: int
-) -> list[tuple[ReceiptName, Receipt]]:
+) -> list[tuple[ReceiptName, ReceiptPlace]]:
     """Return receipts after a name, or from the first one, ordered by name."""
     of = MARKERS.c
     name = (of.room_id, of.user_id, of.receipt_type, of.thread_id)
@@ -88,12 +88,12 @@ def select_receipts_after(
     if key:
         query = query.where(sa.tuple_(*name) > sa.tuple_(*[sa.literal(one) for one in key]))
     return [
-        (ReceiptName(*found), Receipt(event_id, EventPlace(depth, stream), ts))
+        (ReceiptName(*found), ReceiptPlace(event_id, EventPlace(depth, stream), ts))
         for *found, event_id, depth, stream, ts in connection.execute(query)
     ]
 
 
-def upsert_receipts(connection: Connection, receipts: Mapping[ReceiptName, Receipt]) -> None:
+def upsert_receipts(connection: Connection, receipts: Mapping[ReceiptName, ReceiptPlace]) -> None:
     """Put receipts where they stand now."""
     _UPSERT.run_many(
         connection,

@@ -9,12 +9,12 @@ from typing import Final
 import msgspec
 
 from components.roomserver import graph, redactions
-from components.roomserver.announcing import Announcer, Changes, encode_changes
+from components.roomserver.announcing import Changes, EventAnnouncer, encode_changes
 from components.roomserver.inputs import EventInput
 from components.roomserver.judging import judge
 from components.roomserver.state.snapshots import EMPTY
 from components.roomserver.stored import Flags, KnownEvent, Room
-from components.roomserver.writing import Writer
+from components.roomserver.writing import RoomWriter
 from logs.consumer import Outbox
 from logs.records.room_input import AddState, ForgetRoom
 from matrix.events import Event, is_redaction, redacts_of
@@ -26,9 +26,9 @@ _FORGETTABLE: Final = frozenset({"leave", "ban"})
 class Adder:
     """Adds events within one batch."""
 
-    def __init__(self, writer: Writer, outbox: Outbox) -> None:
+    def __init__(self, writer: RoomWriter, outbox: Outbox) -> None:
         self._writer = writer
-        self._announcer = Announcer(writer, outbox)
+        self._announcer = EventAnnouncer(writer, outbox)
 
     def add_event(self, given: EventInput) -> None:
         """Add an event, unless it is known or not allowed."""

@@ -6,9 +6,9 @@ from typing import Final
 import msgspec
 
 from base.tracing import current_request_id
-from components.roomserver.reading import Reader
+from components.roomserver.reading import RoomReader
 from components.roomserver.stored import Flags, KnownEvent, Room
-from components.roomserver.writing import Writer
+from components.roomserver.writing import RoomWriter
 from internalapi.roomserver import RoomMembership
 from logs.consumer import Outbox
 from logs.records.room_input import ForgetRoom, Transaction
@@ -52,7 +52,7 @@ def _state_changes(changed: Changes) -> list[StateChange]:
     return [StateChange(key[0], key[1], new, old) for key, (old, new) in changed.items()]
 
 
-def visibility_before(reader: Reader, known: KnownEvent) -> str:
+def visibility_before(reader: RoomReader, known: KnownEvent) -> str:
     """Return `m.room.history_visibility` before an event."""
     if not known.state_before:
         return "shared"
@@ -61,7 +61,7 @@ def visibility_before(reader: Reader, known: KnownEvent) -> str:
     return visibility if isinstance(visibility, str) else "shared"
 
 
-def sender_membership(reader: Reader, known: KnownEvent) -> str:
+def sender_membership(reader: RoomReader, known: KnownEvent) -> str:
     """Return the sender's membership before an event."""
     if not known.state_before:
         return "leave"
@@ -70,10 +70,10 @@ def sender_membership(reader: Reader, known: KnownEvent) -> str:
     return "leave" if holder is None else holder.membership or "leave"
 
 
-class Announcer:
+class EventAnnouncer:
     """Puts a batch's announcements into the outbox, and memberships into the store."""
 
-    def __init__(self, writer: Writer, outbox: Outbox) -> None:
+    def __init__(self, writer: RoomWriter, outbox: Outbox) -> None:
         self._writer = writer
         self._outbox = outbox
 

@@ -8,7 +8,7 @@ from base.database import Database
 from base.metrics import CACHE_ENTRIES, Reading, Source
 from components.roomserver.cleaning import TransactionCleaner
 from components.roomserver.directory import Directory
-from components.roomserver.history import History
+from components.roomserver.history import RoomHistoryReader
 from components.roomserver.memory import Memory
 from components.roomserver.processor import RoomProcessor
 from components.roomserver.queries import Queries
@@ -21,7 +21,7 @@ from logs.records.room_input import InputRoomEvent
 from logs.topics import INPUT_ROOM_EVENT
 from matrix.identifiers import RoomID
 
-__all__ = ["SCHEMA", "History", "RoomServer", "build"]
+__all__ = ["SCHEMA", "RoomHistoryReader", "RoomServer", "build"]
 
 
 class RoomServer(NamedTuple):
@@ -29,7 +29,7 @@ class RoomServer(NamedTuple):
 
     queries: Queries
     directory: Directory
-    history: History
+    history: RoomHistoryReader
     consumer: Consumer[InputRoomEvent]
     cleaner: TransactionCleaner
     held: Callable[[], Sequence[int]]
@@ -80,7 +80,7 @@ def build(
     return RoomServer(
         Queries(database, memory_of, wait_for, settings),
         Directory(database, settings),
-        History(database, settings),
+        RoomHistoryReader(database, settings),
         consumer,
         TransactionCleaner(database, clock),
         held,

@@ -5,7 +5,7 @@ from typing import Final
 from base.database import Connection, Database
 from components.roomserver.published_rooms import PublishedRooms
 from components.roomserver.settings import RoomServerSettings
-from components.roomserver.store.directory import DirectoryStore
+from components.roomserver.store.directory import RoomDirectoryStore
 from internalapi.roomserver import PublishedRoom, RoomUnknown, TooManyAliases
 from matrix.errors import RoomInUse
 from matrix.identifiers import RoomAlias, RoomID, UserID
@@ -31,13 +31,13 @@ class Directory:
 
     async def _select_alias(self, alias: RoomAlias) -> tuple[RoomID, UserID] | None:
         return await self._database.read(
-            lambda connection: DirectoryStore(connection).select_alias(alias)
+            lambda connection: RoomDirectoryStore(connection).select_alias(alias)
         )
 
     async def query_aliases(self, *, room_id: RoomID) -> list[RoomAlias]:
         """Return the local aliases of a room, ordered."""
         return await self._database.read(
-            lambda connection: DirectoryStore(connection).select_aliases(room_id)
+            lambda connection: RoomDirectoryStore(connection).select_aliases(room_id)
         )
 
     async def perform_create_alias(
@@ -46,7 +46,7 @@ class Directory:
         """Point an alias to a room. Raises `RoomInUse` and `TooManyAliases`."""
 
         def insert(connection: Connection) -> bool:
-            store = DirectoryStore(connection)
+            store = RoomDirectoryStore(connection)
             if store.count_aliases_of(creator) >= self._max_aliases:
                 raise TooManyAliases
             return store.insert_alias(alias, room_id, creator)
@@ -57,13 +57,13 @@ class Directory:
     async def perform_delete_alias(self, *, alias: RoomAlias) -> bool:
         """Remove an alias; false when there was none."""
         return await self._database.write(
-            lambda connection: DirectoryStore(connection).delete_alias(alias), durable=True
+            lambda connection: RoomDirectoryStore(connection).delete_alias(alias), durable=True
         )
 
     async def perform_publish(self, *, room_id: RoomID, is_published: bool) -> None:
         """List the room in the directory, or not."""
         known = await self._database.write(
-            lambda connection: DirectoryStore(connection).update_published(
+            lambda connection: RoomDirectoryStore(connection).update_published(
                 room_id, is_published=is_published
             ),
             durable=True,
@@ -78,7 +78,7 @@ class Directory:
         """
 
         def replace(connection: Connection) -> None:
-            store = DirectoryStore(connection)
+            store = RoomDirectoryStore(connection)
             store.update_aliases(room_id, new_room_id)
             if not store.select_is_published(room_id):
                 return
@@ -91,7 +91,7 @@ class Directory:
     async def query_is_published(self, *, room_id: RoomID) -> bool:
         """Return whether the directory lists the room."""
         return await self._database.read(
-            lambda connection: DirectoryStore(connection).select_is_published(room_id)
+            lambda connection: RoomDirectoryStore(connection).select_is_published(room_id)
         )
 
     async def query_published_rooms(self) -> list[PublishedRoom]:

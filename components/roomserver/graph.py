@@ -7,7 +7,7 @@ import msgspec
 from components.roomserver.state.resolution import resolve_snapshots
 from components.roomserver.state.snapshots import EMPTY, NodeName
 from components.roomserver.stored import KnownEvent, LatestEvent, Room
-from components.roomserver.writing import Writer
+from components.roomserver.writing import RoomWriter
 from matrix.event_format import depth_after
 from matrix.events import Event
 from matrix.identifiers import EventID
@@ -22,7 +22,7 @@ class PastUnknown(Exception):
         super().__init__(f"{field}: {', '.join(event_ids)} not known.")
 
 
-def state_before(writer: Writer, event: Event, room: Room) -> NodeName:
+def state_before(writer: RoomWriter, event: Event, room: Room) -> NodeName:
     """Return the state before an event: that after its prev events, resolved.
 
     Raises `PastUnknown` where some of these are not known, and no state was given for the event.
@@ -42,14 +42,14 @@ def state_before(writer: Writer, event: Event, room: Room) -> NodeName:
     return resolve(writer, event.room_version, (after[one] for one in event.prev_event_ids))
 
 
-def state_after(writer: Writer, event: Event, before: NodeName) -> NodeName:
+def state_after(writer: RoomWriter, event: Event, before: NodeName) -> NodeName:
     """Return the state after an accepted event."""
     if event.state_key is None:
         return before
     return writer.states.assign(before, (event.type, event.state_key), event.event_id)
 
 
-def resolve(writer: Writer, version: RoomVersion, states: Iterable[NodeName]) -> NodeName:
+def resolve(writer: RoomWriter, version: RoomVersion, states: Iterable[NodeName]) -> NodeName:
     """Return the state that these resolve to, whatever their order."""
     distinct = sorted(set(states))
     if len(distinct) == 1:
@@ -59,7 +59,7 @@ def resolve(writer: Writer, version: RoomVersion, states: Iterable[NodeName]) ->
     return resolve_snapshots(writer.states, version, distinct, writer)
 
 
-def with_event(writer: Writer, room: Room, known: KnownEvent) -> Room:
+def with_event(writer: RoomWriter, room: Room, known: KnownEvent) -> Room:
     """Return the room after an accepted new event: its latest events and current state."""
     event, after = known.event, known.state_after
     if after is None:
@@ -74,7 +74,7 @@ def with_event(writer: Writer, room: Room, known: KnownEvent) -> Room:
 
 
 def changes(
-    writer: Writer, before: NodeName, after: NodeName
+    writer: RoomWriter, before: NodeName, after: NodeName
 ) -> Mapping[StateKey, tuple[EventID | None, EventID | None]]:
     """Return which keys hold other events afterwards, in a fixed order."""
     if before == after:

@@ -6,7 +6,7 @@ from base.database import Connection, Database
 from components.roomserver.announcing import decode_changes, sender_membership, visibility_before
 from components.roomserver.inputs import id_without_path
 from components.roomserver.memory import Memory
-from components.roomserver.reading import Reader
+from components.roomserver.reading import RoomReader
 from components.roomserver.settings import RoomServerSettings
 from components.roomserver.store.events import EventStore
 from components.roomserver.store.rooms import RoomStore
@@ -29,7 +29,7 @@ _MOST_EVENTS: Final = 1000
 _MOST_ROOMS: Final = 10_000
 
 
-class History:
+class RoomHistoryReader:
     """`internalapi.roomserver.RoomHistory`, from the database alone."""
 
     def __init__(self, database: Database, settings: RoomServerSettings) -> None:
@@ -52,7 +52,7 @@ class History:
         memory = Memory(self._settings)
 
         def read(connection: Connection) -> RoomHistoryPage:
-            reader = Reader(memory, connection)
+            reader = RoomReader(memory, connection)
             announced = EventStore(connection).select_announced(room_id, after_place, most)
             forgotten = RoomStore(connection).select_forgotten(room_id, after_place, most)
             placed = [(one.place or 0, _records(reader, one)) for one in announced] + [
@@ -83,7 +83,7 @@ class History:
         return await self._database.read(read, heavy_for="history")
 
 
-def _records(reader: Reader, known: KnownEvent) -> list[OutputRoomEvent]:
+def _records(reader: RoomReader, known: KnownEvent) -> list[OutputRoomEvent]:
     record: OutputRoomEvent
     if known.flags & Flags.WITHHELD:
         record = _withheld(reader, known)
@@ -97,7 +97,7 @@ def _records(reader: Reader, known: KnownEvent) -> list[OutputRoomEvent]:
     return [record, _redaction_applied(known.event, redaction.event)]
 
 
-def _old(reader: Reader, known: KnownEvent) -> OldEventAdded:
+def _old(reader: RoomReader, known: KnownEvent) -> OldEventAdded:
     event = known.event
     return OldEventAdded(
         event.room_id,
@@ -108,7 +108,7 @@ def _old(reader: Reader, known: KnownEvent) -> OldEventAdded:
     )
 
 
-def _added(reader: Reader, known: KnownEvent) -> EventAdded:
+def _added(reader: RoomReader, known: KnownEvent) -> EventAdded:
     event = known.event
     changes: list[StateChange] = [] if known.changes is None else decode_changes(known.changes)
     replaced_id = next((one.replaces for one in changes if one.event_id == event.event_id), None)
@@ -132,7 +132,7 @@ def _added(reader: Reader, known: KnownEvent) -> EventAdded:
     )
 
 
-def _withheld(reader: Reader, known: KnownEvent) -> RedactionWithheld:
+def _withheld(reader: RoomReader, known: KnownEvent) -> RedactionWithheld:
     event = known.event
     changes: list[StateChange] = [] if known.changes is None else decode_changes(known.changes)
     holders = [EventID(one.event_id) for one in changes if one.event_id is not None]

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from components.roomserver.graph import PastUnknown
 from components.roomserver.state.snapshots import NodeName
 from components.roomserver.stored import Flags, Room
-from components.roomserver.writing import Writer
+from components.roomserver.writing import RoomWriter
 from matrix.auth_rules import auth_state_keys, check_auth, check_auth_events
 from matrix.errors import AuthRejected
 from matrix.events import Event
@@ -19,7 +19,7 @@ State = Mapping[StateKey, Event]
 
 
 def judge(
-    writer: Writer, event: Event, room: Room | None, state_before: NodeName | None
+    writer: RoomWriter, event: Event, room: Room | None, state_before: NodeName | None
 ) -> tuple[Flags, str | None]:
     """Return the verdict on an event and, unless it is accepted, the reason.
 
@@ -59,11 +59,11 @@ def _check_only_create(event: Event, room: Room) -> None:
         raise AuthRejected("m.room.create: the room has another create event.")
 
 
-def _create_event(writer: Writer, room: Room) -> Event:
+def _create_event(writer: RoomWriter, room: Room) -> Event:
     return writer.known_events([room.create_event_id])[room.create_event_id].event
 
 
-def _needed_state(writer: Writer, event: Event, snapshot: NodeName, create: Event) -> State:
+def _needed_state(writer: RoomWriter, event: Event, snapshot: NodeName, create: Event) -> State:
     keys = auth_state_keys(
         event.room_version,
         type=event.type,
@@ -86,7 +86,7 @@ def _selects(event: Event, state: State) -> bool:
     return len(event.auth_event_ids) == len(expected) and expected == set(event.auth_event_ids)
 
 
-def _check_by_auth_events(writer: Writer, event: Event, create: Event) -> None:
+def _check_by_auth_events(writer: RoomWriter, event: Event, create: Event) -> None:
     known = writer.known_events(event.auth_event_ids)
     missing = [event_id for event_id in event.auth_event_ids if event_id not in known]
     if missing:

@@ -9,7 +9,7 @@ from base.tracing import request_id
 from components.roomserver.adding import Adder
 from components.roomserver.inputs import EventInput, Input, read_input
 from components.roomserver.memory import Memory
-from components.roomserver.writing import Writer
+from components.roomserver.writing import RoomWriter
 from logs.consumer import Message, Outbox
 from logs.records.room_input import ForgetRoom, InputRoomEvent
 
@@ -21,7 +21,7 @@ class RoomProcessor:
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
-        self._writer: Writer | None = None
+        self._writer: RoomWriter | None = None
 
     def process(
         self,
@@ -30,7 +30,7 @@ class RoomProcessor:
         outbox: Outbox,
     ) -> None:
         """Add a batch of events in the order of the log."""
-        writer = Writer(self._memory, connection)
+        writer = RoomWriter(self._memory, connection)
         self._writer = writer
         inputs = [read_input(one, outbox) for one in messages]
         events = [one for one in inputs if isinstance(one, EventInput)]

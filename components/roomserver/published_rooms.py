@@ -5,10 +5,10 @@ from typing import Any, Final, NamedTuple
 
 from base.database import Connection
 from components.roomserver.memory import Memory
-from components.roomserver.reading import Reader
+from components.roomserver.reading import RoomReader
 from components.roomserver.settings import RoomServerSettings
 from components.roomserver.state.snapshots import NodeName
-from components.roomserver.store.directory import DirectoryStore, PublishedRow
+from components.roomserver.store.directory import PublishedRow, RoomDirectoryStore
 from components.roomserver.store.events import EventStore
 from internalapi.roomserver import PublishedRoom
 from matrix.events import Event
@@ -49,7 +49,7 @@ class PublishedRooms:
 
     def read(self, connection: Connection) -> list[PublishedRoom]:
         """Return all published rooms, most joined members first, then by room ID."""
-        rows = DirectoryStore(connection).select_published()
+        rows = RoomDirectoryStore(connection).select_published()
         described = self._still_true(connection, rows)
         changed = [row for row in rows if row.room_id not in described]
         described.update(self._describe(connection, changed))
@@ -82,8 +82,8 @@ class PublishedRooms:
         self, connection: Connection, rows: Collection[PublishedRow]
     ) -> dict[RoomID, _Described]:
         # Old snapshots would only push out of memory what the rooms in use need.
-        reader = Reader(Memory(self._settings), connection)
-        joined = DirectoryStore(connection).select_joined_counts([row.room_id for row in rows])
+        reader = RoomReader(Memory(self._settings), connection)
+        joined = RoomDirectoryStore(connection).select_joined_counts([row.room_id for row in rows])
         states = [reader.state_events(row.state, _SHOWN) for row in rows]
         shown = [event.event_id for state in states for event in state.values()]
         redacted = EventStore(connection).select_redacted(shown)

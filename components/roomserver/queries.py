@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 from base.database import Database
 from components.roomserver import graph
 from components.roomserver.memory import Memory
-from components.roomserver.reading import NotInMemory, Reader
+from components.roomserver.reading import NotInMemory, RoomReader
 from components.roomserver.settings import RoomServerSettings
 from components.roomserver.store.rooms import RoomStore
 from components.roomserver.stored import Room
@@ -54,7 +54,7 @@ class Queries:
         if not_before is not None:
             await self._wait_for(not_before)
 
-        def head(reader: Reader) -> RoomHead:
+        def head(reader: RoomReader) -> RoomHead:
             room = _known(reader.room(room_id), room_id)
             latest = graph.prev_events_of_next(room, self._max_latest)
             latest_ids = [one.event_id for one in latest]
@@ -82,7 +82,7 @@ class Queries:
         if not_before is not None:
             await self._wait_for(not_before)
 
-        def state(reader: Reader) -> list[Event]:
+        def state(reader: RoomReader) -> list[Event]:
             room = _known(reader.room(room_id), room_id)
             snapshot = room.state
             if before_event_id is not None:
@@ -103,7 +103,7 @@ class Queries:
     async def query_events(self, *, event_ids: list[EventID]) -> list[StoredEvent]:
         """Return those of the events that are known, in the order asked."""
 
-        def stored(reader: Reader) -> list[StoredEvent]:
+        def stored(reader: RoomReader) -> list[StoredEvent]:
             known = reader.known_events(event_ids)
             return [
                 StoredEvent(
@@ -119,7 +119,9 @@ class Queries:
 
         # Which partition an event is in is not known from its ID: no memory can be asked.
         unshared = Memory(RoomServerSettings(1, 1, max(len(event_ids), 1), 1))
-        return await self._database.read(lambda connection: stored(Reader(unshared, connection)))
+        return await self._database.read(
+            lambda connection: stored(RoomReader(unshared, connection))
+        )
 
     async def query_membership(self, *, room_id: RoomID, user_id: UserID) -> RoomMembership | None:
         """Return where the user stands in the room; `None` for one who never was in it."""
@@ -141,12 +143,14 @@ class Queries:
             lambda connection: RoomStore(connection).select_members(room_id, membership)
         )
 
-    async def _read(self, room_id: RoomID, answer: Callable[[Reader], T]) -> T:
+    async def _read(self, room_id: RoomID, answer: Callable[[RoomReader], T]) -> T:
         memory = self._memory_of(room_id)
         try:
-            return answer(Reader(memory, None))
+            return answer(RoomReader(memory, None))
         except NotInMemory:
-            return await self._database.read(lambda connection: answer(Reader(memory, connection)))
+            return await self._database.read(
+                lambda connection: answer(RoomReader(memory, connection))
+            )
 
 
 def _known(room: Room | None, room_id: RoomID) -> Room:
@@ -156,7 +160,7 @@ def _known(room: Room | None, room_id: RoomID) -> Room:
 
 
 def _reference_hashes(
-    reader: Reader, room: Room, latest: list[EventID], state: list[Event]
+    reader: RoomReader, room: Room, latest: list[EventID], state: list[Event]
 ) -> dict[EventID, str]:
     version = room_version(room.version)
     if not version.has_event_id_field:

@@ -17,7 +17,7 @@ class NotInMemory(Exception):
     """The answer needs the database, and the reader has none at hand."""
 
 
-class Reader:
+class RoomReader:
     """Reads rooms through memory. Without a connection it raises `NotInMemory` for the rest."""
 
     def __init__(self, memory: Memory, connection: Connection | None) -> None:

@@ -3,7 +3,7 @@
 import msgspec
 
 from components.roomserver.stored import Flags, KnownEvent
-from components.roomserver.writing import Writer
+from components.roomserver.writing import RoomWriter
 from matrix.auth_rules.grammar import domain_of
 from matrix.events import Event, redacts_of
 from matrix.identifiers import EventID
@@ -12,7 +12,7 @@ from matrix.redaction import redact
 from matrix.state_keys import CREATE, POWER_LEVELS
 
 
-def target_of(writer: Writer, redaction: Event) -> KnownEvent | None:
+def target_of(writer: RoomWriter, redaction: Event) -> KnownEvent | None:
     """Return the event that a redaction names, if it is known in the same room."""
     target_id = redacts_of(redaction)
     if target_id is None:
@@ -21,7 +21,7 @@ def target_of(writer: Writer, redaction: Event) -> KnownEvent | None:
     return known if known is not None and known.event.room_id == redaction.room_id else None
 
 
-def takes_effect(writer: Writer, redaction: KnownEvent, target: Event) -> bool:
+def takes_effect(writer: RoomWriter, redaction: KnownEvent, target: Event) -> bool:
     """Return whether a redaction may redact its target, an event of the same room.
 
     In room versions 1 and 2 the authorisation rules have decided that already.

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 
 from base.database import Connection
 from components.roomserver.memory import Memory
-from components.roomserver.reading import Reader
+from components.roomserver.reading import RoomReader
 from components.roomserver.state.snapshots import Node, NodeName, SnapshotWriter
 from components.roomserver.store.events import EventStore
 from components.roomserver.store.rooms import RoomStore
@@ -18,7 +18,7 @@ from logs.records.room_input import Transaction
 from matrix.identifiers import EventID, RoomID, UserID
 
 
-class Writer(Reader):
+class RoomWriter(RoomReader):
     """A reader that also holds the changes of one batch."""
 
     def __init__(self, memory: Memory, connection: Connection) -> None:

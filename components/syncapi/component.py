@@ -18,7 +18,7 @@ from components.syncapi.notifications.counting import UnreadCounts
 from components.syncapi.projection.consumers import NAME as _NAME
 from components.syncapi.projection.consumers import make_consumers, tokens_of
 from components.syncapi.projection.followed_topic import FollowedTopic
-from components.syncapi.projection.follower import Follower, Serving
+from components.syncapi.projection.follower import Follower, ServingCopy
 from components.syncapi.projection.following import (
     NewReceipts,
     confirm_client_data,
@@ -31,7 +31,7 @@ from components.syncapi.routes.entering import Entrance
 from components.syncapi.routes.old_sync import OldSyncRoutes
 from components.syncapi.routes.queries import RequestReading
 from components.syncapi.routes.relations import RelationRoutes
-from components.syncapi.routes.reports import ReportRoutes
+from components.syncapi.routes.reports import RoomReportRoutes
 from components.syncapi.routes.rooms import RoomRoutes
 from components.syncapi.routes.sync import SyncRoutes
 from components.syncapi.routes.user_directory import UserDirectoryRoutes
@@ -42,7 +42,7 @@ from components.syncapi.sync.ephemeral import EphemeralLook
 from components.syncapi.sync.federation_format import FederationFormat
 from components.syncapi.sync.service import SyncService
 from components.syncapi.sync.streaming import EventStreams
-from components.syncapi.tokens import Tokens
+from components.syncapi.tokens import SyncTokens
 from internalapi.roomserver import EventQueries, LocalAliases
 from internalapi.syncapi import Relations
 from internalapi.userapi import Authentication, Filters, Reports, UserDirectory
@@ -58,7 +58,7 @@ from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, OUTPUT_ROOM_EVENT, O
 __all__ = [
     "REBUILDS_SCHEMA",
     "SCHEMA",
-    "Serving",
+    "ServingCopy",
     "SyncApi",
     "build",
     "query_serving",
@@ -110,7 +110,7 @@ async def build(
     events: EventQueries,
     reports: Reports,
     user_directory: UserDirectory,
-    serving: Serving | None = None,
+    serving: ServingCopy | None = None,
 ) -> SyncApi:
     """Return client sync over its database, opened with `SCHEMA`; nothing is started.
 
@@ -206,7 +206,7 @@ def _follower(
     rooms: Gate,
     data: Gate,
     receipts: Gate,
-    serving: Serving | None,
+    serving: ServingCopy | None,
 ) -> Follower:
     def learn_receipts(partition: int, found: NewReceipts) -> None:
         projected.learn_receipts(partition, found.receipts, found.next_offset)
@@ -246,7 +246,7 @@ class _Serving(NamedTuple):
     database: Database
     settings: SyncApiSettings
     clock: Clock
-    tokens: Tokens
+    tokens: SyncTokens
     projected: Projected
     reading: RequestReading
     freshness: Freshness
@@ -332,7 +332,7 @@ def _router(serving: _Serving) -> Router:
         tokens=serving.tokens,
         settings=serving.settings,
     ).add_to(router)
-    ReportRoutes(
+    RoomReportRoutes(
         database=serving.database,
         reading=serving.reading,
         freshness=serving.freshness,

@@ -39,7 +39,7 @@ class Era(NamedTuple):
     """How far the log was at its end; None for the present one."""
 
 
-class Tokens:
+class SyncTokens:
     """Makes tokens of the present era, the last one, and reads those of all."""
 
     def __init__(

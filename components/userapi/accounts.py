@@ -11,7 +11,7 @@ from components.userapi.passwords import Passwords
 from components.userapi.settings import UserApiSettings
 from components.userapi.store.accounts import Account, AccountStore, StoredAccount, TokenUse
 from components.userapi.store.sessions import ProvenUser, WrongCredentials
-from components.userapi.tokens import Login, LoginRequest, Tokens
+from components.userapi.tokens import AccessTokens, Login, LoginRequest
 from internalapi.userapi import NewAccount
 from matrix.canonical import encode_canonical
 from matrix.errors import (
@@ -52,7 +52,7 @@ class AccountService:
     def __init__(
         self,
         store: AccountStore,
-        tokens: Tokens,
+        tokens: AccessTokens,
         passwords: Passwords,
         clock: Clock,
         random_bytes: Callable[[int], bytes],

@@ -18,18 +18,17 @@ from components.userapi.announcer import Announcer, is_newer
 from components.userapi.deactivation import DeactivationService
 from components.userapi.expiry import Expiry
 from components.userapi.filters import FilterService
-from components.userapi.history import History
+from components.userapi.history import UserHistoryReader
 from components.userapi.interactive_auth import InteractiveAuth
 from components.userapi.logins import LoginService
 from components.userapi.operating import OperatorService
 from components.userapi.passwords import Passwords
 from components.userapi.profiles import ProfileService
 from components.userapi.proofs import Proofs
-from components.userapi.rates import Rates
+from components.userapi.rates import UserApiRates
 from components.userapi.registration import RegistrationService
-from components.userapi.replaced_rooms import ReplacedRooms
+from components.userapi.replaced_rooms import ReplacedRoomSettings
 from components.userapi.reports import ReportService
-from components.userapi.requesters import Requesters
 from components.userapi.revocations import revocations
 from components.userapi.routes.account import AccountRoutes
 from components.userapi.routes.admin import AdminRoutes
@@ -49,7 +48,7 @@ from components.userapi.store.account_facts import AccountFacts, AccountFactsSto
 from components.userapi.store.account_status import AccountStatusStore
 from components.userapi.store.accounts import AccountStore
 from components.userapi.store.devices import DeviceStore
-from components.userapi.store.directory import DirectoryStore
+from components.userapi.store.directory import UserDirectoryStore
 from components.userapi.store.interactive import InteractiveStore
 from components.userapi.store.outgoing import (
     OutgoingStore,
@@ -63,11 +62,12 @@ from components.userapi.store.sessions import SessionStore
 from components.userapi.store.special_tokens import SpecialTokenStore
 from components.userapi.store.user_data import AccountDataStore, FilterStore, ProfileStore
 from components.userapi.tags import TagService
-from components.userapi.tokens import Tokens
+from components.userapi.tokens import AccessTokens
 from components.userapi.user_directory import UserDirectoryService
 from components.userapi.user_push_rules import PushRuleService
 from internalapi.clientapi import Departures
 from internalapi.receipts import FullyReadMarkers
+from internalapi.requesters import Requesters
 from internalapi.userapi import (
     AccountData,
     Accounts,
@@ -89,9 +89,9 @@ from matrix.room_versions import DEFAULT_ROOM_VERSION
 __all__ = [
     "SCHEMA",
     "AccountFacts",
-    "History",
     "OperatorService",
     "UserApi",
+    "UserHistoryReader",
     "bind_to_log",
     "build",
     "query_newer_records",
@@ -112,12 +112,12 @@ class UserApi:
     account_data: AccountData
     openid_tokens: OpenIDTokens
     reports: Reports
-    replaced_rooms: ReplacedRooms
+    replaced_rooms: ReplacedRoomSettings
     operator: OperatorService
     """For commands."""
     user_directory: UserDirectory
     router: Router
-    _tokens: Tokens
+    _tokens: AccessTokens
     _revocations: TailReader[OutputClientData]
     _announcer: Announcer
     _deactivations: DeactivationService
@@ -190,7 +190,7 @@ class _Stores:
             bytes_max=settings.account_data_bytes_max,
         )
         self.filters = FilterStore(database, filters_max=settings.filters_max)
-        self.directory = DirectoryStore(database)
+        self.directory = UserDirectoryStore(database)
         self.reports = ReportStore(
             database,
             reports_max=settings.reports_max,
@@ -219,8 +219,8 @@ class _Services:
         markers: FullyReadMarkers | None,
     ) -> None:
         self.settings, self.server_name, self.stores = settings, server_name, stores
-        self.rates = Rates(settings, clock)
-        self.tokens = Tokens(stores.sessions, clock, random_bytes, settings)
+        self.rates = UserApiRates(settings, clock)
+        self.tokens = AccessTokens(stores.sessions, clock, random_bytes, settings)
         self.requesters = Requesters(self.tokens, self.rates)
         self.passwords = Passwords(
             cost=settings.bcrypt_cost,
@@ -330,7 +330,9 @@ def build(
         account_data=services.account_data,
         openid_tokens=services.special_tokens,
         reports=services.reports,
-        replaced_rooms=ReplacedRooms(services.account_data, PushRuleService(services.account_data)),
+        replaced_rooms=ReplacedRoomSettings(
+            services.account_data, PushRuleService(services.account_data)
+        ),
         operator=services.operator,
         user_directory=UserDirectoryService(stores.directory, settings.user_directory),
         router=router,

@@ -16,7 +16,7 @@ _DATA: Final = "account data"
 _PROFILES: Final = "profiles"
 
 
-class History:
+class UserHistoryReader:
     """`internalapi.userapi.UserHistory`, from the database, opened with `SCHEMA`."""
 
     def __init__(self, database: Database) -> None:

@@ -6,11 +6,11 @@ from base.http import Fields
 from base.limits import network_of
 from components.userapi.accounts import AccountService
 from components.userapi.interactive_auth import PASSWORD, Check
-from components.userapi.rates import Rates
+from components.userapi.rates import UserApiRates
 from components.userapi.settings import UserApiSettings
 from components.userapi.special_tokens import SpecialTokens
 from components.userapi.store.sessions import ProvenUser
-from components.userapi.tokens import Login, LoginRequest, Tokens
+from components.userapi.tokens import AccessTokens, Login, LoginRequest
 from internalapi.userapi import Requester
 from matrix.errors import AppserviceLoginUnsupported, InvalidParam, MatrixError, MissingParam
 from matrix.identifiers import UserID
@@ -33,9 +33,9 @@ class LoginService:
     def __init__(
         self,
         accounts: AccountService,
-        tokens: Tokens,
+        tokens: AccessTokens,
         special_tokens: SpecialTokens,
-        rates: Rates,
+        rates: UserApiRates,
         settings: UserApiSettings,
     ) -> None:
         self._accounts = accounts

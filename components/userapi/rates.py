@@ -5,7 +5,7 @@ from base.limits import check, limiter_of, network_of
 from components.userapi.settings import UserApiSettings
 
 
-class Rates:
+class UserApiRates:
     """The limits of this process. Each raises `LimitExceeded`."""
 
     def __init__(self, settings: UserApiSettings, clock: Clock) -> None:

@@ -14,7 +14,7 @@ _DIRECT: Final = "m.direct"
 Content = dict[str, Any]
 
 
-class ReplacedRooms:
+class ReplacedRoomSettings:
     """Copies tags, the push rules of the room, and whether it is a direct chat.
 
     `internalapi.userapi.ReplacedRooms`. What is set for the new room already stays.

@@ -1,7 +1,7 @@
 """Reports of what users find inappropriate (client-server API, "Reporting Content")."""
 
 from base.clock import Clock
-from components.userapi.rates import Rates
+from components.userapi.rates import UserApiRates
 from components.userapi.settings import UserApiSettings
 from components.userapi.store.reports import Report, ReportFilter, ReportStore
 from internalapi.userapi import NewReport, Requester
@@ -12,7 +12,7 @@ class ReportService:
     """Takes reports, and shows them to the administrators; `internalapi.userapi.Reports`."""
 
     def __init__(
-        self, store: ReportStore, rates: Rates, clock: Clock, settings: UserApiSettings
+        self, store: ReportStore, rates: UserApiRates, clock: Clock, settings: UserApiSettings
     ) -> None:
         self._store = store
         self._rates = rates

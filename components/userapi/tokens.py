@@ -62,7 +62,7 @@ def token_hash_of(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-class Tokens:
+class AccessTokens:
     """Recognises access tokens from memory, and gives out new ones."""
 
     def __init__(

@@ -1,7 +1,7 @@
 """Whom a search of the directory finds, as other components ask."""
 
 from components.userapi.settings import DirectoryScope
-from components.userapi.store.directory import DirectoryStore
+from components.userapi.store.directory import UserDirectoryStore
 from internalapi.userapi import FoundUsers
 from matrix.identifiers import UserID, is_user_id
 
@@ -9,7 +9,7 @@ from matrix.identifiers import UserID, is_user_id
 class UserDirectoryService:
     """`internalapi.userapi.UserDirectory`."""
 
-    def __init__(self, store: DirectoryStore, scope: DirectoryScope) -> None:
+    def __init__(self, store: UserDirectoryStore, scope: DirectoryScope) -> None:
         self._store = store
         self._scope = scope
 

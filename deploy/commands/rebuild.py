@@ -14,7 +14,7 @@ from components.receipts import component as receipts
 from components.roomserver import component as roomserver
 from components.syncapi import component as syncapi
 from components.syncapi.projection.history import Histories
-from components.syncapi.projection.rebuild import NOTICE_S, Ground, RebuildProgress, rebuild
+from components.syncapi.projection.rebuild import NOTICE_S, RebuildGround, RebuildProgress, rebuild
 from components.syncapi.store.rebuild_progress import RebuildTaken
 from components.syncapi.store.rebuilds import SwitchRefused
 from components.userapi import component as userapi
@@ -94,12 +94,12 @@ async def rebuild_client_sync(
         starting.database(directory, syncapi.REBUILDS_SCHEMA, readiness) as rebuilds,
     ):
         histories = Histories(
-            roomserver.History(rooms, settings.roomserver),
-            userapi.History(users),
-            receipts.History(reading),
+            roomserver.RoomHistoryReader(rooms, settings.roomserver),
+            userapi.UserHistoryReader(users),
+            receipts.ReceiptHistoryReader(reading),
         )
         copies = StoredCopies(directory.database_url)
-        ground = Ground(log, rebuilds, copies, histories, settings.syncapi, SystemClock())
+        ground = RebuildGround(log, rebuilds, copies, histories, settings.syncapi, SystemClock())
         try:
             await rebuild(ground, bar.show, notice_s=notice_s)
         except (DatabaseOutage, LogOutage, RecordsLost) as interruption:

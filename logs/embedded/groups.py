@@ -4,17 +4,17 @@ import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Final
 
-from logs.embedded.partitions import Files, Partition, Reader
+from logs.embedded.partitions import Files, Partition, PartitionReader
 from logs.log import LogOutage, Ownership, Position, Record
 
 
 class Member:
     """A member of a group: what `EmbeddedLog.subscribe` returns."""
 
-    def __init__(self, group: "Group", files: Files, ownership: Ownership) -> None:
+    def __init__(self, group: "ConsumerGroup", files: Files, ownership: Ownership) -> None:
         self._group = group
         self.ownership: Final = ownership
-        self.reader: Final = Reader(files)
+        self.reader: Final = PartitionReader(files)
         self.owned: set[Partition] = set()
         self.failure: Exception | None = None
 
@@ -41,7 +41,7 @@ class Member:
         self.reader.end("The subscription is closed.")
 
 
-class Group:
+class ConsumerGroup:
     """The members of one consumer group of one topic; at most one owns a partition."""
 
     def __init__(self, partitions: Sequence[Partition], files: Files) -> None:

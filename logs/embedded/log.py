@@ -26,7 +26,7 @@ from logs.embedded.frames import (
     TopicOffsets,
     records_of,
 )
-from logs.embedded.groups import Group, Member
+from logs.embedded.groups import ConsumerGroup, Member
 from logs.embedded.partitions import EmbeddedTail, Partition, TailMemory, wake_all
 from logs.embedded.reading import Wanted, read_records
 from logs.embedded.runs import begin_run
@@ -40,7 +40,7 @@ from logs.embedded.segments import (
     recover,
 )
 from logs.embedded.settings import EmbeddedLogSettings
-from logs.embedded.writer import Writer, Written
+from logs.embedded.writer import LogWriter, Written
 from logs.log import (
     LogBroken,
     LogOutage,
@@ -111,14 +111,14 @@ class EmbeddedLog:
         self._codec = FrameCodec(last.header.generation)
         self._partitions = _open_partitions(topics, segments)
         self._memory = TailMemory(settings.tail_bytes)
-        self._groups: dict[tuple[str, str], Group] = {}
+        self._groups: dict[tuple[str, str], ConsumerGroup] = {}
         self._queued_bytes = 0
         self._counts = AppendCounts()
         self._waiting: deque[_Append] = deque()
         self._tasks: set[asyncio.Future[None]] = set()
         self._is_closed = False
         self._broken = asyncio.Event()
-        self._writer = Writer(
+        self._writer = LogWriter(
             folder.path,
             last,
             self._codec,
@@ -383,7 +383,9 @@ class EmbeddedLog:
     async def subscribe(self, topic: str, group: str, ownership: Ownership) -> Member:
         """Join a consumer group."""
         self._require_open()
-        members = self._groups.setdefault((topic, group), Group(self._partitions[topic], self))
+        members = self._groups.setdefault(
+            (topic, group), ConsumerGroup(self._partitions[topic], self)
+        )
         return await members.join(ownership)
 
     async def tail(self, topic: str, start: Mapping[int, int] | None = None) -> EmbeddedTail:

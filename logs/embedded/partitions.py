@@ -25,7 +25,7 @@ class Partition:
         """The offset after the last durable record."""
         self.tail_start = end
         self.tail: list[Record] = []
-        self.readers: set[Reader] = set()
+        self.readers: set[PartitionReader] = set()
 
     def publish(self, records: list[Record]) -> None:
         """Show records that have become durable to the readers."""
@@ -79,7 +79,7 @@ class Files(Protocol):
         ...
 
 
-class Reader:
+class PartitionReader:
     """Reads some partitions of a topic, each from its own place on."""
 
     def __init__(self, files: Files) -> None:
@@ -174,7 +174,7 @@ class EmbeddedTail:
     """A reader of all partitions of a topic."""
 
     def __init__(self, files: Files, places: Mapping[Partition, int]) -> None:
-        self._reader = Reader(files)
+        self._reader = PartitionReader(files)
         for partition, offset in places.items():
             self._reader.start(partition, offset)
 

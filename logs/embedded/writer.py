@@ -55,7 +55,7 @@ class Written(NamedTuple):
     """Where the commit ends."""
 
 
-class Writer:
+class LogWriter:
     """Takes encoded frames from the event loop and tells it when they are durable.
 
     `on_written`, `on_rolled` and `on_failed` are called on the event loop. After a failure nothing

@@ -5,12 +5,12 @@ from typing import Any
 from base.http import Request, Response, Router, empty_response, json_response
 from components.clientapi.aliases import AliasService
 from components.clientapi.current_state import require_level_for_state
-from components.clientapi.public_rooms import PageToken, RoomFilter, page_of
-from components.clientapi.rates import Rates
-from components.clientapi.requesters import Requesters
+from components.clientapi.public_rooms import PageToken, PublicRoomFilter, page_of
+from components.clientapi.rates import ClientApiRates
 from components.clientapi.routes.answers import R0, V3
 from components.clientapi.sending import EventSender
 from components.clientapi.suspension import require_active
+from internalapi.requesters import Requesters
 from internalapi.roomserver import RoomDirectory
 from matrix.errors import BadJson, InvalidParam, NotFound
 from matrix.identifiers import ServerName, parse_room_alias, parse_room_id
@@ -23,7 +23,7 @@ class DirectoryRoutes:
         self,
         *,
         requesters: Requesters,
-        rates: Rates,
+        rates: ClientApiRates,
         sender: EventSender,
         aliases: AliasService,
         directory: RoomDirectory,
@@ -56,19 +56,19 @@ class DirectoryRoutes:
         return json_response({"room_id": room_id, "servers": [self._server_name]})
 
     async def _put_alias(self, request: Request) -> Response:
-        requester = await self._requesters.member(request)
+        requester = await self._requesters.requester_of(request)
         alias = parse_room_alias(request.path["room_alias"])
         room_id = parse_room_id((await request.fields()).string("room_id"))
         await self._aliases.create(requester, alias, room_id)
         return empty_response()
 
     async def _delete_alias(self, request: Request) -> Response:
-        requester = await self._requesters.member(request)
+        requester = await self._requesters.requester_of(request)
         await self._aliases.delete(requester, parse_room_alias(request.path["room_alias"]))
         return empty_response()
 
     async def _get_aliases(self, request: Request) -> Response:
-        requester = await self._requesters.limited_member(request)
+        requester = await self._requesters.limited_requester_of(request)
         room_id = parse_room_id(request.path["room_id"])
         return json_response({"aliases": await self._aliases.aliases_of(requester, room_id)})
 
@@ -80,7 +80,7 @@ class DirectoryRoutes:
         return json_response({"visibility": "public" if is_published else "private"})
 
     async def _put_visibility(self, request: Request) -> Response:
-        requester = await self._requesters.member(request)
+        requester = await self._requesters.requester_of(request)
         require_active(requester)
         room_id = parse_room_id(request.path["room_id"])
         body = await request.fields(allow_empty=True)
@@ -100,22 +100,22 @@ class DirectoryRoutes:
         if request.optional_access_token is None:
             self._rates.check_unknown_client(request.client_address)
         else:
-            await self._requesters.limited_member_or_guest(request)
+            await self._requesters.limited_requester_of(request, guests=True)
         self._require_own(request)
         limit = request.query_int("limit", 0)
-        return await self._page(RoomFilter(), request.query_str("since"), limit)
+        return await self._page(PublicRoomFilter(), request.query_str("since"), limit)
 
     async def _search_public_rooms(self, request: Request) -> Response:
-        await self._requesters.limited_member(request)
+        await self._requesters.limited_requester_of(request)
         self._require_own(request)
         body = await request.fields(allow_empty=True)
         limit = body.optional_integer("limit", 0)
         if limit < 0:
             raise InvalidParam("limit is negative.")
-        wanted = RoomFilter()
+        wanted = PublicRoomFilter()
         filter_fields = body.optional_object("filter")
         if filter_fields is not None:
-            wanted = RoomFilter(
+            wanted = PublicRoomFilter(
                 filter_fields.optional_string("generic_search_term", ""),
                 _room_types(filter_fields.raw.get("room_types")),
             )
@@ -132,7 +132,7 @@ class DirectoryRoutes:
         if server is not None and server != self._server_name:
             raise NotFound("The directories of other servers cannot be reached.")
 
-    async def _page(self, wanted: RoomFilter, since: str | None, limit: int) -> Response:
+    async def _page(self, wanted: PublicRoomFilter, since: str | None, limit: int) -> Response:
         token = PageToken.parse(since) if since else None
         rooms = await self._directory.query_published_rooms()
         # No limit and 0 ask for as much as the server gives.

@@ -3,15 +3,15 @@
 from typing import Any, Final
 
 from base.http import Request, Response, Router
-from components.clientapi.rates import Rates
+from components.clientapi.rates import ClientApiRates
 from components.clientapi.redactions import RedactionService, split_redacts
 from components.clientapi.relations import RelationChecks
-from components.clientapi.requesters import Requesters
 from components.clientapi.routes.answers import R0, V3, event_id_response
 from components.clientapi.sending import Draft, EventSender
 from components.clientapi.state_changes import StateChanges
 from components.clientapi.suspension import require_active
 from components.clientapi.transactions import Transactions
+from internalapi.requesters import Requesters
 from internalapi.userapi import Requester
 from logs.records.room_input import Transaction
 from matrix.errors import BadJson, InvalidParam
@@ -32,7 +32,7 @@ class EventRoutes:
         redactions: RedactionService,
         relations: RelationChecks,
         state_changes: StateChanges,
-        rates: Rates,
+        rates: ClientApiRates,
     ) -> None:
         self._requesters = requesters
         self._sender = sender
@@ -51,7 +51,7 @@ class EventRoutes:
 
     async def _send(self, request: Request) -> Response:
         """Answer `PUT /send`: the hot path of the whole server."""
-        requester = await self._requesters.member_or_guest(request)
+        requester = await self._requesters.requester_of(request, guests=True)
         path = request.path
         room_id = parse_room_id(path["room_id"])
         event_type = path["event_type"]
@@ -76,7 +76,7 @@ class EventRoutes:
             return await self._sender.send(room_id, draft)
 
     async def _redact(self, request: Request) -> Response:
-        requester = await self._requesters.member(request)
+        requester = await self._requesters.requester_of(request)
         room_id = parse_room_id(request.path["room_id"])
         target_id = parse_event_id(request.path["event_id"])
         transaction = _transaction(requester, request.path["transaction_id"])
@@ -106,7 +106,7 @@ class EventRoutes:
         )
 
     async def _put_state(self, request: Request) -> Response:
-        requester = await self._requesters.member_or_guest(request)
+        requester = await self._requesters.requester_of(request, guests=True)
         path = request.path
         room_id = parse_room_id(path["room_id"])
         content = await request.json_object()

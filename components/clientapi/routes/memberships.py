@@ -7,8 +7,8 @@ from base.http import Fields, Request, Response, Router, empty_response
 from components.clientapi.aliases import AliasService
 from components.clientapi.creation_request import ThirdPartyInviteDenied
 from components.clientapi.memberships import MembershipService
-from components.clientapi.requesters import Requesters
 from components.clientapi.routes.answers import R0, V3, room_id_response
+from internalapi.requesters import Requesters
 from internalapi.userapi import Requester
 from matrix.identifiers import EventID, RoomID, UserID, parse_room_id, parse_user_id
 
@@ -52,28 +52,28 @@ class MembershipRoutes:
         router.post(f"{room}/unban", self._unban, versions=R0)
 
     async def _join(self, request: Request) -> Response:
-        requester = await self._requesters.limited_member_or_guest(request)
+        requester = await self._requesters.limited_requester_of(request, guests=True)
         room_id = parse_room_id(request.path["room_id"])
         content = _join_content(await request.fields(allow_empty=True))
         await self._memberships.join(requester, room_id, content)
         return room_id_response(room_id)
 
     async def _join_by_alias(self, request: Request) -> Response:
-        requester = await self._requesters.limited_member_or_guest(request)
+        requester = await self._requesters.limited_requester_of(request, guests=True)
         content = _join_content(await request.fields(allow_empty=True))
         room_id = await self._aliases.room_of(request.path["room_id_or_alias"])
         await self._memberships.join(requester, room_id, content)
         return room_id_response(room_id)
 
     async def _knock(self, request: Request) -> Response:
-        requester = await self._requesters.limited_member(request)
+        requester = await self._requesters.limited_requester_of(request)
         content = _reason(await request.fields(allow_empty=True))
         room_id = await self._aliases.room_of(request.path["room_id_or_alias"])
         await self._memberships.knock(requester, room_id, content)
         return room_id_response(room_id)
 
     async def _leave(self, request: Request) -> Response:
-        requester = await self._requesters.limited_member_or_guest(request)
+        requester = await self._requesters.limited_requester_of(request, guests=True)
         room_id = parse_room_id(request.path["room_id"])
         content = _reason(await request.fields(allow_empty=True))
         await self._memberships.leave(requester, room_id, content)
@@ -82,7 +82,7 @@ class MembershipRoutes:
         return empty_response()
 
     async def _forget(self, request: Request) -> Response:
-        requester = await self._requesters.limited_member(request)
+        requester = await self._requesters.limited_requester_of(request)
         room_id = parse_room_id(request.path["room_id"])
         await self._memberships.forget(requester, room_id)
         return empty_response()
@@ -102,7 +102,7 @@ class MembershipRoutes:
     async def _change_other(
         self, request: Request, change: ChangeOther, content_of: ContentOf | None = None
     ) -> Response:
-        requester = await self._requesters.limited_member(request)
+        requester = await self._requesters.limited_requester_of(request)
         room_id = parse_room_id(request.path["room_id"])
         body = await request.fields()
         if "user_id" not in body and "medium" in body:

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from base.http import Request, Response, Router, json_response
 from components.clientapi.mutual_rooms import MutualRooms
-from components.clientapi.requesters import Requesters
+from internalapi.requesters import Requesters
 from matrix.identifiers import parse_user_id
 
 _V1: Final = "/_matrix/client/v1"
@@ -22,7 +22,7 @@ class MutualRoomRoutes:
         router.get(f"{_V1}/mutual_rooms", self._get)
 
     async def _get(self, request: Request) -> Response:
-        requester = await self._requesters.limited_member(request)
+        requester = await self._requesters.limited_requester_of(request)
         other = parse_user_id(request.query_required("user_id"))
         token = request.query_str("from")
         page = await self._mutual_rooms.query(requester.user_id, other, token)

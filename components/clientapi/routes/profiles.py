@@ -2,8 +2,8 @@
 
 from base.http import Request, Response, Router, empty_response
 from components.clientapi.profile_changes import ProfileChanges
-from components.clientapi.requesters import Requesters
 from components.clientapi.routes.answers import R0, V3
+from internalapi.requesters import Requesters
 from matrix.errors import GuestAccessForbidden, MissingParam
 
 
@@ -21,7 +21,7 @@ class ProfileRoutes:
         router.delete(field, self._delete, versions=R0)
 
     async def _put(self, request: Request) -> Response:
-        requester = await self._requesters.limited_owner(request)
+        requester = await self._requesters.limited_owner_of(request, guests=True)
         field = request.path["field"]
         if requester.is_guest and field != "displayname":
             raise GuestAccessForbidden("Guests have a display name only.")
@@ -32,7 +32,7 @@ class ProfileRoutes:
         return empty_response()
 
     async def _delete(self, request: Request) -> Response:
-        requester = await self._requesters.limited_owner(request)
+        requester = await self._requesters.limited_owner_of(request, guests=True)
         if requester.is_guest:
             raise GuestAccessForbidden("Guests cannot do this.")
         await self._changes.remove(requester, request.path["field"])

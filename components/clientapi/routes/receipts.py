@@ -5,11 +5,11 @@ from typing import Final
 from base.http import Request, Response, Router, empty_response
 from components.clientapi.current_state import require_joined
 from components.clientapi.receipts import MAIN_THREAD, ReadMark, ReceiptType, ReceiptWriter
-from components.clientapi.requesters import Requesters
 from components.clientapi.routes.answers import R0, V3
 from components.clientapi.sending import EventSender
 from components.clientapi.suspension import require_active
 from components.clientapi.typing_writer import TypingWriter
+from internalapi.requesters import Requesters
 from matrix.errors import Forbidden, InvalidParam
 from matrix.identifiers import parse_event_id, parse_room_id
 
@@ -42,7 +42,7 @@ class ReceiptRoutes:
         router.post(f"{room}/read_markers", self._read_markers, versions=R0)
 
     async def _typing(self, request: Request) -> Response:
-        requester = await self._requesters.limited_member(request)
+        requester = await self._requesters.limited_requester_of(request)
         if request.path["user_id"] != requester.user_id:
             raise Forbidden("Nobody types for another user.")
         room_id = parse_room_id(request.path["room_id"])
@@ -58,7 +58,7 @@ class ReceiptRoutes:
         return empty_response()
 
     async def _receipt(self, request: Request) -> Response:
-        requester = await self._requesters.limited_member(request)
+        requester = await self._requesters.limited_requester_of(request)
         room_id = parse_room_id(request.path["room_id"])
         event_id = parse_event_id(request.path["event_id"])
         receipt_type = _receipt_type(request.path["receipt_type"])
@@ -70,7 +70,7 @@ class ReceiptRoutes:
         return empty_response()
 
     async def _read_markers(self, request: Request) -> Response:
-        requester = await self._requesters.limited_member(request)
+        requester = await self._requesters.limited_requester_of(request)
         room_id = parse_room_id(request.path["room_id"])
         body = await request.fields(allow_empty=True)
         marks = [

@@ -3,15 +3,15 @@
 from base.http import Request, Response, Router, json_response
 from components.clientapi.creation_request import CreationParser, parse_creators
 from components.clientapi.replacements import UpgradeRequest
-from components.clientapi.requesters import Requesters
 from components.clientapi.room_creation import RoomCreation
 from components.clientapi.routes.answers import R0, V3, room_id_response
 from components.clientapi.upgrades import RoomUpgrades
+from internalapi.requesters import Requesters
 from matrix.identifiers import UserID, parse_room_id
 from matrix.room_versions import room_version
 
 
-class RoomRoutes:
+class RoomCreationRoutes:
     """The endpoints that make rooms."""
 
     def __init__(
@@ -33,13 +33,13 @@ class RoomRoutes:
         router.post(f"{V3}/rooms/{{room_id}}/upgrade", self._upgrade, versions=R0)
 
     async def _create(self, request: Request) -> Response:
-        requester = await self._requesters.member(request)
+        requester = await self._requesters.requester_of(request)
         body = await request.fields(allow_empty=True)
         wanted = self._parser.parse(body, requester.user_id)
         return room_id_response(await self._creation.create(requester, wanted))
 
     async def _upgrade(self, request: Request) -> Response:
-        requester = await self._requesters.member(request)
+        requester = await self._requesters.requester_of(request)
         room_id = parse_room_id(request.path["room_id"])
         body = await request.fields()
         version = room_version(body.string("new_version"))

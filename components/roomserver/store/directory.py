@@ -29,7 +29,7 @@ class PublishedRow(NamedTuple):
     last_place: int
 
 
-class DirectoryStore:
+class RoomDirectoryStore:
     """Queries over aliases and published rooms in one transaction."""
 
     def __init__(self, connection: Connection) -> None:

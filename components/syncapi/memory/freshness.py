@@ -11,7 +11,7 @@ from operator import le
 from typing import Any, Final, Protocol
 
 from components.syncapi.memory.gate import Gate
-from components.syncapi.memory.waiting import Progress
+from components.syncapi.memory.waiting import TopicProgress
 from logs.consumer_loop import Consumer
 from logs.log import Log, Position
 from logs.topics import OUTPUT_TYPING
@@ -27,7 +27,7 @@ class KnownTopic(Protocol):
         ...
 
     @property
-    def progress(self) -> Progress:
+    def progress(self) -> TopicProgress:
         """How far memory is."""
         ...
 
@@ -61,7 +61,7 @@ class TypingTopic:
 
     name: Final = OUTPUT_TYPING.name
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: TopicProgress) -> None:
         self.progress: Final = progress
 
     async def reached(self, partition: int, end: int) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from components.syncapi.memory.waiting import Progress
+from components.syncapi.memory.waiting import TopicProgress
 
 
 class Gate:
@@ -14,7 +14,7 @@ class Gate:
     to where the commits of this process follow on.
     """
 
-    def __init__(self, progress: Progress, owned_at: Callable[[int], int | None]) -> None:
+    def __init__(self, progress: TopicProgress, owned_at: Callable[[int], int | None]) -> None:
         self.progress: Final = progress
         self._owned_at: Final = owned_at
         self._joined: Final[set[int]] = set()

@@ -16,7 +16,7 @@ from components.syncapi.memory.receipts import RecentReceipts
 from components.syncapi.memory.recent import CachedUser, CachedUsers, RecentRoom, RecentRooms
 from components.syncapi.memory.typing_rooms import TypingList, TypingRooms
 from components.syncapi.memory.unread_counts import KnownUnreadCounts
-from components.syncapi.memory.waiting import LongPolls, Progress
+from components.syncapi.memory.waiting import LongPolls, TopicProgress
 from components.syncapi.position import SyncPosition
 from components.syncapi.receipt import PUBLIC, Receipt
 from components.syncapi.room_event import CHANGES_OTHERS
@@ -29,7 +29,7 @@ from components.syncapi.store.account_data import (
 from components.syncapi.store.following import select_positions
 from components.syncapi.store.membership import select_rooms_of_user_before
 from components.syncapi.store.state import NAMING
-from components.syncapi.tokens import Tokens
+from components.syncapi.tokens import SyncTokens
 from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_ROOM_EVENT
 
 _MOST_SIGNED_OUT: Final = 10_000
@@ -61,17 +61,17 @@ class Projected:
         self,
         start: SyncPosition,
         *,
-        tokens: Tokens,
+        tokens: SyncTokens,
         database: Database,
         settings: SyncApiSettings,
         partition_of: Callable[[str], int],
         consumer: str,
     ) -> None:
-        self.rooms: Final = Progress(start.rooms)
-        self.client_data: Final = Progress(start.client_data)
+        self.rooms: Final = TopicProgress(start.rooms)
+        self.client_data: Final = TopicProgress(start.client_data)
         self.recent: Final = RecentRooms(list(start.rooms), settings.recent_events_bytes)
-        self.receipts: Final = Progress(start.receipts)
-        self.typing: Final = Progress(start.typing)
+        self.receipts: Final = TopicProgress(start.receipts)
+        self.typing: Final = TopicProgress(start.typing)
         self.recent_receipts: Final = RecentReceipts(list(start.receipts), settings.recent_receipts)
         self.typing_rooms: Final = TypingRooms(len(start.typing), settings.recent_typing_rooms)
         self.polls: Final = LongPolls(settings.max_long_polls, settings.max_long_polls_per_user)
@@ -315,7 +315,7 @@ class Projected:
 
 
 def _offsets(
-    positions: Mapping[tuple[str, int], int], topic: str, progress: Progress
+    positions: Mapping[tuple[str, int], int], topic: str, progress: TopicProgress
 ) -> tuple[int, ...]:
     return tuple(
         [positions.get((topic, number), 0) for number in range(len(progress.next_offsets))]

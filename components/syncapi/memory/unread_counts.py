@@ -14,7 +14,7 @@ _MOST_SOUGHT: Final = 50
 """Newest events of a room among which a receipt's event is looked for in memory."""
 
 
-class Reading:
+class CountUnderWay:
     """Unread counts of a user that are being made; rooms where a receipt moved meanwhile."""
 
     __slots__ = ("moved", "user_id")
@@ -31,19 +31,19 @@ class KnownUnreadCounts:
     def __init__(self, most: int) -> None:
         """Keep so many unread counts and counted notifications, together."""
         self._known: Final[LRUCache[tuple[str, str], UnreadCount]] = LRUCache(most, _size)
-        self._readings: Final[set[Reading]] = set()
+        self._readings: Final[set[CountUnderWay]] = set()
 
     def get(self, user_id: str, room_id: str) -> UnreadCount | None:
         """Return what was counted for a user in a room."""
         return self._known.get((user_id, room_id))
 
-    def begin(self, user_id: str) -> Reading:
+    def begin(self, user_id: str) -> CountUnderWay:
         """Note that a user's events are being counted."""
-        reading = Reading(user_id)
+        reading = CountUnderWay(user_id)
         self._readings.add(reading)
         return reading
 
-    def end(self, reading: Reading) -> None:
+    def end(self, reading: CountUnderWay) -> None:
         """Note that counting is over."""
         self._readings.discard(reading)
 

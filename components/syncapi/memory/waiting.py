@@ -91,7 +91,7 @@ def _settle(future: asyncio.Future[bool], *, woken: bool) -> None:
         future.set_result(woken)
 
 
-class Progress:
+class TopicProgress:
     """How far each partition of a topic is projected, committed and known to memory."""
 
     def __init__(self, next_offsets: Sequence[int]) -> None:

@@ -12,7 +12,7 @@ from base.database import Connection
 from components.syncapi.notifications.looking import MayNotify
 from components.syncapi.store.mentions import ROOM, Mention, Since, select_mentions
 from components.syncapi.store.unread import Unread, select_changes_of_levels
-from components.syncapi.store.unread_groups import Group, Part, select_groups
+from components.syncapi.store.unread_groups import TimelinePart, UnreadGroup, select_groups
 from components.syncapi.unread_count import MAIN, Older, UnreadCount
 from matrix.push_rules.classes import NAMES_USERS, QUIET, is_quiet, plain_class
 from matrix.push_rules.in_room import RoomRules
@@ -80,7 +80,7 @@ def _unread_groups(
     unread_counts: Mapping[str, UnreadCount],
     *,
     by_sender: bool,
-) -> list[tuple[Group, int, int]]:
+) -> list[tuple[UnreadGroup, int, int]]:
     """Return what others sent and the user has not read, with the first and last order of it."""
     found = select_groups(
         reader.connection,
@@ -94,7 +94,7 @@ def _unread_groups(
         # Who writes has read what was there: of the thread that they write in.
         if group.own is not None and not is_quiet(group.push_class):
             unread_counts[group.room_id].mark_read(group.thread_root or MAIN, group.own)
-    whole: list[tuple[Group, int, int]] = []
+    whole: list[tuple[UnreadGroup, int, int]] = []
     begun: dict[tuple[str, str | None], None] = {}
     for group, first, last in _of_others(found):
         read_upto = unread_counts[group.room_id].read_upto(group.thread_root or MAIN)
@@ -123,11 +123,11 @@ def _unread_groups(
     return whole + list(_of_others(rest))
 
 
-def _part(room: RoomToCount, after: int, thread_root: str = "") -> Part:
-    return Part(room.room_id, after, room.upto, thread_root)
+def _part(room: RoomToCount, after: int, thread_root: str = "") -> TimelinePart:
+    return TimelinePart(room.room_id, after, room.upto, thread_root)
 
 
-def _of_others(groups: Iterable[Group]) -> Iterable[tuple[Group, int, int]]:
+def _of_others(groups: Iterable[UnreadGroup]) -> Iterable[tuple[UnreadGroup, int, int]]:
     for group in groups:
         if group.push_class > QUIET and group.first is not None and group.last is not None:
             yield group, group.first, group.last

@@ -46,7 +46,7 @@ _TEXT_OF_A_RULE: Final = 256
 """Bytes of an event that cost a rule as much as to be asked at all."""
 
 
-class Reader(NamedTuple):
+class UnreadReader(NamedTuple):
     """For whom is counted, and as of when."""
 
     user_id: str
@@ -118,7 +118,7 @@ class UnreadCounts:
         """How many members rooms have, as of some order."""
         self._may_notify: Final[LRUCache[tuple[str, str], bool]] = LRUCache(_MOST_ANSWERS)
 
-    async def count(self, reader: Reader, room_ids: Collection[str]) -> Counts:
+    async def count(self, reader: UnreadReader, room_ids: Collection[str]) -> Counts:
         """Return the unread counts of rooms that the user is joined to."""
         unread_counts: dict[str, UnreadCount] = {}
         anew: list[RoomToCount] = []
@@ -135,7 +135,7 @@ class UnreadCounts:
             return Counts(unread_counts, frozenset())
         return await self._count_anew(reader, unread_counts, anew)
 
-    async def _rules_of(self, reader: Reader) -> UserRules:
+    async def _rules_of(self, reader: UnreadReader) -> UserRules:
         order = reader.account_data_order
         if order is not None:
             known = self._rules.get(reader.user_id, order)
@@ -149,7 +149,7 @@ class UnreadCounts:
         return self._rules.learn(reader.user_id, order, content)
 
     def _brought_up(
-        self, reader: Reader, rules: UserRules, room_id: str, looks: "_Looks"
+        self, reader: UnreadReader, rules: UserRules, room_id: str, looks: "_Looks"
     ) -> UnreadCount:
         """Return an unread count with all events of memory. Raises `_Unknown`."""
         unread_count = self._unread_counts.get(reader.user_id, room_id)
@@ -221,7 +221,7 @@ class UnreadCounts:
             return None
         return found.with_member_count(count)
 
-    def _to_count(self, reader: Reader, rules: UserRules, room_id: str) -> RoomToCount:
+    def _to_count(self, reader: UnreadReader, rules: UserRules, room_id: str) -> RoomToCount:
         now = reader.memberships[room_id]
         return RoomToCount(
             room_id,
@@ -232,7 +232,7 @@ class UnreadCounts:
         )
 
     async def _count_anew(
-        self, reader: Reader, unread_counts: dict[str, UnreadCount], anew: list[RoomToCount]
+        self, reader: UnreadReader, unread_counts: dict[str, UnreadCount], anew: list[RoomToCount]
     ) -> Counts:
         reading = self._unread_counts.begin(reader.user_id)
         try:

@@ -10,9 +10,9 @@ from components.syncapi.memory.gate import Gate
 from components.syncapi.memory.projected import Projected
 from components.syncapi.position import SyncPosition
 from components.syncapi.projection.consumer import ClientDataProcessor, RoomEventProcessor
-from components.syncapi.projection.receipt_consumer import ReceiptProcessor
+from components.syncapi.projection.receipt_consumer import ReceiptProjection
 from components.syncapi.settings import SyncApiSettings
-from components.syncapi.tokens import Era, Tokens
+from components.syncapi.tokens import Era, SyncTokens
 from logs.consumer_loop import Consumer
 from logs.log import Log, LogRun
 from logs.records.client_data import OutputClientData
@@ -47,15 +47,15 @@ class Consumers(NamedTuple):
         """Return what projects a partition of OutputClientData."""
         return ClientDataProcessor(partition, self.projected, self.data_gate)
 
-    def receipt_processor(self, partition: int) -> ReceiptProcessor:
+    def receipt_processor(self, partition: int) -> ReceiptProjection:
         """Return what projects a partition of OutputReceipt."""
-        return ReceiptProcessor(partition, self.projected, self.receipts_gate)
+        return ReceiptProjection(partition, self.projected, self.receipts_gate)
 
 
-def tokens_of(log: Log, copy: int) -> Tokens:
+def tokens_of(log: Log, copy: int) -> SyncTokens:
     """Return the tokens of one copy of the tables: those of others are void."""
     generation = f"{log.generation}#{copy}" if copy else log.generation
-    return Tokens(
+    return SyncTokens(
         [
             Era(f"{generation}/{run.name}" if run.name else generation, _ends_of(log, run))
             for run in log.runs
@@ -86,7 +86,7 @@ async def make_consumers(
     database: Database,
     settings: SyncApiSettings,
     clock: Clock,
-    tokens: Tokens,
+    tokens: SyncTokens,
     group: str = NAME,
     covered: Mapping[str, int] = _NOT_REBUILT,
 ) -> Consumers:

@@ -29,7 +29,7 @@ _LOOKS_SOON: Final = 4
 _LOOKS_LATER: Final = 50
 
 
-class Serving(NamedTuple):
+class ServingCopy(NamedTuple):
     """The copy of the tables that this process answers from."""
 
     rebuilds: Database
@@ -52,7 +52,7 @@ class Follower:
         consumer: str,
         topics: Sequence[FollowedTopic[Any]],
         *,
-        serving: Serving | None,
+        serving: ServingCopy | None,
     ) -> None:
         """Take what to follow; where nobody rebuilds the tables, there is no `serving`."""
         self._log: Final = log

@@ -38,7 +38,7 @@ _ROOMS_AT_ONCE: Final = 1000
 AnyRecord: TypeAlias = OutputRoomEvent | OutputClientData | OutputReceipt
 
 
-class Part(NamedTuple):
+class HistoryPart(NamedTuple):
     """Records of one topic to write in one transaction, and how far the history is then."""
 
     topic: str
@@ -83,7 +83,7 @@ class HistoryReader:
             after = rooms[-1]
         return count
 
-    async def read(self, cursor: Cursor) -> Part | None:
+    async def read(self, cursor: Cursor) -> HistoryPart | None:
         """Return the part after a cursor; `None` where all of the history has been read."""
         if cursor.stage == len(STAGES):
             return None
@@ -99,7 +99,7 @@ class HistoryReader:
             case _:
                 return await self._carried(cursor)
 
-    async def _data(self, cursor: Cursor, query: "_UserQuery") -> Part:
+    async def _data(self, cursor: Cursor, query: "_UserQuery") -> HistoryPart:
         page = await query(after=cursor.place, limit=_RECORDS_AT_ONCE)
         records = [OUTPUT_CLIENT_DATA.decode(record) for record in page.records]
         orders = range(_FIRST_ORDER + cursor.order, _FIRST_ORDER + cursor.order + len(records))
@@ -107,9 +107,9 @@ class HistoryReader:
             OUTPUT_CLIENT_DATA.name, records, orders, lambda record: record.user_id
         )
         after = _next(cursor, page.next_place, len(records))
-        return Part(OUTPUT_CLIENT_DATA.name, messages, after)
+        return HistoryPart(OUTPUT_CLIENT_DATA.name, messages, after)
 
-    async def _receipts(self, cursor: Cursor) -> Part:
+    async def _receipts(self, cursor: Cursor) -> HistoryPart:
         page = await self._histories.receipts.query_receipts(
             after=cursor.place, limit=_RECORDS_AT_ONCE
         )
@@ -120,16 +120,18 @@ class HistoryReader:
             for record in records
         ]
         messages = self._spread(OUTPUT_RECEIPT.name, records, orders, lambda one: one.room_id)
-        return Part(OUTPUT_RECEIPT.name, messages, _next(cursor, page.next_place, len(records)))
+        return HistoryPart(
+            OUTPUT_RECEIPT.name, messages, _next(cursor, page.next_place, len(records))
+        )
 
-    async def _carried(self, cursor: Cursor) -> Part:
+    async def _carried(self, cursor: Cursor) -> HistoryPart:
         """Return what is told beside the records of events."""
         if STAGES[cursor.stage] == "transactions":
             carried, place = await self._transactions(cursor)
         else:
             carried, place = await self._former_events(cursor)
         after = _next(cursor, place, len(carried))
-        return Part(OUTPUT_ROOM_EVENT.name, {}, after, carried=carried)
+        return HistoryPart(OUTPUT_ROOM_EVENT.name, {}, after, carried=carried)
 
     async def _transactions(self, cursor: Cursor) -> tuple[list[Carried], list[str] | None]:
         page = await self._histories.rooms.query_sent_events(
@@ -151,12 +153,12 @@ class HistoryReader:
         carried = await self._former.read(read, heavy_for="rebuild")
         return carried, [carried[-1].event_id] if len(carried) == _RECORDS_AT_ONCE else None
 
-    async def _room(self, cursor: Cursor) -> Part:
+    async def _room(self, cursor: Cursor) -> HistoryPart:
         topic = OUTPUT_ROOM_EVENT.name
         if cursor.room_place is None:
             room_id = await self._room_after(cursor.place[0] if cursor.place else "")
             if room_id is None:
-                return Part(topic, {}, Cursor(cursor.stage + 1, rooms=cursor.rooms))
+                return HistoryPart(topic, {}, Cursor(cursor.stage + 1, rooms=cursor.rooms))
             partition = self._log.partition_of(topic, room_id)
             # Announced is only what is stored: records before this end are among the history.
             _, covered = (await self._log.bounds(topic))[partition]
@@ -175,7 +177,7 @@ class HistoryReader:
             rooms=cursor.rooms + is_whole,
         )
         messages = self._spread(topic, records, orders, lambda one: one.room_id)
-        return Part(topic, messages, after, (room_id, cursor.covered) if is_whole else None)
+        return HistoryPart(topic, messages, after, (room_id, cursor.covered) if is_whole else None)
 
     async def _room_after(self, room_id: str) -> RoomID | None:
         if not self._next_rooms:

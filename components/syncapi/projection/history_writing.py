@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 
 from base.database import Connection
 from components.syncapi.projection.consumers import Consumers
-from components.syncapi.projection.history import STAGES, Part
+from components.syncapi.projection.history import STAGES, HistoryPart
 from components.syncapi.store.carried import update_carried
 from components.syncapi.store.rebuild_progress import (
     Cursor,
@@ -35,7 +35,7 @@ class HistoryWriter:
         self._run: Final = run
         self._processors: Final[dict[tuple[str, int], Processor[Any]]] = {}
 
-    def write(self, connection: Connection, before: Cursor, part: Part) -> None:
+    def write(self, connection: Connection, before: Cursor, part: HistoryPart) -> None:
         """Write a part. Raises `RebuildTaken` if it is not this run's turn."""
         update_progress(connection, self._run, before, part.after)
         for partition, messages in part.messages.items():

@@ -91,7 +91,7 @@ class Copies(Protocol):
         ...
 
 
-class Ground(NamedTuple):
+class RebuildGround(NamedTuple):
     """What a rebuild stands on."""
 
     log: Log
@@ -104,7 +104,10 @@ class Ground(NamedTuple):
 
 
 async def rebuild(
-    ground: Ground, progress: Callable[[RebuildProgress], None], *, notice_s: float = NOTICE_S
+    ground: RebuildGround,
+    progress: Callable[[RebuildProgress], None],
+    *,
+    notice_s: float = NOTICE_S,
 ) -> None:
     """Make client sync's tables again; `progress` hears how far it is.
 
@@ -128,7 +131,7 @@ async def rebuild(
     await _drop_retired(ground)
 
 
-async def _begin(ground: Ground) -> int:
+async def _begin(ground: RebuildGround) -> int:
     """Return the number of the copy that an earlier run has begun, or of a new one."""
     copies = await ground.rebuilds.read(select_copies)
     for number in sorted(number for number, state in copies.items() if state == BUILDING):
@@ -139,7 +142,7 @@ async def _begin(ground: Ground) -> int:
     return await ground.rebuilds.write(insert_copy, durable=True)
 
 
-async def _can_go_on(ground: Ground, number: int) -> bool:
+async def _can_go_on(ground: RebuildGround, number: int) -> bool:
     """Tell whether the topics still have what this copy has yet to read."""
     database = await ground.copies.open(SCHEMA.numbered(number), may_migrate=True)
     try:
@@ -163,7 +166,7 @@ async def _can_go_on(ground: Ground, number: int) -> bool:
         await database.close()
 
 
-async def _switch(ground: Ground, number: int) -> None:
+async def _switch(ground: RebuildGround, number: int) -> None:
     def work(connection: Connection) -> None:
         # A commit whose answer was lost has been made.
         if select_serving(connection) != number:
@@ -172,7 +175,7 @@ async def _switch(ground: Ground, number: int) -> None:
     await ground.rebuilds.write(work, durable=True)
 
 
-async def _drop_retired(ground: Ground) -> None:
+async def _drop_retired(ground: RebuildGround) -> None:
     copies = await ground.rebuilds.read(select_copies)
     for number, state in copies.items():
         if state == RETIRED:
@@ -194,7 +197,7 @@ class _Rebuild:
     """One run's work on one copy."""
 
     def __init__(
-        self, ground: Ground, database: Database, progress: Callable[[RebuildProgress], None]
+        self, ground: RebuildGround, database: Database, progress: Callable[[RebuildProgress], None]
     ) -> None:
         self._ground: Final = ground
         self._database: Final = database

@@ -11,7 +11,7 @@ from logs.consumer import Message, Outbox
 from logs.records.receipts import OutputReceipt
 
 
-class ReceiptProcessor:
+class ReceiptProjection:
     """Projects one partition of OutputReceipt."""
 
     def __init__(self, partition: int, projected: Projected, gate: Gate) -> None:

@@ -15,8 +15,8 @@ from components.syncapi.rooms.rendering import Reader, content_of, render, room_
 from components.syncapi.rooms.thread_summaries import ThreadSummary, summarise_threads
 from components.syncapi.rooms.visibility import Viewer
 from components.syncapi.store.bundled import (
-    Group,
     Reference,
+    RelationGroup,
     select_edits,
     select_groups,
     select_latest_edits,
@@ -64,12 +64,12 @@ class Bundler:
         threads = self._threads(roots, groups)
         return threads, self._render(roots, groups, threads)
 
-    def _groups(self, events: Collection[RoomEvent]) -> list[Group]:
+    def _groups(self, events: Collection[RoomEvent]) -> list[RelationGroup]:
         event_ids = [event.event_id for event in events]
         return select_groups(self._connection, self._room_id, event_ids)
 
     def _threads(
-        self, events: Collection[RoomEvent], groups: Collection[Group]
+        self, events: Collection[RoomEvent], groups: Collection[RelationGroup]
     ) -> dict[str, ThreadSummary]:
         threads = {group.parent_id: group for group in groups if group.rel_type == THREAD}
         if not threads:
@@ -85,7 +85,7 @@ class Bundler:
     def _render(
         self,
         events: Collection[RoomEvent],
-        groups: Collection[Group],
+        groups: Collection[RelationGroup],
         threads: Mapping[str, ThreadSummary],
     ) -> dict[str, bytes]:
         related: dict[str, set[str]] = {}

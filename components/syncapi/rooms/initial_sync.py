@@ -14,7 +14,7 @@ from components.syncapi.rooms.snapshot import SnapshotQuery, read_snapshot, rend
 from components.syncapi.store.account_data import select_account_data, select_ignored_users
 from components.syncapi.store.events import select_events
 from components.syncapi.store.membership import select_rooms_of_user_before
-from components.syncapi.tokens import Tokens
+from components.syncapi.tokens import SyncTokens
 from matrix.errors import Forbidden
 
 _FIRST: Final = 0
@@ -32,7 +32,7 @@ class RoomInitialSyncQuery(msgspec.Struct, frozen=True, gc=False):
 
 
 def read_room_initial_sync(
-    connection: Connection, *, query: RoomInitialSyncQuery, reader: Reader, tokens: Tokens
+    connection: Connection, *, query: RoomInitialSyncQuery, reader: Reader, tokens: SyncTokens
 ) -> bytes:
     """Return the body of /initialSync."""
     user_id = reader.user_id

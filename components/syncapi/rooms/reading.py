@@ -24,7 +24,7 @@ from components.syncapi.rooms.rendering import (
 from components.syncapi.store.events import select_events
 from components.syncapi.store.state_at import select_entry_at, select_members_at, select_state_at
 from components.syncapi.store.state_pages import select_state_pages
-from components.syncapi.tokens import Tokens
+from components.syncapi.tokens import SyncTokens
 from matrix.errors import Forbidden, NotFound
 from matrix.filters import EventFilter
 
@@ -53,7 +53,7 @@ class ContextQuery(msgspec.Struct, frozen=True, gc=False):
 
 
 def read_messages(
-    connection: Connection, *, query: PageQuery, reader: Reader, tokens: Tokens
+    connection: Connection, *, query: PageQuery, reader: Reader, tokens: SyncTokens
 ) -> bytes:
     """Return the body of /messages."""
     access = require_access(connection, reader.user_id, query.room_id)
@@ -163,7 +163,7 @@ def visible_event(connection: Connection, room_id: str, event_id: str, access: A
 
 
 def read_context(
-    connection: Connection, *, query: ContextQuery, reader: Reader, tokens: Tokens
+    connection: Connection, *, query: ContextQuery, reader: Reader, tokens: SyncTokens
 ) -> bytes:
     """Return the body of /context. Raises `NotFound` for an event that the reader may not see."""
     room_id = query.room_id

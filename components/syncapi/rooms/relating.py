@@ -20,7 +20,7 @@ from components.syncapi.store.related import (
     select_children,
     select_descendants,
 )
-from components.syncapi.tokens import Tokens
+from components.syncapi.tokens import SyncTokens
 from matrix.errors import Forbidden, NotFound
 
 _LEAST_CHUNK: Final = 20
@@ -44,7 +44,7 @@ class RelationsQuery(msgspec.Struct, frozen=True, gc=False):
 
 
 def read_relations(
-    connection: Connection, *, query: RelationsQuery, reader: Reader, tokens: Tokens
+    connection: Connection, *, query: RelationsQuery, reader: Reader, tokens: SyncTokens
 ) -> bytes:
     """Return the body of /relations. Raises `NotFound` for a parent the reader may not see."""
     try:

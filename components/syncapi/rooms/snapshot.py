@@ -21,7 +21,7 @@ from components.syncapi.store.account_data import select_room_account_data
 from components.syncapi.store.events import select_events
 from components.syncapi.store.membership import select_membership
 from components.syncapi.store.state_at import select_state_at
-from components.syncapi.tokens import Tokens
+from components.syncapi.tokens import SyncTokens
 from matrix.filters import EventFilter
 
 _EVERYTHING: Final = EventFilter.parse({})
@@ -44,7 +44,7 @@ def read_snapshot(
     upto: int,
     reader: Reader,
     query: SnapshotQuery,
-    tokens: Tokens,
+    tokens: SyncTokens,
 ) -> bytes:
     """Return the `RoomInfo` of a room before a place. Raises `Forbidden`."""
     now = select_membership(connection, reader.user_id, room_id)

@@ -8,7 +8,7 @@ from components.syncapi.room_event import RoomEvent
 from components.syncapi.rooms.paging import FROM_THE_START, TO_THE_END
 from components.syncapi.rooms.visibility import Viewer
 from components.syncapi.store.bundled import (
-    Group,
+    RelationGroup,
     select_at_orders,
     select_latest_senders,
     select_participation,
@@ -38,7 +38,7 @@ class _ThreadCount(NamedTuple):
 def summarise_threads(
     connection: Connection,
     room_id: str,
-    groups: Collection[Group],
+    groups: Collection[RelationGroup],
     viewer: Viewer,
     upto: int,
 ) -> dict[str, ThreadSummary]:
@@ -75,7 +75,7 @@ class _Counting:
         self._viewer = viewer
         self._upto = upto
 
-    def count(self, group: Group) -> _ThreadCount | None:
+    def count(self, group: RelationGroup) -> _ThreadCount | None:
         """Return what this viewer may know of a thread; None where there is nothing."""
         sees_all = self._viewer.sees_all_from(group.oldest_order, is_restricted=group.is_restricted)
         if not sees_all:
@@ -91,7 +91,7 @@ class _Counting:
             children=group.children - sum(self._ignored(group).values()) - len(later)
         )
 
-    def _counted(self, group: Group) -> _ThreadCount | None:
+    def _counted(self, group: RelationGroup) -> _ThreadCount | None:
         ignored = self._ignored(group)
         children = group.children - sum(ignored.values())
         if children <= 0:
@@ -105,7 +105,7 @@ class _Counting:
         order = next(one.latest_order for one in latest if one.sender not in ignored)
         return _ThreadCount(children, order)
 
-    def _ignored(self, group: Group) -> dict[str, int]:
+    def _ignored(self, group: RelationGroup) -> dict[str, int]:
         """Return how many events those whom the viewer ignores have in the thread."""
         users = self._viewer.ignored
         if not users:
@@ -113,11 +113,11 @@ class _Counting:
         found = select_thread_senders(self._connection, self._room_id, group.parent_id, users)
         return {one.sender: one.children for one in found}
 
-    def _scanned(self, group: Group) -> _ThreadCount | None:
+    def _scanned(self, group: RelationGroup) -> _ThreadCount | None:
         shown = self._shown(group, FROM_THE_START, self._upto)
         return _ThreadCount(len(shown), shown[0].order) if shown else None
 
-    def _shown(self, group: Group, from_order: int, to_order: int) -> list[RoomEvent]:
+    def _shown(self, group: RelationGroup, from_order: int, to_order: int) -> list[RoomEvent]:
         """Return the newest events of the thread in this range that the viewer sees."""
         place = ChildrenRange(self._room_id, group.parent_id, from_order, to_order, backwards=True)
         children = select_children(self._connection, place, _MOST_SCANNED, THREAD)

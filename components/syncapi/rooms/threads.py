@@ -19,7 +19,7 @@ from components.syncapi.rooms.thread_summaries import ThreadSummary
 from components.syncapi.store.bundled import select_participation
 from components.syncapi.store.events import select_events
 from components.syncapi.store.related import select_threads
-from components.syncapi.tokens import Tokens
+from components.syncapi.tokens import SyncTokens
 
 _LEAST_CHUNK: Final = 20
 _MOST_CHUNK: Final = 100
@@ -47,7 +47,7 @@ class _Thread(msgspec.Struct, gc=False):
 
 
 def read_threads(
-    connection: Connection, *, query: ThreadsQuery, reader: Reader, tokens: Tokens
+    connection: Connection, *, query: ThreadsQuery, reader: Reader, tokens: SyncTokens
 ) -> bytes:
     """Return the body of /threads. Raises `Forbidden` for who may not read the room."""
     access = require_access(connection, reader.user_id, query.room_id)

@@ -6,7 +6,7 @@ from typing import Final
 from base.http import Request
 from components.syncapi.memory.freshness import Freshness
 from components.syncapi.rooms.rendering import Reader
-from components.syncapi.tokens import Tokens
+from components.syncapi.tokens import SyncTokens
 from internalapi.userapi import Requester
 from matrix.identifiers import RoomID, parse_room_id
 
@@ -18,7 +18,7 @@ class Entrance:
         self,
         *,
         freshness: Freshness,
-        tokens: Tokens,
+        tokens: SyncTokens,
         now_ms: Callable[[], int],
         partition_of: Callable[[str], int],
     ) -> None:

@@ -15,7 +15,7 @@ from components.syncapi.routes.entering import Entrance
 from components.syncapi.routes.queries import RequestReading
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.sync.streaming import EventStreams, StreamQuery
-from components.syncapi.tokens import Tokens
+from components.syncapi.tokens import SyncTokens
 from matrix.identifiers import parse_room_id
 
 _V3: Final = "/_matrix/client/v3"
@@ -34,7 +34,7 @@ class OldSyncRoutes:
         streams: EventStreams,
         reading: RequestReading,
         entrance: Entrance,
-        tokens: Tokens,
+        tokens: SyncTokens,
         freshness: Freshness,
         settings: SyncApiSettings,
         partition_of: Callable[[str], int],

@@ -10,7 +10,7 @@ from components.syncapi.rooms.threads import ThreadsQuery, read_threads
 from components.syncapi.routes.entering import Entrance
 from components.syncapi.routes.queries import RequestReading
 from components.syncapi.settings import SyncApiSettings
-from components.syncapi.tokens import Tokens
+from components.syncapi.tokens import SyncTokens
 
 _ROOM: Final = "/_matrix/client/v1/rooms/{room_id}"
 _DEFAULT_LIMIT: Final = 20
@@ -25,7 +25,7 @@ class RelationRoutes:
         database: Database,
         reading: RequestReading,
         entrance: Entrance,
-        tokens: Tokens,
+        tokens: SyncTokens,
         settings: SyncApiSettings,
     ) -> None:
         self._database = database

@@ -17,7 +17,7 @@ _ROOM: Final = "/_matrix/client/v3/rooms/{room_id}"
 _R0: Final = ("r0",)
 
 
-class ReportRoutes:
+class RoomReportRoutes:
     """Looks up what is reported, and hands the report to the user API, which keeps it."""
 
     def __init__(

@@ -25,7 +25,7 @@ from components.syncapi.rooms.rendering import Reader
 from components.syncapi.routes.entering import Entrance
 from components.syncapi.routes.queries import RequestReading
 from components.syncapi.settings import SyncApiSettings
-from components.syncapi.tokens import Tokens
+from components.syncapi.tokens import SyncTokens
 from matrix.errors import MatrixError, MissingParam
 from matrix.filters import EventFilter
 from matrix.identifiers import RoomID
@@ -51,7 +51,7 @@ class RoomRoutes:
         projected: Projected,
         reading: RequestReading,
         entrance: Entrance,
-        tokens: Tokens,
+        tokens: SyncTokens,
         freshness: Freshness,
         settings: SyncApiSettings,
     ) -> None:

@@ -10,7 +10,7 @@ from components.syncapi.position import SyncPosition
 from components.syncapi.routes.queries import RequestReading
 from components.syncapi.sync.federation_format import FederationFormat
 from components.syncapi.sync.service import Query, SyncService
-from components.syncapi.tokens import TokenOutdated, Tokens
+from components.syncapi.tokens import SyncTokens, TokenOutdated
 
 _MS: Final = 1000
 
@@ -23,7 +23,7 @@ class SyncRoutes:
         *,
         service: SyncService,
         reading: RequestReading,
-        tokens: Tokens,
+        tokens: SyncTokens,
         log_ends: LogEnds,
         freshness: Freshness,
         max_timeout_s: int,

@@ -31,7 +31,7 @@ _GROUPS: Final = SelectByKeys(
 )
 
 
-class Group(NamedTuple):
+class RelationGroup(NamedTuple):
     """The children of an event that relate to it in one way."""
 
     parent_id: str
@@ -44,10 +44,12 @@ class Group(NamedTuple):
     """Whether there may be children that not every member may see."""
 
 
-def select_groups(connection: Connection, room_id: str, parent_ids: Collection[str]) -> list[Group]:
+def select_groups(
+    connection: Connection, room_id: str, parent_ids: Collection[str]
+) -> list[RelationGroup]:
     """Return what is counted of the children of these events, in no order."""
     rows = _GROUPS.rows(connection, parent_ids, {"room_id": room_id})
-    return [Group(*row) for row in rows]
+    return [RelationGroup(*row) for row in rows]
 
 
 def _before_place(order: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:

@@ -15,7 +15,7 @@ _NO_THREAD: Final[sa.ColumnElement[Any]] = sa.literal_column("NULL")
 _NOTHING: Final[sa.ColumnElement[Any]] = sa.literal_column("0")
 
 
-class Group(NamedTuple):
+class UnreadGroup(NamedTuple):
     """Events of one class in one thread of a room."""
 
     room_id: str
@@ -32,7 +32,7 @@ class Group(NamedTuple):
     """The order of the last that the reader sent."""
 
 
-class Part(NamedTuple):
+class TimelinePart(NamedTuple):
     """The main timeline of a room, its threads, or one of them, without both ends."""
 
     room_id: str
@@ -85,11 +85,11 @@ def select_groups(
     connection: Connection,
     user_id: str,
     *,
-    main: Sequence[Part],
-    threads: Sequence[Part],
-    one_thread: Sequence[Part],
+    main: Sequence[TimelinePart],
+    threads: Sequence[TimelinePart],
+    one_thread: Sequence[TimelinePart],
     by_sender: bool,
-) -> list[Group]:
+) -> list[UnreadGroup]:
     """Return what was sent in main timelines, in all threads, and in single threads of rooms."""
     found: list[Any] = []
     for select, parts in (
@@ -99,4 +99,4 @@ def select_groups(
     ):
         given = [{**part._asdict(), "user_id": user_id} for part in parts]
         found += select_together(connection, select, given)
-    return [Group._make(row) for row in found]
+    return [UnreadGroup._make(row) for row in found]

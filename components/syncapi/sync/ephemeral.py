@@ -17,7 +17,7 @@ from components.syncapi.store.receipts import select_receipts
 from components.syncapi.sync.looking import PartitionOf
 from components.syncapi.sync.request import SyncRequest
 from components.syncapi.sync.sections import render_account_data, wants
-from components.syncapi.tokens import Tokens
+from components.syncapi.tokens import SyncTokens
 from matrix.filters import EventFilter
 
 _NO_DATA: Final[Sequence[AccountDatum]] = ()
@@ -50,7 +50,7 @@ class EphemeralLook:
         self,
         projected: Projected,
         *,
-        tokens: Tokens,
+        tokens: SyncTokens,
         room_partition: PartitionOf,
         receipt_partition: PartitionOf,
         typing_partition: PartitionOf,

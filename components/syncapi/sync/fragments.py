@@ -14,7 +14,7 @@ from components.syncapi.room_summary import Summary, render_summary
 from components.syncapi.rooms.matching import matches
 from components.syncapi.rooms.rendering import render, render_for_all, select_fields
 from components.syncapi.sync.request import SyncRequest
-from components.syncapi.tokens import Tokens
+from components.syncapi.tokens import SyncTokens
 
 _SHARED_MS: Final = 1000
 """How long readers may be given the same bytes: the events' age is in them."""
@@ -22,38 +22,38 @@ _EMPTY: Final = b""
 _NOBODY: Final[AbstractSet[str]] = frozenset()
 
 
-class NotInMemory(Exception):
+class NeedsDatabase(Exception):
     """The part needs what only the database knows."""
 
 
 class FragmentMaker:
     """Makes the parts of rooms whose newest events are in memory."""
 
-    def __init__(self, tokens: Tokens, summaries: Mapping[str, Summary]) -> None:
+    def __init__(self, tokens: SyncTokens, summaries: Mapping[str, Summary]) -> None:
         self._tokens = tokens
         self._summaries = summaries
 
     def make(self, request: SyncRequest, room: RecentRoom, now: Membership, since: int) -> bytes:
-        """Return the room's part; empty if there is nothing to tell. Raises `NotInMemory`."""
+        """Return the room's part; empty if there is nothing to tell. Raises `NeedsDatabase`."""
         if now.stream_order >= since or room.state_changed_outside >= since:
-            raise NotInMemory
+            raise NeedsDatabase
         events = room.since(since)
         if not events:
             return _EMPTY
         room_filter = request.filter.room
         if len(events) > room_filter.timeline.limit:
-            raise NotInMemory
+            raise NeedsDatabase
         is_lazy = room_filter.state.lazy_load_members
         if is_lazy:
             _require_members(request, room, events)
         if request.use_state_after and any(event.state_effect != NO_EFFECT for event in events):
-            raise NotInMemory
+            raise NeedsDatabase
         fragment = self._fragment(request, room, events)
         if room.summary_changed < since:
             return b"{%b}" % fragment if fragment else _EMPTY
         known = self._summaries.get(room.room_id)
         if known is None:
-            raise NotInMemory
+            raise NeedsDatabase
         if is_lazy:
             _require_heroes(request, room, events, known)
         summary = render_summary(known, request.user_id)
@@ -92,7 +92,7 @@ class FragmentMaker:
             event.state_effect != NO_EFFECT for event in events if event not in kept
         ):
             # State that the timeline leaves out has to be told apart from it.
-            raise NotInMemory
+            raise NeedsDatabase
         if not kept:
             return _EMPTY
         rendered = b",".join(
@@ -124,13 +124,13 @@ def _require_heroes(
     known = request.known_members.get(room.room_id, _NOBODY)
     shown = {event.state_key for event in events if event.type == "m.room.member"}
     if not all(hero in known or hero in shown for hero in summary.heroes(request.user_id)):
-        raise NotInMemory
+        raise NeedsDatabase
 
 
 def _require_members(request: SyncRequest, room: RecentRoom, events: list[RoomEvent]) -> None:
     if request.filter.room.state.include_redundant_members:
-        raise NotInMemory
+        raise NeedsDatabase
     known = request.known_members.get(room.room_id, _NOBODY)
     shown = {event.state_key for event in events if event.type == "m.room.member"}
     if not all(event.sender in known or event.sender in shown for event in events):
-        raise NotInMemory
+        raise NeedsDatabase

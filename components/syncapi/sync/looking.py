@@ -9,7 +9,7 @@ import msgspec
 from components.syncapi.changes import AccountDatum, Membership
 from components.syncapi.memory.recent import RecentRoom, RecentRooms
 from components.syncapi.room_summary import Summary
-from components.syncapi.sync.fragments import FragmentMaker, NotInMemory
+from components.syncapi.sync.fragments import FragmentMaker, NeedsDatabase
 from components.syncapi.sync.request import SyncRequest
 from components.syncapi.sync.sections import RoomTask
 from matrix.push_rules.classes import QUIET
@@ -107,7 +107,7 @@ class Look:
             self.found.recounted.append(room.room_id)
         try:
             part = fragments.make(self._request, room, now, since)
-        except NotInMemory:
+        except NeedsDatabase:
             self._ask(room.room_id, now)
         else:
             if part:

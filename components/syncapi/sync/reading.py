@@ -9,7 +9,7 @@ from components.syncapi.sync.choosing import shown
 from components.syncapi.sync.request import SyncRequest
 from components.syncapi.sync.sections import RoomTask, Section, SectionReader
 from components.syncapi.sync.stripped import is_ignored_invite, select_stripped_state
-from components.syncapi.tokens import Tokens
+from components.syncapi.tokens import SyncTokens
 
 _AT_ONCE: Final = 50
 """Rooms whose state is held in memory at once."""
@@ -21,7 +21,7 @@ def read_sections(
     request: SyncRequest,
     tasks: Sequence[RoomTask],
     unsure: Sequence[RoomTask],
-    tokens: Tokens,
+    tokens: SyncTokens,
 ) -> list[tuple[RoomTask, Section]]:
     """Return the parts of the rooms that have something to tell.
 

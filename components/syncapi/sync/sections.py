@@ -29,7 +29,7 @@ from components.syncapi.store.state import (
 )
 from components.syncapi.store.state_at import KnownState, select_members_at, select_state_at
 from components.syncapi.sync.request import SyncRequest
-from components.syncapi.tokens import Tokens
+from components.syncapi.tokens import SyncTokens
 from matrix.filters import EventFilter
 
 
@@ -84,7 +84,7 @@ class Section(msgspec.Struct, gc=False):
 class SectionReader:
     """Makes the parts of rooms for one request, inside one transaction."""
 
-    def __init__(self, connection: Connection, request: SyncRequest, tokens: Tokens) -> None:
+    def __init__(self, connection: Connection, request: SyncRequest, tokens: SyncTokens) -> None:
         self._connection = connection
         self._request = request
         self._tokens = tokens

@@ -11,8 +11,7 @@ import msgspec
 from base.database import Database
 from components.syncapi.changes import AccountDatum, Membership
 from components.syncapi.memory.projected import Projected
-from components.syncapi.notifications.counting import COUNTED_BY, UnreadCounts
-from components.syncapi.notifications.counting import Reader as UnreadReader
+from components.syncapi.notifications.counting import COUNTED_BY, UnreadCounts, UnreadReader
 from components.syncapi.position import SyncPosition, completed, later
 from components.syncapi.room_summary import Summary
 from components.syncapi.rooms.paging import FROM_THE_START
@@ -28,7 +27,7 @@ from components.syncapi.sync.request import SyncRequest
 from components.syncapi.sync.response import Parts, render_answer
 from components.syncapi.sync.sections import RoomTask, Section, wants
 from components.syncapi.sync.waiting import Check, Wait, Waiter
-from components.syncapi.tokens import Tokens
+from components.syncapi.tokens import SyncTokens
 from internalapi.userapi import Requester
 from matrix.filters import Filter
 
@@ -70,7 +69,7 @@ class SyncService:
         *,
         projected: Projected,
         database: Database,
-        tokens: Tokens,
+        tokens: SyncTokens,
         settings: SyncApiSettings,
         now_ms: Callable[[], int],
         room_partition: PartitionOf,

@@ -16,7 +16,7 @@ from components.syncapi.rooms.rendering import Reader
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.sync.looking import PartitionOf
 from components.syncapi.sync.waiting import Check, Wait, Waiter
-from components.syncapi.tokens import Tokens
+from components.syncapi.tokens import SyncTokens
 from internalapi.userapi import Requester
 
 
@@ -40,7 +40,7 @@ class EventStreams:
         *,
         projected: Projected,
         database: Database,
-        tokens: Tokens,
+        tokens: SyncTokens,
         settings: SyncApiSettings,
         now_ms: Callable[[], int],
         room_partition: PartitionOf,

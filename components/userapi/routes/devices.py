@@ -4,10 +4,10 @@ from typing import Any, Final
 
 from base.http import Request, Response, Router, empty_response, json_response
 from components.userapi.proofs import Proofs
-from components.userapi.requesters import Requesters
 from components.userapi.store.devices import Device, DeviceStore
 from components.userapi.text import checked_name
-from components.userapi.tokens import Tokens
+from components.userapi.tokens import AccessTokens
+from internalapi.requesters import Requesters
 from matrix.errors import InvalidParam, NotFound
 
 _V3: Final = "/_matrix/client/v3"
@@ -20,7 +20,7 @@ class DeviceRoutes:
     """The endpoints of devices."""
 
     def __init__(
-        self, *, requesters: Requesters, proofs: Proofs, tokens: Tokens, devices: DeviceStore
+        self, *, requesters: Requesters, proofs: Proofs, tokens: AccessTokens, devices: DeviceStore
     ) -> None:
         self._requesters = requesters
         self._proofs = proofs

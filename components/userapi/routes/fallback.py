@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 from base.http import Fields, Request, Response, Router
 from components.userapi.interactive_auth import REGISTRATION_TOKEN
 from components.userapi.pages import done_page, login_page, problem_page, stage_page
-from components.userapi.rates import Rates
+from components.userapi.rates import UserApiRates
 from components.userapi.registration import RegistrationService
 from matrix.errors import Forbidden, InvalidParam, MatrixError
 
@@ -19,7 +19,7 @@ _FORM_BYTES_MAX: Final = 8192
 class FallbackRoutes:
     """The pages; what is wrong is told as a page as well."""
 
-    def __init__(self, *, registrations: RegistrationService, rates: Rates) -> None:
+    def __init__(self, *, registrations: RegistrationService, rates: UserApiRates) -> None:
         self._registrations = registrations
         self._rates = rates
 

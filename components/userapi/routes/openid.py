@@ -3,9 +3,9 @@
 from typing import Final
 
 from base.http import Request, Response, Router, json_response
-from components.userapi.rates import Rates
-from components.userapi.requesters import Requesters
+from components.userapi.rates import UserApiRates
 from components.userapi.special_tokens import SpecialTokens
+from internalapi.requesters import Requesters
 from matrix.identifiers import ServerName
 
 _V3: Final = "/_matrix/client/v3"
@@ -20,7 +20,7 @@ class OpenIdRoutes:
         *,
         requesters: Requesters,
         special_tokens: SpecialTokens,
-        rates: Rates,
+        rates: UserApiRates,
         server_name: ServerName,
     ) -> None:
         self._requesters = requesters

@@ -11,9 +11,9 @@ from components.userapi.push_rule_changes import (
     parse_actions,
     parse_rule,
 )
-from components.userapi.rates import Rates
-from components.userapi.requesters import Requesters
+from components.userapi.rates import UserApiRates
 from components.userapi.user_push_rules import PushRuleService
+from internalapi.requesters import Requesters
 from internalapi.userapi import Requester
 from matrix.canonical import encode_canonical
 
@@ -24,7 +24,9 @@ _R0: Final = ("r0",)
 class PushRuleRoutes:
     """The endpoints of push rules."""
 
-    def __init__(self, *, requesters: Requesters, rules: PushRuleService, rates: Rates) -> None:
+    def __init__(
+        self, *, requesters: Requesters, rules: PushRuleService, rates: UserApiRates
+    ) -> None:
         self._requesters = requesters
         self._rules = rules
         self._rates = rates

@@ -7,7 +7,7 @@ import msgspec
 from base.http import Request, Response, Router, json_response
 from components.userapi.interactive_auth import InteractiveAuth
 from components.userapi.login_answers import checked_login, login_answer, login_from
-from components.userapi.rates import Rates
+from components.userapi.rates import UserApiRates
 from components.userapi.registration import RegistrationService, registration_of
 from matrix.identifiers import ServerName
 
@@ -23,7 +23,7 @@ class RegistrationRoutes:
         *,
         registrations: RegistrationService,
         interactive_auth: InteractiveAuth,
-        rates: Rates,
+        rates: UserApiRates,
         server_name: ServerName,
     ) -> None:
         self._registrations = registrations

@@ -6,11 +6,11 @@ from base.http import Request, Response, Router, empty_response, json_response
 from components.userapi.login_answers import checked_login, login_answer, tokens_of
 from components.userapi.logins import LoginService
 from components.userapi.proofs import Proofs
-from components.userapi.rates import Rates
-from components.userapi.requesters import Requesters
+from components.userapi.rates import UserApiRates
 from components.userapi.settings import UserApiSettings
 from components.userapi.special_tokens import SpecialTokens
-from components.userapi.tokens import Tokens
+from components.userapi.tokens import AccessTokens
+from internalapi.requesters import Requesters
 from matrix.errors import Unrecognized
 from matrix.identifiers import ServerName
 
@@ -26,10 +26,10 @@ class SessionRoutes:
         *,
         requesters: Requesters,
         proofs: Proofs,
-        tokens: Tokens,
+        tokens: AccessTokens,
         special_tokens: SpecialTokens,
         logins: LoginService,
-        rates: Rates,
+        rates: UserApiRates,
         server_name: ServerName,
         settings: UserApiSettings,
     ) -> None:

@@ -3,8 +3,8 @@
 from typing import Final
 
 from base.http import Request, Response, Router, json_response
-from components.userapi.rates import Rates
-from components.userapi.requesters import Requesters
+from components.userapi.rates import UserApiRates
+from internalapi.requesters import Requesters
 from matrix.errors import ThreepidDenied, ThreepidMediumNotSupported, ThreepidNotFound
 
 _V3: Final = "/_matrix/client/v3"
@@ -14,7 +14,7 @@ _R0: Final = ("r0",)
 class ThirdPartyIdRoutes:
     """The endpoints of third-party IDs, which list none and take none."""
 
-    def __init__(self, *, requesters: Requesters, rates: Rates) -> None:
+    def __init__(self, *, requesters: Requesters, rates: UserApiRates) -> None:
         self._requesters = requesters
         self._rates = rates
 

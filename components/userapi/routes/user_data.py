@@ -6,8 +6,8 @@ from base.http import Request, Response, Router, empty_response, json_response
 from components.userapi.account_data import AccountDataService
 from components.userapi.filters import FilterService
 from components.userapi.profiles import ProfileService
-from components.userapi.requesters import Requesters
 from components.userapi.tags import TagService
+from internalapi.requesters import Requesters
 from matrix.canonical import encode_canonical
 from matrix.errors import NotFound
 from matrix.identifiers import RoomID, parse_room_id, parse_user_id

@@ -33,7 +33,7 @@ def remove_user(connection: Connection, user_id: UserID) -> None:
     connection.execute(sa.delete(directory_words).where(directory_words.c.user_id == user_id))
 
 
-class DirectoryStore:
+class UserDirectoryStore:
     """Queries over the directory."""
 
     def __init__(self, database: Database) -> None:

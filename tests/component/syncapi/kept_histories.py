@@ -11,7 +11,7 @@ from base.clock import SystemClock
 from base.database import Database, Schema, drop_database, open_database
 from components.syncapi.component import REBUILDS_SCHEMA
 from components.syncapi.projection.history import Histories
-from components.syncapi.projection.rebuild import Ground, RebuildProgress, rebuild
+from components.syncapi.projection.rebuild import RebuildGround, RebuildProgress, rebuild
 from components.syncapi.settings import SyncApiSettings
 from internalapi.receipts import ReceiptHistoryPage
 from internalapi.roomserver import RoomHistoryPage, SentEvent, SentEventsPage
@@ -145,7 +145,7 @@ async def rebuilt_beside(
 ) -> None:
     """Rebuild; who serves meanwhile has so long to leave the former copy."""
     rebuilds = await open_database(database_url, REBUILDS_SCHEMA)
-    ground = Ground(
+    ground = RebuildGround(
         log,
         rebuilds,
         Copies(database_url),

@@ -11,13 +11,13 @@ import orjson
 
 from base.clock import ManualClock
 from base.database import Database, open_database
-from base.http import HttpSettings, application
+from base.http import ApplicationSettings, application
 from base.http.testing import Answer
 from base.tasks import Tasks
 from components.syncapi.component import (
     REBUILDS_SCHEMA,
     SCHEMA,
-    Serving,
+    ServingCopy,
     SyncApi,
     build,
     query_serving,
@@ -276,7 +276,7 @@ class House:
         self.sync_api = sync
         self.accounts = accounts
         self.clock = clock
-        self._client = CheckedClient(application([sync.router], settings=HttpSettings()))
+        self._client = CheckedClient(application([sync.router], settings=ApplicationSettings()))
 
     async def put(self, *records: OutputRoomEvent, origin: Origin | None = None) -> None:
         """Announce records, all at once."""
@@ -368,11 +368,11 @@ async def announce(
     )
 
 
-async def open_tables(database_url: str) -> tuple[Database, Serving]:
+async def open_tables(database_url: str) -> tuple[Database, ServingCopy]:
     """Open the copy of the tables that serves."""
     rebuilds = await open_database(database_url, REBUILDS_SCHEMA)
     copy = await query_serving(rebuilds)
-    return await open_database(database_url, SCHEMA.numbered(copy)), Serving(rebuilds, copy)
+    return await open_database(database_url, SCHEMA.numbered(copy)), ServingCopy(rebuilds, copy)
 
 
 @asynccontextmanager

@@ -7,11 +7,11 @@ from components.syncapi.changes import RoomNews
 from components.syncapi.component import SCHEMA
 from components.syncapi.memory.gate import Gate
 from components.syncapi.memory.projected import Projected
-from components.syncapi.memory.waiting import Progress
+from components.syncapi.memory.waiting import TopicProgress
 from components.syncapi.position import SyncPosition
 from components.syncapi.room_event import RoomEvent, room_event
 from components.syncapi.settings import SyncApiSettings
-from components.syncapi.tokens import Era, Tokens
+from components.syncapi.tokens import Era, SyncTokens
 from matrix.events import load_event
 from matrix.identifiers import EventID
 from tests.component.syncapi.story import VERSION, Room
@@ -35,7 +35,7 @@ def owner() -> Owner:
 
 @pytest.fixture
 def gate(owner: Owner) -> Gate:
-    return Gate(Progress([10]), owner.position)
+    return Gate(TopicProgress([10]), owner.position)
 
 
 def test_a_partition_of_another_process_is_followed(gate: Gate) -> None:
@@ -88,7 +88,7 @@ def test_a_partition_that_came_back_is_followed_until_memory_is_there(
 
 
 async def test_progress_goes_forward_only_and_wakes_who_waits() -> None:
-    progress = Progress([5, 5])
+    progress = TopicProgress([5, 5])
     progress.advance(1, 3)
     assert progress.next_offsets == (5, 5)
 
@@ -103,7 +103,7 @@ async def test_what_memory_knows_is_not_learned_again() -> None:
     start = SyncPosition((0,), (0,))
     projected = Projected(
         start,
-        tokens=Tokens([Era("generation", None)], 1, 1),
+        tokens=SyncTokens([Era("generation", None)], 1, 1),
         database=database,
         settings=SyncApiSettings(),
         partition_of=lambda _: 0,

@@ -8,7 +8,7 @@ import pytest
 
 from components.syncapi.position import SyncPosition
 from components.syncapi.settings import SyncApiSettings
-from components.syncapi.tokens import Era, Tokens
+from components.syncapi.tokens import Era, SyncTokens
 from logs.positions import TokenContents, decode_token, encode_token
 from logs.records.receipts import FullyReadMoved, ReceiptMoved
 from tests.component.syncapi.replicas import two_replicas
@@ -344,7 +344,7 @@ async def test_either_replica_tells_of_receipts_and_typing(
 
 def test_a_token_of_many_partitions_stays_short() -> None:
     partitions = 16
-    tokens = Tokens(
+    tokens = SyncTokens(
         [Era("generation", None)],
         partitions,
         partitions,
@@ -357,7 +357,7 @@ def test_a_token_of_many_partitions_stays_short() -> None:
     token = tokens.encode(position)
 
     assert len(token) <= 256
-    fresh = Tokens(
+    fresh = SyncTokens(
         [Era("generation", None)],
         partitions,
         partitions,

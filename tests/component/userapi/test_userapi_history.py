@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 
 from base.database import open_database
-from components.userapi.component import SCHEMA, History
+from components.userapi.component import SCHEMA, UserHistoryReader
 from internalapi.userapi import UserHistoryPage
 from logs.records.client_data import (
     AccountDataChanged,
@@ -72,7 +72,7 @@ async def test_the_history_has_what_still_holds_of_all_that_was_announced(
     await a_story(alice, bob)
     database = await open_database(database_url, SCHEMA, durable=True)
 
-    found = await pages(History(database).query_user_data, limit)
+    found = await pages(UserHistoryReader(database).query_user_data, limit)
 
     await database.close()
     expected = newest(await server.all_announced())
@@ -91,7 +91,7 @@ async def test_the_history_has_the_accounts_that_are_not_as_at_first(
     assert (await alice.client.post(f"{V3}/account/deactivate", gone)).status == 200
     database = await open_database(database_url, SCHEMA, durable=True)
 
-    found = await pages(History(database).query_account_statuses, limit)
+    found = await pages(UserHistoryReader(database).query_account_statuses, limit)
 
     await database.close()
     announced = await server.all_announced()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from base.http import HttpSettings, Listener, application, serve
+from base.http import ApplicationSettings, Listener, application, serve
 from internalapi.transport import api_client, api_router, open_session
 
 Connect = Callable[[type[Any], Any], AbstractAsyncContextManager[Any]]
@@ -27,7 +27,7 @@ async def connect_directly(protocol: type[Any], implementation: Any) -> AsyncIte
 @asynccontextmanager
 async def connect_by_http(protocol: type[Any], implementation: Any) -> AsyncIterator[Any]:
     router = api_router(protocol, implementation, secret=SECRET, outages=(DiskAway,))
-    app = application([router], settings=HttpSettings(cors=False))
+    app = application([router], settings=ApplicationSettings(cors=False))
     async with serve([Listener(app)], drain_s=1) as server, open_session() as session:
         url = f"http://127.0.0.1:{server.ports[0]}"
         yield api_client(protocol, url, secret=SECRET, session=session)

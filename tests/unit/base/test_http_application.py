@@ -8,8 +8,8 @@ from typing import Literal
 import pytest
 
 from base.http import (
+    ApplicationSettings,
     Fields,
-    HttpSettings,
     Request,
     Response,
     Router,
@@ -50,7 +50,9 @@ def raising(error: Exception) -> Handler:
 def client(handler: Handler, *, cors: bool = True, long_poll: bool = False) -> Client:
     router = Router()
     router.get("/x", handler, long_poll=long_poll)
-    return Client(application([router], settings=HttpSettings(cors=cors), outages=(BrokerAway,)))
+    return Client(
+        application([router], settings=ApplicationSettings(cors=cors), outages=(BrokerAway,))
+    )
 
 
 async def test_a_refusal_becomes_its_errcode_and_status() -> None:
@@ -221,7 +223,7 @@ async def test_a_guard_refuses_a_request_before_its_body_is_read() -> None:
 
     router = Router(guard=guard)
     router.post("/x", handler, long_poll=True)
-    guarded = Client(application([router], settings=HttpSettings(max_body_bytes=5)))
+    guarded = Client(application([router], settings=ApplicationSettings(max_body_bytes=5)))
 
     refused = await guarded.post("/x", body=b"too long")
     passed = await guarded.post("/x", body=b"four", headers={"authorization": "open sesame"})

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from base.http import HttpSettings, Request, Response, Router, application, json_response
+from base.http import ApplicationSettings, Request, Response, Router, application, json_response
 from base.http.router import Handler
 from base.http.testing import Answer, Client
 
@@ -13,7 +13,7 @@ def client(handler: Handler, token: str | None = None, **settings: Any) -> Clien
     router = Router()
     for method in ("GET", "POST"):
         router.add(method, "/x", handler)
-    return Client(application([router], settings=HttpSettings(**settings)), token)
+    return Client(application([router], settings=ApplicationSettings(**settings)), token)
 
 
 def refusal(answer: Answer) -> tuple[int, str | None]:
@@ -166,7 +166,7 @@ async def test_a_route_may_take_larger_bodies_than_others() -> None:
     router = Router()
     router.post("/small", parse)
     router.post("/large", parse, max_body_bytes=100)
-    tight = Client(application([router], settings=HttpSettings(max_body_bytes=10)))
+    tight = Client(application([router], settings=ApplicationSettings(max_body_bytes=10)))
 
     assert (await tight.post("/small", {"a": "x" * 50})).status == 413
     assert (await tight.post("/large", {"a": "x" * 50})).status == 200

@@ -14,7 +14,7 @@ import pytest
 
 from base.http import (
     Application,
-    HttpSettings,
+    ApplicationSettings,
     Listener,
     Request,
     Response,
@@ -36,7 +36,7 @@ async def length(request: Request) -> Response:
 def app(handler: Handler, *, long_poll: bool = False) -> Application:
     router = Router()
     router.post("/x", handler, long_poll=long_poll)
-    return application([router], settings=HttpSettings(max_body_bytes=100_000))
+    return application([router], settings=ApplicationSettings(max_body_bytes=100_000))
 
 
 def saying(word: str) -> Handler:
@@ -241,7 +241,7 @@ async def test_a_client_that_asks_first_is_told_to_continue() -> None:
 async def test_a_body_that_does_not_come_is_not_waited_for() -> None:
     router = Router()
     router.post("/x", length)
-    hasty = application([router], settings=HttpSettings(body_timeout_s=0.05))
+    hasty = application([router], settings=ApplicationSettings(body_timeout_s=0.05))
 
     async with serve([Listener(hasty)]) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.ports[0])

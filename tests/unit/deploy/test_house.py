@@ -1,5 +1,6 @@
 """The checkout itself: its documents and commands say what the code says."""
 
+import ast
 import itertools
 import re
 import subprocess
@@ -112,6 +113,18 @@ def test_component_tests_hold_every_answer_to_the_specification() -> None:
     }
 
     assert found == unchecked
+
+
+def test_a_class_name_is_unique_in_the_project() -> None:
+    places: dict[str, list[str]] = {}
+    for folder in ("matrix", "base", "logs", "internalapi", "components", "deploy"):
+        for file in sorted((CHECKOUT / folder).rglob("*.py")):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    place = f"{file.relative_to(CHECKOUT)}:{node.lineno}"
+                    places.setdefault(node.name, []).append(place)
+
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
 
 
 def _normal(name: str) -> str:

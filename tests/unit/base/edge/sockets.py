@@ -4,7 +4,15 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable
 
-from base.http import HttpSettings, Listener, Request, Response, Router, application, json_response
+from base.http import (
+    ApplicationSettings,
+    Listener,
+    Request,
+    Response,
+    Router,
+    application,
+    json_response,
+)
 from base.http.router import Handler
 
 CHUNKED = b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -27,7 +35,7 @@ def listener(
     router = Router()
     router.get("/x", handler, long_poll=long_poll)
     router.post("/x", handler, long_poll=long_poll)
-    settings = HttpSettings(max_body_bytes=1 << 20, body_timeout_s=body_timeout_s)
+    settings = ApplicationSettings(max_body_bytes=1 << 20, body_timeout_s=body_timeout_s)
     return Listener(application([router], settings=settings), **options)  # type: ignore[arg-type]
 
 

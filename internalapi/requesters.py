@@ -1,15 +1,29 @@
 """Who sends a request, and whether they may ask about the user in its path."""
 
+from typing import Protocol
+
 from base.http import Request
-from components.userapi.rates import Rates
 from internalapi.userapi import Authentication, Requester
 from matrix.errors import Forbidden, GuestAccessForbidden
+from matrix.identifiers import UserID
+
+
+class RequestRates(Protocol):
+    """Counts the requests of each user."""
+
+    def check_request(self, user_id: UserID) -> None:
+        """Count a request, whatever comes of it. Raises `LimitExceeded`."""
+        ...
 
 
 class Requesters:
-    """Finds the requester of a request by its access token."""
+    """Finds the requester of a request by its access token.
 
-    def __init__(self, authentication: Authentication, rates: Rates) -> None:
+    What is named `limited` counts the request as well and may raise `LimitExceeded`: for the
+    endpoints that the spec calls rate-limited.
+    """
+
+    def __init__(self, authentication: Authentication, rates: RequestRates) -> None:
         self._authentication = authentication
         self._rates = rates
 
@@ -24,10 +38,7 @@ class Requesters:
         return requester
 
     async def limited_requester_of(self, request: Request, *, guests: bool = False) -> Requester:
-        """Return who sends the request, and count it: for what the spec calls rate-limited.
-
-        Raises `LimitExceeded` too.
-        """
+        """Return who sends the request, and count it."""
         requester = await self.requester_of(request, guests=guests)
         self._rates.check_request(requester.user_id)
         return requester
@@ -35,12 +46,16 @@ class Requesters:
     async def owner_of(self, request: Request, *, guests: bool = False) -> Requester:
         """Return who sends the request, which is about their own data. Raises `Forbidden` too."""
         requester = await self.requester_of(request, guests=guests)
-        if request.path["user_id"] != requester.user_id:
-            raise Forbidden("This belongs to another user.")
+        _check_owner(request, requester)
         return requester
 
     async def limited_owner_of(self, request: Request, *, guests: bool = False) -> Requester:
-        """Return who changes their own data, and count it. Raises `LimitExceeded` too."""
-        owner = await self.owner_of(request, guests=guests)
-        self._rates.check_request(owner.user_id)
-        return owner
+        """Return who changes their own data, and count it. Raises `Forbidden` too."""
+        requester = await self.limited_requester_of(request, guests=guests)
+        _check_owner(request, requester)
+        return requester
+
+
+def _check_owner(request: Request, requester: Requester) -> None:
+    if request.path["user_id"] != requester.user_id:
+        raise Forbidden("This belongs to another user.")
