@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from components.roomserver.auth_chains import ResolutionSource
 from components.roomserver.state.resolution import resolve_snapshots
 from components.roomserver.state.snapshots import EMPTY, NodeName
 from components.roomserver.stored import KnownEvent, LatestEvent, Room
@@ -56,7 +57,7 @@ def resolve(writer: RoomWriter, version: RoomVersion, states: Iterable[NodeName]
         return distinct[0]
     if not distinct:
         return EMPTY
-    return resolve_snapshots(writer.states, version, distinct, writer)
+    return resolve_snapshots(writer.states, version, distinct, ResolutionSource(writer))
 
 
 def with_event(writer: RoomWriter, room: Room, known: KnownEvent) -> Room:

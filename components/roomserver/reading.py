@@ -48,21 +48,35 @@ class RoomReader:
 
     def known_events(self, event_ids: Collection[EventID]) -> dict[EventID, KnownEvent]:
         """Return those of the events that are stored, rejected ones and outliers included."""
-        cache = self._memory.events
         found: dict[EventID, KnownEvent] = {}
         missing: list[EventID] = []
         for event_id in event_ids:
-            known = cache.get(event_id)
+            known = self._at_hand(event_id)
             if known is None:
                 missing.append(event_id)
             else:
                 found[event_id] = known
         if missing:
             stored = self._event_store.select_events(missing)
-            for event_id, known in stored.items():
-                cache[event_id] = known
+            self._memory.events.update(stored)
             found.update(stored)
         return found
+
+    def known_chains(self, event_ids: Collection[EventID], ahead: int) -> dict[EventID, KnownEvent]:
+        """Return what `known_events` does, and up to `ahead` events of their auth chains.
+
+        The latter only if the database has to be asked anyway; the nearest come first.
+        """
+        wanted = set(event_ids)
+        if ahead:
+            missing = [event_id for event_id in event_ids if self._at_hand(event_id) is None]
+            if missing:
+                wanted.update(self._event_store.select_auth_chain(missing, ahead))
+        return self.known_events(wanted)
+
+    def _at_hand(self, event_id: EventID) -> KnownEvent | None:
+        """Return an event that needs no look-up."""
+        return self._memory.events.get(event_id)
 
     def state_events(self, snapshot: NodeName, keys: Iterable[StateKey]) -> dict[StateKey, Event]:
         """Return the events that hold these keys in a snapshot; keys without one are left out."""
@@ -72,13 +86,8 @@ class RoomReader:
         return {key: known[event_id].event for key, event_id in ids.items()}
 
     def events(self, event_ids: Collection[EventID]) -> Mapping[EventID, Event]:
-        """Return the events of those that are stored (`matrix.state_resolution.EventSource`)."""
+        """Return the events of those that are stored."""
         return {event_id: one.event for event_id, one in self.known_events(event_ids).items()}
-
-    def is_rejected(self, event_id: EventID) -> bool:
-        """Return whether the event was rejected (`matrix.state_resolution.EventSource`)."""
-        known = self.known_events([event_id]).get(event_id)
-        return known is not None and known.is_rejected
 
     def get(self, name: NodeName) -> Node:
         """Return a node of a state snapshot (`NodeSource`)."""

@@ -58,19 +58,10 @@ class RoomWriter(RoomReader):
             return None
         return self.known_events([event_id]).get(event_id)
 
-    def known_events(self, event_ids: Collection[EventID]) -> dict[EventID, KnownEvent]:
-        """Return those of the events that are stored, by this batch or before."""
-        found: dict[EventID, KnownEvent] = {}
-        rest: list[EventID] = []
-        for event_id in event_ids:
-            known = self._added.get(event_id) or self._replaced.get(event_id)
-            if known is None:
-                rest.append(event_id)
-            else:
-                found[event_id] = known
-        if rest:
-            found.update(super().known_events(rest))
-        return found
+    def _at_hand(self, event_id: EventID) -> KnownEvent | None:
+        return (
+            self._added.get(event_id) or self._replaced.get(event_id) or super()._at_hand(event_id)
+        )
 
     def add_event(self, known: KnownEvent) -> None:
         """Store a new event, or a new verdict on one that was stored before."""
@@ -143,6 +134,7 @@ class RoomWriter(RoomReader):
         """Write all changes."""
         self._rooms_store.insert_nodes(self._encoded_nodes)
         self._store.insert_events(list(self._added.values()))
+        self._store.insert_auth_edges(self._added.values())
         self._store.update_events(list(self._replaced.values()))
         self._rooms_store.upsert_rooms(self._rooms.values())
         self._rooms_store.upsert_memberships(self._memberships.values())

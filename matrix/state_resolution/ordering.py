@@ -79,8 +79,7 @@ def _power_of_sender(event: Event, events: LoadedEvents) -> float:
 class Mainline:
     """The power levels event of a partly resolved state, and those it descends from.
 
-    Followed only as far down as the positions that are asked for need it: one load for each
-    step that was not loaded before.
+    Followed only as far down as the positions that are asked for need it.
     """
 
     def __init__(self, power_levels_id: EventID | None, events: LoadedEvents) -> None:
@@ -103,7 +102,7 @@ class Mainline:
 
     def _position(self, event: Event) -> float:
         """Return how far down the mainline the event attaches to it, infinity if it does not."""
-        passed = []
+        passed: dict[EventID, float] = {}
         position = math.inf
         current = self._cited_power_levels(event)
         while current is not None and current not in passed:
@@ -111,7 +110,7 @@ class Mainline:
             if found is not None:
                 position = found
                 break
-            passed.append(current)
+            passed[current] = position
             holder = self._events.get(current)
             current = None if holder is None else self._cited_power_levels(holder)
         self._elsewhere.update(dict.fromkeys(passed, position))

@@ -6,7 +6,12 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sa
 
 from base.database import Connection, SelectByKeys, Statement, insert_into, insert_new_into
-from components.roomserver.store.tables import events, transactions, waiting_redactions
+from components.roomserver.store.tables import (
+    auth_edges,
+    events,
+    transactions,
+    waiting_redactions,
+)
 from components.roomserver.stored import Flags, KnownEvent
 from logs.records.room_input import Transaction
 from matrix.events import load_event
@@ -26,6 +31,28 @@ _SELECT_EVENTS: Final = SelectByKeys(
     ),
     events.c.event_id,
 )
+_MOST_STARTS: Final = 32
+_cited: Final = (
+    sa.select(auth_edges.c.auth_event_id)
+    .where(
+        auth_edges.c.event_id.in_(
+            [sa.bindparam(f"start{number}") for number in range(_MOST_STARTS)]
+        )
+    )
+    .cte("cited", recursive=True)
+)
+_chain: Final = _cited.union(
+    sa.select(auth_edges.c.auth_event_id).join(
+        _cited, auth_edges.c.event_id == _cited.c.auth_event_id
+    )
+)
+# Both databases follow the chains level by level, and no further than rows are taken.
+_SELECT_AUTH_CHAIN: Final = Statement(
+    sa.select(_chain.c.auth_event_id)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+    .offset(sa.literal_column("0"))
+)
+_INSERT_AUTH_EDGE: Final = insert_into(auth_edges)
 _INSERT_EVENT: Final = insert_into(events)
 _UPDATE_EVENT: Final = Statement(
     sa.update(events)
@@ -158,6 +185,29 @@ class EventStore:
     def insert_events(self, known: Sequence[KnownEvent]) -> None:
         """Store new events."""
         _INSERT_EVENT.run_many_at_end(self._connection, map(_row, known))
+
+    def insert_auth_edges(self, known: Iterable[KnownEvent]) -> None:
+        """Store what new events cite that may be in auth chains."""
+        _INSERT_AUTH_EDGE.run_many_at_end(
+            self._connection,
+            (
+                {"event_id": one.event.event_id, "auth_event_id": auth_event_id}
+                for one in known
+                if one.event.is_state and not one.is_rejected
+                for auth_event_id in dict.fromkeys(one.event.auth_event_ids)
+            ),
+        )
+
+    def select_auth_chain(self, event_ids: Sequence[EventID], limit: int) -> list[EventID]:
+        """Return at most `limit` events of the auth chains below the first few of these.
+
+        The nearest come first.
+        """
+        starts = list(event_ids[:_MOST_STARTS])
+        starts.extend(starts[-1:] * (_MOST_STARTS - len(starts)))
+        values = {f"start{number}": start for number, start in enumerate(starts)}
+        rows = _SELECT_AUTH_CHAIN.run(self._connection, {**values, "most": limit})
+        return [row[0] for row in rows]
 
     def update_events(self, known: Sequence[KnownEvent]) -> None:
         """Replace stored events: verdict, snapshots, redaction."""

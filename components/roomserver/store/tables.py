@@ -33,6 +33,14 @@ sa.Index(
     sqlite_where=events.c.place.isnot(None),
     postgresql_where=events.c.place.isnot(None),
 )
+auth_edges: Final = sa.Table(
+    "auth_edges",
+    metadata,
+    # Of state events that were not rejected: only these are in auth chains.
+    sa.Column("event_id", sa.Text, primary_key=True),
+    sa.Column("auth_event_id", sa.Text, primary_key=True),
+    sqlite_with_rowid=False,
+)
 rooms: Final = sa.Table(
     "rooms",
     metadata,
@@ -117,4 +125,11 @@ def _index_directory(connection: Connection) -> None:
     _published_rooms.create(connection)
 
 
-SCHEMA: Final = Schema("roomserver", metadata, (_index_directory,), parts=(CONSUMER_SCHEMA,))
+def _keep_auth_edges(connection: Connection) -> None:
+    """Make the table; of events from before, chains are read event by event."""
+    auth_edges.create(connection)
+
+
+SCHEMA: Final = Schema(
+    "roomserver", metadata, (_index_directory, _keep_auth_edges), parts=(CONSUMER_SCHEMA,)
+)

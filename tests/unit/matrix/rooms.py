@@ -92,7 +92,8 @@ class Room:
         self.known[event.event_id] = event
         return event
 
-    def events(self, event_ids: Collection[EventID]) -> Mapping[EventID, Event]:
+    def events(self, event_ids: Collection[EventID], ahead: int = 0) -> Mapping[EventID, Event]:
+        del ahead
         self.loaded.extend(event_ids)
         return {each: self.known[each] for each in event_ids if each in self.known}
 

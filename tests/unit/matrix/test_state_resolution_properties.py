@@ -1,5 +1,6 @@
 """What holds of state resolution in any room, however its history has forked."""
 
+from collections.abc import Collection, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -9,16 +10,26 @@ from hypothesis import strategies as st
 
 from matrix.auth_rules import check_auth
 from matrix.errors import AuthRejected
+from matrix.events import Event
 from matrix.identifiers import EventID
 from matrix.room_versions import ROOM_VERSIONS
-from matrix.state_keys import StateKey, StateMap
+from matrix.state_keys import POWER_LEVELS, StateKey, StateMap
 from matrix.state_resolution import resolve_state
 from matrix.state_resolution.auth_difference import auth_difference
 from matrix.state_resolution.conflicted_subgraph import conflicted_subgraph
 from matrix.state_resolution.conflicts import separate
 from matrix.state_resolution.source import LoadedEvents
 from tests.unit.matrix.plain_resolution import PlainResolution
-from tests.unit.matrix.rooms import ALICE, ALL_VERSIONS, BOB, CHARLIE, MALLORY, Branch, versions
+from tests.unit.matrix.rooms import (
+    ALICE,
+    ALL_VERSIONS,
+    BOB,
+    CHARLIE,
+    MALLORY,
+    Branch,
+    Room,
+    versions,
+)
 
 USERS = (ALICE, BOB, CHARLIE, MALLORY)
 USER = st.sampled_from(USERS)
@@ -217,3 +228,48 @@ def test_a_long_chain_of_power_levels_takes_no_recursion() -> None:
 
     assert resolved["m.room.power_levels", ""] == chain[-1].event_id
     assert resolved["m.room.topic", ""] == right.ids["m.room.topic", ""]
+
+
+class FarSighted:
+    """A source of events that hands out as much of their auth chains as may come along."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self.lookups = 0
+
+    def events(self, event_ids: Collection[EventID], ahead: int) -> Mapping[EventID, Event]:
+        self.lookups += 1
+        found = {event_id: self._room.known[event_id] for event_id in event_ids}
+        level = list(found.values())
+        while level:
+            cited = dict.fromkeys(one for event in level for one in event.auth_event_ids)
+            further = [one for one in cited if one not in found][:ahead]
+            ahead -= len(further)
+            level = [self._room.known[one] for one in further]
+            found.update((event.event_id, event) for event in level)
+        return found
+
+    def is_rejected(self, event_id: EventID) -> bool:
+        return self._room.is_rejected(event_id)
+
+
+@pytest.mark.parametrize("version", ["11", "12"])
+def test_a_long_auth_chain_takes_few_lookups(version: str) -> None:
+    left = Branch.with_alice(version)
+    left.power_levels(users={})
+    stale = left.fork()
+    for number in range(3000):
+        left.power_levels(users={}, kick=number % 50)
+    right = left.fork()
+    left.topic(ALICE, "left")
+    right.power_levels(users={}, kick=7)
+    # Beside the mainline: where it attaches is known only at the chain's end.
+    stale.topic(ALICE, "stale", ts=1)
+    stale.state[POWER_LEVELS] = left.state[POWER_LEVELS]
+    sets = [left.ids, right.ids, stale.ids]
+    source = FarSighted(left.room)
+
+    resolved = resolve_state(left.room.version, sets, source)
+
+    assert resolved == resolve_state(left.room.version, sets, left.room)
+    assert source.lookups < 30
