@@ -7,9 +7,8 @@ import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from base.http.path_shape import shape_of
@@ -26,6 +25,9 @@ from base.http.response import (
 from base.http.router import Route, RouteIndex, Router
 from base.tracing import continued_request_id
 from matrix.errors import MatrixError, MethodNotAllowed, TooLarge, Unavailable, Unrecognized
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 _log: Final = logging.getLogger(__name__)
 
@@ -69,11 +71,8 @@ def application(
     return Application(RouteIndex(routers), settings or ApplicationSettings(), outages, observe)
 
 
-class Application(FastAPI):
-    """A FastAPI application whose Matrix routes are found by an index, ahead of FastAPI's own.
-
-    Ordinary FastAPI routes and mounts may be added; they answer what no router knows.
-    """
+class Application:
+    """An ASGI application whose Matrix routes are found by an index, ahead of FastAPI's."""
 
     def __init__(
         self,
@@ -82,8 +81,8 @@ class Application(FastAPI):
         outages: tuple[type[Exception], ...],
         observe: Observer | None,
     ) -> None:
-        super().__init__(openapi_url=None, docs_url=None, redoc_url=None)
         self._index = index
+        self._ordinary: FastAPI | None = None
         self._settings = settings
         self._outages = outages
         self._observe = observe
@@ -91,10 +90,23 @@ class Application(FastAPI):
         self._request_prefix = secrets.token_hex(4)
         self._request_numbers = itertools.count()
 
+    @property
+    def ordinary(self) -> "FastAPI":
+        """The FastAPI application whose routes and mounts answer what no router knows.
+
+        It is made for whoever adds the first of them.
+        """
+        if self._ordinary is None:
+            # It brings pydantic along: time and memory that a server of Matrix routes is spared.
+            from fastapi import FastAPI  # noqa: PLC0415
+
+            self._ordinary = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+        return self._ordinary
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
-            await super().__call__(scope, receive, send)
+            await self.ordinary(scope, receive, send)
             return
         started = perf_counter()
         method: str = scope["method"]
@@ -107,8 +119,8 @@ class Application(FastAPI):
                 "GET" if method == "HEAD" else method, raw_path.decode("latin-1")
             )
         except MatrixError as error:
-            if self.routes and isinstance(error, Unrecognized):
-                await super().__call__(scope, receive, send)
+            if self._ordinary is not None and isinstance(error, Unrecognized):
+                await self._ordinary(scope, receive, send)
                 return
             asked = shape_of(raw_path.decode("latin-1"))
             response: Response | StreamingResponse | None = self._refusal(method, error)

@@ -273,7 +273,7 @@ async def test_each_answer_is_observed() -> None:
 async def test_ordinary_fastapi_routes_answer_what_no_router_knows() -> None:
     app = application([Router()])
 
-    @app.get("/status")
+    @app.ordinary.get("/status")
     async def status() -> dict[str, str]:
         return {"status": "ok"}
 
