@@ -6,8 +6,8 @@ from components.receipts.component import ReceiptServer
 from components.roomserver.component import RoomServer
 from components.syncapi.component import SyncApi
 from components.userapi.component import UserApi
+from deploy.asked_apis import RoomApis, UserApis
 from deploy.ground import Ground, given
-from deploy.internal_calls import RoomApis, UserApis
 from deploy.remembered_tokens import RememberedTokens
 from internalapi.clientapi import Departures
 from internalapi.receipts import FullyReadMarkers

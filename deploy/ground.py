@@ -1,14 +1,16 @@
 """What components stand on, in whichever process they run."""
 
 from contextlib import AsyncExitStack
-from typing import NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from base.clock import Clock
 from base.database import Database, Schema
-from deploy.internal_calls import InternalCalls
 from deploy.settings import Settings
 from logs.log import Log
 from matrix.signing import SigningKey
+
+if TYPE_CHECKING:
+    from deploy.internal_calls import InternalCalls
 
 T = TypeVar("T")
 
@@ -30,7 +32,7 @@ class Ground(NamedTuple):
     open_database: OpenDatabase
     key: SigningKey | None
     """Where the client API is built."""
-    calls: InternalCalls | None
+    calls: "InternalCalls | None"
     """Where components of other processes are asked."""
     stack: AsyncExitStack
 

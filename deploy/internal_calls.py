@@ -3,20 +3,21 @@
 import contextlib
 import ssl
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
-import msgspec
 from aiohttp import ClientSession
 
+from deploy.asked_apis import RoomApis, UserApis
 from deploy.errors import StartRefused
+from deploy.other_processes import internal_secret, urls_of
 from deploy.settings import InternalSettings
 from internalapi.clientapi import Departures
 from internalapi.process import Process, ProcessStatus
 from internalapi.receipts import FullyReadMarkers
 from internalapi.roomserver import RoomDirectory, RoomQueries
 from internalapi.syncapi import Relations
-from internalapi.transport import CallMetrics, Replicas, Shares, api_client, open_session
+from internalapi.transport import CallMetrics, Replicas, Shares
+from internalapi.transport.client import api_client, open_session
 from internalapi.userapi import (
     AccountData,
     Accounts,
@@ -30,27 +31,6 @@ from internalapi.userapi import (
 )
 
 P = TypeVar("P")
-
-
-class UserApis(NamedTuple):
-    """What others ask the user API."""
-
-    authentication: Authentication
-    current_tokens: CurrentTokens
-    accounts: Accounts
-    profiles: Profiles
-    filters: Filters
-    account_data: AccountData
-    reports: Reports
-    replaced_rooms: ReplacedRooms
-    user_directory: UserDirectory
-
-
-class RoomApis(NamedTuple):
-    """What others ask the room server."""
-
-    queries: RoomQueries
-    directory: RoomDirectory
 
 
 class InternalCalls:
@@ -145,32 +125,6 @@ async def internal_calls(
     )
     async with session as opened:
         yield InternalCalls(settings, secret, opened, metrics)
-
-
-def urls_of(settings: InternalSettings) -> dict[str, tuple[str, ...]]:
-    """Return the URLs of each component, perhaps none."""
-    given = msgspec.structs.asdict(settings.urls)
-    return {name: (urls,) if isinstance(urls, str) else urls for name, urls in given.items()}
-
-
-def internal_secret(settings: InternalSettings) -> str:
-    """Return the shared secret, or raise `StartRefused`."""
-    if settings.secret_path:
-        try:
-            secret = Path(settings.secret_path).read_text(encoding="ascii").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise StartRefused(
-                f"The shared secret {settings.secret_path} cannot be read: {error}",
-                "Name a file with one line of ASCII text in internal.secret_path.",
-            ) from error
-    else:
-        secret = settings.secret
-    if not secret:
-        raise StartRefused(
-            "Components in different processes need a shared secret.",
-            "Set internal.secret or internal.secret_path; make one with: openssl rand -hex 32",
-        )
-    return secret
 
 
 def _certificates(settings: InternalSettings) -> ssl.SSLContext | None:

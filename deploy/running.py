@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from base.clock import SystemClock
 from base.database import Database, Schema
@@ -20,9 +20,9 @@ from deploy.erasing import Eraser
 from deploy.errors import StartRefused
 from deploy.file_limit import connections_of
 from deploy.ground import Ground
-from deploy.internal_calls import InternalCalls, internal_calls, internal_secret
 from deploy.lost_records import require_records
 from deploy.observing import Observing
+from deploy.other_processes import internal_secret
 from deploy.process import (
     keep_files_private,
     reload_signal,
@@ -37,6 +37,9 @@ from deploy.version import version
 from deploy.wiring import Components, build
 from internalapi.process import Process, ProcessStatus
 from internalapi.transport import api_router
+
+if TYPE_CHECKING:
+    from deploy.internal_calls import InternalCalls
 
 _log: Final = logging.getLogger(__name__)
 
@@ -177,22 +180,28 @@ class Server:
 
     async def _ground(self) -> Ground:
         settings, readiness, clock = self._settings, self._readiness, SystemClock()
-        asked = {other for name in self._names for other in ASKED[name]} - {*self._names}
         key = starting.signing_key(self._directory) if "clientapi" in self._names else None
         log = await self._stack.enter_async_context(
             starting.log(self._directory, settings, clock, readiness)
         )
         self._observing.log(log)
-        calls: InternalCalls | None = None
-        if asked_elsewhere(self._names):
-            calls = await self._stack.enter_async_context(
-                internal_calls(settings.internal, self._observing.calls)
-            )
-            for component in sorted(asked):
-                reached = partial(calls.query_reached, component)
-                await readiness.wait_for(component, reached)
-                self._observing.checks.add(component, reached)
+        calls = await self._calls() if asked_elsewhere(self._names) else None
         return Ground(settings, log, clock, self._open_database, key, calls, self._stack)
+
+    async def _calls(self) -> "InternalCalls":
+        """Return the calls of other processes, once those are there that have to be."""
+        # The client's HTTP library costs memory that a process which asks nobody does without.
+        from deploy.internal_calls import internal_calls  # noqa: PLC0415
+
+        calls = await self._stack.enter_async_context(
+            internal_calls(self._settings.internal, self._observing.calls)
+        )
+        asked = {other for name in self._names for other in ASKED[name]} - {*self._names}
+        for component in sorted(asked):
+            reached = partial(calls.query_reached, component)
+            await self._readiness.wait_for(component, reached)
+            self._observing.checks.add(component, reached)
+        return calls
 
     async def _open_database(self, schema: Schema, *, durable: bool = False) -> Database:
         may_migrate = self._settings.database.migrate_at_start

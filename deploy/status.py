@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +20,8 @@ from base.database import (
 from deploy.consumers import CONSUMERS, ConsumerPlace
 from deploy.copies import serving_schema
 from deploy.data_directory import DataDirectory
-from deploy.internal_calls import InternalCalls, internal_calls, urls_of
+from deploy.internal_calls import InternalCalls, internal_calls
+from deploy.other_processes import urls_of
 from deploy.settings import ListenerSettings, Settings
 from internalapi.deadlines import deadline
 from internalapi.transport import InternalError
@@ -223,14 +224,3 @@ def _consumer(
     if bounds is not None:
         lag = {number: end - positions.get(number, 0) for number, (_, end) in bounds.items()}
     return ConsumerLine(place.name, place.topic.name, dict(sorted(positions.items())), lag)
-
-
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """Return rows, the first of which is the head, as aligned columns; the last may be long."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
-    return "\n".join(
-        "  ".join(
-            [*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]
-        ).rstrip()
-        for row in rows
-    )

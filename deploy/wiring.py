@@ -11,8 +11,8 @@ from components.roomserver import component as roomserver
 from components.syncapi import component as syncapi
 from components.userapi import component as userapi
 from deploy import apis
+from deploy.asked_apis import UserApis
 from deploy.ground import Ground, given
-from deploy.internal_calls import UserApis
 from deploy.processed import Processed, processed
 from deploy.remembered_tokens import RememberedTokens
 from deploy.version import version

@@ -12,7 +12,7 @@ from deploy.beside import users_beside
 from deploy.commands.passwords import add_password_argument, password_of
 from deploy.configuration import load_settings
 from deploy.settings import Settings
-from deploy.status import table
+from deploy.tables import table
 from deploy.times import shown_time
 
 _Action = Callable[[OperatorService, argparse.Namespace], Coroutine[Any, Any, None]]

@@ -15,7 +15,7 @@ from deploy.errors import StartRefused
 from deploy.log_lines import hush
 from deploy.new_folder import new_folder
 from deploy.settings import Settings
-from deploy.status import table
+from deploy.tables import table
 
 _DATA: Final = "data"
 _CONFIG: Final = "xylem.yaml"

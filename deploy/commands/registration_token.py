@@ -11,7 +11,7 @@ from components.userapi.component import OperatorService
 from deploy.beside import users_beside
 from deploy.configuration import load_settings
 from deploy.settings import Settings
-from deploy.status import table
+from deploy.tables import table
 from deploy.times import shown_time
 
 _UNITS: Final = {"m": 60, "h": 3600, "d": 86_400}

@@ -13,8 +13,8 @@ from deploy.components import COMPONENTS, asked_elsewhere
 from deploy.configuration import load_settings
 from deploy.data_directory import DataDirectory
 from deploy.errors import StartRefused
-from deploy.internal_calls import internal_secret, urls_of
 from deploy.log_lines import configure_logging
+from deploy.other_processes import internal_secret, urls_of
 from deploy.running import Server, run_to_the_end
 from deploy.settings import ListenerSettings, Settings
 

@@ -13,7 +13,8 @@ from base.tasks import run as run_event_loop
 from deploy.colours import GREEN, RED, paint_for
 from deploy.configuration import load_settings
 from deploy.log_lines import hush
-from deploy.status import Status, query_status, table
+from deploy.status import Status, query_status
+from deploy.tables import table
 
 NOT_WELL: Final = 3
 """The exit code where something is away."""

@@ -1,7 +1,10 @@
-"""Internal APIs over HTTP: server and client derived from the Protocol that defines an API."""
+"""Internal APIs over HTTP: server and client derived from the Protocol that defines an API.
+
+The client is `internalapi.transport.client`. It is not imported here: its HTTP library costs a
+process that asks nobody a tenth of its memory.
+"""
 
 from internalapi.transport.call_metrics import CallMetrics
-from internalapi.transport.client import api_client, open_session
 from internalapi.transport.errors import (
     ApiMismatch,
     ApiSecretRefused,
@@ -24,7 +27,5 @@ __all__ = [
     "NotAnApi",
     "Replicas",
     "Shares",
-    "api_client",
     "api_router",
-    "open_session",
 ]

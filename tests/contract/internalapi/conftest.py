@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from base.http import ApplicationSettings, Listener, application, serve
-from internalapi.transport import api_client, api_router, open_session
+from internalapi.transport import api_router
+from internalapi.transport.client import api_client, open_session
 
 Connect = Callable[[type[Any], Any], AbstractAsyncContextManager[Any]]
 

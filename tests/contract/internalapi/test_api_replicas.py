@@ -10,7 +10,8 @@ import pytest
 
 from base.http import Listener, application, serve
 from internalapi.deadlines import DeadlineExceeded, deadline
-from internalapi.transport import ApiUnavailable, Replicas, api_client, api_router, open_session
+from internalapi.transport import ApiUnavailable, Replicas, api_router
+from internalapi.transport.client import api_client, open_session
 from matrix.errors import Forbidden
 
 NOBODY = "http://127.0.0.1:1"

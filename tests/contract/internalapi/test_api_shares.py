@@ -8,7 +8,8 @@ import aiohttp
 import pytest
 
 from base.http import Listener, Router, application, serve
-from internalapi.transport import Replicas, Shares, api_client, api_router, open_session
+from internalapi.transport import Replicas, Shares, api_router
+from internalapi.transport.client import api_client, open_session
 
 
 class Rooms(Protocol):

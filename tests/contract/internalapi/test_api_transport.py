@@ -22,10 +22,9 @@ from internalapi.transport import (
     ApiUnavailable,
     InternalError,
     NotAnApi,
-    api_client,
     api_router,
-    open_session,
 )
+from internalapi.transport.client import api_client, open_session
 from matrix.errors import NotFound, Unavailable
 
 Connect = Callable[[type[Any], Any], AbstractAsyncContextManager[Any]]
