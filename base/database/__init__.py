@@ -13,6 +13,7 @@ from base.database.schema import Migration, OtherServer, Schema, SchemaTooNew, S
 from base.database.sqlite import SqliteDatabase
 from base.database.sqlite_copy import copy_sqlite
 from base.database.statements import (
+    Insert,
     SelectByKeys,
     Statement,
     insert,
@@ -28,6 +29,7 @@ __all__ = [
     "Database",
     "DatabaseDamaged",
     "DatabaseOutage",
+    "Insert",
     "Migration",
     "OtherServer",
     "Schema",

@@ -1,19 +1,25 @@
 """Statements that run for every batch: compiled once per dialect, then run as plain text.
 
+Whatever takes time to build is built when it first runs: of the hundreds that a server knows, few
+run soon.
+
 Values pass to the driver as they are: text, integers, bytes and None. A boolean comes back as
 the driver has it (0 or 1 from SQLite).
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Connection, CursorResult
 
 from base.database import together
 
-Insert = sqlite.Insert | postgresql.Insert
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
+
+Insert: TypeAlias = "sqlite.Insert | postgresql.Insert"
 Values = Mapping[str, Any]
 
 _KEYS_AT_ONCE: Final = (1, 8, 32, 128, 500)
@@ -27,7 +33,12 @@ def insert(connection: Connection, table: sa.Table) -> Insert:
 
 def insert_for(dialect: str, table: sa.Table) -> Insert:
     """Return the INSERT of the dialect of this name (see `insert`)."""
-    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+    if dialect == "sqlite":
+        return sqlite.insert(table)
+    # It costs a process memory that SQLite's does without.
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415
+
+    return postgresql.insert(table)
 
 
 class Statement:
@@ -169,12 +180,14 @@ class SelectByKeys:
     """`SELECT … WHERE column IN (…)` for any number of keys."""
 
     def __init__(self, select: sa.Select[Any], column: sa.ColumnElement[Any]) -> None:
-        self._statements: Final = {
-            size: Statement(
-                select.where(column.in_([sa.bindparam(f"key{number}") for number in range(size)]))
+        def of_size(size: int) -> Statement:
+            return Statement(
+                lambda _dialect: select.where(
+                    column.in_([sa.bindparam(f"key{number}") for number in range(size)])
+                )
             )
-            for size in _KEYS_AT_ONCE
-        }
+
+        self._statements: Final = {size: of_size(size) for size in _KEYS_AT_ONCE}
 
     def rows(
         self, connection: Connection, keys: Collection[Any], values: Values | None = None

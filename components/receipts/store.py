@@ -36,7 +36,7 @@ _AT_ONCE: Final = (1, 8, 64)
 def _select(size: int) -> Statement:
     of = MARKERS.c
     return Statement(
-        sa.select(*of).where(
+        lambda _dialect: sa.select(*of).where(
             sa.or_(
                 *(
                     sa.and_(

@@ -7,10 +7,10 @@ from typing import Final
 import sqlalchemy as sa
 from msgspec.structs import astuple
 
-from base.database import Connection, Statement
+from base.database import Connection, Insert, Statement
 from components.syncapi.changes import AccountDatum
 from components.syncapi.ignoring import IGNORED_USER_LIST, NOBODY, ignored_users
-from components.syncapi.store.statements import Insert, execute_insert, execute_select
+from components.syncapi.store.statements import execute_insert, execute_select
 from components.syncapi.store.tables import ACCOUNT_DATA
 
 _OF_USER: Final = (

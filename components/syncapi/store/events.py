@@ -6,10 +6,9 @@ from typing import Final
 import sqlalchemy as sa
 from msgspec.structs import astuple
 
-from base.database import Connection, SelectByKeys
+from base.database import Connection, Insert, SelectByKeys
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.statements import (
-    Insert,
     execute_insert,
     execute_select,
     ignore_conflicts,

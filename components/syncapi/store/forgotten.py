@@ -5,8 +5,8 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from base.database import Connection
-from components.syncapi.store.statements import Insert, execute_insert, execute_select
+from base.database import Connection, Insert
+from components.syncapi.store.statements import execute_insert, execute_select
 from components.syncapi.store.tables import FORGOTTEN_ROOMS, MEMBERSHIP_CHANGES
 
 _HAS_COME_BACK: Final = sa.exists().where(

@@ -6,10 +6,9 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from base.database import Connection
+from base.database import Connection, Insert
 from components.syncapi.changes import Membership, MembershipChange
 from components.syncapi.store.statements import (
-    Insert,
     execute_insert,
     execute_select,
     ignore_conflicts,

@@ -6,9 +6,9 @@ from typing import Final
 import sqlalchemy as sa
 from msgspec.structs import astuple
 
-from base.database import Connection, SelectByKeys
+from base.database import Connection, Insert, SelectByKeys
 from components.syncapi.receipt import PUBLIC, Receipt
-from components.syncapi.store.statements import Insert, execute_insert
+from components.syncapi.store.statements import execute_insert
 from components.syncapi.store.tables import METADATA
 
 _MOST_PER_ROOM: Final = 1000

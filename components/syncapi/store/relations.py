@@ -6,14 +6,14 @@ from typing import Any, Final
 import sqlalchemy as sa
 from msgspec.structs import astuple
 
-from base.database import Connection, SelectByKeys, Statement
+from base.database import Connection, Insert, SelectByKeys, Statement
 from components.syncapi.event_relation import EventRelation
 from components.syncapi.store.relation_tables import (
     RELATION_GROUPS,
     RELATIONS,
     THREAD_SENDERS,
 )
-from components.syncapi.store.statements import Insert, execute_insert, ignore_conflicts
+from components.syncapi.store.statements import execute_insert, ignore_conflicts
 from matrix.relations import REFERENCE, REPLACE, THREAD
 
 _COUNTED: Final = frozenset({REFERENCE, REPLACE, THREAD})

@@ -6,11 +6,10 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sa
 from msgspec.structs import astuple
 
-from base.database import Connection
+from base.database import Connection, Insert
 from components.syncapi.changes import AppliedChange
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.statements import (
-    Insert,
     execute_insert,
     execute_select,
     ignore_conflicts,

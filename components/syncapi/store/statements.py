@@ -9,13 +9,11 @@ from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from base.database import Connection
+from base.database import Connection, Insert, insert_for
 
-Insert = sqlite.Insert | postgresql.Insert
 Build = Callable[[Insert], sa.Insert]
 
 
@@ -59,8 +57,7 @@ def _compiled_select(
 
 @lru_cache(maxsize=256)
 def _compiled(dialect: Dialect, table: sa.Table, build: Build) -> str:
-    insert = sqlite.insert(table) if dialect.name == "sqlite" else postgresql.insert(table)
-    return str(build(insert).compile(dialect=dialect))
+    return str(build(insert_for(dialect.name, table)).compile(dialect=dialect))
 
 
 def ignore_conflicts(insert: Insert) -> sa.Insert:
