@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import gc
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -73,9 +74,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _run(parsed.command, parsed.arguments)
 
 
+def _load(name: str) -> Command:
+    """Import the command that runs, and no other: their libraries take time to load."""
+    # What is imported stays: the collector is not to look through it for garbage, now or later.
+    gc.disable()
+    try:
+        return cast(Command, import_module(f"deploy.commands.{name.replace('-', '_')}"))
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def _run(name: str, arguments: list[str]) -> int:
-    # Only the command that runs is imported: the others' libraries take time to load.
-    command = cast(Command, import_module(f"deploy.commands.{name.replace('-', '_')}"))
+    command = _load(name)
     parser = _Parser(prog=f"xylem {name}", description=f"Xylem: {COMMANDS[name]}.")
     command.add_arguments(parser)
     try:

@@ -61,6 +61,28 @@ async def test_a_server_that_has_started_answers_clients_and_probes(
         assert set(found["checks"].values()) == {"ok"}
 
 
+async def test_a_server_that_serves_clients_loads_no_library_that_only_others_use(
+    tmp_path: Path, http: aiohttp.ClientSession
+) -> None:
+    server = ServerProcess(tmp_path, module="tests.system.loaded_modules")
+    server.start()
+    account = await register(http, server, "alice")
+    authorization = {"Authorization": f"Bearer {account['access_token']}"}
+    async with http.post(
+        f"{server.url}/_matrix/client/v3/createRoom", json={}, headers=authorization
+    ) as response:
+        assert response.status == 200
+    async with http.get(f"{server.url}/_matrix/client/v3/sync", headers=authorization) as response:
+        assert len((await response.json())["rooms"]["join"]) == 1
+
+    assert server.stop() == 0
+    loaded = (tmp_path / "loaded").read_text(encoding="utf-8").split()
+    assert "components.syncapi.component" in loaded
+    assert {"aiohttp", "aiokafka", "asyncpg", "fastapi", "opentelemetry", "pydantic"}.isdisjoint(
+        loaded
+    )
+
+
 async def test_metrics_count_requests_by_route(
     server: ServerProcess, http: aiohttp.ClientSession
 ) -> None:

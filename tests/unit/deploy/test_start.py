@@ -1,0 +1,78 @@
+"""What a process does before its work: which modules it loads, and what it puts off."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[3]
+# For routes of FastAPI, for Kafka, for PostgreSQL, and for traces.
+FOR_OTHERS = {"aiokafka", "asyncpg", "fastapi", "opentelemetry", "pydantic"}
+
+
+def printed_by(script: str) -> str:
+    """Return what an interpreter prints that runs a script and nothing else."""
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
+@pytest.mark.parametrize("command", ["monolith", "run", "account"])
+def test_a_command_loads_no_library_that_only_others_use(command: str) -> None:
+    loaded = json.loads(
+        printed_by(
+            f"import deploy.commands.{command}, json, sys; print(json.dumps([*sys.modules]))"
+        )
+    )
+
+    assert FOR_OTHERS.isdisjoint(loaded)
+    # The HTTP client, which only those load who ask other processes.
+    assert "aiohttp" not in loaded
+
+
+def test_help_loads_no_library() -> None:
+    loaded = json.loads(
+        printed_by(
+            "import json, sys\n"
+            "from deploy.cli import main\n"
+            "try: main(['--version'])\n"
+            "except SystemExit: print(json.dumps([*sys.modules]))"
+        ).partition("\n")[2]
+    )
+
+    assert {"asyncio", "msgspec", "sqlalchemy", "uvicorn", "yaml"}.isdisjoint(loaded)
+
+
+def test_statements_for_many_keys_are_built_when_they_first_run() -> None:
+    parameters = int(
+        printed_by(
+            "import deploy.commands.monolith, gc, sqlalchemy\n"
+            "print(sum(isinstance(one, sqlalchemy.BindParameter) for one in gc.get_objects()))"
+        )
+    )
+
+    # One statement that takes 500 keys has as many.
+    assert parameters < 1_000
+
+
+def test_what_is_imported_is_never_looked_through_for_garbage() -> None:
+    before, after, spared = json.loads(
+        printed_by(
+            "import gc, json\n"
+            "from deploy.cli import main\n"
+            "def collections(): return [one['collections'] for one in gc.get_stats()[1:]]\n"
+            "before = collections()\n"
+            "try: main(['monolith', '--help'])\n"
+            "except SystemExit: print(json.dumps([before, collections(), gc.get_freeze_count()]))"
+        ).splitlines()[-1]
+    )
+
+    assert before == after
+    assert spared > 100_000
