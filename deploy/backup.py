@@ -1,9 +1,9 @@
 """Copies a server's data so that a server can be started with the copy; the server may run.
 
-The databases are copied first, each as it is at one instant, and the log after them: it has all
-that they have processed. The user API's database is the last, and the copy of the log ends before
-what this one does not know: a number that it gives again would be dropped by readers. That is what
-a power cut leaves, and what a start mends.
+The databases are copied first, each as it is at one instant, and the log after them, so that it has
+all that they have processed. The user API writes its database before the log. So that database is
+copied last, and the copy of the log ends where it begins to tell of what this copy does not have.
+Together they are what a power cut leaves.
 """
 
 import asyncio

@@ -36,9 +36,13 @@ class Announcer:
     async def run(self) -> None:
         """Send what is left and what comes, until cancelled. An outage is waited out."""
         self._store.is_announced = True
+        is_numbered = False
         try:
             while True:
                 try:
+                    if not is_numbered:
+                        await self._number_behind_the_log()
+                        is_numbered = True
                     await self._send()
                     await self._wait()
                 except (LogOutage, DatabaseOutage) as outage:
@@ -46,6 +50,27 @@ class Announcer:
                     await asyncio.sleep(_RETRY_AFTER_S)
         finally:
             self._store.is_announced = False
+
+    async def _number_behind_the_log(self) -> None:
+        """Let numbers go on behind the last ones in the log.
+
+        Where the database was put back to an older state, and the log was not, they would be given
+        a second time, and readers would drop what comes with them.
+        """
+        bounds = await self._log.bounds(OUTPUT_CLIENT_DATA.name)
+        places = {number: end - 1 for number, (first, end) in bounds.items() if first < end}
+        if not places:
+            return
+        tail = await self._log.tail(OUTPUT_CLIENT_DATA.name, places)
+        given: dict[int, int] = {}
+        try:
+            while places.keys() - given.keys():
+                for record in await tail.read():
+                    sequence = -1 if record.origin is None else record.origin.sequence
+                    given[record.partition] = max(given.get(record.partition, 0), sequence + 1)
+        finally:
+            await tail.close()
+        await self._store.raise_next_sequences(given)
 
     async def send_all(self) -> None:
         """Send and delete what is left now."""

@@ -357,7 +357,7 @@ async def bind_to_log(database: Database, log: Log) -> None:
 async def query_newer_records(database: Database) -> Callable[[Record], bool]:
     """Return what tells of a record of OutputClientData whether it is newer than this database.
 
-    Its number would be given again, and readers would drop what comes with it.
+    Client sync would show what it tells, and nothing here would.
     """
     return partial(is_newer, next_sequences=await select_next_sequences(database))
 

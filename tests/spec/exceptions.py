@@ -4,6 +4,7 @@ import re
 from typing import Any, Final
 
 NOT_THE_CLIENT_API: Final = (
+    re.compile(r"/"),  # the page for people
     re.compile(r"/_synapse/.*"),  # for operators
     re.compile(r"/(health|metrics).*"),
     re.compile(r"/internal/.*"),  # for other components

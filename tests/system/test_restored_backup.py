@@ -39,3 +39,31 @@ async def test_clients_that_saw_more_than_the_backup_holds_miss_nothing(
     assert anew["timeline"]["limited"] is True
     assert texts([*gap, *anew["timeline"]["events"]])[-16:] == ["kept", *new]
     assert texts(on["join"][room_id]["timeline"]["events"]) == new
+
+
+async def test_account_data_is_told_after_databases_were_put_back_and_the_log_was_not(
+    server: ServerProcess, http: aiohttp.ClientSession
+) -> None:
+    homeserver = Homeserver(http, lambda: server.url, shared_secret=SHARED_SECRET)
+    (alice,) = await homeserver.register_all("alice")
+    path = f"/user/{alice.user_id}/account_data/org.example.note"
+    databases, backup = server.folder / "data" / "databases", server.folder / "backup"
+    server.stop()
+    shutil.copytree(databases, backup)
+    server.start()
+    for number in range(5):
+        await alice.call("PUT", path, {"number": number})
+
+    server.stop()
+    shutil.rmtree(databases)
+    shutil.copytree(backup, databases)
+    server.start()
+
+    since = (await alice.sync())["next_batch"]
+    for number in range(10, 13):
+        await alice.call("PUT", path, {"number": number})
+        told = await alice.sync(since)
+        since = told["next_batch"]
+        assert [event["content"] for event in told["account_data"]["events"]] == [
+            {"number": number}
+        ]

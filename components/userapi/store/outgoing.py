@@ -6,7 +6,7 @@ from typing import Final, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
-from base.database import Connection, Database, Statement, insert_for, insert_into
+from base.database import Connection, Database, Statement, insert, insert_for, insert_into
 from base.growing import GrowingNumber
 from components.userapi.store.tables import outgoing, outgoing_sequences
 from logs.records.client_data import OutputClientData
@@ -117,6 +117,32 @@ class OutgoingStore:
             return [OutgoingRecord(*row) for row in connection.execute(query)]
 
         return await self._database.read(select)
+
+    async def raise_next_sequences(self, least: Mapping[int, int]) -> None:
+        """Let the next records of these partitions have at least these numbers."""
+        found = await select_next_sequences(self._database)
+        higher = {
+            partition: number
+            for partition, number in least.items()
+            if number > found.get(partition, 0)
+        }
+        if not higher:
+            return
+
+        def work(connection: Connection) -> None:
+            for partition, number in higher.items():
+                values = {"partition": partition, "next_sequence": number}
+                connection.execute(
+                    insert(connection, outgoing_sequences)
+                    .values(values)
+                    .on_conflict_do_update(
+                        index_elements=[outgoing_sequences.c.partition],
+                        set_={"next_sequence": number},
+                        where=outgoing_sequences.c.next_sequence < number,
+                    )
+                )
+
+        await self._database.write(work)
 
     async def delete_outgoing(self, up_to: Mapping[int, int]) -> None:
         """Forget what has been appended: per partition, up to and with this number."""
