@@ -144,3 +144,23 @@ async def test_a_stopped_server_is_backed_up_for_its_owner_alone_and_nothing_is_
     assert {path.stat().st_mode & 0o777 for path in paths if path.is_dir()} == {0o700}
     assert {path.stat().st_mode & 0o777 for path in paths if path.is_file()} == {0o600}
     assert texts(await alice.walk(room_id))[-1] == "kept"
+
+
+@pytest.mark.postgres
+async def test_with_postgresql_only_a_stopped_server_is_backed_up_and_the_rest_is_named(
+    tmp_path: Path, postgres_url: str
+) -> None:
+    server = ServerProcess(tmp_path, {"database": {"url": postgres_url}})
+    server.start()
+    running = backup(server, tmp_path / "backup")
+    server.stop()
+    stopped = backup(server, tmp_path / "backup")
+
+    assert running.returncode == 1
+    assert "Another server runs on the data directory" in running.stderr
+    assert stopped.returncode == 0
+    assert "pg_dump" in stopped.stdout
+    assert sorted(path.name for path in (tmp_path / "backup" / "data").iterdir()) == [
+        "log",
+        "signing.key",
+    ]
