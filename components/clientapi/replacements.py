@@ -17,6 +17,7 @@ from components.clientapi.transferred_state import (
     transferred_state,
 )
 from internalapi.roomserver import RoomDirectory, RoomQueries, RoomUnknown
+from logs.records.room_input import Transaction
 from matrix.events import Event
 from matrix.identifiers import RoomID, UserID
 from matrix.power_levels import creators_of
@@ -60,6 +61,15 @@ class Replacements:
             return None
         return new_room_id
 
+    async def transaction(self, room_id: RoomID, request: UpgradeRequest) -> Transaction:
+        """Return what all tombstones have in common that upgrade the room as it is now.
+
+        The room server lets the first of them stand, whoever sends them through which replica.
+        """
+        former = (await self._sender.state(room_id, [TOMBSTONE])).get(TOMBSTONE)
+        replaced = "" if former is None else former.event_id
+        return Transaction("", "", f"{request.version.identifier} {replaced}")
+
     async def find_begun(
         self, room_id: RoomID, user_id: UserID, request: UpgradeRequest
     ) -> RoomID | None:
@@ -90,6 +100,10 @@ class Replacements:
 
         It names the tombstone that has been prepared. The ID of a room of version 12 on depends
         on what it names, and the tombstone on the ID: then it names none.
+
+        Where this is interrupted before the tombstone stands, the room goes on naming one that
+        never was: an event's ID is the hash of all of it, of which nothing is kept, and nobody
+        can make another event of that ID. Clients find rooms by `room_id`.
         """
         predecessor: dict[str, Any] = {"room_id": room_id}
         if tombstone is not None:

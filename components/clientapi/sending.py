@@ -130,14 +130,14 @@ class EventSender:
         chain = await self._chain(room_id, [draft], may_remember=False)
         return self._build(chain, draft, room_id)
 
-    async def send_prepared(self, event: Event) -> EventID:
+    async def send_prepared(self, event: Event, transaction: Transaction) -> EventID:
         """Send an event as it was prepared, whatever the room has seen since.
 
-        Raises what `send` does.
+        A repeated transaction gives the first event's ID. Raises what `send` does.
         """
         verdict = self._outcomes.expect(event.event_id)
         try:
-            await self._log.append(INPUT_ROOM_EVENT.name, [self._record(event, None)])
+            await self._log.append(INPUT_ROOM_EVENT.name, [self._record(event, transaction)])
             async with asyncio.timeout(self._settings.outcome_timeout_s):
                 outcome = await verdict
         except TimeoutError as error:

@@ -4,6 +4,8 @@ import asyncio
 from typing import Final
 from weakref import WeakValueDictionary
 
+from msgspec.structs import replace
+
 from components.clientapi.aliases import AliasService
 from components.clientapi.current_state import TOMBSTONE, levels_of, membership_of
 from components.clientapi.rates import ClientApiRates
@@ -25,7 +27,9 @@ _BODY: Final = "This room has been replaced"
 class RoomUpgrades:
     """Upgrades rooms: makes the new room, says in the old one where it is, and moves the rest.
 
-    Whatever is interrupted, the same request again goes on with the same new room.
+    Whatever is interrupted, the same request again goes on with the same new room. Of replicas
+    that make a room each at the same instant, one sets the tombstone; the others answer with its
+    room and leave theirs.
     """
 
     def __init__(
@@ -76,7 +80,11 @@ class RoomUpgrades:
             raise Forbidden("You cannot upgrade this room.")
 
     async def _replace(self, room_id: RoomID, user_id: UserID, request: UpgradeRequest) -> RoomID:
-        """Make the new room, or make one complete that was begun, and set the tombstone."""
+        """Make the new room, or make one complete that was begun, and set the tombstone.
+
+        Returns the room of the tombstone that stands: another one where another was faster.
+        """
+        transaction = await self._replacements.transaction(room_id, request)
         tombstone = None
         try:
             new_room_id = await self._replacements.find_begun(room_id, user_id, request)
@@ -93,10 +101,16 @@ class RoomUpgrades:
         except AuthRejected as refusal:
             raise InvalidRoomState(refusal.message) from refusal
         if tombstone is None:
-            await self._sender.send(room_id, _tombstone(user_id, new_room_id))
+            draft = _tombstone(user_id, new_room_id)
+            await self._sender.send(room_id, replace(draft, transaction=transaction))
         else:
-            await self._sender.send_prepared(tombstone)
-        return new_room_id
+            await self._sender.send_prepared(tombstone, transaction)
+        standing = await self._replacements.find_finished(room_id, request)
+        if standing is None or standing == new_room_id:
+            return new_room_id
+        left = Draft("m.room.member", user_id, {"membership": "leave"}, state_key=user_id)
+        await self._sender.send(new_room_id, left)
+        return standing
 
     async def _hand_over(self, room_id: RoomID, new_room_id: RoomID, user_id: UserID) -> None:
         """Let the old room give up what the new one takes; again changes nothing."""

@@ -1,12 +1,13 @@
 """Upgrading rooms: what the new room takes over, and what happens to the old one."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from tests.component.clientapi.clientapi_server import V3, House, User
+from tests.component.clientapi.clientapi_server import V3, House, Options, User, running_house
 
 
 async def upgrade(user: User, room_id: str, version: str, **body: Any) -> str:
@@ -358,6 +359,43 @@ async def test_an_upgrade_again_gives_the_same_room(house: House, alice: User, a
 
     assert first == second == third
     assert [await event_ids(house, room_id) for room_id in (old, first)] == before
+
+
+@pytest.mark.parametrize("after", ["11", "12"])
+@pytest.mark.parametrize("who", ["one user", "two users"])
+async def test_replicas_that_upgrade_at_once_agree_on_one_room(
+    tmp_path: Path, after: str, who: str
+) -> None:
+    async with running_house(tmp_path, Options(replicas=2)) as house:
+        alice, bob = await house.user("alice"), await house.user("bob")
+        users = [alice, alice if who == "one user" else bob]
+        levels = {"users": {alice.user_id: 100, bob.user_id: 100}}
+        old = await alice.create_room(
+            preset="public_chat",
+            room_version="10",
+            room_alias_name="pub",
+            power_level_content_override=levels,
+        )
+        assert (await bob.join(old)).status == 200
+        path = f"{V3}/rooms/{quote(old)}/upgrade"
+
+        answers = await asyncio.gather(
+            *(
+                user.replicas[number].post(path, {"new_version": after})
+                for number, user in enumerate(users)
+            )
+        )
+
+        [new] = {answer.json["replacement_room"] for answer in answers}
+        tombstones = [one for one in await house.history(old) if one.type == "m.room.tombstone"]
+        assert [one.content["replacement_room"] for one in tombstones] == [new]
+        directory = await alice.get(f"/directory/room/{quote('#pub:xylem.test')}")
+        assert directory.json["room_id"] == new
+        for user in users:
+            joined = await house.rooms.queries.query_rooms_of_user(
+                user_id=user.user_id, memberships=["join"]
+            )
+            assert {one.room_id for one in joined} <= {old, new}
 
 
 @pytest.mark.parametrize("after", ["11", "12"])
