@@ -7,7 +7,7 @@ from typing import Final
 
 from base.clock import Clock
 from base.database import Database, DatabaseOutage
-from components.userapi.store.expired import EXPIRING, delete_expired
+from components.userapi.store.expired import KNOWN_FOR_MS, delete_expired
 
 _log: Final = logging.getLogger(__name__)
 
@@ -31,8 +31,8 @@ class Expiry:
             await asyncio.sleep(_BETWEEN_PASSES_S)
 
     async def delete_expired(self) -> None:
-        """Delete all that has expired before the call."""
+        """Delete all that is of no use any more when it is called."""
         now_ms = self._clock.now_ms()
-        for table in EXPIRING:
+        for table in KNOWN_FOR_MS:
             while await self._database.write(partial(delete_expired, table=table, now_ms=now_ms)):
                 pass

@@ -91,7 +91,8 @@ class UserApiSettings(msgspec.Struct, frozen=True):
     """The shortest password accepted, in characters."""
 
     access_token_lifetime_s: int | None = None
-    """How long access tokens of clients that don't refresh them live; `None` for ever."""
+    """How long access tokens of clients that don't refresh them live; `None` for ever. For a year
+    after its end a token is answered with `soft_logout`, so that its client keeps its keys."""
     refreshable_access_token_lifetime_s: int | None = 300
     """How long access tokens of clients that refresh them live; `None` for ever."""
     refresh_token_lifetime_s: int | None = None

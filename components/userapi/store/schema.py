@@ -34,6 +34,14 @@ def _index_reporters(connection: Connection) -> None:
     connection.exec_driver_sql("CREATE INDEX reports_by_user ON reports (user_id, report_id)")
 
 
+def _index_expiring_tokens(connection: Connection) -> None:
+    for table in ("access_tokens", "refresh_tokens"):
+        connection.exec_driver_sql(
+            f"CREATE INDEX {table}_by_expiry ON {table} (expires_at_ms) "
+            "WHERE expires_at_ms IS NOT NULL"
+        )
+
+
 SCHEMA: Final = Schema(
     "userapi",
     METADATA,
@@ -42,5 +50,6 @@ SCHEMA: Final = Schema(
         _add_registration_tokens,
         _add_user_agents_and_words,
         _index_reporters,
+        _index_expiring_tokens,
     ),
 )

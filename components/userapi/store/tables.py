@@ -6,6 +6,13 @@ import sqlalchemy as sa
 
 METADATA: Final = sa.MetaData()
 
+
+def _index_of_expiring(name: str) -> sa.Index:
+    """Return an index of the rows that expire; most tokens never do."""
+    expires = sa.text("expires_at_ms IS NOT NULL")
+    return sa.Index(name, "expires_at_ms", sqlite_where=expires, postgresql_where=expires)
+
+
 accounts: Final = sa.Table(
     "accounts",
     METADATA,
@@ -51,6 +58,7 @@ access_tokens: Final = sa.Table(
     # The refresh token that it was given for, which is valid until this one is used.
     sa.Column("replaces_hash", sa.LargeBinary),
     sa.Index("access_tokens_by_device", "user_id", "device_id"),
+    _index_of_expiring("access_tokens_by_expiry"),
 )
 
 refresh_tokens: Final = sa.Table(
@@ -62,6 +70,7 @@ refresh_tokens: Final = sa.Table(
     sa.Column("expires_at_ms", sa.BigInteger),
     sa.Column("replaces_hash", sa.LargeBinary),
     sa.Index("refresh_tokens_by_device", "user_id", "device_id"),
+    _index_of_expiring("refresh_tokens_by_expiry"),
 )
 
 # Tokens for one purpose each, apart from the client API: to log in by, to prove who one is.

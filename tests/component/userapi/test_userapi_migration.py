@@ -15,6 +15,9 @@ _MADE_SINCE_VERSION_1 = (
     "ALTER TABLE special_tokens DROP COLUMN device_id",
     "DROP TABLE registration_tokens",
     "ALTER TABLE devices DROP COLUMN last_seen_user_agent",
+    "DROP INDEX reports_by_user",
+    "DROP INDEX access_tokens_by_expiry",
+    "DROP INDEX refresh_tokens_by_expiry",
     "DELETE FROM directory_words WHERE length(word) <> 5",
     "UPDATE schema_version SET version = 1",
 )

@@ -5,12 +5,17 @@ from typing import Any
 
 import pytest
 
+from base.database import open_database
 from base.http.testing import Answer
+from components.userapi.component import SCHEMA
+from components.userapi.expiry import Expiry
 from logs.log import Log
 from logs.records.client_data import TokensRevoked
 from logs.topics import OUTPUT_CLIENT_DATA
 from matrix.errors import UnknownToken
 from tests.component.userapi.userapi_server import V3, Deployment, User, UserApiServer
+
+YEAR_MS = 365 * 24 * 3_600_000
 
 
 async def refresh(server: UserApiServer, token: str | None) -> Answer:
@@ -189,6 +194,31 @@ async def test_a_refresh_token_expires(deployment: Deployment, log: Log) -> None
 
         assert (answer.status, answer.errcode) == (401, "M_UNKNOWN_TOKEN")
         assert answer.json["soft_logout"] is True
+
+
+async def test_it_is_known_for_a_year_that_a_token_has_expired(
+    deployment: Deployment, log: Log, database_url: str
+) -> None:
+    lifetimes: dict[str, Any] = {
+        "refreshable_access_token_lifetime_s": 60,
+        "refresh_token_lifetime_s": 60,
+    }
+    clock, told = deployment.clock, []
+    async with deployment.start(log, **lifetimes) as server:
+        alice = await server.user("alice", refresh_token=True)
+    clock.advance_ms(60_000 + YEAR_MS - 1)
+
+    for _ in range(2):
+        database = await open_database(database_url, SCHEMA, durable=True)
+        await Expiry(database, clock).delete_expired()
+        await database.close()
+        async with deployment.start(log, **lifetimes) as server:
+            access = await server.whoami(alice.access_token)
+            refreshed = await refresh(server, alice.refresh_token)
+        told.append([(one.status, one.json["soft_logout"]) for one in (access, refreshed)])
+        clock.advance_ms(1)
+
+    assert told == [[(401, True)] * 2, [(401, False)] * 2]
 
 
 async def test_a_refresh_token_ends_with_its_device(server: UserApiServer) -> None:
