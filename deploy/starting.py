@@ -98,7 +98,7 @@ def _explained(what: str) -> Iterator[None]:
     except OSError as error:
         raise StartRefused(
             f"{what} cannot be opened: {error.strerror or error}.",
-            "Check who owns the data directory, and that there is room on the disk.",
+            "Check the owner of the data directory, and that there is room on the disk.",
         ) from error
 
 

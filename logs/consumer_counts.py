@@ -53,7 +53,7 @@ REJECTED: Final = Family(
 FAILURES: Final = Family(
     "xylem_consumer_failures_total",
     "counter",
-    "Exceptions that nobody expected; each was followed by another try.",
+    "Unexpected exceptions; each was followed by another try.",
     _LABELS,
 )
 OUTAGES: Final = Family(
@@ -99,7 +99,7 @@ class ConsumerCounts:
         """Records whose number was higher than expected: something is missing before them."""
         self.rejected = 0
         self.failures = 0
-        """Exceptions of the processor that nobody expected."""
+        """Unexpected exceptions of the processor."""
         self.outages = 0
         self.fenced = 0
         self.observe: BatchObserver | None = None

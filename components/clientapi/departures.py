@@ -72,7 +72,7 @@ class DepartureService:
                 outages.append(outage)
             except MatrixError as refusal:
                 _log.warning(
-                    "A user who is gone stays in a room",
+                    "A deactivated user stays in a room for now",
                     extra={"user_id": user_id, "room_id": room_id, "reason": str(refusal)},
                 )
             if outages:

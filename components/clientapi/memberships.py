@@ -197,7 +197,7 @@ class MembershipService:
             case "ban":
                 return await self.ban(requester, room_id, target, content)
             case "join" | "knock":
-                raise Forbidden("Nobody can join or knock for another user.")
+                raise Forbidden("You cannot join or knock for another user.")
         raise _unknown_membership()
 
     async def _set_own(
@@ -211,7 +211,7 @@ class MembershipService:
             case "leave":
                 return await self.leave(requester, room_id, content)
             case "invite" | "ban":
-                raise Forbidden("Nobody invites or bans themselves.")
+                raise Forbidden("You cannot invite or ban yourself.")
         raise _unknown_membership()
 
     async def forget(self, requester: Requester, room_id: RoomID) -> None:

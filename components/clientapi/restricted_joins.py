@@ -38,7 +38,7 @@ class RestrictedJoins:
             raise Forbidden("You are not in any of the rooms whose members can join this one.")
         authoriser = await self._member_with_invite_power(room_id, levels_of(state))
         if authoriser is None:
-            raise Forbidden("Nobody of this server is in the room and can let you in.")
+            raise Forbidden("No user of this server is in the room and may invite you.")
         return authoriser
 
     async def _member_with_invite_power(

@@ -21,7 +21,7 @@ class ClientApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     max_chained_events: int = 500
     """Most events that are built one on another before the room server is asked again."""
     remembered_state_events: int = 10_000
-    """Most state events of rooms that are remembered so that the next message asks nobody."""
+    """Most state events of rooms that are remembered so that the next message needs no query."""
     max_invites_at_creation: int = 500
     """Most users that the creation of a room may invite."""
     max_initial_state_events: int = 500

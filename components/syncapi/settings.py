@@ -36,7 +36,7 @@ class SyncApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     recent_receipts: int = 50_000
     """Receipts that moved last, kept in memory, from which long polls are answered."""
     recent_typing_rooms: int = 10_000
-    """Rooms per partition whose list of who types is kept in memory."""
+    """Rooms per partition whose typing users are kept in memory."""
     cached_memberships: int = 400_000
     """Memberships of syncing users kept in memory, some 300 bytes each; those of idle users make
     room. Where users who wait have more of them, they take turns, and hear of news later."""

@@ -46,7 +46,7 @@ class DeactivationService:
             try:
                 await self._depart(self._departures)
             except DatabaseOutage as outage:
-                _log.debug("Users who are gone stay in rooms", extra={"reason": str(outage)})
+                _log.debug("Deactivated users stay in rooms for now", extra={"reason": str(outage)})
             # Commands and other replicas deactivate accounts, too, and some may have stayed.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_AGAIN_S):
@@ -61,7 +61,7 @@ class DeactivationService:
                     await departures.perform_leave_all(user_id=user_id)
                 except MatrixError as refusal:
                     _log.warning(
-                        "A user who is gone stays in rooms for now",
+                        "A deactivated user stays in rooms for now",
                         extra={"user_id": user_id, "reason": str(refusal)},
                     )
                 else:

@@ -84,8 +84,8 @@ which this version does not have yet.</p>
 """
 _ACCOUNTS: Final = {
     "open": "Everybody can make an account there.",
-    "token": "Who runs this server gives out tokens, with which one makes an account there.",
-    "closed": "Accounts are made by who runs this server.",
+    "token": "You need a registration token to make an account: ask the operator of this server.",
+    "closed": "The operator of this server makes the accounts.",
 }
 
 

@@ -46,7 +46,7 @@ class RegistrationToken(msgspec.Struct, frozen=True):
 
 
 class SupportContact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Somebody whom users and other servers can turn to."""
+    """A contact of the operator, for users and other servers."""
 
     role: str = "m.role.admin"
     """`m.role.admin`, `m.role.security`, or a role in your own namespace."""
@@ -71,13 +71,14 @@ class UserApiSettings(msgspec.Struct, frozen=True):
     public_base_url: str | None = None
     """Where clients reach this server, for `/.well-known/matrix/client`; `None` for no answer."""
     support_contacts: tuple[SupportContact, ...] = ()
-    """Whom to turn to, for `/.well-known/matrix/support`; each has a user ID or an address."""
+    """Contacts of the operator, for `/.well-known/matrix/support`. Each has a user ID or an
+    address."""
     support_page: str | None = None
     """The address of a page with help, for the same answer; without both there is none."""
     user_directory: DirectoryScope = "shared"
-    """Whom users find in the directory: `shared` for users of this server by parts of their names,
-    if they share a room with them or these are in a public room; `all` for all users of this
-    server; `exact` for only those whose user ID they know."""
+    """Users that a search in the directory finds: `shared` for users of this server, by parts of
+    their names, that share a room with the searching user or are in a public room; `all` for all
+    users of this server; `exact` for a user whose whole user ID is searched for."""
     login_tokens: bool = True
     """Whether users can let another device in by a token that one of their devices asks for."""
 

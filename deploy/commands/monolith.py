@@ -40,7 +40,11 @@ def run(arguments: argparse.Namespace) -> int:
     settings = load_settings(arguments.config, os.environ)
     configure_logging(settings.logging)
     if settings.userapi.registration == "open":
-        reach = "from this machine" if is_local(settings) else "by anybody who reaches the server"
+        reach = (
+            "from this machine"
+            if is_local(settings)
+            else "from every address that reaches the server"
+        )
         _log.warning("Registration is open", extra={"to_be_used": reach})
 
     def announce(listener: ListenerSettings, url: str) -> None:

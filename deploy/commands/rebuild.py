@@ -36,8 +36,8 @@ _NOTHING_TO_REBUILD: Final = {
     "readers are rebuilt from: restore it from its backup.",
     "receipts": "Nothing to rebuild: where receipts stand is kept for good in the receipt server's "
     "own table alone, and topics keep receipts for a few days: restore it from its backup.",
-    "eduserver": "Nothing to rebuild: who types is true for half a minute, and then all is as if "
-    "it had been rebuilt.",
+    "eduserver": "Nothing to rebuild: typing is kept for half a minute, and then the tables are as "
+    "if they had been rebuilt.",
     "clientapi": "Nothing to rebuild: the client API keeps nothing, and fills its memory when it "
     "starts.",
 }

@@ -56,7 +56,7 @@ def _check_join(event: Event, target: str, state: AuthState) -> None:
         version.knock_restricted and join_rule == "knock_restricted"
     )
     if not by_invitation and not restricted:
-        raise AuthRejected(f"join: nobody can join under the join rule {quoted(join_rule)}.")
+        raise AuthRejected(f"join: a user cannot join under the join rule {quoted(join_rule)}.")
     if membership in ("invite", "join"):
         return
     if by_invitation:
@@ -134,7 +134,7 @@ def _check_knock(event: Event, target: str, state: AuthState) -> None:
     join_rule = state.join_rule()
     version = event.room_version
     if join_rule != "knock" and not (version.knock_restricted and join_rule == "knock_restricted"):
-        raise AuthRejected(f"knock: nobody can knock under the join rule {quoted(join_rule)}.")
+        raise AuthRejected(f"knock: a user cannot knock under the join rule {quoted(join_rule)}.")
     if event.sender != target:
         raise AuthRejected(f"knock: {event.sender} cannot knock for {target}.")
     membership = state.membership(target)

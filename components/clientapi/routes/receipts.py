@@ -44,7 +44,7 @@ class ReceiptRoutes:
     async def _typing(self, request: Request) -> Response:
         requester = await self._requesters.limited_requester_of(request)
         if request.path["user_id"] != requester.user_id:
-            raise Forbidden("Nobody types for another user.")
+            raise Forbidden("You cannot type for another user.")
         room_id = parse_room_id(request.path["room_id"])
         body = await request.fields()
         timeout_ms = 0

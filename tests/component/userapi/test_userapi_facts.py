@@ -108,7 +108,7 @@ async def test_refreshes_are_limited_per_address(deployment: Deployment, log: Lo
 
 @pytest.mark.parametrize(
     ("registration", "words"),
-    [("open", "Everybody can make an account"), ("closed", "made by who runs this server")],
+    [("open", "Everybody can make an account"), ("closed", "The operator of this server makes")],
 )
 async def test_the_servers_address_in_a_browser_shows_what_is_there(
     deployment: Deployment, log: Log, registration: Any, words: str

@@ -290,7 +290,7 @@ def test_other_join_rules_do_not_take_knocks(version: str, rule: str) -> None:
     branch = Branch.with_alice(version)
     branch.join_rule(rule)
 
-    refused(branch.draft_member(BOB, BOB, "knock"), branch.state, "nobody can knock")
+    refused(branch.draft_member(BOB, BOB, "knock"), branch.state, "a user cannot knock")
 
 
 @pytest.mark.parametrize("version", versions(7))
