@@ -169,6 +169,9 @@ class Outcomes:
 
     def _take(self, record: OutputRoomEvent | None) -> None:
         match record:
+            case RedactionWithheld(is_part=True):
+                self._tell(record, is_own=False)
+                return
             case EventAdded() | RedactionWithheld() | RoomForgotten():
                 outcome = Outcome(EventID(record.event_id))
             case InputRepeated():

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from base.tracing import current_request_id
+from components.roomserver.parts import Part, cut
 from components.roomserver.reading import RoomReader
 from components.roomserver.stored import Flags, KnownEvent, Room
 from components.roomserver.writing import RoomWriter
@@ -34,6 +35,7 @@ _VISIBILITY: StateKey = ("m.room.history_visibility", "")
 Changes = Mapping[StateKey, tuple[EventID | None, EventID | None]]
 
 
+_NO_CHANGES: Final = Part([], {})
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(list[StateChange])
 
@@ -83,10 +85,12 @@ class EventAnnouncer:
         """A new event stands in the room."""
         event = known.event
         replaced_pdu: bytes | None = None
-        state_events: dict[str, bytes] = {}
+        visibility = visibility_before(self._writer, known)
+        part = _NO_CHANGES
         if changed:
             replaced_pdu, state_events = self._state_pdus(event, changed)
             self._store_memberships(event, changed)
+            part = self._put_but_last(event, changed, state_events, visibility)
         self._put(
             event,
             EventAdded(
@@ -94,9 +98,9 @@ class EventAnnouncer:
                 event_id=event.event_id,
                 room_version=event.room_version.identifier,
                 pdu=event.raw,
-                history_visibility=visibility_before(self._writer, known),
-                state_changes=_state_changes(changed),
-                state_events=state_events,
+                history_visibility=visibility,
+                state_changes=part.changes,
+                state_events=part.state_events,
                 replaced_pdu=replaced_pdu,
                 sender_membership=sender_membership(self._writer, known),
                 latest_event_ids=[one.event_id for one in room.latest],
@@ -159,12 +163,15 @@ class EventAnnouncer:
             event.room_id, event.event_id, is_waiting, request_id=current_request_id()
         )
         if changed:
+            visibility = visibility_before(self._writer, redaction)
+            state_events = self._state_pdus(event, changed)[1]
+            part = self._put_but_last(event, changed, state_events, visibility)
             record = msgspec.structs.replace(
                 record,
                 room_version=event.room_version.identifier,
-                history_visibility=visibility_before(self._writer, redaction),
-                state_changes=_state_changes(changed),
-                state_events=self._state_pdus(event, changed)[1],
+                history_visibility=visibility,
+                state_changes=part.changes,
+                state_events=part.state_events,
             )
             self._store_memberships(event, changed)
         self._put(event, record)
@@ -219,6 +226,19 @@ class EventAnnouncer:
                 event.room_id, event.event_id, first.event.event_id, current_request_id()
             ),
         )
+
+    def _put_but_last(
+        self,
+        event: Event,
+        changed: Changes,
+        state_events: Mapping[str, bytes],
+        history_visibility: str,
+    ) -> Part:
+        """Announce what does not fit into the event's own record, and return what does."""
+        parts = cut(event, _state_changes(changed), state_events, history_visibility)
+        for part in parts.before:
+            self._put(event, part)
+        return parts.last
 
     def _put(self, event: Event, record: OutputRoomEvent) -> None:
         self._outbox.put(OUTPUT_ROOM_EVENT, event.room_id, record)

@@ -6,6 +6,7 @@ from base.database import Connection, Database
 from components.roomserver.announcing import decode_changes, sender_membership, visibility_before
 from components.roomserver.inputs import id_without_path
 from components.roomserver.memory import Memory
+from components.roomserver.parts import cut
 from components.roomserver.reading import RoomReader
 from components.roomserver.settings import RoomServerSettings
 from components.roomserver.store.events import EventStore
@@ -84,17 +85,17 @@ class RoomHistoryReader:
 
 
 def _records(reader: RoomReader, known: KnownEvent) -> list[OutputRoomEvent]:
-    record: OutputRoomEvent
+    records: list[OutputRoomEvent]
     if known.flags & Flags.WITHHELD:
-        record = _withheld(reader, known)
+        records = _withheld(reader, known)
     else:
-        record = _old(reader, known) if known.flags & Flags.OLD else _added(reader, known)
+        records = [_old(reader, known)] if known.flags & Flags.OLD else _added(reader, known)
     if known.redacted_because is None:
-        return [record]
+        return records
     redaction = reader.known_events([known.redacted_because]).get(known.redacted_because)
     if redaction is None:
-        return [record]
-    return [record, _redaction_applied(known.event, redaction.event)]
+        return records
+    return [*records, _redaction_applied(known.event, redaction.event)]
 
 
 def _old(reader: RoomReader, known: KnownEvent) -> OldEventAdded:
@@ -108,7 +109,7 @@ def _old(reader: RoomReader, known: KnownEvent) -> OldEventAdded:
     )
 
 
-def _added(reader: RoomReader, known: KnownEvent) -> EventAdded:
+def _added(reader: RoomReader, known: KnownEvent) -> list[OutputRoomEvent]:
     event = known.event
     changes: list[StateChange] = [] if known.changes is None else decode_changes(known.changes)
     replaced_id = next((one.replaces for one in changes if one.event_id == event.event_id), None)
@@ -119,34 +120,42 @@ def _added(reader: RoomReader, known: KnownEvent) -> EventAdded:
     ]
     wanted = others if replaced_id is None else [EventID(replaced_id), *others]
     pdus = {event_id: one.raw for event_id, one in reader.events(wanted).items()}
-    return EventAdded(
+    visibility = visibility_before(reader, known)
+    state_events: dict[str, bytes] = {one: pdus[one] for one in others if one in pdus}
+    parts = cut(event, changes, state_events, visibility)
+    record = EventAdded(
         room_id=event.room_id,
         event_id=event.event_id,
         room_version=event.room_version.identifier,
         pdu=event.raw,
-        history_visibility=visibility_before(reader, known),
-        state_changes=changes,
-        state_events={one: pdus[one] for one in others if one in pdus},
+        history_visibility=visibility,
+        state_changes=parts.last.changes,
+        state_events=parts.last.state_events,
         replaced_pdu=None if replaced_id is None else pdus.get(EventID(replaced_id)),
         sender_membership=sender_membership(reader, known),
     )
+    return [*parts.before, record]
 
 
-def _withheld(reader: RoomReader, known: KnownEvent) -> RedactionWithheld:
+def _withheld(reader: RoomReader, known: KnownEvent) -> list[OutputRoomEvent]:
     event = known.event
     changes: list[StateChange] = [] if known.changes is None else decode_changes(known.changes)
     holders = [EventID(one.event_id) for one in changes if one.event_id is not None]
     pdus = {event_id: one.raw for event_id, one in reader.events(holders).items()}
-    return RedactionWithheld(
+    visibility = visibility_before(reader, known)
+    state_events: dict[str, bytes] = {one: pdus[one] for one in holders if one in pdus}
+    parts = cut(event, changes, state_events, visibility)
+    record = RedactionWithheld(
         room_id=event.room_id,
         event_id=event.event_id,
         # Only who waits for it would ask, and nobody waits for history.
         is_waiting=False,
         room_version=event.room_version.identifier,
-        history_visibility=visibility_before(reader, known),
-        state_changes=changes,
-        state_events={one: pdus[one] for one in holders if one in pdus},
+        history_visibility=visibility,
+        state_changes=parts.last.changes,
+        state_events=parts.last.state_events,
     )
+    return [*parts.before, record]
 
 
 def _redaction_applied(redacted: Event, redaction: Event) -> RedactionApplied:

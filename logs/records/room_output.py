@@ -25,7 +25,8 @@ class EventAdded(msgspec.Struct, frozen=True, tag_field="record", tag="added", o
     """A new event in the room's timeline, with what it changed.
 
     A soft-failed event is not announced. `state_changes` has the event itself when it is state
-    and took effect; after a fork it may hold others, whose PDUs are in `state_events`.
+    and took effect; after a fork it may hold others, whose PDUs are in `state_events`. What does
+    not fit into this record comes before it (`RedactionWithheld.is_part`).
     """
 
     room_id: str
@@ -130,6 +131,12 @@ class RedactionWithheld(
     state_changes: list[StateChange] = []
     state_events: dict[str, bytes] = {}
     """PDUs of the changed state, by event ID."""
+    is_part: bool = False
+    """No redaction: a part of what `event_id` changes, whose own record follows these parts.
+
+    One event can change more than fits into a record. Its parts are in the same partition and
+    take effect on the current state one by one; only the event's own record tells the outcome.
+    """
 
 
 class InviteReceived(msgspec.Struct, frozen=True, tag_field="record", tag="invite"):

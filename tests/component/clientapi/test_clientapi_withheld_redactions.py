@@ -48,3 +48,25 @@ async def test_a_room_whose_state_changed_with_ones_own_redaction_is_asked_for_a
     running.cancel()
     await asyncio.wait([running])
     await log.close()
+
+
+async def test_a_part_of_what_an_event_changes_is_not_its_outcome(tmp_path: Path) -> None:
+    log = await EmbeddedLog.open(tmp_path, dict.fromkeys(TOPICS, 1))
+    outcomes, follower = Outcomes(log, max_waiting=2), Spoiled()
+    outcomes.tell(follower)
+    running = asyncio.create_task(outcomes.run())
+    await outcomes.wait_ready()
+    ban, marker = outcomes.expect(EventID("$ban")), outcomes.expect(EventID("$marker"))
+
+    changes = [StateChange("m.room.topic", "", "$topic")]
+    part = RedactionWithheld("!room", "$ban", is_waiting=False, state_changes=changes, is_part=True)
+    for record in (part, RedactionWithheld("!other", "$marker", is_waiting=False)):
+        encoded = OUTPUT_ROOM_EVENT.encode(record)
+        await log.append(OUTPUT_ROOM_EVENT.name, [Outgoing(record.room_id, encoded)])
+    await marker
+
+    assert not ban.done()
+    assert follower.rooms == ["!room"]
+    running.cancel()
+    await asyncio.wait([running])
+    await log.close()

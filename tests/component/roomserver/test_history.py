@@ -84,6 +84,60 @@ async def test_history_is_what_was_announced(house: House) -> None:
     assert await house.server.history.query_rooms(after=room.room_id, limit=10) == []
 
 
+async def taken_back(house: House, room: Room) -> list[OutputRoomEvent]:
+    """Let a ban take back what bob has set on another branch, 1.5 MB; return what it is told by."""
+    users = {ALICE: 100, BOB: 50}
+    events = [*room.beginning(), room.next("m.room.power_levels", {"users": users}, state_key="")]
+    filling = "x" * 60_000
+    events += [
+        room.next("org.example", {"by": "alice", "x": filling}, state_key=str(number))
+        for number in range(26)
+    ]
+    fork, before = room.latest, dict(room.state)
+    events += [
+        room.next("org.example", {"by": "bob", "x": filling}, sender=BOB, state_key=str(number))
+        for number in range(26)
+    ]
+    await house.add(*events)
+    ban = room.build(
+        "m.room.member", {"membership": "ban"}, state_key=BOB, after=fork, state=before
+    )
+    await house.put(added(ban, origin="elsewhere.test"))
+    outputs: list[OutputRoomEvent] = []
+    while not (outputs and isinstance(outputs[-1], EventAdded)):
+        outputs += await house.outputs(1)
+    return outputs
+
+
+async def test_more_changes_than_a_record_holds_are_announced_in_parts(house: House) -> None:
+    room = Room("11")
+
+    *parts, ban = await taken_back(house, room)
+
+    sizes = [len(OUTPUT_ROOM_EVENT.encode(one)) for one in (*parts, ban)]
+    assert sum(sizes) > house.log.max_record_bytes
+    assert max(sizes) < house.log.max_record_bytes / 2
+    assert all(isinstance(part, RedactionWithheld) and part.is_part for part in parts)
+    assert isinstance(ban, EventAdded)
+    told = [change for one in (*parts, ban) for change in changes_of(one)]
+    assert len(told) == len({(change.type, change.state_key) for change in told}) == 27
+    assert told[-1].event_id == ban.event_id
+    state = await house.server.queries.query_state(room_id=room.room_id)
+    now = {event.state_tuple: event.event_id for event in state}
+    assert all(now[change.type, change.state_key] == change.event_id for change in told)
+    # A reader that is rebuilt is told the same.
+    records = await history_of(house, room.room_id)
+    assert records[-len(parts) - 1 :] == [*parts, *announced([ban])]
+
+
+def changes_of(record: OutputRoomEvent) -> list[StateChange]:
+    """Return what a record changes, whose PDUs have to be in it."""
+    assert isinstance(record, EventAdded | RedactionWithheld)
+    ids = {change.event_id for change in record.state_changes}
+    assert ids == {*record.state_events} | (ids & {record.event_id})
+    return record.state_changes
+
+
 async def test_a_redacted_event_comes_redacted_with_its_redaction(house: House) -> None:
     room = Room()
     await house.add(*room.beginning())

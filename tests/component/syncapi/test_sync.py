@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from components.syncapi.settings import SyncApiSettings
@@ -497,6 +498,42 @@ async def test_a_small_memory_changes_nothing_but_the_way(tmp_path: Path) -> Non
         await house.put(rooms[0].message("wake"))
         for answer in await asyncio.gather(*waiting):
             assert timeline(answer, rooms[0]) == ["wake"]
+
+
+async def test_what_an_event_changes_in_parts_is_told_in_parts_and_is_whole_with_the_last(
+    house: House,
+) -> None:
+    room = Room()
+    await house.put(*room.created(BOB), room.member(CHARLIE, "join"))
+    since = (await house.sync(BOB))["next_batch"]
+    topic = room.build("m.room.topic", {"topic": "again"}, state_key="")
+    name = room.build("m.room.name", {"name": "before"}, state_key="")
+    ban = room.build("m.room.member", {"membership": "ban"}, state_key=CHARLIE)
+    part = msgspec.structs.replace(room.withheld(topic), event_id=ban.event_id, is_part=True)
+    last = room.added(ban, state_only=(name,))
+
+    await house.put(part)
+    between = await house.sync(BOB, since)
+    await house.put(last, room.message("next"))
+    after = joined(await house.sync(BOB, between["next_batch"]), room)
+    at_once = joined(await house.sync(BOB, since), room)
+
+    assert state_of(joined(between, room)) == {("m.room.topic", "")}
+    assert ("m.room.name", "") in state_of(after)
+    assert {event["type"] for event in after["timeline"]["events"]} == {
+        "m.room.member",
+        "m.room.message",
+    }
+    assert {("m.room.topic", ""), ("m.room.name", "")} <= state_of(at_once)
+    now = joined(await house.sync(BOB), room)
+    state = {
+        (event["type"], event["state_key"]): event["event_id"]
+        for event in (*now["state"]["events"], *now["timeline"]["events"])
+        if "state_key" in event
+    }
+    assert state["m.room.topic", ""] == topic.event_id
+    assert state["m.room.name", ""] == name.event_id
+    assert state["m.room.member", CHARLIE] == ban.event_id
 
 
 @pytest.mark.parametrize("while_waiting", [True, False])
