@@ -140,12 +140,6 @@ class InvalidUsername(MatrixError):
     errcode = "M_INVALID_USERNAME"
 
 
-class Exclusive(MatrixError):
-    """The name lies in a namespace that is reserved for another."""
-
-    errcode = "M_EXCLUSIVE"
-
-
 class RoomInUse(MatrixError):
     """The room alias is taken."""
 
@@ -162,18 +156,6 @@ class UnsupportedRoomVersion(MatrixError):
     """This server does not support the room version."""
 
     errcode = "M_UNSUPPORTED_ROOM_VERSION"
-
-
-class IncompatibleRoomVersion(MatrixError):
-    """The room has a version that the other side does not support."""
-
-    errcode = "M_INCOMPATIBLE_ROOM_VERSION"
-
-
-class BadState(MatrixError):
-    """The change cannot be made in the present state."""
-
-    errcode = "M_BAD_STATE"
 
 
 class GuestAccessForbidden(Forbidden):
@@ -249,20 +231,10 @@ class WeakPassword(MatrixError):
     errcode = "M_WEAK_PASSWORD"
 
 
-class UnknownDevice(NotFound):
-    """The device is not known."""
-
-
 class DuplicateAnnotation(MatrixError):
     """You have annotated this event so already."""
 
     errcode = "M_DUPLICATE_ANNOTATION"
-
-
-class UnknownPos(MatrixError):
-    """The position token is not known any more: start again without one."""
-
-    errcode = "M_UNKNOWN_POS"
 
 
 class Unavailable(MatrixError):

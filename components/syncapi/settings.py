@@ -59,9 +59,6 @@ class SyncApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Requests of one user that may wait at once; a further one ends the oldest."""
     read_your_writes_timeout_s: float = 5.0
     """Seconds that a reader waits for the projection to reach what was written before it asked."""
-    token_timeout_s: float = 2.0
-    """Seconds that /sync waits for its memory to reach a token which another process gave out;
-    then it is answered from the database."""
     followed_bytes: int = 16 * 1024 * 1024
     """Bytes of records per topic that wait in memory until another process has projected them;
     those over it are read again."""

@@ -21,7 +21,8 @@ class EventPlace(msgspec.Struct, frozen=True, array_like=True, gc=False):
     depth: Number
     """As the event has it: others' servers may have chosen it."""
     stream: Number | None = None
-    """A number that grows in the order in which this server's room server added the events."""
+    """A number that grows in the order in which the room server added the events. No writer of this
+    version gives it."""
 
 
 class MarkRead(

@@ -18,7 +18,7 @@ class AddEvent(msgspec.Struct, frozen=True, tag_field="record", tag="event", omi
 
     `kind`: `new` joins the room's latest events; `old` was backfilled and changes no current
     state; `outlier` is kept for others' auth chains, its own prev events need not be known.
-    `signed` promises that the writer has verified signatures and hashes, or made them.
+    The writer has made or verified its signatures and hashes: the room server looks at neither.
     """
 
     event_id: str

@@ -24,7 +24,6 @@ MOST_NAMED: Final = 100
 """An event that mentions more users mentions nobody: each of them is written down."""
 _LONGEST_USER_ID: Final = 255
 
-_NO_MENTIONS: Final[Mapping[str, Any]] = {}
 _TYPES: Final = {
     "m.room.message": MESSAGE,
     "m.room.encrypted": ENCRYPTED,

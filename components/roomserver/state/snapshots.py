@@ -30,7 +30,6 @@ _NAME_BYTES: Final = 20
 _LEAF: Final = b"L"
 _BRANCH: Final = b"B"
 _EMPTY_LEAF: Final[Leaf] = {}
-_NO_CHILDREN: Final[Branch] = (None,) * _FANOUT
 
 EMPTY: Final[NodeName] = b""
 """The name of the snapshot without entries, which is not stored."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from functools import partial
@@ -26,11 +26,9 @@ from components.syncapi.store.account_data import (
     select_ignored_users,
     select_newest_account_data_order,
 )
-from components.syncapi.store.following import select_positions
 from components.syncapi.store.membership import select_rooms_of_user_before
 from components.syncapi.store.state import NAMING
 from components.syncapi.tokens import SyncTokens
-from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_ROOM_EVENT
 
 _MOST_SIGNED_OUT: Final = 10_000
 _SIGNED_OUT_S: Final = 10.0
@@ -65,7 +63,6 @@ class Projected:
         database: Database,
         settings: SyncApiSettings,
         partition_of: Callable[[str], int],
-        consumer: str,
     ) -> None:
         self.rooms: Final = TopicProgress(start.rooms)
         self.client_data: Final = TopicProgress(start.client_data)
@@ -83,7 +80,6 @@ class Projected:
         self._database: Final = database
         self._tokens: Final = tokens
         self._partition_of: Final = partition_of
-        self._consumer: Final = consumer
         self._loading: Final[dict[str, _Loading]] = {}
         self._looking: Final[dict[str, Counter[str]]] = {}
         """By room who looks into it, how many times."""
@@ -113,23 +109,6 @@ class Projected:
         if self._token is None:
             self._token = self._tokens.encode(position)
         return self._token
-
-    async def reach(self, position: SyncPosition, timeout_s: float) -> bool:
-        """Wait until memory is at this position; false if that takes longer than this.
-
-        Receipts and typing are not waited for: what comes of them comes later.
-        """
-        try:
-            async with asyncio.timeout(timeout_s):
-                for progress, offsets in (
-                    (self.rooms, position.rooms),
-                    (self.client_data, position.client_data),
-                ):
-                    for partition, offset in enumerate(offsets):
-                        await progress.reached(partition, offset)
-        except TimeoutError:
-            return False
-        return True
 
     async def user(self, user_id: str) -> CachedUser:
         """Return the user's memberships, from the database where they are not in memory."""
@@ -165,25 +144,6 @@ class Projected:
             if not loading.requests:
                 del self._loading[user_id]
         return loaded
-
-    async def stored(self, user_id: str) -> tuple[SyncPosition, CachedUser]:
-        """Return how far the database is, and the user's memberships there."""
-
-        def work(connection: Connection) -> tuple[SyncPosition, CachedUser]:
-            positions = select_positions(connection, self._consumer)
-            position = SyncPosition(
-                _offsets(positions, OUTPUT_ROOM_EVENT.name, self.rooms),
-                _offsets(positions, OUTPUT_CLIENT_DATA.name, self.client_data),
-            )
-            user = _load_user(
-                connection,
-                user_id=user_id,
-                upto=position.rooms,
-                partition_of=self._partition_of,
-            )
-            return position, user
-
-        return await self._database.read(work)
 
     def learn_rooms(self, partition: int, written: RoomNews) -> None:
         """Take in committed room records, and wake whoever they concern.
@@ -312,14 +272,6 @@ class Projected:
         }
         self.typing.advance(partition, next_offset)
         self._wake(changed, ())
-
-
-def _offsets(
-    positions: Mapping[tuple[str, int], int], topic: str, progress: TopicProgress
-) -> tuple[int, ...]:
-    return tuple(
-        [positions.get((topic, number), 0) for number in range(len(progress.next_offsets))]
-    )
 
 
 def _load_user(

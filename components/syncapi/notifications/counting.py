@@ -54,8 +54,8 @@ class UnreadReader(NamedTuple):
     ignored: AbstractSet[str]
     upto: tuple[int, ...]
     """The position in OutputRoomEvent."""
-    account_data_order: int | None
-    """Of their last change; None where memory is behind, so that nothing is remembered."""
+    account_data_order: int
+    """Of their last change."""
 
 
 class Counts(NamedTuple):
@@ -136,24 +136,20 @@ class UnreadCounts:
         return await self._count_anew(reader, unread_counts, anew)
 
     async def _rules_of(self, reader: UnreadReader) -> UserRules:
-        order = reader.account_data_order
-        if order is not None:
-            known = self._rules.get(reader.user_id, order)
-            if known is not None:
-                return known
+        known = self._rules.get(reader.user_id, reader.account_data_order)
+        if known is not None:
+            return known
         content = await self._database.read(
             partial(select_content, user_id=reader.user_id, kind=PUSH_RULES)
         )
-        if order is None:
-            return UserRules(reader.user_id, content)
-        return self._rules.learn(reader.user_id, order, content)
+        return self._rules.learn(reader.user_id, reader.account_data_order, content)
 
     def _brought_up(
         self, reader: UnreadReader, rules: UserRules, room_id: str, looks: "_Looks"
     ) -> UnreadCount:
         """Return an unread count with all events of memory. Raises `_Unknown`."""
         unread_count = self._unread_counts.get(reader.user_id, room_id)
-        if unread_count is None or reader.account_data_order is None:
+        if unread_count is None:
             raise _Unknown
         partition = self._partition(room_id)
         basis, now = unread_count.basis, reader.memberships[room_id]
@@ -256,10 +252,6 @@ class UnreadCounts:
         for room_id, unread_count in counted.unread_counts.items():
             unread_counts[room_id] = unread_count
             # What a receipt changed meanwhile may be missing.
-            if (
-                reader.account_data_order is not None
-                and room_id not in counted.unsettled
-                and room_id not in reading.moved
-            ):
+            if room_id not in counted.unsettled and room_id not in reading.moved:
                 self._unread_counts.put(reader.user_id, room_id, unread_count)
         return Counts(unread_counts, counted.unread)

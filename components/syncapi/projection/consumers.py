@@ -133,7 +133,6 @@ async def make_consumers(
         database=database,
         settings=settings,
         partition_of=partial(log.partition_of, OUTPUT_ROOM_EVENT.name),
-        consumer=NAME,
     )
     made = Consumers(
         room_events,

@@ -55,9 +55,6 @@ THREAD_SENDERS: Final = sa.Table(
     sa.Index("latest_thread_senders", "room_id", "parent_id", "latest_order"),
 )
 
-TABLES: Final = (RELATIONS, RELATION_GROUPS, THREAD_SENDERS)
-"""All of them, each with a `room_id`."""
-
 _C: Final = RELATIONS.c
 _G: Final = RELATION_GROUPS.c
 

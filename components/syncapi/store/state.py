@@ -18,11 +18,6 @@ from components.syncapi.store.tables import CURRENT_STATE, EVENTS, MEMBERSHIPS, 
 
 _CHUNK: Final = 100
 
-_NOW: Final = sa.select(
-    CURRENT_STATE.c.type, CURRENT_STATE.c.state_key, CURRENT_STATE.c.event_id
-).where(CURRENT_STATE.c.room_id == sa.bindparam("room_id"))
-_NOW_OF_TYPES: Final = _NOW.where(CURRENT_STATE.c.type.in_(sa.bindparam("types", expanding=True)))
-_NOW_WITHOUT_MEMBERS: Final = _NOW.where(CURRENT_STATE.c.type != "m.room.member")
 _EVENTS_NOW: Final = (
     sa.select(*EVENTS.c)
     .join(CURRENT_STATE, CURRENT_STATE.c.event_id == EVENTS.c.event_id)

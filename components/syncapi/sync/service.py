@@ -32,7 +32,6 @@ from internalapi.userapi import Requester
 from matrix.filters import Filter
 
 _NO_DATA: Final[list[AccountDatum]] = []
-_NO_SUMMARIES: Final[Mapping[str, Summary]] = {}
 _NO_COUNTS: Final[Mapping[str, bytes]] = {}
 _NO_MEMBERS: Final[Mapping[str, AbstractSet[str]]] = {}
 
@@ -98,16 +97,13 @@ class SyncService:
         since = None if query.since is None else completed(query.since, projected.position)
         exchange = _Exchange(query, self._known_members(query), [])
         may_wait = since is not None and query.timeout_s > 0 and not query.full_state
-        # Where memory does not get to what another process told, the database is asked.
-        is_in_memory = since is None or await self._has_reached(since)
         while True:
-            view = await (self._view(query, since) if is_in_memory else self._stored_view(query))
+            view = await self._view(query, since)
             position, parts = await self._answer(exchange, since, view)
             if not may_wait or not parts.is_empty:
                 return self._finish(exchange, position, parts)
             # What has been looked through need not be looked through again.
             since = position
-            is_in_memory = True
             if later(projected.position, since) == since:
                 may_wait = await self._waiter.wait(wait)
 
@@ -116,12 +112,6 @@ class SyncService:
             return _NO_MEMBERS
         device = (query.user_id, query.device_id)
         return self._sent_members.come(device, query.since, query.filter)
-
-    async def _has_reached(self, since: SyncPosition) -> bool:
-        projected = self._projected
-        if later(projected.position, since) == projected.position:
-            return True
-        return await projected.reach(since, self._settings.token_timeout_s)
 
     def _finish(self, exchange: "_Exchange", position: SyncPosition, parts: Parts) -> bytes:
         query = exchange.query
@@ -152,21 +142,6 @@ class SyncService:
             is_recent=is_recent,
             account_data_order=user.account_data_order,
         )
-
-    async def _stored_view(self, query: Query) -> "_View":
-        """Return what the database knows, where memory is behind."""
-        position, user = await self._projected.stored(query.user_id)
-        data = await self._database.read(
-            partial(
-                select_account_data,
-                user_id=query.user_id,
-                from_order=self._client_data_since(query, query.since),
-                to_order=position.client_data[self._user_partition(query.user_id)],
-            )
-        )
-        now = self._projected.position
-        position = SyncPosition(position.rooms, position.client_data, now.receipts, now.typing)
-        return _View(position, user.rooms, user.ignored, data, _NO_SUMMARIES, is_recent=False)
 
     def _client_data_since(self, query: Query, since: SyncPosition | None) -> int:
         if since is None:
@@ -351,8 +326,8 @@ class _View(NamedTuple):
     summaries: Mapping[str, Summary]
     is_recent: bool
     """Whether memory has everything since the client's position."""
-    account_data_order: int | None = None
-    """Of the user's last change of account data; None where memory is behind."""
+    account_data_order: int
+    """Of the user's last change of account data."""
 
 
 class _Exchange(NamedTuple):

@@ -61,7 +61,6 @@ class EventStreams:
         start = projected.position
         if query.since is not None:
             start = completed(query.since, start)
-            await projected.reach(start, self._settings.token_timeout_s)
         since = start
         user_id, room_id = query.requester.user_id, query.room_id
         looking = nullcontext() if room_id is None else projected.looking(user_id, room_id)

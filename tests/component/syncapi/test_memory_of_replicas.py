@@ -107,7 +107,6 @@ async def test_what_memory_knows_is_not_learned_again() -> None:
         database=database,
         settings=SyncApiSettings(),
         partition_of=lambda _: 0,
-        consumer="syncapi",
     )
     room = Room()
     events = [_message(room, number) for number in range(4)]

@@ -267,7 +267,7 @@ async def test_a_user_read_from_the_database_is_not_ahead_of_memory(
     tmp_path: Path, postgres_url: str
 ) -> None:
     # Memory is too small for anything: what changed is looked up by the user's memberships.
-    settings = SyncApiSettings(token_timeout_s=0.01, recent_events_bytes=1)
+    settings = SyncApiSettings(recent_events_bytes=1)
     async with two_replicas(tmp_path, postgres_url, settings) as (one, other):
         room = other.own_room()
         charlie = Client(CHARLIE, other)
