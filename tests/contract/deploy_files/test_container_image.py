@@ -50,10 +50,20 @@ def test_it_does_not_run_as_root() -> None:
     assert users == ["10001:10001"]
 
 
-def test_the_final_stage_installs_nothing_and_compiles_nothing() -> None:
+def test_the_final_stage_installs_nothing_and_builds_nothing() -> None:
     commands = " ".join(arguments for name, arguments in final_stage() if name == "RUN")
 
     assert re.search(r"\b(apt|apt-get|pip|gcc|make|curl|wget)\b", commands) is None
+
+
+def test_a_start_compiles_no_python() -> None:
+    known = [arguments for name, arguments in final_stage() if name in {"RUN", "ENV", "USER"}]
+    compiling = known.index("python -m compileall -q /usr/local/lib/python3.*")
+
+    # Before `python` is that of the virtual environment, which pip has compiled, and while root may
+    # write beside the library.
+    assert compiling < next(i for i, one in enumerate(known) if one.startswith("PATH="))
+    assert "--no-compile" not in " ".join(arguments for _, arguments in instructions())
 
 
 def test_what_is_copied_exists_and_is_sent_to_the_builder() -> None:
