@@ -1,11 +1,8 @@
 """What components ask of each other: the object in this process, or calls of another one."""
 
 from functools import partial
+from typing import TYPE_CHECKING
 
-from components.receipts.component import ReceiptServer
-from components.roomserver.component import RoomServer
-from components.syncapi.component import SyncApi
-from components.userapi.component import UserApi
 from deploy.asked_apis import RoomApis, UserApis
 from deploy.ground import Ground, given
 from deploy.remembered_tokens import RememberedTokens
@@ -16,8 +13,14 @@ from logs.topics import INPUT_ROOM_EVENT
 from matrix.errors import Unavailable
 from matrix.identifiers import UserID
 
+if TYPE_CHECKING:
+    from components.receipts.component import ReceiptServer
+    from components.roomserver.component import RoomServer
+    from components.syncapi.component import SyncApi
+    from components.userapi.component import UserApi
 
-def user_apis(users: UserApi | None, ground: Ground) -> UserApis:
+
+def user_apis(users: "UserApi | None", ground: Ground) -> UserApis:
     """Return what others ask the user API; elsewhere, its tokens are remembered here."""
     if users is not None:
         return apis_of_users(users)
@@ -28,7 +31,7 @@ def user_apis(users: UserApi | None, ground: Ground) -> UserApis:
     return elsewhere._replace(authentication=tokens)
 
 
-def apis_of_users(users: UserApi) -> UserApis:
+def apis_of_users(users: "UserApi") -> UserApis:
     """Return what others ask this user API."""
     return UserApis(
         users.authentication,
@@ -43,7 +46,7 @@ def apis_of_users(users: UserApi) -> UserApis:
     )
 
 
-def room_apis(rooms: RoomServer | None, ground: Ground) -> RoomApis:
+def room_apis(rooms: "RoomServer | None", ground: Ground) -> RoomApis:
     """Return what others ask the room server."""
     if rooms is not None:
         return apis_of_rooms(rooms)
@@ -51,19 +54,19 @@ def room_apis(rooms: RoomServer | None, ground: Ground) -> RoomApis:
     return given(ground.calls).rooms(partition_of)
 
 
-def apis_of_rooms(rooms: RoomServer) -> RoomApis:
+def apis_of_rooms(rooms: "RoomServer") -> RoomApis:
     """Return what others ask this room server."""
     return RoomApis(rooms.queries, rooms.directory)
 
 
-def markers(reading: ReceiptServer | None, ground: Ground) -> FullyReadMarkers | None:
+def markers(reading: "ReceiptServer | None", ground: Ground) -> FullyReadMarkers | None:
     """Return what the user API asks of the receipt server, if that one can be asked."""
     if reading is not None:
         return reading.markers
     return None if ground.calls is None else ground.calls.markers()
 
 
-def relations(sync: SyncApi | None, ground: Ground) -> Relations | None:
+def relations(sync: "SyncApi | None", ground: Ground) -> Relations | None:
     """Return what the client API asks of client sync, if that one can be asked."""
     if sync is not None:
         return sync.relations

@@ -6,17 +6,15 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, Final
 
-from components.eduserver.component import SCHEMA as EDUSERVER
-from components.syncapi.component import SCHEMA as SYNCAPI
 from deploy.readiness import ActionNeeded, Readiness
 from logs.consumer_loop import Consumer
 from logs.log import LogReplaced, RecordsLost
 
 _log: Final = logging.getLogger(__name__)
 
-_OF_THE_MOMENT: Final = frozenset({EDUSERVER.name})
+_OF_THE_MOMENT: Final = frozenset({"eduserver"})
 """Consumers of what is true for half a minute: what was dropped would change nothing."""
-_REBUILT: Final = frozenset({SYNCAPI.name})
+_REBUILT: Final = frozenset({"syncapi"})
 OF_ANOTHER_LOG: Final = (
     "Restore the database and the log from backups of one time. Or, if the log is lost, run "
     "`xylem rebind`: it says what is lost, and binds the databases to the log that is there."

@@ -1,15 +1,12 @@
-"""How components are put together, those of one process directly and others by calls."""
+"""How components are put together, those of one process directly and others by calls.
+
+A component is imported where it is built: a process holds no code of those that it does not run.
+"""
 
 import secrets
 from collections.abc import Collection
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from components.clientapi import component as clientapi
-from components.eduserver import component as eduserver
-from components.receipts import component as receipts
-from components.roomserver import component as roomserver
-from components.syncapi import component as syncapi
-from components.userapi import component as userapi
 from deploy import apis
 from deploy.asked_apis import UserApis
 from deploy.ground import Ground, given
@@ -22,16 +19,24 @@ from internalapi.syncapi import Relations
 from logs.consumer_loop import Consumer
 from matrix.identifiers import ServerName
 
+if TYPE_CHECKING:
+    from components.clientapi import component as clientapi
+    from components.eduserver import component as eduserver
+    from components.receipts import component as receipts
+    from components.roomserver import component as roomserver
+    from components.syncapi import component as syncapi
+    from components.userapi import component as userapi
+
 
 class Components(NamedTuple):
     """The components of this process."""
 
-    users: userapi.UserApi | None
-    rooms: roomserver.RoomServer | None
-    reading: receipts.ReceiptServer | None
-    typing: eduserver.EduServer | None
-    sync: syncapi.SyncApi | None
-    clients: clientapi.ClientApi | None
+    users: "userapi.UserApi | None"
+    rooms: "roomserver.RoomServer | None"
+    reading: "receipts.ReceiptServer | None"
+    typing: "eduserver.EduServer | None"
+    sync: "syncapi.SyncApi | None"
+    clients: "clientapi.ClientApi | None"
     tokens: RememberedTokens | None
     """Where others of these ask a user API that is not."""
     processed: Processed
@@ -76,7 +81,9 @@ async def build(ground: Ground, names: Collection[str]) -> Components:
 
 async def _build_users(
     ground: Ground, departures: Departures | None, markers: FullyReadMarkers | None
-) -> userapi.UserApi:
+) -> "userapi.UserApi":
+    from components.userapi import component as userapi  # noqa: PLC0415
+
     users = userapi.build(
         settings=ground.settings.userapi,
         server_name=ServerName(ground.settings.server_name),
@@ -94,7 +101,9 @@ async def _build_users(
     return users
 
 
-async def _build_rooms(ground: Ground) -> roomserver.RoomServer:
+async def _build_rooms(ground: Ground) -> "roomserver.RoomServer":
+    from components.roomserver import component as roomserver  # noqa: PLC0415
+
     return roomserver.build(
         log=ground.log,
         database=await ground.open_database(roomserver.SCHEMA),
@@ -103,7 +112,9 @@ async def _build_rooms(ground: Ground) -> roomserver.RoomServer:
     )
 
 
-async def _build_receipts(ground: Ground, done: Processed) -> receipts.ReceiptServer:
+async def _build_receipts(ground: Ground, done: Processed) -> "receipts.ReceiptServer":
+    from components.receipts import component as receipts  # noqa: PLC0415
+
     return receipts.build(
         log=ground.log,
         database=await ground.open_database(receipts.SCHEMA),
@@ -112,7 +123,9 @@ async def _build_receipts(ground: Ground, done: Processed) -> receipts.ReceiptSe
     )
 
 
-async def _build_typing(ground: Ground, done: Processed) -> eduserver.EduServer:
+async def _build_typing(ground: Ground, done: Processed) -> "eduserver.EduServer":
+    from components.eduserver import component as eduserver  # noqa: PLC0415
+
     return eduserver.build(
         log=ground.log,
         database=await ground.open_database(eduserver.SCHEMA),
@@ -123,8 +136,10 @@ async def _build_typing(ground: Ground, done: Processed) -> eduserver.EduServer:
 
 
 async def _build_sync(
-    ground: Ground, user_apis: UserApis, rooms: roomserver.RoomServer | None
-) -> syncapi.SyncApi:
+    ground: Ground, user_apis: UserApis, rooms: "roomserver.RoomServer | None"
+) -> "syncapi.SyncApi":
+    from components.syncapi import component as syncapi  # noqa: PLC0415
+
     rebuilds = await ground.open_database(syncapi.REBUILDS_SCHEMA)
     copy = await syncapi.query_serving(rebuilds)
     room_apis = apis.room_apis(rooms, ground)
@@ -146,10 +161,12 @@ async def _build_sync(
 def _build_clients(
     ground: Ground,
     user_apis: UserApis,
-    rooms: roomserver.RoomServer | None,
+    rooms: "roomserver.RoomServer | None",
     relations: Relations | None,
     done: Processed,
-) -> clientapi.ClientApi:
+) -> "clientapi.ClientApi":
+    from components.clientapi import component as clientapi  # noqa: PLC0415
+
     room_apis = apis.room_apis(rooms, ground)
     return clientapi.build(
         log=ground.log,
