@@ -129,3 +129,32 @@ def test_a_class_name_is_unique_in_the_project() -> None:
 
 def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def messages_of_the_guide() -> list[str]:
+    """Return the messages in the table of the guide's chapter "Troubleshooting"."""
+    guide = (CHECKOUT / "docs" / "operators-guide.md").read_text(encoding="utf-8")
+    chapter = guide.partition("\n## Troubleshooting\n")[2].partition("\n## ")[0]
+    cells = [line.split("|")[1] for line in chapter.splitlines() if line.startswith("| ")]
+    found = [one for cell in cells for one in re.findall(r"`([^`]+)`", cell)]
+    return [one for one in found if " " in one and not re.match(r"\d{3} M_", one)]
+
+
+def texts_of_the_code() -> str:
+    """Return all text in the code, one piece a line."""
+    files = [*CHECKOUT.glob("deploy/**/*.py"), *CHECKOUT.glob("base/**/*.py")]
+    trees = [ast.parse(file.read_text()) for file in (*files, *CHECKOUT.glob("logs/**/*.py"))]
+    return "\n".join(
+        node.value
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+
+
+def test_the_guide_quotes_messages_as_the_server_writes_them() -> None:
+    messages, texts = messages_of_the_guide(), texts_of_the_code()
+    pieces = [piece.strip() for one in messages for piece in one.split("…")]
+
+    assert len(messages) > 20
+    assert [piece for piece in pieces if piece not in texts] == []
