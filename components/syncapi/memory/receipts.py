@@ -1,7 +1,7 @@
 """Receipts and fully-read markers: the newest ones in memory, and all as clients see them."""
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import orjson
@@ -85,15 +85,24 @@ def _key(receipt: Receipt) -> tuple[str, str, str]:
     return receipt.user_id, receipt.receipt_type, receipt.thread_id
 
 
-def render_receipts(receipts: Iterable[Receipt]) -> list[bytes]:
+def _at(receipt: Receipt) -> tuple[str, str, str]:
+    return receipt.event_id, receipt.receipt_type, receipt.user_id
+
+
+def render_receipts(receipts: Sequence[Receipt]) -> list[bytes]:
     """Return receipts of one room as `m.receipt` events.
 
-    It takes several where a user's receipts of several threads stand at the same event.
+    It takes several where a user's receipts of several threads stand at the same event. One that
+    is not about a thread counts for all of them and is told alone: of two for the same event
+    clients keep one, and it must not be the lesser (MSC4102).
     """
+    whole = {_at(one) for one in receipts if not one.thread_id}
     contents: list[dict[str, dict[str, dict[str, Any]]]] = []
     for receipt in receipts:
         value: dict[str, Any] = {"ts": receipt.ts}
         if receipt.thread_id:
+            if _at(receipt) in whole:
+                continue
             value["thread_id"] = receipt.thread_id
         for content in contents:
             users = content.setdefault(receipt.event_id, {}).setdefault(receipt.receipt_type, {})

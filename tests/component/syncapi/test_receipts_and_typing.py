@@ -108,17 +108,39 @@ async def test_receipts_of_threads_stand_beside_each_other(house: House) -> None
 
     await house.move_receipts(
         ReceiptMoved(room.room_id, ALICE, "m.read", "$one", 5),
-        ReceiptMoved(room.room_id, ALICE, "m.read", "$one", 6, "main"),
+        ReceiptMoved(room.room_id, ALICE, "m.read", "$two", 6, "main"),
         ReceiptMoved(room.room_id, ALICE, "m.read", "$two", 7, "$root"),
     )
 
     expected = [
         ("$one", "m.read", ALICE, ""),
-        ("$one", "m.read", ALICE, "main"),
         ("$two", "m.read", ALICE, "$root"),
+        ("$two", "m.read", ALICE, "main"),
     ]
     assert receipts(await house.sync(BOB, since), room) == expected
     assert receipts(await house.sync(BOB), room) == expected
+
+
+@pytest.mark.parametrize("order", [1, -1])
+async def test_a_receipt_for_all_threads_wins_over_one_of_a_thread_at_the_same_event(
+    house: House, order: int
+) -> None:
+    room = Room()
+    await house.put(*room.created(BOB))
+    since = (await house.sync(BOB))["next_batch"]
+    moved = [
+        ReceiptMoved(room.room_id, ALICE, "m.read", "$one", 5),
+        ReceiptMoved(room.room_id, ALICE, "m.read", "$one", 6, "main"),
+        ReceiptMoved(room.room_id, ALICE, "m.read.private", "$one", 7, "main"),
+    ]
+
+    await house.move_receipts(*moved[::order])
+
+    whole = ("$one", "m.read", ALICE, "")
+    private = ("$one", "m.read.private", ALICE, "main")
+    for token in (since, None):
+        assert receipts(await house.sync(BOB, token), room) == [whole]
+        assert receipts(await house.sync(ALICE, token), room) == [whole, private]
 
 
 async def test_a_receipt_that_moves_on_takes_the_place_of_the_former(house: House) -> None:
