@@ -4,18 +4,22 @@ import asyncio
 import contextlib
 import os
 import re
+import signal
 import socket
 import sqlite3
+import ssl
 import stat
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
 import yaml
 
+from tests.fixtures.certificates import certificate_of, make_certificate
 from tests.fixtures.servers import find_program
 from tests.system.server_process import ServerProcess, environment, xylem
 
@@ -113,6 +117,37 @@ def test_the_first_start_makes_a_signing_key_that_only_its_owner_reads(
 
     assert key.read_text().startswith("ed25519 ")
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
+
+
+def test_nobody_else_reads_the_files_that_a_server_makes(server: ServerProcess) -> None:
+    data = server.folder / "data"
+    made = {path: stat.S_IMODE(path.stat().st_mode) for path in data.rglob("*")}
+
+    open_to_others = {path: oct(mode) for path, mode in made.items() if mode & 0o077}
+
+    assert {path.suffix for path in made} >= {".db", ".log", ".key"}
+    assert open_to_others == {}
+
+
+async def test_sighup_lets_a_server_show_its_new_certificate(tmp_path: Path) -> None:
+    certificate, key = make_certificate(tmp_path)
+    tls = {"certificate_path": str(certificate), "key_path": str(key)}
+    server = ServerProcess(tmp_path, {"listeners": [{"port": 0, "apis": ["client"], "tls": tls}]})
+    try:
+        await asyncio.to_thread(server.start)
+        port = urlsplit(server.url).port or 0
+        shown = [await certificate_of(port)]
+        first = ssl.PEM_cert_to_DER_cert(certificate.read_text())
+        make_certificate(tmp_path)
+        shown.append(await certificate_of(port))
+        os.kill(server.pid, signal.SIGHUP)
+        await asyncio.to_thread(server.wait_for_line, "The certificates were read again")
+        shown.append(await certificate_of(port))
+    finally:
+        server.kill()
+
+    assert shown == [first, first, ssl.PEM_cert_to_DER_cert(certificate.read_text())]
+    assert shown[2] != first
 
 
 async def test_a_server_that_is_told_to_stop_ends_well_and_keeps_its_data(

@@ -99,3 +99,21 @@ async def test_a_request_is_known_by_its_id_in_the_lines_of_all_who_deal_with_it
     (access,) = [line for line in told if line["logger"] == "xylem.access"]
     assert (access["method"], access["status"]) == ("PUT", 200)
     assert access["route"].endswith("/rooms/{room_id}/send/{event_type}/{transaction_id}")
+
+
+async def test_the_access_log_shows_what_clients_ask_for_in_vain_and_names_nobody(
+    talkative: ServerProcess, http: aiohttp.ClientSession
+) -> None:
+    missed = f"{talkative.url}{V3}/rooms/!secret:localhost/knit/@alice:localhost"
+    async with http.get(missed, headers={"X-Request-ID": "in-vain"}) as answer:
+        assert answer.status == 404
+    async with http.get(f"{talkative.url}{V3}/capabilities", headers={"X-Request-ID": "known"}):
+        pass
+    talkative.stop()
+
+    lines = {
+        line["request"]: line for line in talkative.lines if line.get("logger") == "xylem.access"
+    }
+    assert (lines["in-vain"]["route"], lines["in-vain"]["status"]) == ("", 404)
+    assert lines["in-vain"]["asked"] == f"{V3}/rooms/{{}}/knit/{{}}"
+    assert "asked" not in lines["known"]

@@ -3,9 +3,7 @@
 import asyncio
 import contextlib
 import logging
-import shutil
 import ssl
-import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -27,6 +25,7 @@ from base.http import (
     serve,
 )
 from base.http.router import Handler
+from tests.fixtures.certificates import certificate_of, make_certificate
 
 
 async def length(request: Request) -> Response:
@@ -86,17 +85,6 @@ async def test_an_address_that_is_taken_is_an_error() -> None:
                 pytest.fail("it served")
 
 
-def make_certificate(folder: Path) -> tuple[Path, Path]:
-    """Return a certificate for localhost and its key."""
-    if shutil.which("openssl") is None:
-        pytest.skip("no openssl to make a certificate with")
-    certificate, key = folder / "certificate.pem", folder / "key.pem"
-    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
-    command += f" -addext subjectAltName=DNS:localhost -out {certificate} -keyout {key}"
-    subprocess.run(command.split(), check=True, capture_output=True)
-    return certificate, key
-
-
 async def test_a_listener_speaks_tls(tmp_path: Path) -> None:
     certificate, key = make_certificate(tmp_path)
     trusting = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=str(certificate)))
@@ -108,19 +96,6 @@ async def test_a_listener_speaks_tls(tmp_path: Path) -> None:
         session.post(f"https://localhost:{server.ports[0]}/x") as answer,
     ):
         assert await answer.json() == "hi"
-
-
-async def certificate_of(port: int) -> bytes:
-    """Return the certificate that a server shows."""
-    anybody = ssl.create_default_context()
-    anybody.check_hostname = False
-    anybody.verify_mode = ssl.CERT_NONE
-    _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=anybody)
-    shown: bytes = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
-    writer.close()
-    with contextlib.suppress(ssl.SSLError):
-        await writer.wait_closed()
-    return shown
 
 
 async def test_certificates_are_read_again_without_a_restart(tmp_path: Path) -> None:
