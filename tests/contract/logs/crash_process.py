@@ -1,8 +1,9 @@
 """A process to be killed: it appends numbers, or consumes them into a ledger, until it dies.
 
-`append FOLDER` prints each acknowledged number; `consume URL HOST…` prints `ready`. What it
-appends goes on where the log ends. A limit on file size stands in for a full disk: `fill FOLDER
-BYTES`.
+`append FOLDER` prints each acknowledged number; `consume URL HOST…` prints `ready`;
+`compact FOLDER` prints offset and number of each record that is kept while others are let go and
+files written again. What it appends goes on where the log ends. A limit on file size stands in for
+a full disk: `fill FOLDER BYTES`.
 """
 
 import asyncio
@@ -29,6 +30,30 @@ async def append(folder: str) -> None:
             _tell(*values)
 
     await asyncio.gather(*(write(task) for task in range(4)))
+
+
+async def compact(folder: str) -> None:
+    """Rewrite files all the time, while some records are kept and most may go; tell the kept."""
+    log = await EmbeddedLog.open(Path(folder), TOPICS, segment_bytes=20_000)
+
+    async def keep() -> None:
+        first = (await log.bounds("Numbers"))[0][1]
+        for value in range(first, 1_000_000):
+            [position] = await log.append("Numbers", numbered(value))
+            _tell(position.offset, value)
+
+    async def let_go() -> None:
+        for value in range(1_000_000):
+            await log.append("Spread", numbered(*[value] * 50, key=f"k{value}"))
+            ends = {number: end for number, (_, end) in (await log.bounds("Spread")).items()}
+            await log.trim("Spread", ends)
+
+    async def rewrite() -> None:
+        while True:
+            await log.compact()
+            await asyncio.sleep(0)
+
+    await asyncio.gather(keep(), let_go(), rewrite())
 
 
 async def append_more(log: Log) -> None:
@@ -87,6 +112,8 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case ["append", folder]:
             asyncio.run(append(folder))
+        case ["compact", folder]:
+            asyncio.run(compact(folder))
         case ["consume", url, *host]:
             asyncio.run(consume(url, host))
         case ["fill", folder, limit]:

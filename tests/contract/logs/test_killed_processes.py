@@ -83,6 +83,48 @@ async def test_every_acknowledged_append_survives_kills_exactly_once(tmp_path: P
         assert [value_of(record) for record in records[at : at + 3]] == [one, one + 1, one + 2]
 
 
+async def test_a_kill_while_files_are_written_again_loses_nothing_and_moves_nothing(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "log"
+    chance = random.Random(13)
+    acknowledged: dict[int, int] = {}
+    interrupted = 0
+    for _ in range(6):
+        process = await _start("compact", str(folder))
+        assert process.stdout is not None
+        printed = await process.stdout.readline()
+        await asyncio.sleep(chance.uniform(0.1, 0.3))  # until there is something to write again
+        async with asyncio.timeout(30):
+            while not list(folder.glob("*.new")):  # noqa: ASYNC110 (a file appears)
+                await asyncio.sleep(0)
+        printed += await _kill(process)
+        interrupted += bool(list(folder.glob("*.new")))
+        for line in printed.splitlines(keepends=True):
+            if line.endswith(b"\n"):
+                offset, value = map(int, line.split())
+                acknowledged[offset] = value
+
+    log = await EmbeddedLog.open(folder, TOPICS)
+    found = {}
+    for topic in ("Numbers", "Spread"):
+        bounds = await log.bounds(topic)
+        tail = await log.tail(topic, {number: first for number, (first, _) in bounds.items()})
+        found[topic] = await take(tail, sum(end - first for first, end in bounds.values()))
+    first_spread = max(first for first, _ in (await log.bounds("Spread")).values())
+    end = (await log.bounds("Numbers"))[0][1]
+    await log.close()
+    assert interrupted > 0
+    assert first_spread > 0
+    kept = [(record.offset, value_of(record)) for record in found["Numbers"]]
+    assert kept == [(offset, offset) for offset in range(end)]
+    assert acknowledged.items() <= set(kept)
+    assert len(acknowledged) > 100
+    places = [(record.partition, record.offset) for record in found["Spread"]]
+    assert len(places) == len(set(places))
+    assert not list(folder.glob("*.new"))
+
+
 async def test_a_killed_consumer_goes_on_and_every_effect_and_output_is_there_once(
     host: LogHost, tmp_path: Path
 ) -> None:
