@@ -1,0 +1,29 @@
+"""Tables change by migrations alone: those of a version stay as they are."""
+
+import pytest
+import sqlalchemy as sa
+
+from base.database import Schema
+from tests.contract.schemas import snapshots
+
+
+@pytest.mark.parametrize("dialect", snapshots.DIALECTS)
+@pytest.mark.parametrize("schema", snapshots.ALL, ids=lambda schema: schema.name)
+def test_tables_are_those_of_their_frozen_version(schema: Schema, dialect: str) -> None:
+    assert snapshots.drift(schema, dialect) is None
+
+
+def test_a_table_that_changed_without_a_migration_is_told() -> None:
+    schema = next(one for one in snapshots.ALL if one.name == "receipts")
+    metadata = sa.MetaData()
+    for table in schema.metadata.tables.values():
+        table.to_metadata(metadata)
+    metadata.tables["markers"].append_column(sa.Column("colour", sa.Text))
+    changed = Schema(schema.name, metadata, schema.migrations)
+
+    drift = snapshots.drift(changed, "sqlite")
+
+    assert drift is not None
+    assert "add a migration" in drift
+    assert "add_column" in drift
+    assert "colour" in drift

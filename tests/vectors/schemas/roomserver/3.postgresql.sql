@@ -1,0 +1,93 @@
+CREATE TABLE aliases (
+	alias TEXT NOT NULL,
+	room_id TEXT NOT NULL,
+	creator TEXT NOT NULL,
+	PRIMARY KEY (alias)
+);
+
+CREATE INDEX ix_aliases_creator ON aliases (creator);
+
+CREATE INDEX ix_aliases_room_id ON aliases (room_id);
+
+CREATE TABLE auth_edges (
+	event_id TEXT NOT NULL,
+	auth_event_id TEXT NOT NULL,
+	PRIMARY KEY (event_id, auth_event_id)
+);
+
+CREATE TABLE events (
+	event_id TEXT NOT NULL,
+	room_id TEXT NOT NULL,
+	version TEXT NOT NULL,
+	flags SMALLINT NOT NULL,
+	raw BYTEA NOT NULL,
+	state_before BYTEA,
+	state_after BYTEA,
+	redacted_because TEXT,
+	reason TEXT,
+	place BIGINT,
+	changes BYTEA,
+	PRIMARY KEY (event_id)
+);
+
+CREATE INDEX announced_events ON events (room_id, place) WHERE place IS NOT NULL;
+
+CREATE TABLE forgotten (
+	room_id TEXT NOT NULL,
+	user_id TEXT NOT NULL,
+	place BIGINT NOT NULL,
+	PRIMARY KEY (room_id, user_id)
+);
+
+CREATE INDEX forgotten_in_order ON forgotten (room_id, place);
+
+CREATE TABLE given_states (
+	event_id TEXT NOT NULL,
+	state BYTEA NOT NULL,
+	is_complete BOOLEAN NOT NULL,
+	PRIMARY KEY (event_id)
+);
+
+CREATE TABLE memberships (
+	room_id TEXT NOT NULL,
+	user_id TEXT NOT NULL,
+	membership TEXT NOT NULL,
+	event_id TEXT NOT NULL,
+	PRIMARY KEY (room_id, user_id)
+);
+
+CREATE INDEX memberships_by_user ON memberships (user_id, membership);
+
+CREATE TABLE rooms (
+	room_id TEXT NOT NULL,
+	version TEXT NOT NULL,
+	create_event_id TEXT NOT NULL,
+	state BYTEA NOT NULL,
+	latest BYTEA NOT NULL,
+	last_place BIGINT NOT NULL,
+	is_published BOOLEAN NOT NULL,
+	PRIMARY KEY (room_id)
+);
+
+CREATE INDEX published_rooms ON rooms (room_id) WHERE is_published = true;
+
+CREATE TABLE state_nodes (
+	name BYTEA NOT NULL,
+	node BYTEA NOT NULL,
+	PRIMARY KEY (name)
+);
+
+CREATE TABLE transactions (
+	transaction_id TEXT NOT NULL,
+	user_id TEXT NOT NULL,
+	device_id TEXT NOT NULL,
+	event_id TEXT NOT NULL,
+	timestamp_ms BIGINT NOT NULL,
+	PRIMARY KEY (transaction_id, user_id, device_id)
+);
+
+CREATE TABLE waiting_redactions (
+	target_event_id TEXT NOT NULL,
+	redaction_event_id TEXT NOT NULL,
+	PRIMARY KEY (target_event_id, redaction_event_id)
+);
