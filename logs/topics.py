@@ -30,6 +30,7 @@ class Topic(Generic[T]):
         self, name: str, record: Any, *, key: str, writers: str, readers: str, retention_h: int
     ) -> None:
         self.name: Final = name
+        self.record: Final = record
         self.key: Final = key
         self.writers: Final = writers
         self.readers: Final = readers
