@@ -47,12 +47,18 @@ class Statement:
     def __init__(self, statement: sa.Executable | Callable[[str], sa.Executable]) -> None:
         """Take the statement, or a function that gives it for a dialect's name."""
         self._statement = statement
-        self._compiled: dict[str, tuple[str, Sequence[str]]] = {}
+        self._compiled: dict[str, tuple[str, Sequence[str], Values]] = {}
 
     def run(self, connection: Connection, values: Values) -> CursorResult[*tuple[Any, ...]]:
         """Run it once."""
-        text, order = self._text(connection)
+        text, order, fixed = self._text(connection)
+        if fixed:
+            values = {**fixed, **values}
         return connection.exec_driver_sql(text, tuple([values[name] for name in order]))
+
+    def rows(self, connection: Connection, values: Values) -> Sequence[Sequence[Any]]:
+        """Run it once, and return its rows as the driver gives them."""
+        return self.run(connection, values).fetchall()
 
     def run_at_end(
         self,
@@ -66,7 +72,9 @@ class Statement:
         None of them may need what another one writes. `missed` makes what is raised if it changes
         no row.
         """
-        text, order = self._text(connection)
+        text, order, fixed = self._text(connection)
+        if fixed:
+            values = {**fixed, **values}
         given = [values[name] for name in order]
         if together.put(connection, text, given, missed):
             return
@@ -76,14 +84,17 @@ class Statement:
 
     def run_many(self, connection: Connection, rows: Iterable[Values]) -> None:
         """Run it for each row, in one call of the driver; not at all for none."""
-        text, order = self._text(connection)
+        text, order, fixed = self._text(connection)
+        if fixed:
+            rows = [{**fixed, **row} for row in rows]
         ordered = [tuple([row[name] for name in order]) for row in rows]
         if len(ordered) == 1:
             connection.exec_driver_sql(text, ordered[0])
         elif ordered:
             connection.exec_driver_sql(text, ordered)
 
-    def _text(self, connection: Connection) -> tuple[str, Sequence[str]]:
+    def _text(self, connection: Connection) -> tuple[str, Sequence[str], Values]:
+        """Return the text, the names of its parameters in order, and the values that are fixed."""
         dialect = connection.dialect
         found = self._compiled.get(dialect.name)
         if found is None:
@@ -93,7 +104,10 @@ class Statement:
             if not isinstance(statement, sa.ClauseElement):
                 raise TypeError(f"{statement!r} cannot be compiled.")
             compiled: Any = statement.compile(dialect=dialect)
-            found = self._compiled[dialect.name] = (compiled.string, compiled.positiontup or ())
+            order, binds = compiled.positiontup or (), compiled.binds
+            fixed = {name: binds[name].value for name in order if not binds[name].required}
+            found = compiled.string, order, fixed
+            self._compiled[dialect.name] = found
         return found
 
 

@@ -10,7 +10,7 @@ from msgspec.structs import astuple
 from base.database import Connection, Insert, Statement
 from components.syncapi.changes import AccountDatum
 from components.syncapi.ignoring import IGNORED_USER_LIST, NOBODY, ignored_users
-from components.syncapi.store.statements import execute_insert, execute_select
+from components.syncapi.store.row_inserts import execute_insert
 from components.syncapi.store.tables import ACCOUNT_DATA
 
 _OF_USER: Final = (
@@ -29,7 +29,7 @@ _OF_ROOM: Final = (
 _NEWEST: Final = sa.select(sa.func.max(ACCOUNT_DATA.c.stream_order)).where(
     ACCOUNT_DATA.c.user_id == sa.bindparam("user_id")
 )
-_OF_TYPE: Final = (
+_OF_TYPE: Final = Statement(
     sa.select(ACCOUNT_DATA.c.content)
     .where(ACCOUNT_DATA.c.user_id == sa.bindparam("user_id"))
     .where(ACCOUNT_DATA.c.room_id == sa.bindparam("room_id"))
@@ -85,9 +85,7 @@ def select_newest_account_data_order(connection: Connection, user_id: str) -> in
 
 def select_account_datum(connection: Connection, user_id: str, data_type: str) -> bytes | None:
     """Return a user's account data of one type, of no room; None where it was never set."""
-    rows = execute_select(
-        connection, _OF_TYPE, {"user_id": user_id, "room_id": "", "type": data_type}
-    )
+    rows = _OF_TYPE.rows(connection, {"user_id": user_id, "room_id": "", "type": data_type})
     return bytes(rows[0][0]) if rows else None
 
 

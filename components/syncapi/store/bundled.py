@@ -5,14 +5,13 @@ from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
-from base.database import Connection, SelectByKeys
+from base.database import Connection, SelectByKeys, Statement
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.relation_tables import (
     RELATION_GROUPS,
     RELATIONS,
     THREAD_SENDERS,
 )
-from components.syncapi.store.statements import execute_select
 from components.syncapi.store.tables import EVENTS
 from matrix.relations import REFERENCE
 
@@ -83,7 +82,7 @@ _LATEST_EDITS: Final = SelectByKeys(
     ),
     _PARENT.c.event_id,
 )
-_SOME_EDITS: Final = (
+_SOME_EDITS: Final = Statement(
     sa.select(*EVENTS.c)
     .join(RELATIONS, _C.event_id == EVENTS.c.event_id)
     .where(_C.parent_id == sa.bindparam("parent_id"))
@@ -112,9 +111,8 @@ def select_edits(
     connection: Connection, parent: RoomEvent, to_order: int, limit: int
 ) -> list[RoomEvent]:
     """Return the valid edits of an event before a place, the latest first."""
-    rows = execute_select(
+    rows = _SOME_EDITS.rows(
         connection,
-        _SOME_EDITS,
         {
             "parent_id": parent.event_id,
             "room_id": parent.room_id,
@@ -139,7 +137,7 @@ _PARTICIPATION: Final = SelectByKeys(
     .where(_S.sender == sa.bindparam("sender")),
     _S.parent_id,
 )
-_LATEST_SENDERS: Final = (
+_LATEST_SENDERS: Final = Statement(
     sa.select(_S.parent_id, _S.sender, _S.children, _S.latest_order)
     .where(_S.room_id == sa.bindparam("room_id"))
     .where(_S.parent_id == sa.bindparam("parent_id"))
@@ -177,10 +175,8 @@ def select_latest_senders(
     connection: Connection, room_id: str, parent_id: str, limit: int
 ) -> list[ThreadSender]:
     """Return who sent to a thread last, the latest first."""
-    rows = execute_select(
-        connection,
-        _LATEST_SENDERS,
-        {"room_id": room_id, "parent_id": parent_id, "row_limit": limit},
+    rows = _LATEST_SENDERS.rows(
+        connection, {"room_id": room_id, "parent_id": parent_id, "row_limit": limit}
     )
     return [ThreadSender(*row) for row in rows]
 

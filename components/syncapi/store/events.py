@@ -6,11 +6,10 @@ from typing import Final
 import sqlalchemy as sa
 from msgspec.structs import astuple
 
-from base.database import Connection, Insert, SelectByKeys
+from base.database import Connection, Insert, SelectByKeys, Statement
 from components.syncapi.room_event import RoomEvent
-from components.syncapi.store.statements import (
+from components.syncapi.store.row_inserts import (
     execute_insert,
-    execute_select,
     ignore_conflicts,
 )
 from components.syncapi.store.tables import EVENTS
@@ -31,8 +30,8 @@ _IN_ROOM: Final = (
     .where(EVENTS.c.stream_order < sa.bindparam("to_order"))
     .limit(sa.bindparam("row_limit"))
 )
-_BACKWARDS: Final = _IN_ROOM.order_by(EVENTS.c.stream_order.desc())
-_FORWARDS: Final = _IN_ROOM.order_by(EVENTS.c.stream_order)
+_BACKWARDS: Final = Statement(_IN_ROOM.order_by(EVENTS.c.stream_order.desc()))
+_FORWARDS: Final = Statement(_IN_ROOM.order_by(EVENTS.c.stream_order))
 _OLDEST: Final = sa.select(sa.func.min(EVENTS.c.stream_order)).where(
     EVENTS.c.room_id == sa.bindparam("room_id")
 )
@@ -123,7 +122,7 @@ def select_backwards(
     connection: Connection, room_id: str, from_order: int, to_order: int, limit: int
 ) -> list[RoomEvent]:
     """Return the newest events with `from_order` <= order < `to_order`, newest first."""
-    rows = execute_select(connection, _BACKWARDS, _range(room_id, from_order, to_order, limit))
+    rows = _BACKWARDS.rows(connection, _range(room_id, from_order, to_order, limit))
     return [RoomEvent(*row) for row in rows]
 
 
@@ -131,7 +130,7 @@ def select_forwards(
     connection: Connection, room_id: str, from_order: int, to_order: int, limit: int
 ) -> list[RoomEvent]:
     """Return the oldest events with `from_order` <= order < `to_order`, oldest first."""
-    rows = execute_select(connection, _FORWARDS, _range(room_id, from_order, to_order, limit))
+    rows = _FORWARDS.rows(connection, _range(room_id, from_order, to_order, limit))
     return [RoomEvent(*row) for row in rows]
 
 

@@ -5,20 +5,21 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from base.database import Connection, SelectByKeys
+from base.database import Connection, SelectByKeys, Statement
 from components.syncapi.room_event import RoomEvent
-from components.syncapi.store.statements import execute_select
 from components.syncapi.store.tables import EVENTS, MEMBERSHIP_CHANGES
 from logs.consumer_tables import POSITIONS
 
-_POSITIONS: Final = sa.select(
-    POSITIONS.c.topic, POSITIONS.c.partition, POSITIONS.c.next_offset
-).where(POSITIONS.c.consumer == sa.bindparam("consumer"))
+_POSITIONS: Final = Statement(
+    sa.select(POSITIONS.c.topic, POSITIONS.c.partition, POSITIONS.c.next_offset).where(
+        POSITIONS.c.consumer == sa.bindparam("consumer")
+    )
+)
 _EVENTS: Final = SelectByKeys(sa.select(*EVENTS.c), EVENTS.c.event_id)
 _MEMBERSHIPS: Final = SelectByKeys(
     sa.select(EVENTS.c.event_id, EVENTS.c.membership), EVENTS.c.event_id
 )
-_CHANGE: Final = (
+_CHANGE: Final = Statement(
     sa.select(MEMBERSHIP_CHANGES.c.membership)
     .where(MEMBERSHIP_CHANGES.c.user_id == sa.bindparam("user_id"))
     .where(MEMBERSHIP_CHANGES.c.room_id == sa.bindparam("room_id"))
@@ -28,7 +29,7 @@ _CHANGE: Final = (
 
 def select_positions(connection: Connection, consumer: str) -> dict[tuple[str, int], int]:
     """Return by topic and partition the first offset that is not projected yet."""
-    rows = execute_select(connection, _POSITIONS, {"consumer": consumer})
+    rows = _POSITIONS.rows(connection, {"consumer": consumer})
     return {(topic, partition): offset for topic, partition, offset in rows}
 
 
@@ -49,7 +50,7 @@ def select_membership_change(
     connection: Connection, user_id: str, room_id: str, stream_order: int
 ) -> str | None:
     """Return what a user's membership became at this very place; None if it did not change."""
-    rows = execute_select(
-        connection, _CHANGE, {"user_id": user_id, "room_id": room_id, "stream_order": stream_order}
+    rows = _CHANGE.rows(
+        connection, {"user_id": user_id, "room_id": room_id, "stream_order": stream_order}
     )
     return rows[0][0] if rows else None

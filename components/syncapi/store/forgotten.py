@@ -5,8 +5,8 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from base.database import Connection, Insert
-from components.syncapi.store.statements import execute_insert, execute_select
+from base.database import Connection, Insert, Statement
+from components.syncapi.store.row_inserts import execute_insert
 from components.syncapi.store.tables import FORGOTTEN_ROOMS, MEMBERSHIP_CHANGES
 
 _HAS_COME_BACK: Final = sa.exists().where(
@@ -20,7 +20,7 @@ _OF_USER: Final = (
     .where(FORGOTTEN_ROOMS.c.user_id == sa.bindparam("user_id"))
     .where(~_HAS_COME_BACK)
 )
-_ONE: Final = _OF_USER.where(FORGOTTEN_ROOMS.c.room_id == sa.bindparam("room_id"))
+_ONE: Final = Statement(_OF_USER.where(FORGOTTEN_ROOMS.c.room_id == sa.bindparam("room_id")))
 
 
 def _move(insert: Insert) -> sa.Insert:
@@ -37,7 +37,7 @@ def upsert_forgotten(connection: Connection, forgotten: Sequence[tuple[str, str,
 
 def is_forgotten(connection: Connection, user_id: str, room_id: str) -> bool:
     """Return whether a user has forgotten a room, and has not come back since."""
-    return bool(execute_select(connection, _ONE, {"user_id": user_id, "room_id": room_id}))
+    return bool(_ONE.rows(connection, {"user_id": user_id, "room_id": room_id}))
 
 
 def select_forgotten_rooms(connection: Connection, user_id: str) -> set[str]:

@@ -6,11 +6,10 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from base.database import Connection, Insert
+from base.database import Connection, Insert, Statement
 from components.syncapi.changes import Membership, MembershipChange
-from components.syncapi.store.statements import (
+from components.syncapi.store.row_inserts import (
     execute_insert,
-    execute_select,
     ignore_conflicts,
 )
 from components.syncapi.store.tables import EVENTS, INVITES, MEMBERSHIP_CHANGES, MEMBERSHIPS
@@ -24,12 +23,12 @@ _MEMBERSHIP: Final = (
 _ROOMS_OF_USER: Final = sa.select(MEMBERSHIPS.c.room_id, *_MEMBERSHIP).where(
     MEMBERSHIPS.c.user_id == sa.bindparam("user_id")
 )
-_OF_USER_IN_ROOM: Final = (
+_OF_USER_IN_ROOM: Final = Statement(
     sa.select(*_MEMBERSHIP)
     .where(MEMBERSHIPS.c.user_id == sa.bindparam("user_id"))
     .where(MEMBERSHIPS.c.room_id == sa.bindparam("room_id"))
 )
-_HISTORY: Final = (
+_HISTORY: Final = Statement(
     sa.select(MEMBERSHIP_CHANGES.c.stream_order, MEMBERSHIP_CHANGES.c.membership)
     .where(MEMBERSHIP_CHANGES.c.user_id == sa.bindparam("user_id"))
     .where(MEMBERSHIP_CHANGES.c.room_id == sa.bindparam("room_id"))
@@ -39,7 +38,7 @@ _JOINED_ROOMS: Final = sa.select(MEMBERSHIPS.c.user_id, MEMBERSHIPS.c.room_id).w
     MEMBERSHIPS.c.user_id.in_(sa.bindparam("user_ids", expanding=True)),
     MEMBERSHIPS.c.membership == "join",
 )
-_COUNTS: Final = (
+_COUNTS: Final = Statement(
     sa.select(MEMBERSHIPS.c.membership, sa.func.count())
     .where(MEMBERSHIPS.c.room_id == sa.bindparam("room_id"))
     .where((MEMBERSHIPS.c.membership == "join") | (MEMBERSHIPS.c.membership == "invite"))
@@ -52,7 +51,7 @@ _FIRST: Final = (
     .order_by(MEMBERSHIPS.c.stream_order, MEMBERSHIPS.c.user_id)
     .limit(sa.bindparam("row_limit"))
 )
-_MOVED: Final = (
+_MOVED: Final = Statement(
     sa.select(MEMBERSHIPS.c.user_id)
     .where(MEMBERSHIPS.c.room_id == sa.bindparam("room_id"))
     # All that there are, so that the index finds the newest of each.
@@ -183,7 +182,7 @@ def _membership_before(
 
 def select_membership(connection: Connection, user_id: str, room_id: str) -> Membership | None:
     """Return where a user stands in a room; None for one who never had to do with it."""
-    rows = execute_select(connection, _OF_USER_IN_ROOM, {"user_id": user_id, "room_id": room_id})
+    rows = _OF_USER_IN_ROOM.rows(connection, {"user_id": user_id, "room_id": room_id})
     return Membership(*rows[0]) if rows else None
 
 
@@ -197,20 +196,20 @@ def select_joined_rooms(connection: Connection, user_ids: Collection[str]) -> di
 
 def select_history(connection: Connection, user_id: str, room_id: str) -> list[tuple[int, str]]:
     """Return all memberships of a user in a room with their orders, oldest first."""
-    rows = execute_select(connection, _HISTORY, {"user_id": user_id, "room_id": room_id})
+    rows = _HISTORY.rows(connection, {"user_id": user_id, "room_id": room_id})
     return [(order, membership) for order, membership in rows]
 
 
 def select_counts(connection: Connection, room_id: str) -> dict[str, int]:
     """Return how many members a room has that are joined and invited."""
-    rows = execute_select(connection, _COUNTS, {"room_id": room_id})
+    rows = _COUNTS.rows(connection, {"room_id": room_id})
     return {membership: count for membership, count in rows}  # noqa: C416 (a row is no pair)
 
 
 def has_moved_members(connection: Connection, room_id: str, from_order: int) -> bool:
     """Return whether anybody's membership became another one at this place or after it."""
     parameters = {"room_id": room_id, "from_order": from_order}
-    return bool(execute_select(connection, _MOVED, parameters))
+    return bool(_MOVED.rows(connection, parameters))
 
 
 def select_first_members(

@@ -6,9 +6,9 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sa
 
 from base.database import Connection, Statement
-from components.syncapi.store.statements import execute_insert, ignore_conflicts
+from components.syncapi.store.row_inserts import execute_insert, ignore_conflicts
+from components.syncapi.store.selects_of_rooms import select_together
 from components.syncapi.store.tables import MENTIONS
-from components.syncapi.store.together import select_together
 
 ROOM: Final = ""
 """The user ID under which a mention of the room stands."""

@@ -5,9 +5,8 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from base.database import Connection
+from base.database import Connection, Statement
 from components.syncapi.room_event import RoomEvent
-from components.syncapi.store.statements import execute_select
 from components.syncapi.store.tables import CURRENT_STATE, EVENTS, MEMBERSHIPS
 
 _CHUNK: Final = 200
@@ -20,7 +19,7 @@ _ENTRIES: Final = _EVENTS_NOW.where(
     CURRENT_STATE.c.type.in_(sa.bindparam("types", expanding=True)),
     CURRENT_STATE.c.state_key == "",
 )
-_OF_TYPE: Final = (
+_OF_TYPE: Final = Statement(
     _EVENTS_NOW.where(CURRENT_STATE.c.room_id == sa.bindparam("room_id"))
     .where(CURRENT_STATE.c.type == sa.bindparam("type"))
     .order_by(CURRENT_STATE.c.state_key)
@@ -32,8 +31,10 @@ _JOINED_COUNTS: Final = (
     .where(MEMBERSHIPS.c.membership == "join")
     .group_by(MEMBERSHIPS.c.room_id)
 )
-_MEMBERSHIPS: Final = sa.select(MEMBERSHIPS.c.room_id, MEMBERSHIPS.c.membership).where(
-    MEMBERSHIPS.c.user_id == sa.bindparam("user_id")
+_MEMBERSHIPS: Final = Statement(
+    sa.select(MEMBERSHIPS.c.room_id, MEMBERSHIPS.c.membership).where(
+        MEMBERSHIPS.c.user_id == sa.bindparam("user_id")
+    )
 )
 
 
@@ -50,9 +51,7 @@ def select_entries_of_type(
     connection: Connection, room_id: str, event_type: str, limit: int
 ) -> list[RoomEvent]:
     """Return the first entries of one type of a room's newest state, ordered by state key."""
-    rows = execute_select(
-        connection, _OF_TYPE, {"room_id": room_id, "type": event_type, "row_limit": limit}
-    )
+    rows = _OF_TYPE.rows(connection, {"room_id": room_id, "type": event_type, "row_limit": limit})
     return [RoomEvent(*row) for row in rows]
 
 
@@ -67,7 +66,7 @@ def select_joined_counts(connection: Connection, room_ids: Collection[str]) -> d
 
 def select_memberships_of_user(connection: Connection, user_id: str) -> dict[str, str]:
     """Return where a user stands in all rooms that they had to do with, by room ID."""
-    rows = execute_select(connection, _MEMBERSHIPS, {"user_id": user_id})
+    rows = _MEMBERSHIPS.rows(connection, {"user_id": user_id})
     return {room_id: membership for room_id, membership in rows}  # noqa: C416 (a row is no pair)
 
 

@@ -8,7 +8,7 @@ from msgspec.structs import astuple
 
 from base.database import Connection, Insert, SelectByKeys
 from components.syncapi.receipt import PUBLIC, Receipt
-from components.syncapi.store.statements import execute_insert
+from components.syncapi.store.row_inserts import execute_insert
 from components.syncapi.store.tables import METADATA
 
 _MOST_PER_ROOM: Final = 1000

@@ -1,14 +1,12 @@
 """What is read of relations in pages: children of an event, threads of a room, and annotations."""
 
-from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
-from base.database import Connection
+from base.database import Connection, Statement
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.relation_tables import RELATION_GROUPS, RELATIONS
-from components.syncapi.store.statements import execute_select
 from components.syncapi.store.tables import EVENTS
 from matrix.relations import THREAD
 
@@ -28,8 +26,11 @@ def _children(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
     )
 
 
-def _both_ways(select: sa.Select[Any]) -> tuple[sa.Select[Any], sa.Select[Any]]:
-    return select.order_by(_C.stream_order), select.order_by(_C.stream_order.desc())
+def _both_ways(select: sa.Select[Any]) -> tuple[Statement, Statement]:
+    return (
+        Statement(select.order_by(_C.stream_order)),
+        Statement(select.order_by(_C.stream_order.desc())),
+    )
 
 
 _PARENT_ID: Final[sa.BindParameter[Any]] = sa.bindparam("parent_id")
@@ -83,13 +84,12 @@ def select_descendants(connection: Connection, place: ChildrenRange, limit: int)
 
 def _level(
     connection: Connection,
-    both_ways: tuple[sa.Select[Any], sa.Select[Any]],
+    both_ways: tuple[Statement, Statement],
     place: ChildrenRange,
     values: dict[str, object],
 ) -> list[Child]:
-    rows: Sequence[Sequence[Any]] = execute_select(
+    rows = both_ways[place.backwards].rows(
         connection,
-        both_ways[place.backwards],
         {
             **values,
             "room_id": place.room_id,
@@ -101,7 +101,7 @@ def _level(
     return [Child(row[0], RoomEvent(*row[1:])) for row in rows]
 
 
-_THREADS: Final = (
+_THREADS: Final = Statement(
     sa.select(_G.parent_id, _G.latest_order)
     .where(_G.room_id == sa.bindparam("room_id"))
     .where(_G.rel_type == sa.literal_column(f"'{THREAD}'"))
@@ -115,13 +115,11 @@ def select_threads(
     connection: Connection, room_id: str, before: int, limit: int
 ) -> list[tuple[str, int]]:
     """Return threads with the orders of their last events, before a place, the latest first."""
-    rows = execute_select(
-        connection, _THREADS, {"room_id": room_id, "before": before, "row_limit": limit}
-    )
+    rows = _THREADS.rows(connection, {"room_id": room_id, "before": before, "row_limit": limit})
     return [(parent_id, order) for parent_id, order in rows]
 
 
-_ANNOTATED: Final = (
+_ANNOTATED: Final = Statement(
     sa.select(EVENTS.c.device_id, EVENTS.c.transaction_id)
     .join(RELATIONS, _C.event_id == EVENTS.c.event_id)
     .where(_C.parent_id == sa.bindparam("parent_id"))
@@ -140,9 +138,8 @@ def select_annotations(
     annotation: bytes,
 ) -> list[tuple[str | None, str | None]]:
     """Return the device and transaction ID of at most two equal annotations of one sender."""
-    rows = execute_select(
+    rows = _ANNOTATED.rows(
         connection,
-        _ANNOTATED,
         {
             "room_id": room_id,
             "parent_id": parent_id,

@@ -13,7 +13,7 @@ from components.syncapi.store.relation_tables import (
     RELATIONS,
     THREAD_SENDERS,
 )
-from components.syncapi.store.statements import execute_insert, ignore_conflicts
+from components.syncapi.store.row_inserts import execute_insert, ignore_conflicts
 from matrix.relations import REFERENCE, REPLACE, THREAD
 
 _COUNTED: Final = frozenset({REFERENCE, REPLACE, THREAD})

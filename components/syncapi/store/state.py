@@ -6,12 +6,11 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sa
 from msgspec.structs import astuple
 
-from base.database import Connection, Insert
+from base.database import Connection, Insert, Statement
 from components.syncapi.changes import AppliedChange
 from components.syncapi.room_event import RoomEvent
-from components.syncapi.store.statements import (
+from components.syncapi.store.row_inserts import (
     execute_insert,
-    execute_select,
     ignore_conflicts,
 )
 from components.syncapi.store.tables import CURRENT_STATE, EVENTS, MEMBERSHIPS, STATE_CHANGES
@@ -23,33 +22,42 @@ _EVENTS_NOW: Final = (
     .join(CURRENT_STATE, CURRENT_STATE.c.event_id == EVENTS.c.event_id)
     .where(CURRENT_STATE.c.room_id == sa.bindparam("room_id"))
 )
+_ALL_NOW: Final = Statement(_EVENTS_NOW)
 _EVENTS_NOW_OF_TYPES: Final = _EVENTS_NOW.where(
     CURRENT_STATE.c.type.in_(sa.bindparam("types", expanding=True))
 )
-_EVENTS_NOW_WITHOUT_MEMBERS: Final = _EVENTS_NOW.where(CURRENT_STATE.c.type != "m.room.member")
+_EVENTS_NOW_WITHOUT_MEMBERS: Final = Statement(
+    _EVENTS_NOW.where(CURRENT_STATE.c.type != "m.room.member")
+)
 _EVENTS_NOW_IN_ROOMS: Final = (
     sa.select(*EVENTS.c)
     .join(CURRENT_STATE, CURRENT_STATE.c.event_id == EVENTS.c.event_id)
     .where(CURRENT_STATE.c.room_id.in_(sa.bindparam("room_ids", expanding=True)))
 )
-_LAST_CHANGES: Final = sa.select(
-    MEMBERSHIPS.c.room_id,
-    sa.select(sa.func.max(STATE_CHANGES.c.stream_order))
-    .where(STATE_CHANGES.c.room_id == MEMBERSHIPS.c.room_id)
-    .scalar_subquery(),
-).where(MEMBERSHIPS.c.user_id == sa.bindparam("user_id"))
-_EVENT_NOW: Final = _EVENTS_NOW.where(CURRENT_STATE.c.type == sa.bindparam("type")).where(
-    CURRENT_STATE.c.state_key == sa.bindparam("state_key")
+_LAST_CHANGES: Final = Statement(
+    sa.select(
+        MEMBERSHIPS.c.room_id,
+        sa.select(sa.func.max(STATE_CHANGES.c.stream_order))
+        .where(STATE_CHANGES.c.room_id == MEMBERSHIPS.c.room_id)
+        .scalar_subquery(),
+    ).where(MEMBERSHIPS.c.user_id == sa.bindparam("user_id"))
+)
+_EVENT_NOW: Final = Statement(
+    _EVENTS_NOW.where(CURRENT_STATE.c.type == sa.bindparam("type")).where(
+        CURRENT_STATE.c.state_key == sa.bindparam("state_key")
+    )
 )
 NAMING: Final = {"m.room.name": "name", "m.room.canonical_alias": "alias"}
 """The types of state that name a room, with the member of their content that does so."""
-_NAMING_NOW: Final = _EVENTS_NOW.where(CURRENT_STATE.c.state_key == "").where(
-    sa.or_(*[CURRENT_STATE.c.type == kind for kind in NAMING])
+_NAMING_NOW: Final = Statement(
+    _EVENTS_NOW.where(CURRENT_STATE.c.state_key == "").where(
+        sa.or_(*[CURRENT_STATE.c.type == kind for kind in NAMING])
+    )
 )
 _MEMBERS_NOW: Final = _EVENTS_NOW.where(CURRENT_STATE.c.type == "m.room.member").where(
     CURRENT_STATE.c.state_key.in_(sa.bindparam("user_ids", expanding=True))
 )
-_CHANGES: Final = (
+_CHANGES: Final = Statement(
     sa.select(
         STATE_CHANGES.c.type,
         STATE_CHANGES.c.state_key,
@@ -115,7 +123,7 @@ def insert_changes(connection: Connection, changes: Collection[AppliedChange]) -
 
 def select_changes(connection: Connection, room_id: str, from_order: int) -> list[StoredChange]:
     """Return the changes of a room's state at or after this order, oldest first."""
-    rows = execute_select(connection, _CHANGES, {"room_id": room_id, "from_order": from_order})
+    rows = _CHANGES.rows(connection, {"room_id": room_id, "from_order": from_order})
     return [StoredChange(*row) for row in rows]
 
 
@@ -125,7 +133,7 @@ def select_state_now(
     """Return the events of the newest state, of all or these types, in no order."""
     rows: Sequence[Sequence[Any]]
     if types is None:
-        rows = execute_select(connection, _EVENTS_NOW, {"room_id": room_id})
+        rows = _ALL_NOW.rows(connection, {"room_id": room_id})
     else:
         rows = connection.execute(
             _EVENTS_NOW_OF_TYPES, {"room_id": room_id, "types": list(types)}
@@ -151,19 +159,19 @@ def select_states_now(
 
 def select_last_changes(connection: Connection, user_id: str) -> dict[str, int | None]:
     """Return the order of the last change of state in each of a user's rooms."""
-    rows = execute_select(connection, _LAST_CHANGES, {"user_id": user_id})
+    rows = _LAST_CHANGES.rows(connection, {"user_id": user_id})
     return {room_id: order for room_id, order in rows}  # noqa: C416 (a row is no pair)
 
 
 def select_state_now_without_members(connection: Connection, room_id: str) -> list[RoomEvent]:
     """Return the events of the newest state except members, in no order."""
-    rows = execute_select(connection, _EVENTS_NOW_WITHOUT_MEMBERS, {"room_id": room_id})
+    rows = _EVENTS_NOW_WITHOUT_MEMBERS.rows(connection, {"room_id": room_id})
     return [RoomEvent(*row) for row in rows]
 
 
 def select_naming_now(connection: Connection, room_id: str) -> list[RoomEvent]:
     """Return the events of the newest state that may name the room."""
-    rows = execute_select(connection, _NAMING_NOW, {"room_id": room_id})
+    rows = _NAMING_NOW.rows(connection, {"room_id": room_id})
     return [RoomEvent(*row) for row in rows]
 
 
@@ -179,9 +187,7 @@ def select_entry_now(
     connection: Connection, room_id: str, event_type: str, state_key: str
 ) -> RoomEvent | None:
     """Return one event of the newest state."""
-    rows = execute_select(
-        connection,
-        _EVENT_NOW,
-        {"room_id": room_id, "type": event_type, "state_key": state_key},
+    rows = _EVENT_NOW.rows(
+        connection, {"room_id": room_id, "type": event_type, "state_key": state_key}
     )
     return RoomEvent(*rows[0]) if rows else None

@@ -1,14 +1,13 @@
 """The state of a room at any place, a page at a time: nobody holds all of a big room."""
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 
-from base.database import Connection
+from base.database import Connection, Statement
 from components.syncapi.room_event import StateEntry
 from components.syncapi.store.state import select_changes
-from components.syncapi.store.statements import execute_select
 from components.syncapi.store.tables import CURRENT_STATE, EVENTS
 
 MEMBER: Final = "m.room.member"
@@ -26,12 +25,16 @@ _NOW: Final = (
     .order_by(CURRENT_STATE.c.type, CURRENT_STATE.c.state_key)
     .limit(sa.bindparam("row_limit"))
 )
-_PAGE_OF_STATE: Final = _NOW.where(
-    sa.tuple_(CURRENT_STATE.c.type, CURRENT_STATE.c.state_key)
-    > sa.tuple_(sa.bindparam("type"), sa.bindparam("after"))
+_PAGE_OF_STATE: Final = Statement(
+    _NOW.where(
+        sa.tuple_(CURRENT_STATE.c.type, CURRENT_STATE.c.state_key)
+        > sa.tuple_(sa.bindparam("type"), sa.bindparam("after"))
+    )
 )
-_PAGE_OF_MEMBERS: Final = _NOW.where(CURRENT_STATE.c.type == sa.bindparam("type")).where(
-    CURRENT_STATE.c.state_key > sa.bindparam("after")
+_PAGE_OF_MEMBERS: Final = Statement(
+    _NOW.where(CURRENT_STATE.c.type == sa.bindparam("type")).where(
+        CURRENT_STATE.c.state_key > sa.bindparam("after")
+    )
 )
 
 
@@ -66,14 +69,14 @@ def _undone(connection: Connection, room_id: str, order: int) -> _Undone:
 def _pages(
     connection: Connection,
     room_id: str,
-    statement: sa.Select[Any],
+    statement: Statement,
     begin: tuple[str, str],
     undone: _Undone,
 ) -> Iterator[list[StateEntry]]:
     after: tuple[str, str] | None = begin
     while after is not None:
         given = {"room_id": room_id, "type": after[0], "after": after[1], "row_limit": _PAGE}
-        page = [StateEntry(*row) for row in execute_select(connection, statement, given)]
+        page = [StateEntry(*row) for row in statement.rows(connection, given)]
         after = (page[-1].type, page[-1].state_key) if len(page) == _PAGE else None
         if undone:
             yield [entry for entry in page if (entry.type, entry.state_key) not in undone]

@@ -4,9 +4,8 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from base.database import Connection
+from base.database import Connection, Statement
 from components.syncapi.room_event import RoomEvent
-from components.syncapi.store.statements import execute_select
 from components.syncapi.store.tables import EVENTS
 
 _time: Final = EVENTS.c.origin_server_ts
@@ -17,12 +16,12 @@ _IN_ROOM: Final = (
     .where(_order.isnot(None))
     .limit(sa.bindparam("row_limit"))
 )
-_FORWARDS: Final = (
+_FORWARDS: Final = Statement(
     _IN_ROOM.where(_time >= sa.bindparam("from_ms"))
     .where((_time > sa.bindparam("from_ms_again")) | (_order > sa.bindparam("after_order")))
     .order_by(_time, _order)
 )
-_BACKWARDS: Final = (
+_BACKWARDS: Final = Statement(
     _IN_ROOM.where(_time <= sa.bindparam("from_ms"))
     .where((_time < sa.bindparam("from_ms_again")) | (_order < sa.bindparam("after_order")))
     .order_by(_time.desc(), _order.desc())
@@ -44,9 +43,8 @@ def select_around(
     `after` is time and order of the last one that was returned before.
     """
     from_ms, after_order = after or (timestamp_ms, _ALL if backwards else -_ALL)
-    rows = execute_select(
+    rows = (_BACKWARDS if backwards else _FORWARDS).rows(
         connection,
-        _BACKWARDS if backwards else _FORWARDS,
         {
             "room_id": room_id,
             "from_ms": from_ms,

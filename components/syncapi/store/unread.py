@@ -7,8 +7,8 @@ import sqlalchemy as sa
 
 from base.database import Connection, SelectByKeys, Statement
 from components.syncapi.store.receipts import RECEIPTS
+from components.syncapi.store.selects_of_rooms import select_together
 from components.syncapi.store.tables import ACCOUNT_DATA, EVENTS, MEMBERSHIPS, STATE_CHANGES
-from components.syncapi.store.together import select_together
 
 _MARKERS: Final = SelectByKeys(
     sa.select(RECEIPTS.c.room_id, RECEIPTS.c.thread_id, EVENTS.c.stream_order)

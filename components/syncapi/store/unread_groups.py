@@ -6,8 +6,8 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sa
 
 from base.database import Connection
+from components.syncapi.store.selects_of_rooms import select_together
 from components.syncapi.store.tables import EVENTS
-from components.syncapi.store.together import select_together
 
 _E: Final = EVENTS.c
 _IS_OWN: Final = _E.sender == sa.bindparam("user_id")
