@@ -35,6 +35,8 @@ _VISIBILITY: StateKey = ("m.room.history_visibility", "")
 Changes = Mapping[StateKey, tuple[EventID | None, EventID | None]]
 
 
+_MOST_LATEST: Final = 20
+"""Who follows a room by its records asks the room server where there are so many branches."""
 _NO_CHANGES: Final = Part([], {})
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(list[StateChange])
@@ -103,7 +105,7 @@ class EventAnnouncer:
                 state_events=part.state_events,
                 replaced_pdu=replaced_pdu,
                 sender_membership=sender_membership(self._writer, known),
-                latest_event_ids=[one.event_id for one in room.latest],
+                latest_event_ids=[one.event_id for one in room.latest[:_MOST_LATEST]],
                 transaction=transaction,
                 request_id=current_request_id(),
             ),

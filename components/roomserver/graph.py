@@ -1,6 +1,7 @@
 """The room's graph: the state before an event, the latest events, the current state."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -14,6 +15,11 @@ from matrix.events import Event
 from matrix.identifiers import EventID
 from matrix.room_versions import RoomVersion, room_version
 from matrix.state_keys import StateKey
+
+_MOST_STATES: Final = 20
+"""So many different states the latest events of a room may have."""
+_OWN_STATES: Final = 10
+"""So many of the newest of the latest events keep a state of their own where they are merged."""
 
 
 class PastUnknown(Exception):
@@ -29,7 +35,7 @@ def state_before(writer: RoomWriter, event: Event, room: Room) -> NodeName:
     Raises `PastUnknown` where some of these are not known, and no state was given for the event.
     """
     # Mostly the prev events are among the latest, and nothing has to be loaded.
-    after = {one.event_id: one.state_after for one in room.latest}
+    after = {one.event_id: one.state_after for one in room.latest if not one.is_merged}
     others = [event_id for event_id in event.prev_event_ids if event_id not in after]
     for event_id, known in writer.known_events(others).items():
         if known.state_after is not None and known.event.room_id == event.room_id:
@@ -66,12 +72,37 @@ def with_event(writer: RoomWriter, room: Room, known: KnownEvent) -> Room:
     if after is None:
         raise ValueError(f"{event.event_id} has no state: it cannot be one of the latest.")
     covered = set(event.prev_event_ids)
-    latest = (
-        *(one for one in room.latest if one.event_id not in covered),
-        LatestEvent(event.event_id, event.depth, after),
+    version = room_version(room.version)
+    latest = _with_few_states(
+        writer,
+        version,
+        (
+            *(one for one in room.latest if one.event_id not in covered),
+            LatestEvent(event.event_id, event.depth, after),
+        ),
     )
-    state = resolve(writer, room_version(room.version), (one.state_after for one in latest))
+    states = {one.state_after for one in latest}
+    # Messages on one of many branches change no branch's state: what they resolve to is known.
+    is_known = states == {one.state_after for one in room.latest}
+    state = room.state if is_known else resolve(writer, version, states)
     return msgspec.structs.replace(room, latest=latest, state=state)
+
+
+def _with_few_states(
+    writer: RoomWriter, version: RoomVersion, latest: tuple[LatestEvent, ...]
+) -> tuple[LatestEvent, ...]:
+    """Return the latest events with few different states, however many branches there are.
+
+    Whoever lets a room fall into hundreds of branches would make each event resolve them all.
+    Where they are many, the older ones count with the state in which they meet, as if an event
+    had merged them. They remain the prev events that the next ones refer to.
+    """
+    if len({one.state_after for one in latest}) <= _MOST_STATES:
+        return latest
+    older, newer = latest[:-_OWN_STATES], latest[-_OWN_STATES:]
+    state = resolve(writer, version, (one.state_after for one in older))
+    merged = (LatestEvent(one.event_id, one.depth, state, is_merged=True) for one in older)
+    return (*merged, *newer)
 
 
 def changes(

@@ -63,6 +63,8 @@ class LatestEvent(msgspec.Struct, frozen=True, array_like=True):
     event_id: EventID
     depth: int
     state_after: NodeName
+    is_merged: bool = False
+    """Whether `state_after` is what it resolves to with others: of its own it has another."""
 
 
 class Room(msgspec.Struct, frozen=True):

@@ -42,7 +42,7 @@ class EventAdded(msgspec.Struct, frozen=True, tag_field="record", tag="added", o
     """PDU of the state event that this one replaces: `prev_content`, `prev_sender`."""
     sender_membership: str = "join"
     latest_event_ids: list[str] = []
-    """Forward extremities after the event."""
+    """Forward extremities after the event, 20 at most."""
     transaction: Transaction | None = None
     request_id: str = ""
     """The request that caused this, if one did: for log lines and traces."""

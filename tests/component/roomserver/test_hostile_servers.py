@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from components.roomserver.settings import RoomServerSettings
 from internalapi.roomserver import InputPosition
 from logs.records.room_input import AddState
 from logs.records.room_output import (
@@ -13,8 +14,10 @@ from logs.records.room_output import (
     RedactionWithheld,
 )
 from matrix.canonical import MAX_INTEGER
+from matrix.events import Event
 from matrix.identifiers import RoomID
 from matrix.state_keys import CREATE, POWER_LEVELS, member_key
+from tests.component.roomserver.counting import counted_reads
 from tests.component.roomserver.story import (
     ALICE,
     BOB,
@@ -203,3 +206,80 @@ async def test_a_room_that_is_joined_begins_with_the_state_that_was_given(house:
     assert isinstance(output, EventAdded)
     state = await house.server.queries.query_state(room_id=room.room_id)
     assert {one.event_id for one in state} == {*ids, join.event_id}
+
+
+async def fall_apart(house: House, room: Room, branches: int, each: int = 1) -> list[Event]:
+    """Let the room fall into branches, each with state of its own; return their ends."""
+    fork, ends = room.latest, []
+    for branch in range(branches):
+        after, state = fork, dict(room.state)
+        for number in range(each):
+            event = room.build(
+                "org.example", {"x": 1}, state_key=f"{branch}/{number}", after=after, state=state
+            )
+            await house.add(event, origin=ELSEWHERE)
+            after = [event]
+        ends.append(event)
+    return ends
+
+
+async def test_a_room_with_many_branches_has_the_state_of_all(house: House) -> None:
+    room = Room("11")
+    await begun(house, room)
+
+    ends = await fall_apart(house, room, 70, each=2)
+
+    state = await house.server.queries.query_state(room_id=room.room_id)
+    assert len([one for one in state if one.type == "org.example"]) == 140
+    # What follows one of them has the state of its own branch.
+    follower = room.build("m.room.message", {"body": "hi"}, after=ends[:1])
+    [told] = await house.add(follower)
+    before = await house.server.queries.query_state(
+        room_id=room.room_id, before_event_id=follower.event_id
+    )
+    assert isinstance(told, EventAdded)
+    assert len(told.latest_event_ids) == 20
+    assert {one.state_key for one in before if one.type == "org.example"} == {"0/0", "0/1"}
+
+
+async def test_many_branches_are_merged_by_those_who_write(house: House) -> None:
+    room = Room("11")
+    await begun(house, room)
+    ends = {one.event_id: one for one in await fall_apart(house, room, 70)}
+    queries = house.server.queries
+
+    count = 0
+    while len(ends) > 1:
+        head = await queries.query_room_head(room_id=room.room_id, state_keys=[])
+        merging = room.build(
+            "m.room.message", {"body": "hi"}, after=[ends.pop(one) for one in head.latest_event_ids]
+        )
+        await house.add(merging)
+        ends[merging.event_id] = merging
+        count += 1
+
+    head = await queries.query_room_head(room_id=room.room_id, state_keys=[])
+    assert head.latest_event_ids == [*ends]
+    assert count == 4
+    state = await queries.query_state(room_id=room.room_id)
+    assert len([one for one in state if one.type == "org.example"]) == 70
+
+
+async def test_one_event_in_a_room_of_many_branches_compares_few_states(tmp_path: Path) -> None:
+    # Nothing stays in memory: whatever is compared is read.
+    settings = RoomServerSettings(cached_state_nodes=1, max_batch_events=1)
+    async with running_house(tmp_path, f"sqlite:///{tmp_path}/db", settings) as house:
+        room = Room("11")
+        await begun(house, room)
+        reads: list[int] = []
+        for _ in range(3):
+            fork = room.latest
+            ends = await fall_apart(house, room, 40)
+            event = room.build("m.room.message", {"body": "hi"}, after=[ends[-1]])
+            with counted_reads() as statements:
+                await house.add(event, origin=ELSEWHERE)
+            reads.append(len(statements))
+            room.latest = fork
+
+    assert max(reads) < 20
+    assert reads[0] == reads[-1]

@@ -1,34 +1,16 @@
 """Long auth chains are read in few look-ups, also by a room server that has just started."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
 from base.database import Schema, open_database
 from components.roomserver.component import SCHEMA
 from logs.records.room_output import EventAdded
+from tests.component.roomserver.counting import counted_reads
 from tests.component.roomserver.story import ALICE, BOB, Room, added, running_house
 
 LENGTH = 600
-
-
-@contextmanager
-def counted_reads() -> Iterator[list[str]]:
-    """Give a list that every statement that reads is put into."""
-    statements: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
-        if statement.startswith(("SELECT", "WITH")):
-            statements.append(statement)
-
-    sa.event.listen(sa.Engine, "before_cursor_execute", note)
-    try:
-        yield statements
-    finally:
-        sa.event.remove(sa.Engine, "before_cursor_execute", note)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
