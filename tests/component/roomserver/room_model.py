@@ -31,6 +31,8 @@ class View:
     version: RoomVersion
     events: dict[EventID, Event] = field(default_factory=dict)
     """Those whose past was known, and that were judged."""
+    outliers: dict[EventID, Event] = field(default_factory=dict)
+    """Those that are there to authorise others; they may get their place later."""
     before: dict[EventID, State] = field(default_factory=dict)
     after: dict[EventID, State] = field(default_factory=dict)
     rejected: set[EventID] = field(default_factory=set)
@@ -38,17 +40,19 @@ class View:
     latest: list[EventID] = field(default_factory=list)
     current: State = field(default_factory=dict)
 
-    def take(self, event: Event) -> bool:
-        """Judge an event; return whether its past is known, or it was known itself."""
+    def take(self, event: Event, *, is_old: bool = False, given: State | None = None) -> bool:
+        """Judge an event; return whether its past is known, or it was known itself.
+
+        An old event changes nothing of the present. With a `given` state before it, the past is.
+        """
         if event.event_id in self.events:
             return True
-        if not self.events and event.type == "m.room.create":
+        if event.type == "m.room.create":
             self._begin(event)
             return True
-        named = {*event.prev_event_ids, *event.auth_event_ids}
-        if not named <= self.events.keys() or not event.prev_event_ids:
+        before = self._state_before(event) if given is None else given
+        if before is None or not {*event.auth_event_ids} <= self._known().keys():
             return False
-        before = self.resolve([self.after[one] for one in event.prev_event_ids])
         self.events[event.event_id] = event
         self.before[event.event_id] = self.after[event.event_id] = before
         if not self._is_allowed_where_it_stands(event, before):
@@ -56,19 +60,35 @@ class View:
             return True
         if event.is_state:
             self.after[event.event_id] = {**before, event.state_tuple: event.event_id}
-        if not self._allows(event, self.current):
+        if not is_old:
+            self._stand_in_the_present(event)
+        return True
+
+    def _stand_in_the_present(self, event: Event) -> None:
+        if self.latest and not self._allows(event, self.current):
             self.soft_failed.add(event.event_id)
-            return True
+            return
         self.latest = [one for one in self.latest if one not in event.prev_event_ids]
         self.latest.append(event.event_id)
         self.current = self.resolve([self.after[one] for one in self.latest])
-        return True
+
+    def _state_before(self, event: Event) -> State | None:
+        if not event.prev_event_ids or not {*event.prev_event_ids} <= self.after.keys():
+            return None
+        return self.resolve([self.after[one] for one in event.prev_event_ids])
+
+    def _known(self) -> dict[EventID, Event]:
+        return {**self.outliers, **self.events}
+
+    def _create(self) -> Event:
+        return next(one for one in self._known().values() if one.type == "m.room.create")
 
     def fork(self) -> "View":
         """Return the same, which goes its own way from now on."""
         return View(
             self.version,
             dict(self.events),
+            dict(self.outliers),
             dict(self.before),
             dict(self.after),
             set(self.rejected),
@@ -95,18 +115,21 @@ class View:
         if self.version.redaction_auth_rule or _server(redaction) == _server(target):
             return True
         levels_id = self.before[redaction.event_id].get(POWER_LEVELS)
-        levels_event = None if levels_id is None else self.events[levels_id]
-        levels = power_levels_of(levels_event, next(iter(self.events.values())))
+        levels_event = None if levels_id is None else self._known()[levels_id]
+        levels = power_levels_of(levels_event, self._create())
         return levels.user(redaction.sender) >= levels.redact
 
     def _begin(self, create: Event) -> None:
         self.events[create.event_id] = create
         self.before[create.event_id] = {}
-        self.current = self.after[create.event_id] = {create.state_tuple: create.event_id}
-        self.latest = [create.event_id]
+        self.after[create.event_id] = {create.state_tuple: create.event_id}
+        if not self.latest:
+            self.current = self.after[create.event_id]
+            self.latest = [create.event_id]
 
     def _is_allowed_where_it_stands(self, event: Event, before: State) -> bool:
-        cited = [self.events[one] for one in event.auth_event_ids]
+        known = self._known()
+        cited = [known[one] for one in event.auth_event_ids]
         by_cited = {one.state_tuple: one.event_id for one in cited if one.is_state}
         try:
             check_auth_events(event, cited, self.rejected)
@@ -115,10 +138,10 @@ class View:
         return self._allows(event, by_cited) and self._allows(event, before)
 
     def _allows(self, event: Event, state: State) -> bool:
-        holders = {key: self.events[one] for key, one in state.items()}
-        create = next(iter(self.events.values()))
+        known = self._known()
+        holders = {key: known[one] for key, one in state.items()}
         if self.version.create_event_is_room_id:
-            holders[CREATE] = create
+            holders[CREATE] = self._create()
         try:
             check_auth(event, holders)
         except AuthRejected:
@@ -140,7 +163,7 @@ class _Source:
 
     def events(self, event_ids: Collection[EventID], ahead: int) -> Mapping[EventID, Event]:
         del ahead
-        known = self.view.events
+        known = {**self.view.outliers, **self.view.events}
         return {one: known[one] for one in event_ids if one in known}
 
     def is_rejected(self, event_id: EventID) -> bool:
@@ -198,7 +221,7 @@ class Federation:
         number = dice.randrange(len(SERVERS))
         if dice.random() < 0.3:
             # It hears of something that another one made; what it lacks before that comes first.
-            for event in self._history(dice.choice(self.made)):
+            for event in self.history(dice.choice(self.made)):
                 self.views[number].take(event)
             return
         event = self._write(self.views[number], number)
@@ -206,7 +229,7 @@ class Federation:
         # A server takes its own event as it is, also one that the others will refuse.
         self.views[number].take(event)
 
-    def _history(self, event: Event) -> list[Event]:
+    def history(self, event: Event) -> list[Event]:
         """Return an event after all that it builds on, in an order in which they can be taken."""
         wanted, pending = {event.event_id}, [event]
         by_id = {one.event_id: one for one in self.made}

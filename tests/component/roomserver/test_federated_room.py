@@ -4,6 +4,7 @@ More examples: `XYLEM_ROOM_EXAMPLES=500`.
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
@@ -11,8 +12,9 @@ import pytest
 
 from components.roomserver.settings import RoomServerSettings
 from internalapi.roomserver import InputPosition
+from logs.records.room_input import AddState, InputRoomEvent
 from matrix.events import Event
-from matrix.identifiers import RoomID
+from matrix.identifiers import EventID, RoomID
 from tests.component.roomserver.room_model import Federation, View
 from tests.component.roomserver.story import House, added, running_house
 
@@ -63,6 +65,67 @@ async def test_a_room_ends_as_the_model_of_its_servers_says(tmp_path: Path, seed
         await house.put(*(added(event, origin="elsewhere.test") for event in sent))
 
         await is_as_modelled(house, federation.made, view, len(sent))
+        stored = await house.server.queries.query_events(
+            event_ids=[one.event_id for one in federation.made]
+        )
+        redacted = {one.event.event_id for one in stored if one.redacted_because is not None}
+        assert redacted - view.rejected - view.soft_failed == view.redacted()
+
+
+@pytest.mark.parametrize("seed", range(EXAMPLES // 2))
+async def test_a_room_that_is_joined_late_ends_as_the_model_says(tmp_path: Path, seed: int) -> None:
+    dice = Random(seed)
+    federation = Federation(dice, VERSIONS[seed % len(VERSIONS)], STEPS)
+    whole = View(federation.room.version)
+    everything_comes(dice, federation.made, whole)
+    accepted = [one for one in federation.made[20:] if one.event_id not in whole.rejected]
+    first = dice.choice(accepted)
+    before = whole.before[first.event_id]
+    past = federation.history(first)[:-1]
+    version = federation.room.version.identifier
+    view = View(federation.room.version)
+    records: list[InputRoomEvent] = []
+
+    # Of the past, there is the state before the first event, with all that authorises it.
+    for event in authorising(federation, [*before.values(), *first.auth_event_ids]):
+        view.outliers[event.event_id] = event
+        records.append(added(event, kind="outlier", origin="elsewhere.test"))
+    ids: list[str] = [*before.values()]
+    records += [
+        AddState(first.room_id, first.event_id, version, ids[:5], 0, is_last=False),
+        AddState(first.room_id, first.event_id, version, ids[5:], 1),
+    ]
+    assert view.take(first, given=before)
+    records.append(added(first, origin="elsewhere.test"))
+    later = [one for one in federation.made if one not in past and one is not first]
+    for event in dice.sample(later, len(later)):
+        view.take(event)
+        records.append(added(event, origin="elsewhere.test"))
+    # Then the gap is filled, and what was missing a past comes again.
+    for event in past:
+        assert view.take(event, is_old=True)
+        records.append(added(event, kind="old", origin="elsewhere.test"))
+    for event in later:
+        assert view.take(event)
+        records.append(added(event, origin="elsewhere.test"))
+
+    async with running_house(tmp_path, f"sqlite:///{tmp_path}/db") as house:
+        await house.put(*records)
+
+        await is_as_modelled(house, federation.made, view, len(records))
+
+
+def authorising(federation: Federation, event_ids: Sequence[EventID]) -> list[Event]:
+    """Return these events with their auth chains, each after those that it cites."""
+    by_id = {one.event_id: one for one in federation.made}
+    wanted: set[EventID] = set()
+    pending = [federation.made[0].event_id, *event_ids]
+    while pending:
+        event_id = pending.pop()
+        if event_id not in wanted:
+            wanted.add(event_id)
+            pending.extend(by_id[event_id].auth_event_ids)
+    return [one for one in federation.made if one.event_id in wanted]
 
 
 async def is_as_modelled(house: House, made: list[Event], view: View, inputs: int) -> None:
@@ -79,9 +142,6 @@ async def is_as_modelled(house: House, made: list[Event], view: View, inputs: in
     assert {one.event.event_id for one in stored if one.is_soft_failed} == view.soft_failed
     assert {one.state_tuple: one.event_id for one in state} == view.current
     assert set(head.latest_event_ids) == set(view.latest)
-    unseen = view.rejected | view.soft_failed
-    redacted = {one.event.event_id for one in stored if one.redacted_because is not None}
-    assert redacted - unseen == view.redacted()
     for event in made[1:]:
         before = await queries.query_state(room_id=room_id, before_event_id=event.event_id)
         assert {one.state_tuple: one.event_id for one in before} == view.before[event.event_id]
