@@ -120,6 +120,7 @@ class Adder:
         if given.kind == "old":
             known = self._place(room, known, {})
             self._announcer.old(known)
+            self._redact_by_old(known)
         else:
             known = self._add_new(room, known, given)
         if given.is_remote:
@@ -128,7 +129,12 @@ class Adder:
     def _placed(self, event: Event, flags: Flags, reason: str | None, before: bytes) -> KnownEvent:
         rejected = bool(flags & Flags.REJECTED)
         after = before if rejected else graph.state_after(self._writer, event, before)
-        return KnownEvent(event, flags, before, after, None, reason)
+        known = KnownEvent(event, flags, before, after, None, reason)
+        outlier = self._writer.known_event(event.event_id)
+        if outlier is None or outlier.redacted_because is None:
+            return known
+        # It was redacted before it got its place, and comes with all that it said.
+        return redactions.redacted(known, outlier.redacted_because)
 
     def _place(self, room: Room, known: KnownEvent, changed: Changes) -> KnownEvent:
         """Store an event that is announced, and its place, by which history can be read again."""
@@ -165,6 +171,16 @@ class Adder:
         self._withhold(known, changed, is_waiting=target is None)
         return known
 
+    def _redact_by_old(self, redaction: KnownEvent) -> None:
+        """Apply a backfilled redaction; what it redacts is often backfilled after it."""
+        target_id = redacts_of(redaction.event)
+        target = redactions.target_of(self._writer, redaction.event)
+        if target is not None:
+            if redactions.takes_effect(self._writer, redaction, target.event):
+                self._redact(target, redaction)
+        elif target_id is not None:
+            self._writer.let_redaction_wait(target_id, redaction.event.event_id)
+
     def _withhold(self, redaction: KnownEvent, changed: Changes, *, is_waiting: bool) -> None:
         target_id = redacts_of(redaction.event)
         if is_waiting and target_id is not None:
@@ -198,7 +214,8 @@ class Adder:
             if redaction is not None and redactions.takes_effect(
                 self._writer, redaction, known.event
             ):
-                self._show(redaction)
+                if not redaction.flags & Flags.OLD:
+                    self._show(redaction)
                 self._redact(known, redaction)
                 break
         self._writer.forget_waiting_redactions(event_id)

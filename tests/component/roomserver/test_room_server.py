@@ -283,6 +283,25 @@ async def test_a_backfilled_event_changes_nothing_of_the_present(house: House) -
     assert head.latest_event_ids == [room.latest[0].event_id]
 
 
+@pytest.mark.parametrize("is_target_first", [True, False])
+async def test_a_backfilled_redaction_takes_effect_whichever_comes_first(
+    house: House, *, is_target_first: bool
+) -> None:
+    room = Room()
+    await begun(house, room)
+    fork = room.latest
+    message = room.build("m.room.message", {"body": "secret"}, sender=BOB, after=fork)
+    redaction = room.build("m.room.redaction", {}, sender=BOB, redacts=message.event_id, after=fork)
+    both = [message, redaction] if is_target_first else [redaction, message]
+
+    await house.put(*(added(one, kind="old", origin="elsewhere.test") for one in both))
+
+    *old, applied = await house.outputs(3)
+    assert all(isinstance(one, OldEventAdded) for one in old)
+    assert isinstance(applied, RedactionApplied)
+    assert applied.event_id == message.event_id
+
+
 async def test_an_outlier_is_kept_for_auth_chains_alone(house: House) -> None:
     room = Room()
     await begun(house, room)
