@@ -51,20 +51,26 @@ async def test_a_client_that_takes_its_answer_late_gets_all_of_it() -> None:
     assert unsent.bytes_held == 0
 
 
-async def test_when_answers_hold_too_much_the_first_of_the_largest_is_cut_off() -> None:
-    unsent = UnsentAnswers(3 * LARGE)
+async def of_size(request: Request) -> Response:
+    return Response(bytes(int(request.query["size"])))
+
+
+async def test_when_answers_hold_too_much_the_largest_is_cut_off() -> None:
+    sizes = [LARGE, 2 * LARGE, LARGE]
+    unsent = UnsentAnswers(7 * LARGE // 2)
+    answers = []
 
     async with (
-        serve([listener(large)], unsent=unsent) as server,
+        serve([listener(of_size)], unsent=unsent) as server,
         contextlib.AsyncExitStack() as all_open,
     ):
-        readers = []
-        for number in range(3):
+        for number, size in enumerate(sizes):
             reader, writer = await all_open.enter_async_context(connected(server.ports[0]))
-            writer.write(LAST)
-            held = min(number + 1, 2) * LARGE
-            await until(lambda held=held: unsent.bytes_held >= held)  # type: ignore[misc]
-            readers.append(reader)
-        sizes = [len(await all_of(reader)) for reader in readers]
+            writer.write(LAST.replace(b"/x", b"/x?size=%d" % size))
+            # The last one makes it too much: what is left then is what the first and it hold.
+            held = [LARGE, 3 * LARGE, 2 * LARGE][number]
+            await until(lambda held=held: held <= unsent.bytes_held < held + LARGE)  # type: ignore[misc]
+            answers.append(reader)
+        taken = [len(await all_of(reader)) for reader in answers]
 
-    assert [size > LARGE for size in sizes] == [False, True, True]
+    assert [length > size for length, size in zip(taken, sizes, strict=True)] == [True, False, True]
