@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import gc
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -10,6 +11,9 @@ from typing import Final, NoReturn, Protocol, cast
 
 from deploy.errors import StartRefused
 from deploy.version import version
+
+_CUT_SHORT: Final = 141
+"""What a shell calls the end of a program that wrote where nobody reads."""
 
 COMMANDS: Final = {
     "monolith": "run the whole server in this process",
@@ -90,7 +94,12 @@ def _run(name: str, arguments: list[str]) -> int:
     parser = _Parser(prog=f"xylem {name}", description=f"Xylem: {COMMANDS[name]}.")
     command.add_arguments(parser)
     try:
-        return command.run(parser.parse_args(arguments))
+        code = command.run(parser.parse_args(arguments))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read what it prints, such as `head`, has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _CUT_SHORT
     except StartRefused as refused:
         sys.stderr.write(f"xylem: {refused.message}\n")
         if refused.advice:
@@ -98,6 +107,7 @@ def _run(name: str, arguments: list[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    return code
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
 """The command line: help, wrong use, and the commands that need no server."""
 
+import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,8 @@ import yaml
 from deploy.cli import COMMANDS, main
 from deploy.configuration import load_settings
 from matrix.signing import SigningKey
+
+CHECKOUT = Path(__file__).parents[3]
 
 
 def wrong_use(*arguments: str) -> None:
@@ -185,3 +190,16 @@ def test_an_administrator_can_be_made_before_the_first_start(
 
     assert code == 0
     assert capsys.readouterr().out == "Created @alice:localhost, an administrator.\n"
+
+
+def test_a_command_whose_reader_has_seen_enough_ends_without_a_word() -> None:
+    command = [sys.executable, "-m", "deploy.cli", "generate-config", "--all"]
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    ended = subprocess.run(
+        command, cwd=CHECKOUT, stdout=writer, stderr=subprocess.PIPE, check=False
+    )
+
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (141, b"")
