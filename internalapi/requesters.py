@@ -1,19 +1,11 @@
 """Who sends a request, and whether they may ask about the user in its path."""
 
-from typing import Protocol
+from collections.abc import Callable
 
 from base.http import Request
 from internalapi.userapi import Authentication, Requester
 from matrix.errors import Forbidden, GuestAccessForbidden
 from matrix.identifiers import UserID
-
-
-class RequestRates(Protocol):
-    """Counts the requests of each user."""
-
-    def check_request(self, user_id: UserID) -> None:
-        """Count a request, whatever comes of it. Raises `LimitExceeded`."""
-        ...
 
 
 class Requesters:
@@ -23,9 +15,12 @@ class Requesters:
     endpoints that the spec calls rate-limited.
     """
 
-    def __init__(self, authentication: Authentication, rates: RequestRates) -> None:
+    def __init__(
+        self, authentication: Authentication, count_request: Callable[[UserID], None]
+    ) -> None:
+        """Take what counts a user's request, whatever comes of it, and raises `LimitExceeded`."""
         self._authentication = authentication
-        self._rates = rates
+        self._count_request = count_request
 
     async def requester_of(self, request: Request, *, guests: bool = False) -> Requester:
         """Return who sends the request; guests only where the endpoint is for them as well.
@@ -40,7 +35,7 @@ class Requesters:
     async def limited_requester_of(self, request: Request, *, guests: bool = False) -> Requester:
         """Return who sends the request, and count it."""
         requester = await self.requester_of(request, guests=guests)
-        self._rates.check_request(requester.user_id)
+        self._count_request(requester.user_id)
         return requester
 
     async def owner_of(self, request: Request, *, guests: bool = False) -> Requester:

@@ -118,7 +118,7 @@ def build(
         rooms=rooms,
         directory=directory,
         sender=sender,
-        requesters=Requesters(authentication, rates),
+        requesters=Requesters(authentication, rates.check_request),
         rates=rates,
         member_profiles=member_profiles,
         shown=ShownProfiles(sender, member_profiles, log),

@@ -221,7 +221,7 @@ class _Services:
         self.settings, self.server_name, self.stores = settings, server_name, stores
         self.rates = UserApiRates(settings, clock)
         self.tokens = AccessTokens(stores.sessions, clock, random_bytes, settings)
-        self.requesters = Requesters(self.tokens, self.rates)
+        self.requesters = Requesters(self.tokens, self.rates.check_request)
         self.passwords = Passwords(
             cost=settings.bcrypt_cost,
             threads=settings.password_threads,

@@ -147,12 +147,15 @@ def test_an_ingress_leads_to_the_proxy(everything: Chart) -> None:
 
     for rule in ingress["spec"]["rules"]:
         paths = rule["http"]["paths"]
-        prefixes = [one["path"] for one in paths]
+        prefixes = [one["path"] for one in paths if one["pathType"] == "Prefix"]
+        exact = [one["path"] for one in paths if one["pathType"] == "Exact"]
         assert {one["backend"]["service"]["name"] for one in paths} == {"test-xylem-proxy"}
         names = {one["backend"]["service"]["port"]["name"] for one in paths}
         assert names <= {one["name"] for one in ports}
         for line in TABLE:
-            assert any(line.pattern.startswith(f"{prefix}/") for prefix in prefixes)
+            assert line.pattern in exact or any(
+                line.pattern.startswith(f"{prefix}/") for prefix in prefixes
+            )
 
 
 def test_nginx_accepts_the_configuration_of_the_proxy(least: Chart, tmp_path: Path) -> None:
