@@ -148,7 +148,8 @@ class ServerProcess:
 
 
 def _with_defaults(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
-    listeners = [{"port": 0, "apis": ["client", "health", "metrics"]}]
+    # As many connections as any machine has files for: a server warns where it has fewer.
+    listeners = [{"port": 0, "apis": ["client", "health", "metrics"], "max_connections": 1000}]
     defaults = {
         "data_dir": str(folder / "data"),
         "listeners": listeners,

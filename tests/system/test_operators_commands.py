@@ -21,7 +21,11 @@ _test_numbers = itertools.count()
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """A monolith at which people register with tokens, for all tests here."""
-    accounts = {"registration": "token", "registration_shared_secret": SHARED_SECRET}
+    accounts = {
+        "registration": "token",
+        "registration_shared_secret": SHARED_SECRET,
+        "registration_rate_per_address": None,
+    }
     process = ServerProcess(
         tmp_path_factory.mktemp("server"), {"userapi": accounts | {"bcrypt_cost": 4}}
     )
