@@ -86,7 +86,7 @@ class LoginService:
         user = _named_user(fields)
         password = fields.string("password")
         user_id = None if user is None else self._accounts.find_user_id(user)
-        if user_id is not None:
+        if user_id is not None and self._rates.counts_accounts:
             self._rates.check_account(user_id, await self._known_network(user_id, address or ""))
         return await self._accounts.check_password(user_id, password)
 

@@ -20,6 +20,11 @@ class UserApiRates:
         """Count a login from an address."""
         check(self._login_address, network_of(address))
 
+    @property
+    def counts_accounts(self) -> bool:
+        """Whether attempts to prove the password of an account are limited at all."""
+        return self._login_account is not None
+
     def check_account(self, user_id: str, known_at: str | None) -> None:
         """Count an attempt to prove the password of an account.
 
