@@ -53,7 +53,7 @@ class ListenerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Certificate and key; without it the listener speaks plain HTTP."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses or networks of the reverse proxies whose X-Forwarded-For is believed."""
-    max_connections: Count = 20_000
+    max_connections: Count = 16_000
     """Connections held open at once; further ones are closed. Fewer where the process may not have
     so many files open: each listener has its share of what it may."""
     keep_alive_s: Count = 75

@@ -38,7 +38,7 @@ class Listener:
     """Addresses or networks of the proxies whose X-Forwarded-For and X-Request-ID are believed."""
     keep_alive_s: int = 75
     """How long an idle connection stays open."""
-    max_connections: int = 20_000
+    max_connections: int = 16_000
     """Further connections are closed at once."""
     answer_timeout_s: float = 30.0
     """How long a client may take nothing of an answer that waits for it."""

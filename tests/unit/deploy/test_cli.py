@@ -92,6 +92,7 @@ def test_a_configuration_is_generated_for_a_server_name(tmp_path: Path) -> None:
     assert code == 0
     assert load_settings(output, {}).server_name == "example.org"
     assert stat.S_IMODE(output.stat().st_mode) == 0o600
+    assert stat.S_IMODE(output.parent.stat().st_mode) == 0o700
 
 
 def test_a_configuration_goes_to_standard_output_by_default(
