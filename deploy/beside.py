@@ -1,5 +1,6 @@
 """The user API for commands that work beside a server, whether it runs or not."""
 
+import argparse
 import contextlib
 import secrets
 from collections.abc import AsyncIterator
@@ -39,3 +40,9 @@ async def users_beside(settings: Settings) -> AsyncIterator[userapi.UserApi]:
             yield users
         except MatrixError as refused:
             raise StartRefused(refused.message) from refused
+
+
+async def operate(settings: Settings, arguments: argparse.Namespace) -> None:
+    """Do what the `action` of a command's arguments does with accounts and registration tokens."""
+    async with users_beside(settings) as users:
+        await arguments.action(users.operator, arguments)

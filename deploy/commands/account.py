@@ -8,10 +8,9 @@ from typing import Any, Final
 
 from base.tasks import run as run_event_loop
 from components.userapi.component import AccountFacts, OperatorService
-from deploy.beside import users_beside
+from deploy.beside import operate
 from deploy.commands.passwords import add_password_argument, password_of
 from deploy.configuration import load_settings
-from deploy.settings import Settings
 from deploy.tables import table
 from deploy.times import shown_time
 
@@ -41,14 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what was asked."""
-    settings = load_settings(arguments.config, os.environ)
-    run_event_loop(_run(settings, arguments))
+    run_event_loop(operate(load_settings(arguments.config, os.environ), arguments))
     return 0
-
-
-async def _run(settings: Settings, arguments: argparse.Namespace) -> None:
-    async with users_beside(settings) as users:
-        await arguments.action(users.operator, arguments)
 
 
 async def _list(operator: OperatorService, _arguments: argparse.Namespace) -> None:

@@ -8,9 +8,8 @@ from typing import Final
 
 from base.tasks import run as run_event_loop
 from components.userapi.component import OperatorService
-from deploy.beside import users_beside
+from deploy.beside import operate
 from deploy.configuration import load_settings
-from deploy.settings import Settings
 from deploy.tables import table
 from deploy.times import shown_time
 
@@ -43,15 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Do what was asked."""
     settings = load_settings(arguments.config, os.environ)
-    run_event_loop(_run(settings, arguments))
-    return 0
-
-
-async def _run(settings: Settings, arguments: argparse.Namespace) -> None:
-    async with users_beside(settings) as users:
-        await arguments.action(users.operator, arguments)
+    run_event_loop(operate(settings, arguments))
     if settings.userapi.registration != "token":
         print(f"No token is asked for: userapi.registration is {settings.userapi.registration}.")
+    return 0
 
 
 async def _create(operator: OperatorService, arguments: argparse.Namespace) -> None:
