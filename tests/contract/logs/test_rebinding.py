@@ -99,6 +99,23 @@ async def test_what_was_not_sent_goes_to_the_new_log_once_whatever_its_partition
     await new.close()
 
 
+async def test_a_topic_made_anew_with_fewer_partitions_is_noticed(
+    database: Database, tmp_path: Path
+) -> None:
+    log = await EmbeddedLog.open(tmp_path / "log", TOPICS | {"Spread": 3})
+    await database.write(
+        lambda connection: reset_positions(connection, "ledger", "Spread", {3: 7}, log.generation)
+    )
+    consumer = make_consumer(log, database, topic=SPREAD)
+
+    with pytest.raises(LogReplaced, match="Spread/3 up to 7, and the topic has 3 partitions"):
+        await consumer.require_records()
+
+    await rebind(log, database, "ledger", "Spread")
+    await consumer.require_records()
+    await log.close()
+
+
 async def test_a_log_that_was_cut_is_noticed_and_goes_on_where_it_ends(
     database: Database, reading: Database, tmp_path: Path
 ) -> None:
