@@ -35,8 +35,8 @@ from deploy.errors import StartRefused
 from deploy.readiness import Readiness
 from deploy.settings import DatabaseSettings, Settings
 from deploy.signing_key_file import read_signing_key
-from logs.consumer_lost_records import require_records
-from logs.consumer_tables import ConsumerStore
+from logs.consumer.lost_records import require_records
+from logs.consumer.tables import ConsumerStore
 from logs.embedded import Cut, copy_log, cut_log
 from logs.log import Log, LogDamaged, LogMismatch, RecordsLost
 from logs.topics import OUTPUT_CLIENT_DATA

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 from deploy.readiness import ActionNeeded, Readiness
-from logs.consumer_loop import Consumer
+from logs.consumer.loop import Consumer
 from logs.log import LogReplaced, RecordsLost
 
 _log: Final = logging.getLogger(__name__)

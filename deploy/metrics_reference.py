@@ -11,7 +11,8 @@ from components.syncapi import component as syncapi
 from components.syncapi.memory import recent
 from deploy import trimming
 from internalapi.transport import call_metrics
-from logs import append_metrics, consumer_counts, tail_reader
+from logs import append_metrics, tail_reader
+from logs.consumer import counts as consumer_counts
 
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "metrics.md"
 

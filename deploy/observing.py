@@ -27,7 +27,7 @@ from deploy.readiness import Readiness
 from deploy.settings import ObservingSettings
 from internalapi.transport import CallMetrics
 from logs.consumer import Message
-from logs.consumer_loop import Consumer
+from logs.consumer.loop import Consumer
 from logs.log import Log, LogOutage
 
 _access: Final = logging.getLogger("xylem.access")

@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 from base.metrics import Source
 from deploy.ground import Ground
-from logs.consumer_partition import OnProcessed
+from logs.consumer.partition import OnProcessed
 from logs.processed_inputs import ProcessedInputs, ProcessedTeller, processed_reader
 
 

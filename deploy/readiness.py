@@ -4,10 +4,10 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeVar
 
+from base.backoff import Backoff
 from base.database import DatabaseOutage
 from deploy.errors import StartRefused
 from internalapi.transport import ApiUnavailable
-from logs.consumer_backoff import Backoff
 from logs.log import LogOutage
 from matrix.errors import Unavailable
 

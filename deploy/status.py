@@ -25,7 +25,7 @@ from deploy.other_processes import urls_of
 from deploy.settings import ListenerSettings, Settings
 from internalapi.deadlines import deadline
 from internalapi.transport import InternalError
-from logs.consumer_tables import ConsumerStore
+from logs.consumer.tables import ConsumerStore
 from logs.log import LogOutage
 from logs.topics import TOPICS
 from matrix.errors import MatrixError

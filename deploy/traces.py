@@ -97,7 +97,7 @@ class Traces:
     def observe_batch(
         self, consumer: str, topic: str, messages: Sequence[Message[Any]], seconds: float
     ) -> None:
-        """Hear of a batch (`logs.consumer_counts.BatchObserver`): a span for each request in it."""
+        """Hear of a batch (`logs.consumer.counts.BatchObserver`): a span for each request in it."""
         now_ms = time_ns() // 1_000_000
         counts = Counter(getattr(message.value, "request_id", "") for message in messages)
         ages_ms = {

@@ -16,7 +16,7 @@ from deploy.version import version
 from internalapi.clientapi import Departures
 from internalapi.receipts import FullyReadMarkers
 from internalapi.syncapi import Relations
-from logs.consumer_loop import Consumer
+from logs.consumer.loop import Consumer
 from matrix.identifiers import ServerName
 
 if TYPE_CHECKING:

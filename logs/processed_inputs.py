@@ -11,8 +11,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
 
+from base.backoff import Backoff
 from base.growing import GrowingNumber
-from logs.consumer_backoff import Backoff
 from logs.log import Log, LogOutage, Outgoing, Position, Record
 from logs.records.processed import InputProcessed
 from logs.tail_reader import Decoding, TailReader

@@ -8,8 +8,8 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, Generic, TypeVar
 
+from base.backoff import Backoff
 from base.metrics import Family, Reading
-from logs.consumer_backoff import Backoff
 from logs.log import Log, LogDamaged, LogOutage, Record, RecordsLost
 from logs.topics import Topic, UndecodableRecord
 

@@ -8,8 +8,8 @@ from components.eduserver.expiry import TypingExpiry
 from components.eduserver.processor import TypingProcessor
 from components.eduserver.settings import EduServerSettings
 from components.eduserver.store import SCHEMA
-from logs.consumer_loop import Consumer
-from logs.consumer_partition import OnProcessed
+from logs.consumer.loop import Consumer
+from logs.consumer.partition import OnProcessed
 from logs.log import Log
 from logs.records.typing import InputTyping
 from logs.topics import INPUT_TYPING

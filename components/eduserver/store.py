@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from base.database import Connection, Schema, Statement, upsert_into
 from components.eduserver.rooms import Typists
-from logs.consumer_tables import CONSUMER_SCHEMA
+from logs.consumer.tables import CONSUMER_SCHEMA
 
 METADATA: Final = sa.MetaData()
 

@@ -8,8 +8,8 @@ from components.receipts.marker_queries import MarkerQueries
 from components.receipts.processor import ReceiptProcessor
 from components.receipts.settings import ReceiptServerSettings
 from components.receipts.store import SCHEMA
-from logs.consumer_loop import Consumer
-from logs.consumer_partition import OnProcessed
+from logs.consumer.loop import Consumer
+from logs.consumer.partition import OnProcessed
 from logs.log import Log
 from logs.records.receipts import InputReceipt
 from logs.topics import INPUT_RECEIPT

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from base.database import Connection, Schema, Statement, upsert_into
 from components.receipts.receipts import ReceiptName, ReceiptPlace
-from logs.consumer_tables import CONSUMER_SCHEMA
+from logs.consumer.tables import CONSUMER_SCHEMA
 from logs.records.receipts import EventPlace
 
 METADATA: Final = sa.MetaData()

@@ -15,7 +15,7 @@ from components.roomserver.queries import Queries
 from components.roomserver.settings import RoomServerSettings
 from components.roomserver.store.tables import SCHEMA
 from internalapi.roomserver import InputPosition
-from logs.consumer_loop import Consumer
+from logs.consumer.loop import Consumer
 from logs.log import Log, Position
 from logs.records.room_input import InputRoomEvent
 from logs.topics import INPUT_ROOM_EVENT

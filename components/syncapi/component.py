@@ -46,7 +46,7 @@ from components.syncapi.tokens import SyncTokens
 from internalapi.roomserver import EventQueries, LocalAliases
 from internalapi.syncapi import Relations
 from internalapi.userapi import Authentication, Filters, Reports, UserDirectory
-from logs.consumer_loop import Consumer
+from logs.consumer.loop import Consumer
 from logs.log import Log
 from logs.records.client_data import OutputClientData
 from logs.records.receipts import OutputReceipt

@@ -19,8 +19,8 @@ from deploy.consumers import CONSUMERS, ConsumerPlace
 from deploy.data_directory import DataDirectory
 from deploy.readiness import Readiness
 from deploy.settings import Settings
-from logs.consumer_lost_records import require_records
-from logs.consumer_rebinding import Rebinding, find_rebindings, rebind
+from logs.consumer.lost_records import require_records
+from logs.consumer.rebinding import Rebinding, find_rebindings, rebind
 from logs.log import Log, RecordsLost
 
 _OWNERS: Final = tuple(place for place in CONSUMERS if place.name not in READERS)

@@ -16,7 +16,7 @@ from deploy.errors import StartRefused
 from deploy.lost_records import OF_ANOTHER_LOG
 from deploy.readiness import Readiness
 from deploy.settings import Settings
-from logs.consumer_lost_records import skip_lost_records
+from logs.consumer.lost_records import skip_lost_records
 from logs.log import RecordsLost
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
-from logs.consumer_backoff import Backoff
+from base.backoff import Backoff
 from logs.kafka.settings import KafkaLogSettings
 from logs.log import LogOutage, Origin, Ownership, Position, Record, RecordsLost
 

@@ -5,7 +5,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from base.database import Connection, Schema
-from logs.consumer_tables import CONSUMER_SCHEMA
+from logs.consumer.tables import CONSUMER_SCHEMA
 
 metadata: Final = sa.MetaData()
 

@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 from components.syncapi.memory.gate import Gate
 from components.syncapi.memory.waiting import TopicProgress
-from logs.consumer_loop import Consumer
+from logs.consumer.loop import Consumer
 from logs.log import Log, Position
 from logs.topics import OUTPUT_TYPING
 from matrix.errors import Unavailable

@@ -13,7 +13,7 @@ from components.syncapi.projection.consumer import ClientDataProcessor, RoomEven
 from components.syncapi.projection.receipt_consumer import ReceiptProjection
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.tokens import Era, SyncTokens
-from logs.consumer_loop import Consumer
+from logs.consumer.loop import Consumer
 from logs.log import Log, LogRun
 from logs.records.client_data import OutputClientData
 from logs.records.receipts import OutputReceipt

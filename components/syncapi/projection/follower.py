@@ -5,11 +5,11 @@ import logging
 from collections.abc import Coroutine, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
+from base.backoff import Backoff
 from base.database import Connection, Database, DatabaseOutage
 from components.syncapi.projection.followed_topic import FollowedTopic
 from components.syncapi.store.following import select_positions
 from components.syncapi.store.rebuilds import select_serving
-from logs.consumer_backoff import Backoff
 from logs.log import Log, LogOutage, Record, Tail
 
 T = TypeVar("T")

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
+from base.backoff import Backoff
 from base.clock import Clock
 from base.database import Connection, Database, DatabaseOutage, Schema, SchemaTooOld
 from components.syncapi.projection.consumers import NAME, Consumers, make_consumers, tokens_of
@@ -43,9 +44,8 @@ from components.syncapi.store.rebuilds import (
     update_serving,
 )
 from components.syncapi.store.tables import SCHEMA
-from logs.consumer_backoff import Backoff
-from logs.consumer_loop import Consumer
-from logs.consumer_tables import ConsumerStore, reset_positions
+from logs.consumer.loop import Consumer
+from logs.consumer.tables import ConsumerStore, reset_positions
 from logs.log import Log, LogOutage
 from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, OUTPUT_ROOM_EVENT
 

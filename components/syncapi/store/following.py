@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from base.database import Connection, SelectByKeys, Statement
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.tables import EVENTS, MEMBERSHIP_CHANGES
-from logs.consumer_tables import POSITIONS
+from logs.consumer.tables import POSITIONS
 
 _POSITIONS: Final = Statement(
     sa.select(POSITIONS.c.topic, POSITIONS.c.partition, POSITIONS.c.next_offset).where(

@@ -13,9 +13,9 @@ from base.database import Database, DatabaseOutage, Schema, open_database
 from base.metrics import Reading
 from logs.append_metrics import AppendObserver
 from logs.consumer import Message, Outbox
-from logs.consumer_loop import Consumer
-from logs.consumer_partition import OnProcessed
-from logs.consumer_tables import CONSUMER_SCHEMA
+from logs.consumer.loop import Consumer
+from logs.consumer.partition import OnProcessed
+from logs.consumer.tables import CONSUMER_SCHEMA
 from logs.log import (
     Log,
     LogOutage,

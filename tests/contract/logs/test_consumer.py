@@ -12,8 +12,8 @@ from sqlalchemy.engine import Connection
 
 from base.database import Database, DatabaseOutage
 from logs.consumer import Message, Outbox
-from logs.consumer_loop import Consumer
-from logs.consumer_tables import reset_positions
+from logs.consumer.loop import Consumer
+from logs.consumer.tables import reset_positions
 from logs.log import Log, LogOutage, Origin, Outgoing, Position, Record, RecordsLost
 from logs.records.rejected import RejectedRecord
 from logs.topics import REJECTED

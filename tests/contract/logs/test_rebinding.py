@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from base.database import Database
-from logs.consumer_rebinding import find_rebindings, rebind
-from logs.consumer_tables import reset_positions
+from logs.consumer.rebinding import find_rebindings, rebind
+from logs.consumer.tables import reset_positions
 from logs.embedded import EmbeddedLog
 from logs.log import LogReplaced, Outgoing
 from tests.contract.logs.ledger import (

@@ -17,7 +17,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 from base.database import Connection, Schema
 from components.syncapi.component import REBUILDS_SCHEMA
 from deploy.schemas import SCHEMAS
-from logs.consumer_tables import CONSUMER_SCHEMA
+from logs.consumer.tables import CONSUMER_SCHEMA
 
 ALL: Final = (*SCHEMAS, REBUILDS_SCHEMA, CONSUMER_SCHEMA)
 DIALECTS: Final[dict[str, sa.Dialect]] = {

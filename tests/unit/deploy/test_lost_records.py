@@ -13,8 +13,8 @@ from deploy.errors import StartRefused
 from deploy.lost_records import require_records
 from deploy.readiness import Readiness
 from logs.consumer import Message, Outbox
-from logs.consumer_loop import Consumer
-from logs.consumer_tables import CONSUMER_SCHEMA
+from logs.consumer.loop import Consumer
+from logs.consumer.tables import CONSUMER_SCHEMA
 from logs.embedded import EmbeddedLog
 from logs.records.receipts import InputReceipt
 from logs.topics import INPUT_RECEIPT, TOPICS

@@ -19,8 +19,8 @@ from deploy.observing import Observing
 from deploy.readiness import Readiness
 from deploy.settings import ObservingSettings
 from logs.consumer import Message, Outbox
-from logs.consumer_loop import Consumer
-from logs.consumer_tables import CONSUMER_SCHEMA
+from logs.consumer.loop import Consumer
+from logs.consumer.tables import CONSUMER_SCHEMA
 from logs.embedded import EmbeddedLog
 from logs.log import Outgoing, Position
 from logs.records.room_input import AddState, InputRoomEvent

@@ -5,20 +5,20 @@ import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Final, Generic, TypeVar
 
+from base.backoff import Backoff
 from base.clock import Clock, SystemClock
 from base.database import Connection, Database, DatabaseOutage
 from base.metrics import Reading
 from logs.consumer import Processor
-from logs.consumer_backoff import Backoff
-from logs.consumer_counts import LAG, PENDING_OUTPUT, BatchObserver, ConsumerCounts
-from logs.consumer_lost_records import (
+from logs.consumer.counts import LAG, PENDING_OUTPUT, BatchObserver, ConsumerCounts
+from logs.consumer.lost_records import (
     require_generation,
     require_records,
     skip_lost_records,
 )
-from logs.consumer_outbox import Stream
-from logs.consumer_partition import ConsumerParts, OnProcessed, OwnedPartition
-from logs.consumer_tables import ConsumerStore, Fenced, Stored
+from logs.consumer.outbox import Stream
+from logs.consumer.partition import ConsumerParts, OnProcessed, OwnedPartition
+from logs.consumer.tables import ConsumerStore, Fenced, Stored
 from logs.log import Log, LogOutage, Position, Record, Subscription
 from logs.topics import Topic
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from base.database import Connection, Database
-from logs.consumer_tables import Advance, ConsumerStore, Stored
+from logs.consumer.tables import Advance, ConsumerStore, Stored
 from logs.log import Log, LogReplaced, RecordsLost
 
 Bounds = Mapping[int, tuple[int, int]]

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from base.database import Connection, Database
-from logs.consumer_outbox import Numbers, Stream
-from logs.consumer_tables import ConsumerProgress, ConsumerStore, OutboxBatch, Stored
+from logs.consumer.outbox import Numbers, Stream
+from logs.consumer.tables import ConsumerProgress, ConsumerStore, OutboxBatch, Stored
 from logs.log import Log
 
 _NUMBERING_BYTES = 4

@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Final, Generic, NamedTuple, TypeVar
 
+from base.backoff import Backoff
 from base.clock import Clock
 from base.database import Connection, Database, DatabaseDamaged, DatabaseOutage
 from base.tracing import request_id
 from logs.consumer import Message, Processor
-from logs.consumer_backoff import Backoff
-from logs.consumer_counts import ConsumerCounts
-from logs.consumer_outbox import BatchOutbox, OutboxSender, Stream
-from logs.consumer_tables import (
+from logs.consumer.counts import ConsumerCounts
+from logs.consumer.outbox import BatchOutbox, OutboxSender, Stream
+from logs.consumer.tables import (
     Advance,
     ConsumerProgress,
     ConsumerStore,

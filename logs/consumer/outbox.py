@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
+from base.backoff import Backoff
 from logs.consumer import Message
-from logs.consumer_backoff import Backoff
-from logs.consumer_tables import ConsumerProgress, OutboxBatch
+from logs.consumer.tables import ConsumerProgress, OutboxBatch
 from logs.log import Log, LogOutage, Origin, Outgoing, Record, RecordTooLarge
 from logs.records.rejected import RejectedRecord
 from logs.topics import REJECTED, Topic
