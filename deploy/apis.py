@@ -14,10 +14,10 @@ from matrix.errors import Unavailable
 from matrix.identifiers import UserID
 
 if TYPE_CHECKING:
-    from components.receipts.component import ReceiptServer
-    from components.roomserver.component import RoomServer
-    from components.syncapi.component import SyncApi
-    from components.userapi.component import UserApi
+    from components.receipts.assembly import ReceiptServer
+    from components.roomserver.assembly import RoomServer
+    from components.syncapi.assembly import SyncApi
+    from components.userapi.assembly import UserApi
 
 
 def user_apis(users: "UserApi | None", ground: Ground) -> UserApis:

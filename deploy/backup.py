@@ -25,8 +25,8 @@ from base.database import (
     SchemaTooOld,
     copy_sqlite,
 )
-from components.syncapi import component as syncapi
-from components.userapi import component as userapi
+from components.syncapi import assembly as syncapi
+from components.userapi import assembly as userapi
 from deploy import starting
 from deploy.consumers import CONSUMERS, ConsumerPlace
 from deploy.copies import serving_schema

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import AsyncIterator
 
 from base.clock import SystemClock
-from components.userapi import component as userapi
+from components.userapi import assembly as userapi
 from deploy import starting
 from deploy.data_directory import DataDirectory
 from deploy.errors import StartRefused

@@ -3,10 +3,10 @@
 from typing import Any, Final, NamedTuple
 
 from base.database import Schema
-from components.eduserver.component import SCHEMA as EDUSERVER
-from components.receipts.component import SCHEMA as RECEIPTS
-from components.roomserver.component import SCHEMA as ROOMSERVER
-from components.syncapi.component import SCHEMA as SYNCAPI
+from components.eduserver.assembly import SCHEMA as EDUSERVER
+from components.receipts.assembly import SCHEMA as RECEIPTS
+from components.roomserver.assembly import SCHEMA as ROOMSERVER
+from components.syncapi.assembly import SCHEMA as SYNCAPI
 from logs.topics import (
     INPUT_RECEIPT,
     INPUT_ROOM_EVENT,

@@ -1,7 +1,7 @@
 """Copies of client sync's tables: one serves, others are made or dropped."""
 
 from base.database import Database, Schema, drop_database, open_database
-from components.syncapi.component import REBUILDS_SCHEMA, SCHEMA, query_serving
+from components.syncapi.assembly import REBUILDS_SCHEMA, SCHEMA, query_serving
 
 
 async def serving_schema(schema: Schema, url: str) -> Schema:

@@ -7,7 +7,7 @@ from typing import Final
 from base.database import timed
 from base.metrics import Family, http, readings
 from components.clientapi import outcomes
-from components.syncapi import component as syncapi
+from components.syncapi import assembly as syncapi
 from components.syncapi.memory import recent
 from deploy import trimming
 from internalapi.transport import call_metrics

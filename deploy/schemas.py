@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from components.eduserver.component import SCHEMA as EDUSERVER
-from components.receipts.component import SCHEMA as RECEIPTS
-from components.roomserver.component import SCHEMA as ROOMSERVER
-from components.syncapi.component import SCHEMA as SYNCAPI
-from components.userapi.component import SCHEMA as USERAPI
+from components.eduserver.assembly import SCHEMA as EDUSERVER
+from components.receipts.assembly import SCHEMA as RECEIPTS
+from components.roomserver.assembly import SCHEMA as ROOMSERVER
+from components.syncapi.assembly import SCHEMA as SYNCAPI
+from components.userapi.assembly import SCHEMA as USERAPI
 
 SCHEMAS: Final = (USERAPI, ROOMSERVER, RECEIPTS, EDUSERVER, SYNCAPI)

@@ -20,12 +20,12 @@ from logs.consumer.loop import Consumer
 from matrix.identifiers import ServerName
 
 if TYPE_CHECKING:
-    from components.clientapi import component as clientapi
-    from components.eduserver import component as eduserver
-    from components.receipts import component as receipts
-    from components.roomserver import component as roomserver
-    from components.syncapi import component as syncapi
-    from components.userapi import component as userapi
+    from components.clientapi import assembly as clientapi
+    from components.eduserver import assembly as eduserver
+    from components.receipts import assembly as receipts
+    from components.roomserver import assembly as roomserver
+    from components.syncapi import assembly as syncapi
+    from components.userapi import assembly as userapi
 
 
 class Components(NamedTuple):
@@ -82,7 +82,7 @@ async def build(ground: Ground, names: Collection[str]) -> Components:
 async def _build_users(
     ground: Ground, departures: Departures | None, markers: FullyReadMarkers | None
 ) -> "userapi.UserApi":
-    from components.userapi import component as userapi  # noqa: PLC0415
+    from components.userapi import assembly as userapi  # noqa: PLC0415
 
     users = userapi.build(
         settings=ground.settings.userapi,
@@ -102,7 +102,7 @@ async def _build_users(
 
 
 async def _build_rooms(ground: Ground) -> "roomserver.RoomServer":
-    from components.roomserver import component as roomserver  # noqa: PLC0415
+    from components.roomserver import assembly as roomserver  # noqa: PLC0415
 
     return roomserver.build(
         log=ground.log,
@@ -113,7 +113,7 @@ async def _build_rooms(ground: Ground) -> "roomserver.RoomServer":
 
 
 async def _build_receipts(ground: Ground, done: Processed) -> "receipts.ReceiptServer":
-    from components.receipts import component as receipts  # noqa: PLC0415
+    from components.receipts import assembly as receipts  # noqa: PLC0415
 
     return receipts.build(
         log=ground.log,
@@ -124,7 +124,7 @@ async def _build_receipts(ground: Ground, done: Processed) -> "receipts.ReceiptS
 
 
 async def _build_typing(ground: Ground, done: Processed) -> "eduserver.EduServer":
-    from components.eduserver import component as eduserver  # noqa: PLC0415
+    from components.eduserver import assembly as eduserver  # noqa: PLC0415
 
     return eduserver.build(
         log=ground.log,
@@ -138,7 +138,7 @@ async def _build_typing(ground: Ground, done: Processed) -> "eduserver.EduServer
 async def _build_sync(
     ground: Ground, user_apis: UserApis, rooms: "roomserver.RoomServer | None"
 ) -> "syncapi.SyncApi":
-    from components.syncapi import component as syncapi  # noqa: PLC0415
+    from components.syncapi import assembly as syncapi  # noqa: PLC0415
 
     rebuilds = await ground.open_database(syncapi.REBUILDS_SCHEMA)
     copy = await syncapi.query_serving(rebuilds)
@@ -165,7 +165,7 @@ def _build_clients(
     relations: Relations | None,
     done: Processed,
 ) -> "clientapi.ClientApi":
-    from components.clientapi import component as clientapi  # noqa: PLC0415
+    from components.clientapi import assembly as clientapi  # noqa: PLC0415
 
     room_apis = apis.room_apis(rooms, ground)
     return clientapi.build(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from base.tasks import run as run_event_loop
-from components.userapi.component import AccountFacts, OperatorService
+from components.userapi.assembly import AccountFacts, OperatorService
 from deploy.beside import operate
 from deploy.commands.passwords import add_password_argument, password_of
 from deploy.configuration import load_settings

@@ -11,9 +11,9 @@ import orjson
 
 from base.clock import SystemClock
 from base.tasks import run as run_event_loop
-from components.syncapi import component as syncapi
+from components.syncapi import assembly as syncapi
 from components.syncapi.rooms.exporting import RoomsExport
-from components.userapi.component import OperatorService
+from components.userapi.assembly import OperatorService
 from deploy import starting
 from deploy.beside import users_beside
 from deploy.configuration import load_settings

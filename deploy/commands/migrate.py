@@ -9,8 +9,8 @@ from typing import Final
 
 from base.database import Schema
 from base.tasks import run as run_event_loop
-from components.syncapi.component import REBUILDS_SCHEMA, query_serving
-from components.syncapi.component import SCHEMA as SYNCAPI
+from components.syncapi.assembly import REBUILDS_SCHEMA, query_serving
+from components.syncapi.assembly import SCHEMA as SYNCAPI
 from deploy import starting
 from deploy.configuration import load_settings
 from deploy.data_directory import DataDirectory

@@ -10,8 +10,8 @@ from typing import Final
 from base.clock import SystemClock
 from base.database import Database
 from base.tasks import run as run_event_loop
-from components.syncapi import component as syncapi
-from components.userapi import component as userapi
+from components.syncapi import assembly as syncapi
+from components.userapi import assembly as userapi
 from deploy import starting
 from deploy.commands.rebuild import READERS, rebuild_client_sync
 from deploy.configuration import load_settings

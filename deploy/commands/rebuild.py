@@ -10,14 +10,14 @@ from typing import Final
 from base.clock import SystemClock
 from base.database import DatabaseOutage, SchemaTooNew
 from base.tasks import run as run_event_loop
-from components.receipts import component as receipts
-from components.roomserver import component as roomserver
-from components.syncapi import component as syncapi
+from components.receipts import assembly as receipts
+from components.roomserver import assembly as roomserver
+from components.syncapi import assembly as syncapi
 from components.syncapi.projection.history import Histories
 from components.syncapi.projection.rebuild import NOTICE_S, RebuildGround, RebuildProgress, rebuild
 from components.syncapi.store.rebuild_progress import RebuildTaken
 from components.syncapi.store.rebuilds import SwitchRefused
-from components.userapi import component as userapi
+from components.userapi import assembly as userapi
 from deploy import starting
 from deploy.components import COMPONENTS
 from deploy.configuration import load_settings

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from base.tasks import run as run_event_loop
-from components.userapi.component import OperatorService
+from components.userapi.assembly import OperatorService
 from deploy.beside import operate
 from deploy.configuration import load_settings
 from deploy.tables import table

@@ -39,7 +39,7 @@ async def server_routers(settings: Settings | None = None) -> AsyncIterator[Mapp
         ground = Ground(settings or Settings(), log, clock, open_in_folder, key, None, stack)
         components = await build(ground, COMPONENTS)
         found = {
-            # The module that a part comes from is components.<its name>.component.
+            # The module that a part comes from is components.<its name>.assembly.
             type(part).__module__.split(".")[1]: router
             for part in components
             if isinstance(router := getattr(part, "router", None), Router)

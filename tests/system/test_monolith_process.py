@@ -81,7 +81,7 @@ async def test_a_server_that_serves_clients_loads_no_library_that_only_others_us
 
     assert server.stop() == 0
     loaded = (tmp_path / "loaded").read_text(encoding="utf-8").split()
-    assert "components.syncapi.component" in loaded
+    assert "components.syncapi.assembly" in loaded
     assert {"aiohttp", "aiokafka", "asyncpg", "fastapi", "opentelemetry", "pydantic"}.isdisjoint(
         loaded
     )

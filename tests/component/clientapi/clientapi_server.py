@@ -15,16 +15,16 @@ from base.database import DatabaseOutage, open_database
 from base.http import application
 from base.http.testing import Answer
 from base.tasks import Tasks
-from components.clientapi.component import ClientApi
-from components.clientapi.component import build as build_clientapi
+from components.clientapi.assembly import ClientApi
+from components.clientapi.assembly import build as build_clientapi
 from components.clientapi.settings import ClientApiSettings
-from components.roomserver.component import SCHEMA as ROOMS_SCHEMA
-from components.roomserver.component import RoomServer
-from components.roomserver.component import build as build_roomserver
+from components.roomserver.assembly import SCHEMA as ROOMS_SCHEMA
+from components.roomserver.assembly import RoomServer
+from components.roomserver.assembly import build as build_roomserver
 from components.roomserver.settings import RoomServerSettings
-from components.userapi.component import SCHEMA as USERS_SCHEMA
-from components.userapi.component import UserApi
-from components.userapi.component import build as build_userapi
+from components.userapi.assembly import SCHEMA as USERS_SCHEMA
+from components.userapi.assembly import UserApi
+from components.userapi.assembly import build as build_userapi
 from components.userapi.settings import UserApiSettings
 from internalapi.syncapi import Relations
 from internalapi.userapi import Profiles

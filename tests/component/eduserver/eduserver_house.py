@@ -9,7 +9,7 @@ import msgspec
 from base.clock import Clock, ManualClock
 from base.database import Database, open_database
 from base.tasks import Tasks
-from components.eduserver.component import SCHEMA, EduServer, build
+from components.eduserver.assembly import SCHEMA, EduServer, build
 from components.eduserver.settings import EduServerSettings
 from logs.embedded import EmbeddedLog
 from logs.log import Origin, Outgoing, Position, Record

@@ -9,7 +9,7 @@ import msgspec
 
 from base.database import open_database
 from base.tasks import Tasks
-from components.receipts.component import SCHEMA, ReceiptServer, build
+from components.receipts.assembly import SCHEMA, ReceiptServer, build
 from components.receipts.settings import ReceiptServerSettings
 from logs.embedded import EmbeddedLog
 from logs.log import Outgoing, Record

@@ -8,7 +8,7 @@ from typing import Any
 from base.clock import SystemClock
 from base.database import open_database
 from base.tasks import Tasks
-from components.roomserver.component import SCHEMA, RoomServer, build
+from components.roomserver.assembly import SCHEMA, RoomServer, build
 from components.roomserver.settings import RoomServerSettings
 from logs.embedded import EmbeddedLog
 from logs.log import Outgoing, Tail

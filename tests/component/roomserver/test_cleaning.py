@@ -9,8 +9,8 @@ from sqlalchemy.engine import Connection
 
 from base.clock import ManualClock
 from base.database import open_database
+from components.roomserver.assembly import SCHEMA
 from components.roomserver.cleaning import TransactionCleaner
-from components.roomserver.component import SCHEMA
 from components.roomserver.store.events import EventStore
 from logs.records.room_input import Transaction
 from matrix.identifiers import EventID

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from base.database import Schema, open_database
-from components.roomserver.component import SCHEMA
+from components.roomserver.assembly import SCHEMA
 from logs.records.room_output import EventAdded
 from tests.component.roomserver.counting import counted_reads
 from tests.component.roomserver.story import ALICE, BOB, Room, added, running_house

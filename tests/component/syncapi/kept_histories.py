@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from base.clock import SystemClock
 from base.database import Database, Schema, drop_database, open_database
-from components.syncapi.component import REBUILDS_SCHEMA
+from components.syncapi.assembly import REBUILDS_SCHEMA
 from components.syncapi.projection.history import Histories
 from components.syncapi.projection.rebuild import RebuildGround, RebuildProgress, rebuild
 from components.syncapi.settings import SyncApiSettings

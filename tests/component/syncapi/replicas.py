@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from base.clock import ManualClock
-from components.syncapi.component import SyncApi, build
+from components.syncapi.assembly import SyncApi, build
 from components.syncapi.settings import SyncApiSettings
 from logs.embedded import EmbeddedLog
 from logs.topics import OUTPUT_ROOM_EVENT, TOPICS

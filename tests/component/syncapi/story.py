@@ -14,7 +14,7 @@ from base.database import Database, open_database
 from base.http import ApplicationSettings, application
 from base.http.testing import Answer
 from base.tasks import Tasks
-from components.syncapi.component import (
+from components.syncapi.assembly import (
     REBUILDS_SCHEMA,
     SCHEMA,
     ServingCopy,

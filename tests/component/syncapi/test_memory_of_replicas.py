@@ -3,8 +3,8 @@
 import pytest
 
 from base.database import open_database
+from components.syncapi.assembly import SCHEMA
 from components.syncapi.changes import RoomNews
-from components.syncapi.component import SCHEMA
 from components.syncapi.memory.gate import Gate
 from components.syncapi.memory.projected import Projected
 from components.syncapi.memory.waiting import TopicProgress

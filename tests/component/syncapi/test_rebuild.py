@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from base.database import SchemaTooOld, open_database
-from components.syncapi.component import SCHEMA
+from components.syncapi.assembly import SCHEMA
 from components.syncapi.projection.rebuild import RebuildProgress
 from components.syncapi.store.rebuild_progress import RebuildTaken
 from logs.embedded import EmbeddedLog

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from base.database import Schema, open_database
-from components.syncapi.component import SCHEMA
+from components.syncapi.assembly import SCHEMA
 
 
 def make_as_version_1(connection: Connection) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy.engine import Connection
 
 from base.clock import ManualClock
 from base.database import open_database
-from components.userapi.component import SCHEMA
+from components.userapi.assembly import SCHEMA
 from components.userapi.expiry import Expiry
 from components.userapi.store.expired import delete_expired
 from components.userapi.store.tables import interactive_sessions, special_tokens

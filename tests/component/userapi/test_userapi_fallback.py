@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from base.database import open_database
 from base.http.testing import Answer
-from components.userapi.component import SCHEMA
+from components.userapi.assembly import SCHEMA
 from components.userapi.settings import RegistrationToken
 from logs.log import Log
 from tests.component.userapi.userapi_server import (

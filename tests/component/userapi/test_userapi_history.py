@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 
 from base.database import open_database
-from components.userapi.component import SCHEMA, UserHistoryReader
+from components.userapi.assembly import SCHEMA, UserHistoryReader
 from internalapi.userapi import UserHistoryPage
 from logs.records.client_data import (
     AccountDataChanged,

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from base.database import open_database
-from components.userapi.component import SCHEMA
+from components.userapi.assembly import SCHEMA
 from logs.log import Log
 from matrix.identifiers import UserID
 from tests.component.userapi.userapi_server import V3, Deployment

@@ -9,7 +9,7 @@ import pytest
 
 from base.clock import ManualClock
 from base.database import Database, open_database
-from components.userapi.component import SCHEMA, UserApi, bind_to_log, build
+from components.userapi.assembly import SCHEMA, UserApi, bind_to_log, build
 from logs.embedded import EmbeddedLog
 from logs.log import Log, Record
 from logs.topics import OUTPUT_CLIENT_DATA

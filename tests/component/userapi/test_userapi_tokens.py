@@ -7,7 +7,7 @@ import pytest
 
 from base.database import open_database
 from base.http.testing import Answer
-from components.userapi.component import SCHEMA
+from components.userapi.assembly import SCHEMA
 from components.userapi.expiry import Expiry
 from logs.log import Log
 from logs.records.client_data import TokensRevoked

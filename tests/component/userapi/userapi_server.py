@@ -13,7 +13,7 @@ from base.clock import ManualClock
 from base.database import open_database
 from base.http import application
 from base.http.testing import Answer
-from components.userapi.component import SCHEMA, UserApi, build
+from components.userapi.assembly import SCHEMA, UserApi, build
 from components.userapi.settings import UserApiSettings
 from internalapi.clientapi import Departures
 from logs.embedded import EmbeddedLog

@@ -15,7 +15,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 
 from base.database import Connection, Schema
-from components.syncapi.component import REBUILDS_SCHEMA
+from components.syncapi.assembly import REBUILDS_SCHEMA
 from deploy.schemas import SCHEMAS
 from logs.consumer.tables import CONSUMER_SCHEMA
 

@@ -32,7 +32,7 @@ async def main(folder):
     await log.close()
 
 asyncio.run(main(Path(sys.argv[1])))
-print([name for name in sys.modules if name.endswith(".component")])
+print([name for name in sys.modules if name.endswith(".assembly")])
 """
 # For routes of FastAPI, for Kafka, for PostgreSQL, and for traces.
 FOR_OTHERS = {"aiokafka", "asyncpg", "fastapi", "opentelemetry", "pydantic"}
@@ -63,7 +63,7 @@ def test_a_command_loads_no_library_that_only_others_use(command: str) -> None:
 
 
 def test_a_process_loads_only_the_components_that_it_runs(tmp_path: Path) -> None:
-    assert printed_by(RECEIPTS_ALONE, str(tmp_path)) == "['components.receipts.component']\n"
+    assert printed_by(RECEIPTS_ALONE, str(tmp_path)) == "['components.receipts.assembly']\n"
 
 
 def test_help_loads_no_library() -> None:
