@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 
 from deploy.asked_apis import RoomApis, UserApis
 from deploy.ground import Ground, given
-from deploy.remembered_tokens import RememberedTokens
 from internalapi.clientapi import Departures
 from internalapi.receipts import FullyReadMarkers
 from internalapi.syncapi import Relations
 from logs.topics import INPUT_ROOM_EVENT
 from matrix.errors import Unavailable
 from matrix.identifiers import UserID
+from requesting.remembered_tokens import RememberedTokens
 
 if TYPE_CHECKING:
     from components.receipts.assembly import ReceiptServer
@@ -25,8 +25,13 @@ def user_apis(users: "UserApi | None", ground: Ground) -> UserApis:
     if users is not None:
         return apis_of_users(users)
     elsewhere = given(ground.calls).users()
+    settings = ground.settings.userapi
     tokens = RememberedTokens(
-        elsewhere.current_tokens, ground.log, ground.clock, ground.settings.userapi
+        elsewhere.current_tokens,
+        ground.log,
+        ground.clock,
+        size=settings.token_cache_size,
+        ask_again_s=settings.last_seen_interval_s,
     )
     return elsewhere._replace(authentication=tokens)
 

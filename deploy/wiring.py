@@ -11,13 +11,13 @@ from deploy import apis
 from deploy.asked_apis import UserApis
 from deploy.ground import Ground, given
 from deploy.processed import Processed, processed
-from deploy.remembered_tokens import RememberedTokens
 from deploy.version import version
 from internalapi.clientapi import Departures
 from internalapi.receipts import FullyReadMarkers
 from internalapi.syncapi import Relations
 from logs.consumer.loop import Consumer
 from matrix.identifiers import ServerName
+from requesting.remembered_tokens import RememberedTokens
 
 if TYPE_CHECKING:
     from components.clientapi import assembly as clientapi

@@ -3,15 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from components.clientapi.current_state import (
-    CANONICAL_ALIAS,
-    HISTORY_VISIBILITY,
-    field_of,
-    membership_of,
-    require_joined,
-    require_level_for_state,
-)
-from components.clientapi.sending import Draft, EventSender
 from components.clientapi.suspension import require_active
 from internalapi.roomserver import RoomDirectory
 from internalapi.userapi import Requester
@@ -26,6 +17,15 @@ from matrix.identifiers import (
     server_of,
 )
 from matrix.state_keys import member_key
+from roomwriting.current_state import (
+    CANONICAL_ALIAS,
+    HISTORY_VISIBILITY,
+    field_of,
+    membership_of,
+    require_joined,
+    require_level_for_state,
+)
+from roomwriting.sending import Draft, EventSender
 
 _ALIASES_MAX: Final = 100
 

@@ -14,7 +14,6 @@ from components.clientapi.guests import GuestRemoval
 from components.clientapi.member_profiles import MemberProfiles
 from components.clientapi.memberships import MembershipService
 from components.clientapi.mutual_rooms import MutualRooms
-from components.clientapi.outcomes import Outcomes
 from components.clientapi.profile_changes import ProfileChanges
 from components.clientapi.rates import ClientApiRates
 from components.clientapi.receipts import ReceiptWriter
@@ -30,16 +29,13 @@ from components.clientapi.routes.mutual_rooms import MutualRoomRoutes
 from components.clientapi.routes.profiles import ProfileRoutes
 from components.clientapi.routes.receipts import ReceiptRoutes
 from components.clientapi.routes.rooms import RoomCreationRoutes
-from components.clientapi.sending import EventSender
 from components.clientapi.settings import ClientApiSettings
 from components.clientapi.shown_profiles import ShownProfiles
 from components.clientapi.state_changes import StateChanges
 from components.clientapi.successors import Successors
-from components.clientapi.transactions import Transactions
 from components.clientapi.typing_writer import TypingWriter
 from components.clientapi.upgrades import RoomUpgrades
 from internalapi.clientapi import Departures
-from internalapi.requesters import Requesters
 from internalapi.roomserver import RoomDirectory, RoomQueries
 from internalapi.syncapi import Relations
 from internalapi.userapi import (
@@ -54,6 +50,10 @@ from logs.processed_inputs import ProcessedInputs
 from matrix.identifiers import ServerName
 from matrix.room_versions import room_version
 from matrix.signing import SigningKey
+from requesting.requesters import Requesters
+from requesting.transactions import Transactions
+from roomwriting.outcomes import Outcomes
+from roomwriting.sending import EventSender, WritingLimits
 
 __all__ = ["ClientApi", "build"]
 
@@ -97,6 +97,7 @@ def build(
     room_version(default_room_version)
     outcomes = Outcomes(
         log,
+        "clientapi",
         max_waiting=settings.max_waiting_sends,
         max_delay_s=settings.max_outcome_delay_s,
         clock=clock,
@@ -109,8 +110,12 @@ def build(
         server_name=server_name,
         key=key,
         clock=clock,
-        settings=settings,
-        typing=typing,
+        limits=WritingLimits(
+            settings.outcome_timeout_s,
+            settings.max_chained_events,
+            settings.remembered_state_events,
+        ),
+        tell_gone=typing.end_typing,
     )
     rates = ClientApiRates(settings, clock)
     member_profiles = MemberProfiles(profiles, accounts, account_data, server_name)

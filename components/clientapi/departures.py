@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from base.database import DatabaseOutage
-from components.clientapi.current_state import membership_of
-from components.clientapi.sending import Draft, EventSender
 from internalapi.roomserver import RoomQueries
 from logs.log import LogOutage
 from matrix.errors import InvalidParam, LimitExceeded, MatrixError, Unavailable
 from matrix.identifiers import RoomID, ServerName, UserID, server_of
 from matrix.state_keys import member_key
+from roomwriting.current_state import membership_of
+from roomwriting.sending import Draft, EventSender
 
 _log: Final = logging.getLogger(__name__)
 

@@ -4,13 +4,13 @@ import asyncio
 import secrets
 
 from base.tracing import current_request_id
-from components.clientapi.outcomes import Outcomes
 from components.clientapi.settings import ClientApiSettings
 from logs.log import Log, Outgoing
 from logs.records.room_input import ForgetRoom
 from logs.topics import INPUT_ROOM_EVENT
 from matrix.errors import MatrixError, Unavailable
 from matrix.identifiers import RoomID, UserID
+from roomwriting.outcomes import Outcomes
 
 
 class UserStillInRoom(MatrixError):

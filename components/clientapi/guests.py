@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Iterator
 from typing import Final
 
-from components.clientapi.current_state import GUEST_ACCESS, field_of, membership_of
-from components.clientapi.sending import Draft, EventSender
 from internalapi.roomserver import RoomQueries
 from internalapi.userapi import Accounts
 from logs.log import LogOutage
 from matrix.errors import Forbidden, LimitExceeded, Unavailable
 from matrix.identifiers import RoomID, ServerName, UserID, server_of
 from matrix.state_keys import member_key
+from roomwriting.current_state import GUEST_ACCESS, field_of, membership_of
+from roomwriting.sending import Draft, EventSender
 
 _ASKED_AT_ONCE: Final = 500
 _ROOM_CLOSED: Final = "Guests can no longer be in this room."

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from components.clientapi.creation_request import CreationRequest, Preset, parse_creators
-from components.clientapi.sending import Draft
 from matrix.identifiers import UserID
 from matrix.power_levels import CREATOR_LEVEL
 from matrix.room_versions import RoomVersion
 from matrix.state_keys import StateKey
+from roomwriting.sending import Draft
 
 _STATE_DEFAULT: Final = 50
 _TOMBSTONE_LEVEL: Final = 150

@@ -7,7 +7,6 @@ the event is built.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from components.clientapi.current_state import GUEST_ACCESS, State, field_of, membership_of
 from components.clientapi.forgetting import RoomForgetting, UserStillInRoom
 from components.clientapi.guests import GuestRemoval
 from components.clientapi.member_profiles import (
@@ -17,7 +16,6 @@ from components.clientapi.member_profiles import (
 )
 from components.clientapi.rates import ClientApiRates
 from components.clientapi.restricted_joins import RestrictedJoins, is_restricted
-from components.clientapi.sending import Draft, EventSender
 from components.clientapi.shown_profiles import ShownProfiles
 from components.clientapi.successors import Successors
 from components.clientapi.suspension import require_active
@@ -25,6 +23,8 @@ from internalapi.userapi import Requester
 from matrix.errors import BadJson, Forbidden, GuestAccessForbidden, NotFound
 from matrix.identifiers import EventID, RoomID, UserID
 from matrix.state_keys import CREATE, JOIN_RULES, POWER_LEVELS, member_key
+from roomwriting.current_state import GUEST_ACCESS, State, field_of, membership_of
+from roomwriting.sending import Draft, EventSender
 
 _SET_BY_SERVERS: Final = frozenset({"membership", "join_authorised_via_users_server"})
 _IN_ROOM: Final = frozenset({"join", "invite", "knock"})

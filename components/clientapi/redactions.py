@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from components.clientapi.current_state import GUEST_ACCESS, levels_of, membership_of
 from components.clientapi.guests import GuestRemoval
-from components.clientapi.sending import Draft, EventSender
 from components.clientapi.suspension import require_active
 from internalapi.roomserver import RoomQueries
 from internalapi.userapi import Requester
@@ -14,6 +12,8 @@ from matrix.errors import Forbidden, InvalidParam, NotFound
 from matrix.events import Event
 from matrix.identifiers import EventID, RoomID, ServerName, server_of
 from matrix.state_keys import CREATE, POWER_LEVELS, member_key
+from roomwriting.current_state import GUEST_ACCESS, levels_of, membership_of
+from roomwriting.sending import Draft, EventSender
 
 # Without its content, a list of servers lets no server in.
 _NEVER_REDACTED: Final = frozenset({"m.room.create", "m.room.server_acl"})

@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 from typing import Final
 from weakref import WeakValueDictionary
 
-from components.clientapi.sending import Draft
 from internalapi.roomserver import RoomQueries
 from internalapi.syncapi import Relations
 from logs.records.room_input import Transaction
 from matrix.errors import DuplicateAnnotation, MatrixError, Unavailable
 from matrix.identifiers import DeviceID, EventID, RoomID, UserID
 from matrix.relations import ANNOTATION, THREAD, Relation, rel_type_of, relation_of
+from roomwriting.sending import Draft
 
 _log: Final = logging.getLogger(__name__)
 

@@ -6,9 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from components.clientapi.current_state import TOMBSTONE, State, field_of
 from components.clientapi.member_profiles import MemberProfiles
-from components.clientapi.sending import Draft, EventSender
 from components.clientapi.successors import parsed_room_id, predecessor_of
 from components.clientapi.transferred_state import (
     READ,
@@ -23,6 +21,8 @@ from matrix.identifiers import RoomID, UserID
 from matrix.power_levels import creators_of
 from matrix.room_versions import RoomVersion
 from matrix.state_keys import CREATE, member_key
+from roomwriting.current_state import TOMBSTONE, State, field_of
+from roomwriting.sending import Draft, EventSender
 
 _EVENTS_AT_ONCE: Final = 500
 """So many events of a new room are written at once; the rest follows."""

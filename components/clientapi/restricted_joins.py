@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from components.clientapi.current_state import State, field_of, levels_of, membership_of
-from components.clientapi.sending import EventSender
 from internalapi.roomserver import RoomQueries
 from matrix.errors import Forbidden
 from matrix.identifiers import RoomID, ServerName, UserID
 from matrix.power_levels import PowerLevels
 from matrix.room_versions import RoomVersion
 from matrix.state_keys import JOIN_RULES, member_key
+from roomwriting.current_state import State, field_of, levels_of, membership_of
+from roomwriting.sending import EventSender
 
 
 def is_restricted(version: RoomVersion, join_rule: Any) -> bool:

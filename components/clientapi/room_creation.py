@@ -7,13 +7,13 @@ from components.clientapi.creation_request import CreationRequest
 from components.clientapi.initial_events import InitialEvents
 from components.clientapi.member_profiles import MemberProfiles
 from components.clientapi.rates import ClientApiRates
-from components.clientapi.sending import EventSender
 from components.clientapi.shown_profiles import ShownProfiles
 from components.clientapi.suspension import require_active
 from internalapi.roomserver import RoomDirectory
 from internalapi.userapi import Requester
 from matrix.errors import AuthRejected, InvalidRoomState
 from matrix.identifiers import RoomID, UserID
+from roomwriting.sending import EventSender
 
 
 class RoomCreation:

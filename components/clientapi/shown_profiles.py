@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from components.clientapi.current_state import membership_of
 from components.clientapi.member_profiles import MEMBER_FIELDS, MemberProfiles
-from components.clientapi.sending import Draft, EventSender
 from logs.log import Log
 from logs.topics import OUTPUT_CLIENT_DATA
 from matrix.errors import Forbidden, NotFound
 from matrix.identifiers import RoomID, UserID
 from matrix.state_keys import member_key
+from roomwriting.current_state import membership_of
+from roomwriting.sending import Draft, EventSender
 
 _OF_ONE_EVENT: Final = frozenset({"reason", "join_authorised_via_users_server", *MEMBER_FIELDS})
 

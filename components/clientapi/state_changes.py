@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.clientapi.aliases import AliasService
-from components.clientapi.current_state import GUEST_ACCESS, TOMBSTONE, membership_of
 from components.clientapi.guests import GuestRemoval
 from components.clientapi.memberships import MembershipService
 from components.clientapi.relations import RelationChecks
-from components.clientapi.sending import Draft, EventSender
 from components.clientapi.successors import Successors
 from components.clientapi.suspension import require_active
 from internalapi.userapi import Requester
@@ -16,6 +14,8 @@ from matrix.canonical import encode_canonical
 from matrix.errors import Forbidden, InvalidParam
 from matrix.identifiers import EventID, RoomID, parse_user_id
 from matrix.state_keys import StateKey, member_key
+from roomwriting.current_state import GUEST_ACCESS, TOMBSTONE, membership_of
+from roomwriting.sending import Draft, EventSender
 
 
 class StateChanges:

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Iterator
 from typing import Final
 
-from components.clientapi.current_state import TOMBSTONE, State, field_of
-from components.clientapi.sending import EventSender
 from internalapi.roomserver import RoomQueries, RoomUnknown
 from internalapi.userapi import ReplacedRooms
 from matrix.events import Event
 from matrix.identifiers import RoomID, ServerName, UserID, server_of
 from matrix.state_keys import CREATE, StateKey, member_key
+from roomwriting.current_state import TOMBSTONE, State, field_of
+from roomwriting.sending import EventSender
 
 _AT_ONCE: Final = 10
 

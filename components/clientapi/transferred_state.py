@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
-from components.clientapi.current_state import CANONICAL_ALIAS, State, levels_of
 from components.clientapi.initial_events import create_content, power_levels_content
 from matrix.canonical import MAX_INTEGER, check_strict
 from matrix.errors import BadJson
@@ -12,6 +11,7 @@ from matrix.identifiers import RoomAlias, UserID
 from matrix.power_levels import DEFAULT_LEVELS, PowerLevels, creators_of
 from matrix.room_versions import RoomVersion
 from matrix.state_keys import CREATE, JOIN_RULES, POWER_LEVELS, StateKey
+from roomwriting.current_state import CANONICAL_ALIAS, State, levels_of
 
 _COPIED: Final = frozenset(
     {

@@ -7,10 +7,8 @@ from weakref import WeakValueDictionary
 from msgspec.structs import replace
 
 from components.clientapi.aliases import AliasService
-from components.clientapi.current_state import TOMBSTONE, levels_of, membership_of
 from components.clientapi.rates import ClientApiRates
 from components.clientapi.replacements import Replacements, UpgradeRequest
-from components.clientapi.sending import Draft, EventSender
 from components.clientapi.shown_profiles import ShownProfiles
 from components.clientapi.successors import Successors
 from components.clientapi.suspension import require_active
@@ -20,6 +18,8 @@ from internalapi.userapi import Requester
 from matrix.errors import AuthRejected, Forbidden, InvalidRoomState
 from matrix.identifiers import RoomID, UserID
 from matrix.state_keys import CREATE, POWER_LEVELS, member_key
+from roomwriting.current_state import TOMBSTONE, levels_of, membership_of
+from roomwriting.sending import Draft, EventSender
 
 _BODY: Final = "This room has been replaced"
 

@@ -6,10 +6,10 @@ import msgspec
 
 from components.userapi.store.account_status import AccountStatus, AccountStatusStore
 from components.userapi.store.devices import Device, DeviceStore
-from components.userapi.token_cache import TokenCache
 from internalapi.userapi import Requester
 from matrix.errors import Forbidden, InvalidParam, NotFound
 from matrix.identifiers import ServerName, UserID, parse_user_id, server_of
+from requesting.token_cache import TokenCache
 
 Change = Callable[[AccountStatus], AccountStatus]
 

@@ -29,7 +29,6 @@ from components.userapi.rates import UserApiRates
 from components.userapi.registration import RegistrationService
 from components.userapi.replaced_rooms import ReplacedRoomSettings
 from components.userapi.reports import ReportService
-from components.userapi.revocations import revocations
 from components.userapi.routes.account import AccountRoutes
 from components.userapi.routes.admin import AdminRoutes
 from components.userapi.routes.devices import DeviceRoutes
@@ -67,7 +66,6 @@ from components.userapi.user_directory import UserDirectoryService
 from components.userapi.user_push_rules import PushRuleService
 from internalapi.clientapi import Departures
 from internalapi.receipts import FullyReadMarkers
-from internalapi.requesters import Requesters
 from internalapi.userapi import (
     AccountData,
     Accounts,
@@ -85,6 +83,8 @@ from logs.tail_reader import TailReader
 from logs.topics import OUTPUT_CLIENT_DATA
 from matrix.identifiers import ServerName
 from matrix.room_versions import DEFAULT_ROOM_VERSION
+from requesting.requesters import Requesters
+from requesting.revocations import revocations
 
 __all__ = [
     "SCHEMA",

@@ -7,10 +7,10 @@ from typing import Final
 
 from base.database import DatabaseOutage
 from components.userapi.store.account_status import AccountStatusStore
-from components.userapi.token_cache import TokenCache
 from internalapi.clientapi import Departures
 from matrix.errors import MatrixError
 from matrix.identifiers import UserID
+from requesting.token_cache import TokenCache
 
 _log: Final = logging.getLogger(__name__)
 

@@ -16,10 +16,10 @@ from components.userapi.store.sessions import (
     StoredToken,
     TokenHash,
 )
-from components.userapi.token_cache import KnownToken, TokenCache
 from internalapi.userapi import CurrentToken, Requester
 from matrix.errors import UnknownToken, UserLocked
 from matrix.identifiers import DeviceID, UserID
+from requesting.token_cache import KnownToken, TokenCache
 
 _TOKEN_BYTES: Final = 32
 _DEVICE_ID_LETTERS: Final = 10

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import aiohttp
@@ -12,7 +13,8 @@ from tests.fixtures.servers import last_line, missing
 from tests.system.server_process import CHECKOUT, ServerProcess
 
 _PARTS = ("pyproject.toml", "README.md", "LICENSE")
-_PACKAGES = ("matrix", "base", "logs", "internalapi", "components", "deploy")
+_PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
+_PACKAGES = _PROJECT["tool"]["importlinter"]["root_packages"]
 _TOOLS = ("pytest", "hypothesis", "mypy", "nio", "psutil", "asyncpg", "aiokafka")
 
 

@@ -4,16 +4,16 @@ from typing import Any
 
 from base.http import Request, Response, Router, empty_response, json_response
 from components.clientapi.aliases import AliasService
-from components.clientapi.current_state import require_level_for_state
 from components.clientapi.public_rooms import PageToken, PublicRoomFilter, page_of
 from components.clientapi.rates import ClientApiRates
 from components.clientapi.routes.answers import R0, V3
-from components.clientapi.sending import EventSender
 from components.clientapi.suspension import require_active
-from internalapi.requesters import Requesters
 from internalapi.roomserver import RoomDirectory
 from matrix.errors import BadJson, InvalidParam, NotFound
 from matrix.identifiers import ServerName, parse_room_alias, parse_room_id
+from requesting.requesters import Requesters
+from roomwriting.current_state import require_level_for_state
+from roomwriting.sending import EventSender
 
 
 class DirectoryRoutes:

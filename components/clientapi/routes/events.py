@@ -7,15 +7,15 @@ from components.clientapi.rates import ClientApiRates
 from components.clientapi.redactions import RedactionService, split_redacts
 from components.clientapi.relations import RelationChecks
 from components.clientapi.routes.answers import R0, V3, event_id_response
-from components.clientapi.sending import Draft, EventSender
 from components.clientapi.state_changes import StateChanges
 from components.clientapi.suspension import require_active
-from components.clientapi.transactions import Transactions
-from internalapi.requesters import Requesters
 from internalapi.userapi import Requester
 from logs.records.room_input import Transaction
 from matrix.errors import BadJson, InvalidParam
 from matrix.identifiers import EventID, RoomID, parse_event_id, parse_room_id
+from requesting.requesters import Requesters
+from requesting.transactions import Transactions
+from roomwriting.sending import Draft, EventSender
 
 _TRANSACTION_ID_CHARACTERS_MAX: Final = 255
 

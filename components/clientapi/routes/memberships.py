@@ -8,9 +8,9 @@ from components.clientapi.aliases import AliasService
 from components.clientapi.creation_request import ThirdPartyInviteDenied
 from components.clientapi.memberships import MembershipService
 from components.clientapi.routes.answers import R0, V3, room_id_response
-from internalapi.requesters import Requesters
 from internalapi.userapi import Requester
 from matrix.identifiers import EventID, RoomID, UserID, parse_room_id, parse_user_id
+from requesting.requesters import Requesters
 
 _NOT_IN_JOIN: Final = frozenset({"reason", "third_party_signed"})
 _NOT_IN_INVITE: Final = frozenset(

@@ -4,8 +4,8 @@ from typing import Any, Final
 
 from base.http import Request, Response, Router, json_response
 from components.clientapi.mutual_rooms import MutualRooms
-from internalapi.requesters import Requesters
 from matrix.identifiers import parse_user_id
+from requesting.requesters import Requesters
 
 _V1: Final = "/_matrix/client/v1"
 

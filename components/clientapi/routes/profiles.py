@@ -3,8 +3,8 @@
 from base.http import Request, Response, Router, empty_response
 from components.clientapi.profile_changes import ProfileChanges
 from components.clientapi.routes.answers import R0, V3
-from internalapi.requesters import Requesters
 from matrix.errors import GuestAccessForbidden, MissingParam
+from requesting.requesters import Requesters
 
 
 class ProfileRoutes:

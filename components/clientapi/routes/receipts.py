@@ -3,15 +3,15 @@
 from typing import Final
 
 from base.http import Request, Response, Router, empty_response
-from components.clientapi.current_state import require_joined
 from components.clientapi.receipts import MAIN_THREAD, ReadMark, ReceiptType, ReceiptWriter
 from components.clientapi.routes.answers import R0, V3
-from components.clientapi.sending import EventSender
 from components.clientapi.suspension import require_active
 from components.clientapi.typing_writer import TypingWriter
-from internalapi.requesters import Requesters
 from matrix.errors import Forbidden, InvalidParam
 from matrix.identifiers import parse_event_id, parse_room_id
+from requesting.requesters import Requesters
+from roomwriting.current_state import require_joined
+from roomwriting.sending import EventSender
 
 _RECEIPT_TYPES: Final[tuple[ReceiptType, ...]] = ("m.read", "m.read.private", "m.fully_read")
 _TYPING_MS: Final = 30_000

@@ -6,9 +6,9 @@ from components.clientapi.replacements import UpgradeRequest
 from components.clientapi.room_creation import RoomCreation
 from components.clientapi.routes.answers import R0, V3, room_id_response
 from components.clientapi.upgrades import RoomUpgrades
-from internalapi.requesters import Requesters
 from matrix.identifiers import UserID, parse_room_id
 from matrix.room_versions import room_version
+from requesting.requesters import Requesters
 
 
 class RoomCreationRoutes:

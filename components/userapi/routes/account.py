@@ -6,7 +6,7 @@ from base.http import Request, Response, Router, empty_response, json_response
 from components.userapi.accounts import AccountService
 from components.userapi.deactivation import DeactivationService
 from components.userapi.proofs import Proofs
-from internalapi.requesters import Requesters
+from requesting.requesters import Requesters
 
 _V3: Final = "/_matrix/client/v3"
 _R0: Final = ("r0",)

@@ -6,7 +6,7 @@ from typing import Any, Final
 from base.http import Request, Response, Router, json_response
 from components.userapi.administration import AdministrationService, locked, suspended
 from components.userapi.store.devices import Device
-from internalapi.requesters import Requesters
+from requesting.requesters import Requesters
 
 _V1: Final = "/_matrix/client/v1"
 _V3: Final = "/_matrix/client/v3"

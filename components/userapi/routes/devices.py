@@ -7,8 +7,8 @@ from components.userapi.proofs import Proofs
 from components.userapi.store.devices import Device, DeviceStore
 from components.userapi.text import checked_name
 from components.userapi.tokens import AccessTokens
-from internalapi.requesters import Requesters
 from matrix.errors import InvalidParam, NotFound
+from requesting.requesters import Requesters
 
 _V3: Final = "/_matrix/client/v3"
 _R0: Final = ("r0",)

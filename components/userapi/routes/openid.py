@@ -5,8 +5,8 @@ from typing import Final
 from base.http import Request, Response, Router, json_response
 from components.userapi.rates import UserApiRates
 from components.userapi.special_tokens import SpecialTokens
-from internalapi.requesters import Requesters
 from matrix.identifiers import ServerName
+from requesting.requesters import Requesters
 
 _V3: Final = "/_matrix/client/v3"
 _R0: Final = ("r0",)

@@ -13,9 +13,9 @@ from components.userapi.push_rule_changes import (
 )
 from components.userapi.rates import UserApiRates
 from components.userapi.user_push_rules import PushRuleService
-from internalapi.requesters import Requesters
 from internalapi.userapi import Requester
 from matrix.canonical import encode_canonical
+from requesting.requesters import Requesters
 
 _PUSH_RULES: Final = "/_matrix/client/v3/pushrules"
 _R0: Final = ("r0",)

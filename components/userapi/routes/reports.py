@@ -8,10 +8,10 @@ import orjson
 from base.http import Request, Response, Router, empty_response, json_response
 from components.userapi.reports import ReportService
 from components.userapi.store.reports import Report, ReportFilter
-from internalapi.requesters import Requesters
 from internalapi.userapi import NewReport
 from matrix.errors import NotFound
 from matrix.identifiers import parse_user_id
+from requesting.requesters import Requesters
 
 _V3: Final = "/_matrix/client/v3"
 _ADMIN: Final = "/_synapse/admin/v1"

@@ -5,10 +5,10 @@ from typing import Any, Final
 from base.http import Request, Response, Router, empty_response, json_response
 from components.userapi.pages import welcome_page
 from components.userapi.settings import UserApiSettings
-from internalapi.requesters import Requesters
 from internalapi.userapi import Requester
 from matrix.errors import NotFound
 from matrix.room_versions import ROOM_VERSIONS
+from requesting.requesters import Requesters
 
 _V3: Final = "/_matrix/client/v3"
 _R0: Final = ("r0",)

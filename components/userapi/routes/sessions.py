@@ -10,9 +10,9 @@ from components.userapi.rates import UserApiRates
 from components.userapi.settings import UserApiSettings
 from components.userapi.special_tokens import SpecialTokens
 from components.userapi.tokens import AccessTokens
-from internalapi.requesters import Requesters
 from matrix.errors import Unrecognized
 from matrix.identifiers import ServerName
+from requesting.requesters import Requesters
 
 _V3: Final = "/_matrix/client/v3"
 _R0: Final = ("r0",)

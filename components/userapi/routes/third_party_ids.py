@@ -4,8 +4,8 @@ from typing import Final
 
 from base.http import Request, Response, Router, json_response
 from components.userapi.rates import UserApiRates
-from internalapi.requesters import Requesters
 from matrix.errors import ThreepidDenied, ThreepidMediumNotSupported, ThreepidNotFound
+from requesting.requesters import Requesters
 
 _V3: Final = "/_matrix/client/v3"
 _R0: Final = ("r0",)

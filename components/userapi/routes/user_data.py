@@ -7,10 +7,10 @@ from components.userapi.account_data import AccountDataService
 from components.userapi.filters import FilterService
 from components.userapi.profiles import ProfileService
 from components.userapi.tags import TagService
-from internalapi.requesters import Requesters
 from matrix.canonical import encode_canonical
 from matrix.errors import NotFound
 from matrix.identifiers import RoomID, parse_room_id, parse_user_id
+from requesting.requesters import Requesters
 
 _V3: Final = "/_matrix/client/v3"
 _R0: Final = ("r0",)

@@ -7,13 +7,13 @@ from urllib.parse import quote
 import pytest
 
 from base.clock import ManualClock
-from components.clientapi.outcomes import Outcomes
 from logs.embedded import EmbeddedLog
 from logs.log import Outgoing
 from logs.records.room_output import InputRepeated
 from logs.topics import OUTPUT_ROOM_EVENT, TOPICS
 from matrix.errors import LimitExceeded
 from matrix.identifiers import EventID
+from roomwriting.outcomes import Outcomes
 from tests.component.clientapi.clientapi_server import (
     NO_RATES,
     V3,
@@ -63,7 +63,7 @@ async def test_without_the_log_writing_is_unavailable(house: House, alice: User)
 
 async def test_too_many_waiting_events_are_refused(tmp_path: Path) -> None:
     log = await EmbeddedLog.open(tmp_path, dict.fromkeys(TOPICS, 1))
-    outcomes = Outcomes(log, max_waiting=2)
+    outcomes = Outcomes(log, "clientapi", max_waiting=2)
     running = asyncio.create_task(outcomes.run())
     await outcomes.wait_ready()
     outcomes.expect(EventID("$1"))
@@ -84,7 +84,7 @@ async def test_more_than_a_few_waiting_events_are_refused_while_verdicts_take_to
 ) -> None:
     log = await EmbeddedLog.open(tmp_path, dict.fromkeys(TOPICS, 1))
     clock = ManualClock()
-    outcomes = Outcomes(log, max_waiting=1000, max_delay_s=10, clock=clock)
+    outcomes = Outcomes(log, "clientapi", max_waiting=1000, max_delay_s=10, clock=clock)
     running = asyncio.create_task(outcomes.run())
     await outcomes.wait_ready()
     first = outcomes.expect(EventID("$0"))
@@ -165,7 +165,7 @@ async def test_a_change_through_one_replica_holds_at_the_other(tmp_path: Path) -
 
 async def test_a_verdict_whose_text_is_damaged_does_not_hold_up_the_next(tmp_path: Path) -> None:
     log = await EmbeddedLog.open(tmp_path, dict.fromkeys(TOPICS, 1))
-    outcomes = Outcomes(log, max_waiting=2)
+    outcomes = Outcomes(log, "clientapi", max_waiting=2)
     running = asyncio.create_task(outcomes.run())
     await outcomes.wait_ready()
     second = outcomes.expect(EventID("$2"))

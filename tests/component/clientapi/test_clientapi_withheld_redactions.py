@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from components.clientapi.outcomes import Outcomes
 from logs.embedded import EmbeddedLog
 from logs.log import Outgoing
 from logs.records.room_output import EventAdded, RedactionWithheld, StateChange
 from logs.topics import OUTPUT_ROOM_EVENT, TOPICS
 from matrix.identifiers import EventID, RoomID
+from roomwriting.outcomes import Outcomes
 
 
 class Spoiled:
@@ -34,7 +34,7 @@ async def test_a_room_whose_state_changed_with_ones_own_redaction_is_asked_for_a
     tmp_path: Path, changes: list[StateChange], spoiled: list[str]
 ) -> None:
     log = await EmbeddedLog.open(tmp_path, dict.fromkeys(TOPICS, 1))
-    outcomes, follower = Outcomes(log, max_waiting=2), Spoiled()
+    outcomes, follower = Outcomes(log, "clientapi", max_waiting=2), Spoiled()
     outcomes.tell(follower)
     running = asyncio.create_task(outcomes.run())
     await outcomes.wait_ready()
@@ -52,7 +52,7 @@ async def test_a_room_whose_state_changed_with_ones_own_redaction_is_asked_for_a
 
 async def test_a_part_of_what_an_event_changes_is_not_its_outcome(tmp_path: Path) -> None:
     log = await EmbeddedLog.open(tmp_path, dict.fromkeys(TOPICS, 1))
-    outcomes, follower = Outcomes(log, max_waiting=2), Spoiled()
+    outcomes, follower = Outcomes(log, "clientapi", max_waiting=2), Spoiled()
     outcomes.tell(follower)
     running = asyncio.create_task(outcomes.run())
     await outcomes.wait_ready()

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from deploy.remembered_tokens import RememberedTokens
 from internalapi.userapi import CurrentToken
 from logs.log import Log, Outgoing
 from logs.records.client_data import TokensRevoked
 from logs.topics import OUTPUT_CLIENT_DATA
 from matrix.errors import UnknownToken, UserLocked
+from requesting.remembered_tokens import RememberedTokens
 from tests.component.userapi.userapi_server import SETTINGS, Deployment, User, UserApiServer
 
 V3 = "/_matrix/client/v3"
@@ -37,7 +37,13 @@ def fixture_counted(server: UserApiServer) -> Counted:
 @contextlib.asynccontextmanager
 async def following(server: UserApiServer, counted: Counted) -> AsyncIterator[RememberedTokens]:
     """Run the memory of another process, once it hears of revocations."""
-    tokens = RememberedTokens(counted, server.log, server.clock, SETTINGS)
+    tokens = RememberedTokens(
+        counted,
+        server.log,
+        server.clock,
+        size=SETTINGS.token_cache_size,
+        ask_again_s=SETTINGS.last_seen_interval_s,
+    )
     running = asyncio.create_task(tokens.run())
     await tokens._cache.listens.wait()
     try:
@@ -83,7 +89,13 @@ async def test_a_token_is_asked_for_now_and_then_so_that_its_use_is_noted(
 async def test_nothing_is_kept_while_revocations_are_not_heard_of(
     server: UserApiServer, counted: Counted, alice: User
 ) -> None:
-    tokens = RememberedTokens(counted, server.log, server.clock, SETTINGS)
+    tokens = RememberedTokens(
+        counted,
+        server.log,
+        server.clock,
+        size=SETTINGS.token_cache_size,
+        ask_again_s=SETTINGS.last_seen_interval_s,
+    )
 
     for _ in range(2):
         await tokens.query_token(access_token=alice.access_token)

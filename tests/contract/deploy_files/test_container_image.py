@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from tests.contract.deploy_files.declared import (
 )
 
 FOLDER = DEPLOY / "container"
-PYTHON_PACKAGES = {"matrix", "base", "logs", "internalapi", "components", "deploy"}
+PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
+PYTHON_PACKAGES = set(PROJECT["tool"]["importlinter"]["root_packages"])
 
 
 def instructions() -> list[tuple[str, str]]:

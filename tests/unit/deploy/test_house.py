@@ -12,6 +12,20 @@ import pytest
 from logs.topics import TOPICS
 
 CHECKOUT = Path(__file__).parents[3]
+PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
+PACKAGES: list[str] = PROJECT["tool"]["importlinter"]["root_packages"]
+"""All that a server imports, from the lowest floor to the highest."""
+
+
+def test_every_list_of_packages_has_all_of_them() -> None:
+    makefile = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
+    tools = PROJECT["tool"]
+
+    found = {path.parent.name for path in CHECKOUT.glob("*/__init__.py")} - {"bench", "tests"}
+    assert set(PACKAGES) == found
+    assert tools["setuptools"]["packages"]["find"]["include"] == [f"{one}*" for one in PACKAGES]
+    assert tools["mypy"]["files"] == [*PACKAGES, "bench", "tests"]
+    assert f"PACKAGES := {' '.join(PACKAGES)}\n" in makefile
 
 
 def test_wiring_md_has_the_topics_of_the_catalogue() -> None:
@@ -66,7 +80,7 @@ def test_a_lock_names_exact_versions_with_their_hashes_and_nothing_else(name: st
 
 @pytest.mark.parametrize(("name", "extras"), LOCKS.items())
 def test_a_lock_has_everything_that_is_needed(name: str, extras: set[str]) -> None:
-    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = PROJECT["project"]
     wanted = [
         *project["dependencies"],
         *itertools.chain(*(project["optional-dependencies"][extra] for extra in extras)),
@@ -117,7 +131,7 @@ def test_component_tests_hold_every_answer_to_the_specification() -> None:
 
 def test_a_class_name_is_unique_in_the_project() -> None:
     places: dict[str, list[str]] = {}
-    for folder in ("matrix", "base", "logs", "internalapi", "components", "deploy"):
+    for folder in PACKAGES:
         for file in sorted((CHECKOUT / folder).rglob("*.py")):
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):

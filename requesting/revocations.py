@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from components.userapi.token_cache import TokenCache
 from logs.log import Log, Record
 from logs.records.client_data import AccountStatusChanged, OutputClientData, TokensRevoked
 from logs.tail_reader import Decoding, TailReader
 from logs.topics import OUTPUT_CLIENT_DATA
+from requesting.token_cache import TokenCache
 
 
 def revocations(log: Log, cache: TokenCache, reader: str) -> TailReader[OutputClientData]:

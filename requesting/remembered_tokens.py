@@ -8,12 +8,11 @@ import msgspec
 
 from base.clock import Clock
 from base.metrics import Source
-from components.userapi.revocations import revocations
-from components.userapi.settings import UserApiSettings
-from components.userapi.token_cache import KnownToken, TokenCache
 from internalapi.userapi import CurrentToken, CurrentTokens, Requester
 from logs.log import Log
 from matrix.errors import UnknownToken
+from requesting.revocations import revocations
+from requesting.token_cache import KnownToken, TokenCache
 
 
 class _RememberedToken(KnownToken):
@@ -34,13 +33,22 @@ class RememberedTokens:
     """
 
     def __init__(
-        self, current: CurrentTokens, log: Log, clock: Clock, settings: UserApiSettings
+        self,
+        current: CurrentTokens,
+        log: Log,
+        clock: Clock,
+        *,
+        size: int,
+        ask_again_s: float,
     ) -> None:
+        """Take how many tokens are kept, and for how long.
+
+        The user API notes when devices were last seen: it has to hear of them now and then.
+        """
         self._current = current
         self._clock = clock
-        # The user API notes when devices were last seen: it has to hear of them now and then.
-        self._ask_again_s = settings.last_seen_interval_s
-        self._cache = TokenCache(settings.token_cache_size)
+        self._ask_again_s = ask_again_s
+        self._cache = TokenCache(size)
         self._revocations = revocations(log, self._cache, "tokens")
 
     @property

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from components.clientapi.sending import EventSender
 from internalapi.roomserver import RoomUnknown
 from matrix.errors import Forbidden
 from matrix.events import Event
 from matrix.identifiers import RoomID, UserID
 from matrix.power_levels import PowerLevels, power_levels_of
 from matrix.state_keys import CREATE, POWER_LEVELS, StateKey, member_key
+from roomwriting.sending import EventSender
 
 State = Mapping[StateKey, Event]
 

@@ -6,17 +6,13 @@ signature, one append that shares its fsync with others, no database.
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
 from base.clock import Clock
 from base.tracing import current_request_id
-from components.clientapi.chains import Chain, Chains
-from components.clientapi.outcomes import Outcome, Outcomes
-from components.clientapi.settings import ClientApiSettings
-from components.clientapi.typing_writer import TypingWriter
 from internalapi.roomserver import InputPosition, RoomQueries
 from logs.log import Log, Outgoing
 from logs.records.room_input import AddEvent, Transaction
@@ -29,9 +25,26 @@ from matrix.identifiers import EventID, RoomID, ServerName, UserID
 from matrix.room_versions import DEFAULT_ROOM_VERSION, RoomVersion, room_version
 from matrix.signing import SigningKey
 from matrix.state_keys import CREATE, StateKey
+from roomwriting.chains import Chain, Chains
+from roomwriting.outcomes import Outcome, Outcomes
 
 _TRIES: Final = 4
 _NEWEST: Final = room_version(DEFAULT_ROOM_VERSION)
+
+
+TellGone: TypeAlias = Callable[[RoomID, Sequence[str]], Awaitable[None]]
+"""Hears of users who are no longer in a room, once that stands."""
+
+
+class WritingLimits(NamedTuple):
+    """How long a writer waits, and how much it remembers."""
+
+    outcome_timeout_s: float
+    """How long it waits for the room server's verdict."""
+    max_chained_events: int
+    """Most events that are built one on another before the room server is asked again."""
+    remembered_state_events: int
+    """Most state events of rooms that are remembered so that the next event needs no query."""
 
 
 class Draft(msgspec.Struct, frozen=True):
@@ -75,8 +88,8 @@ class EventSender:
         server_name: ServerName,
         key: SigningKey,
         clock: Clock,
-        settings: ClientApiSettings,
-        typing: TypingWriter,
+        limits: WritingLimits,
+        tell_gone: TellGone | None = None,
     ) -> None:
         self._rooms = rooms
         self._log = log
@@ -84,10 +97,10 @@ class EventSender:
         self._server_name = server_name
         self._key = key
         self._clock = clock
-        self._settings = settings
-        self._typing = typing
+        self._timeout_s = limits.outcome_timeout_s
+        self._tell_gone = tell_gone
         self._last_creation_ms = 0
-        self._chains = Chains(settings.max_chained_events, settings.remembered_state_events)
+        self._chains = Chains(limits.max_chained_events, limits.remembered_state_events)
         outcomes.tell(self._chains)
 
     async def send(self, room_id: RoomID, draft: Draft) -> EventID:
@@ -121,7 +134,8 @@ class EventSender:
                 if len(drafts) > 1 or (attempt > 0 and not speculative):
                     raise Forbidden(refused.outcome.refusal or "") from refused
             else:
-                await self._end_typing(room_id, drafts)
+                if self._tell_gone is not None and (gone := _gone(drafts)):
+                    await self._tell_gone(room_id, gone)
                 return event_ids
         raise Forbidden("The room changes too fast: try again.")
 
@@ -138,7 +152,7 @@ class EventSender:
         verdict = self._outcomes.expect(event.event_id)
         try:
             await self._log.append(INPUT_ROOM_EVENT.name, [self._record(event, transaction)])
-            async with asyncio.timeout(self._settings.outcome_timeout_s):
+            async with asyncio.timeout(self._timeout_s):
                 outcome = await verdict
         except TimeoutError as error:
             raise _unanswered() from error
@@ -193,18 +207,6 @@ class EventSender:
     async def version(self, room_id: RoomID) -> RoomVersion:
         """Return the version of a room. Raises `RoomUnknown`."""
         return (await self._chain_with(room_id, [CREATE])).version
-
-    async def _end_typing(self, room_id: RoomID, drafts: Sequence[Draft]) -> None:
-        """Let those who are not in the room after these events be shown as typing no longer."""
-        gone = [
-            draft.state_key
-            for draft in drafts
-            if draft.type == "m.room.member"
-            and draft.state_key is not None
-            and draft.content.get("membership") in ("leave", "ban")
-        ]
-        if gone:
-            await self._typing.end_typing(room_id, gone)
 
     def _new_room_id(self) -> RoomID:
         return RoomID(f"!{secrets.token_urlsafe(13)}:{self._server_name}")
@@ -314,7 +316,7 @@ class EventSender:
             positions = await self._log.append(INPUT_ROOM_EVENT.name, records)
             last = positions[-1]
             chain.position = InputPosition(last.partition, last.offset)
-            async with asyncio.timeout(self._settings.outcome_timeout_s):
+            async with asyncio.timeout(self._timeout_s):
                 outcomes = [await future for future in waiting]
         except TimeoutError as error:
             chain.is_stale = True
@@ -363,6 +365,17 @@ class EventSender:
             request_id=current_request_id(),
         )
         return Outgoing(event.room_id, INPUT_ROOM_EVENT.encode(record))
+
+
+def _gone(drafts: Sequence[Draft]) -> list[str]:
+    """Return who is not in the room after these events."""
+    return [
+        draft.state_key
+        for draft in drafts
+        if draft.type == "m.room.member"
+        and draft.state_key is not None
+        and draft.content.get("membership") in ("leave", "ban")
+    ]
 
 
 def _unanswered() -> Unavailable:

@@ -33,22 +33,36 @@ _FEW: Final = 100
 """So many may always wait: they are no danger to memory, and show when the delay is over."""
 _LONGEST_RETRY_S: Final = 30
 
-WAITING_SENDS: Final = Family(
-    "xylem_clientapi_waiting_sends", "gauge", "Events that wait for the room server's verdict."
-)
-VERDICT_SECONDS: Final = Family(
-    "xylem_clientapi_verdict_seconds",
-    "histogram",
-    "Time from before an event is appended until the room server's verdict is read.",
-)
-OVERLOADS: Final = Family(
-    "xylem_clientapi_overloads_total",
-    "counter",
-    "Events refused with 429 because too many wait (`many`) or because verdicts take too long "
-    "(`late`).",
-    ("reason",),
-)
-FAMILIES: Final = (WAITING_SENDS, VERDICT_SECONDS, OVERLOADS)
+
+class OutcomeFamilies(NamedTuple):
+    """What one component counts of its events that wait."""
+
+    waiting: Family
+    seconds: Family
+    overloads: Family
+
+
+def outcome_families(component: str) -> OutcomeFamilies:
+    """Return the metrics of a component that writes events."""
+    return OutcomeFamilies(
+        Family(
+            f"xylem_{component}_waiting_sends",
+            "gauge",
+            "Events that wait for the room server's verdict.",
+        ),
+        Family(
+            f"xylem_{component}_verdict_seconds",
+            "histogram",
+            "Time from before an event is appended until the room server's verdict is read.",
+        ),
+        Family(
+            f"xylem_{component}_overloads_total",
+            "counter",
+            "Events refused with 429 because too many wait (`many`) or because verdicts take too "
+            "long (`late`).",
+            ("reason",),
+        ),
+    )
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -83,11 +97,14 @@ class Outcomes:
     def __init__(
         self,
         log: Log,
+        component: str,
         *,
         max_waiting: int,
         max_delay_s: float = math.inf,
         clock: Clock | None = None,
     ) -> None:
+        """Take the name of the component that waits, for metrics."""
+        self._families: Final = outcome_families(component)
         self._max_waiting = max_waiting
         self._max_delay_s = max_delay_s
         self._clock = clock or SystemClock()
@@ -101,7 +118,7 @@ class Outcomes:
         self._listener: OutcomeListener | None = None
         self._reading = asyncio.Event()
         self._reader: Final = TailReader(
-            log, Decoding("clientapi", OUTPUT_ROOM_EVENT), self._take_all, begin=self._reading.set
+            log, Decoding(component, OUTPUT_ROOM_EVENT), self._take_all, begin=self._reading.set
         )
 
     async def wait_ready(self) -> None:
@@ -146,10 +163,11 @@ class Outcomes:
 
     def readings(self) -> Iterator[Reading]:
         """Give what was counted, for metrics."""
-        yield Reading(WAITING_SENDS, (), len(self._waiting))
-        yield Reading(VERDICT_SECONDS, (), self._seconds)
+        families = self._families
+        yield Reading(families.waiting, (), len(self._waiting))
+        yield Reading(families.seconds, (), self._seconds)
         for reason, count in self._overloads.items():
-            yield Reading(OVERLOADS, (reason,), count)
+            yield Reading(families.overloads, (reason,), count)
         yield from self._reader.readings()
 
     def forget(self, event_id: str) -> None:
