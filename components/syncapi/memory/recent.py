@@ -49,9 +49,9 @@ class RecentRoom:
         """The order of the last change of state by other events than the timeline's own."""
         self.rewritten = _NEVER
         """The order of the last change of events that were there before."""
-        self.fragment: tuple[int, int, bool, int, bytes] | None = None
+        self.fragment: tuple[int, int, str, int, bytes] | None = None
         """The room's part of an answer, as it is for everybody who needs the same events: their
-        first and last order, whether for `state_after`, when it was made (ms), and its bytes."""
+        first and last order, the name of its state, when it was made (ms), and its bytes."""
 
     def since(self, order: int) -> list[RoomEvent]:
         """Return the events at or after this order, oldest first."""

@@ -9,6 +9,7 @@ from components.syncapi.memory.log_ends import LogEnds
 from components.syncapi.position import SyncPosition
 from components.syncapi.routes.queries import RequestReading
 from components.syncapi.sync.federation_format import FederationFormat
+from components.syncapi.sync.request import FORMER_STATE_AFTER, STATE, STATE_AFTER
 from components.syncapi.sync.service import Query, SyncService
 from components.syncapi.tokens import SyncTokens, TokenOutdated
 
@@ -51,7 +52,7 @@ class SyncRoutes:
             partial(self._reading.requester, request),
             request.query_int("timeout", 0, maximum=self._max_timeout_ms) / _MS,
             request.query_bool("full_state"),
-            request.query_bool("use_state_after"),
+            _state_name(request),
         )
         request.query_choice("set_presence", ("offline", "online", "unavailable"))
         await self._freshness.everything(patience_s=query.timeout_s)
@@ -72,3 +73,12 @@ class SyncRoutes:
             return self._tokens.decode(token)
         except TokenOutdated:
             return None
+
+
+def _state_name(request: Request) -> str:
+    """Return by what name the client wants the state of rooms: by the one that it asked for."""
+    if request.query_bool("use_state_after"):
+        return STATE_AFTER
+    if request.query_bool("org.matrix.msc4222.use_state_after"):
+        return FORMER_STATE_AFTER
+    return STATE

@@ -147,7 +147,7 @@ class EphemeralLook:
         """Return the beginning of the part of a room without new events."""
         place = self._tokens.encode_place(request.upto.rooms[self._room_partition(room_id)])
         return b'{"%b":{"events":[]},"timeline":{"events":[],"limited":false,"prev_batch":"%b"}' % (
-            b"state_after" if request.use_state_after else b"state",
+            request.state_name.encode(),
             place.encode(),
         )
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import orjson
 
+from components.syncapi.sync.request import FORMER_STATE_AFTER, STATE, STATE_AFTER
 from internalapi.roomserver import EventQueries, StoredEvent
 from matrix.canonical import encode_canonical
 from matrix.filters import Filter
@@ -16,7 +17,7 @@ from matrix.identifiers import EventID
 from matrix.redaction import redact
 
 _AT_ONCE: Final = 500
-_LISTS: Final = ("timeline", "state", "state_after")
+_LISTS: Final = ("timeline", STATE, STATE_AFTER, FORMER_STATE_AFTER)
 
 
 class FederationFormat:

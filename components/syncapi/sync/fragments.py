@@ -73,12 +73,12 @@ class FragmentMaker:
         shared = room.fragment
         if (
             shared is not None
-            and shared[:3] == (first, last, request.use_state_after)
+            and shared[:3] == (first, last, request.state_name)
             and reader.now_ms - shared[3] < _SHARED_MS
         ):
             return shared[4]
         fragment = self._wrap(request, render_for_all(events, reader.now_ms), first)
-        room.fragment = (first, last, request.use_state_after, reader.now_ms, fragment)
+        room.fragment = (first, last, request.state_name, reader.now_ms, fragment)
         return fragment
 
     def _own_fragment(self, request: SyncRequest, events: list[RoomEvent]) -> bytes:
@@ -107,7 +107,7 @@ class FragmentMaker:
         return (
             b'"%b":{"events":[]},"timeline":{"events":[%b],"limited":false,"prev_batch":"%b"}'
             % (
-                b"state_after" if request.use_state_after else b"state",
+                request.state_name.encode(),
                 events,
                 self._tokens.encode_place(first).encode(),
             )

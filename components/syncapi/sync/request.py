@@ -2,12 +2,20 @@
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from typing import Final
 
 import msgspec
 
 from components.syncapi.position import SyncPosition
 from components.syncapi.rooms.rendering import Reader
 from matrix.filters import Filter
+
+STATE: Final = "state"
+"""The state of a room at its timeline's start."""
+STATE_AFTER: Final = "state_after"
+"""The state of a room at its timeline's end."""
+FORMER_STATE_AFTER: Final = "org.matrix.msc4222.state_after"
+"""The same, by the name that clients asked for before the specification took it in."""
 
 
 class SyncRequest(msgspec.Struct, frozen=True, gc=False):
@@ -18,7 +26,8 @@ class SyncRequest(msgspec.Struct, frozen=True, gc=False):
     upto: SyncPosition
     filter: Filter
     full_state: bool
-    use_state_after: bool
+    state_name: str
+    """By what name the state of rooms is told."""
     max_scanned: int
     known_members: Mapping[str, AbstractSet[str]]
     """By room the users whose member events the device has."""
@@ -26,6 +35,11 @@ class SyncRequest(msgspec.Struct, frozen=True, gc=False):
     """The users whose messages and invites the reader does not want."""
     begins_anew: bool = False
     """Whether the client knows rooms already, from a time that means nothing here any more."""
+
+    @property
+    def use_state_after(self) -> bool:
+        """Whether state is told as it is at the timeline's end."""
+        return self.state_name != STATE
 
     @property
     def user_id(self) -> str:

@@ -380,7 +380,6 @@ class SectionReader:
         self, task: RoomTask, state: list[RoomEvent], timeline: Timeline, viewer: Viewer
     ) -> list[bytes]:
         request = self._request
-        name = b'"state_after":' if request.use_state_after else b'"state":'
         state_json = b",".join(
             [
                 select_fields(render(event, request.reader), request.filter)
@@ -403,7 +402,7 @@ class SectionReader:
             ]
         )
         return [
-            name + b'{"events":[' + state_json + b"]}",
+            b'"%b":{"events":[%b]}' % (request.state_name.encode(), state_json),
             b'"timeline":{"events":[%b],"limited":%b,"prev_batch":"%b"}'
             % (
                 timeline_json,

@@ -23,7 +23,7 @@ from components.syncapi.sync.fragments import FragmentMaker
 from components.syncapi.sync.looking import Found, Look, PartitionOf
 from components.syncapi.sync.members import SentMembers, SentRoom
 from components.syncapi.sync.reading import read_sections
-from components.syncapi.sync.request import SyncRequest
+from components.syncapi.sync.request import STATE, SyncRequest
 from components.syncapi.sync.response import Parts, render_answer
 from components.syncapi.sync.sections import RoomTask, Section, wants
 from components.syncapi.sync.waiting import Check, Wait, Waiter
@@ -45,7 +45,7 @@ class Query(msgspec.Struct, gc=False):
     check: Check
     timeout_s: float = 0.0
     full_state: bool = False
-    use_state_after: bool = False
+    state_name: str = STATE
     begins_anew: bool = False
     """Whether there was a token that means nothing any more; then `since` is None."""
 
@@ -161,7 +161,7 @@ class SyncService:
             position,
             query.filter,
             query.full_state,
-            query.use_state_after,
+            query.state_name,
             self._settings.max_scanned_events,
             exchange.known_members,
             view.ignored,

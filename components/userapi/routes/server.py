@@ -28,6 +28,7 @@ _FEATURES: Final = {
     "org.matrix.msc3856.stable": True,  # v1.4: the list of threads
     "org.matrix.msc3952_intentional_mentions": True,  # v1.7: mentions that the sender names
     "org.matrix.msc3981": True,  # v1.10: relations of relations
+    "org.matrix.msc4222": True,  # v1.16: state at the end of the timeline
     "org.matrix.msc4380.stable": True,  # users who block invites
     "uk.half-shot.msc2666.query_mutual_rooms": True,  # rooms shared with another user
     "uk.half-shot.msc2666.query_mutual_rooms.stable": True,

@@ -259,30 +259,6 @@ async def test_state_that_changed_outside_the_timeline_is_told(house: House) -> 
     assert state_of(part) == {("m.room.topic", "")}
 
 
-async def test_state_after_is_the_state_at_the_end(house: House) -> None:
-    room = Room()
-    await house.put(*room.created(BOB))
-    since = (await house.sync(BOB))["next_batch"]
-    await house.put(room.state_event("m.room.topic", {"topic": "new"}), room.message("hello"))
-
-    for start, expected in (
-        (since, {("m.room.topic", "")}),
-        (
-            None,
-            {
-                ("m.room.create", ""),
-                ("m.room.join_rules", ""),
-                ("m.room.topic", ""),
-                ("m.room.member", ALICE),
-                ("m.room.member", BOB),
-            },
-        ),
-    ):
-        part = joined(await house.sync(BOB, start, use_state_after=True), room)
-        assert "state" not in part
-        assert state_of(part, "state_after") == expected
-
-
 async def test_full_state_comes_with_the_increment(house: House) -> None:
     room, quiet = Room(), Room("quiet")
     await house.put(*room.created(BOB), *quiet.created(BOB))

@@ -40,6 +40,7 @@ NEEDED: Final = {
     },
     "org.matrix.msc3952_intentional_mentions": {"GET /_matrix/client/v3/pushrules/global/"},
     "org.matrix.msc3981": {_CHILDREN},
+    "org.matrix.msc4222": {_SYNC},
     "org.matrix.msc4380.stable": {"PUT /_matrix/client/v3/user/{}/account_data/{}"},
     "uk.half-shot.msc2666.query_mutual_rooms": {
         f"GET {_UNSTABLE}/uk.half-shot.msc2666/user/mutual_rooms"
