@@ -3,8 +3,8 @@
 from typing import Any
 
 from base.http import Request, Response, Router, empty_response, json_response
-from components.clientapi.aliases import AliasService
-from components.clientapi.public_rooms import PageToken, PublicRoomFilter, page_of
+from components.clientapi.directory.aliases import AliasService
+from components.clientapi.directory.public_rooms import PageToken, PublicRoomFilter, page_of
 from components.clientapi.rates import ClientApiRates
 from components.clientapi.routes.answers import R0, V3
 from components.clientapi.suspension import require_active

@@ -3,11 +3,11 @@
 from typing import Any, Final
 
 from base.http import Request, Response, Router
+from components.clientapi.events.redactions import RedactionService, split_redacts
+from components.clientapi.events.relations import RelationChecks
+from components.clientapi.events.state_changes import StateChanges
 from components.clientapi.rates import ClientApiRates
-from components.clientapi.redactions import RedactionService, split_redacts
-from components.clientapi.relations import RelationChecks
 from components.clientapi.routes.answers import R0, V3, event_id_response
-from components.clientapi.state_changes import StateChanges
 from components.clientapi.suspension import require_active
 from internalapi.userapi import Requester
 from logs.records.room_input import Transaction

@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from base.http import Fields, Request, Response, Router, empty_response
-from components.clientapi.aliases import AliasService
-from components.clientapi.creation_request import ThirdPartyInviteDenied
-from components.clientapi.memberships import MembershipService
+from components.clientapi.directory.aliases import AliasService
+from components.clientapi.memberships.service import MembershipService
+from components.clientapi.rooms.creation_request import ThirdPartyInviteDenied
 from components.clientapi.routes.answers import R0, V3, room_id_response
 from internalapi.userapi import Requester
 from matrix.identifiers import EventID, RoomID, UserID, parse_room_id, parse_user_id

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from base.http import Request, Response, Router, json_response
-from components.clientapi.mutual_rooms import MutualRooms
+from components.clientapi.memberships.mutual_rooms import MutualRooms
 from matrix.identifiers import parse_user_id
 from requesting.requesters import Requesters
 

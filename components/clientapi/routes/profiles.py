@@ -1,7 +1,7 @@
 """Setting profile fields."""
 
 from base.http import Request, Response, Router, empty_response
-from components.clientapi.profile_changes import ProfileChanges
+from components.clientapi.profiles.changes import ProfileChanges
 from components.clientapi.routes.answers import R0, V3
 from matrix.errors import GuestAccessForbidden, MissingParam
 from requesting.requesters import Requesters

@@ -1,11 +1,11 @@
 """Creating and upgrading rooms."""
 
 from base.http import Request, Response, Router, json_response
-from components.clientapi.creation_request import CreationParser, parse_creators
-from components.clientapi.replacements import UpgradeRequest
-from components.clientapi.room_creation import RoomCreation
+from components.clientapi.rooms.creation import RoomCreation
+from components.clientapi.rooms.creation_request import CreationParser, parse_creators
+from components.clientapi.rooms.replacements import UpgradeRequest
+from components.clientapi.rooms.upgrades import RoomUpgrades
 from components.clientapi.routes.answers import R0, V3, room_id_response
-from components.clientapi.upgrades import RoomUpgrades
 from matrix.identifiers import UserID, parse_room_id
 from matrix.room_versions import room_version
 from requesting.requesters import Requesters

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from components.clientapi.member_profiles import MEMBER_FIELDS, MemberProfiles
+from components.clientapi.profiles.member_profiles import MEMBER_FIELDS, MemberProfiles
 from logs.log import Log
 from logs.topics import OUTPUT_CLIENT_DATA
 from matrix.errors import Forbidden, NotFound

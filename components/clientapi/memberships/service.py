@@ -7,17 +7,17 @@ the event is built.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from components.clientapi.forgetting import RoomForgetting, UserStillInRoom
-from components.clientapi.guests import GuestRemoval
-from components.clientapi.member_profiles import (
+from components.clientapi.memberships.forgetting import RoomForgetting, UserStillInRoom
+from components.clientapi.memberships.guests import GuestRemoval
+from components.clientapi.memberships.restricted_joins import RestrictedJoins, is_restricted
+from components.clientapi.profiles.member_profiles import (
     MEMBER_FIELDS,
     MemberProfiles,
     checked_member_field,
 )
+from components.clientapi.profiles.shown_profiles import ShownProfiles
 from components.clientapi.rates import ClientApiRates
-from components.clientapi.restricted_joins import RestrictedJoins, is_restricted
-from components.clientapi.shown_profiles import ShownProfiles
-from components.clientapi.successors import Successors
+from components.clientapi.rooms.successors import Successors
 from components.clientapi.suspension import require_active
 from internalapi.userapi import Requester
 from matrix.errors import BadJson, Forbidden, GuestAccessForbidden, NotFound

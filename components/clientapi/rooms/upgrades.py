@@ -6,13 +6,13 @@ from weakref import WeakValueDictionary
 
 from msgspec.structs import replace
 
-from components.clientapi.aliases import AliasService
+from components.clientapi.directory.aliases import AliasService
+from components.clientapi.profiles.shown_profiles import ShownProfiles
 from components.clientapi.rates import ClientApiRates
-from components.clientapi.replacements import Replacements, UpgradeRequest
-from components.clientapi.shown_profiles import ShownProfiles
-from components.clientapi.successors import Successors
+from components.clientapi.rooms.replacements import Replacements, UpgradeRequest
+from components.clientapi.rooms.successors import Successors
+from components.clientapi.rooms.transferred_state import quiet_power_levels
 from components.clientapi.suspension import require_active
-from components.clientapi.transferred_state import quiet_power_levels
 from internalapi.roomserver import RoomDirectory
 from internalapi.userapi import Requester
 from matrix.errors import AuthRejected, Forbidden, InvalidRoomState

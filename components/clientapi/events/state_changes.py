@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from components.clientapi.aliases import AliasService
-from components.clientapi.guests import GuestRemoval
-from components.clientapi.memberships import MembershipService
-from components.clientapi.relations import RelationChecks
-from components.clientapi.successors import Successors
+from components.clientapi.directory.aliases import AliasService
+from components.clientapi.events.relations import RelationChecks
+from components.clientapi.memberships.guests import GuestRemoval
+from components.clientapi.memberships.service import MembershipService
+from components.clientapi.rooms.successors import Successors
 from components.clientapi.suspension import require_active
 from internalapi.userapi import Requester
 from matrix.canonical import encode_canonical

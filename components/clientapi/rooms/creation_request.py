@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from base.http import Fields
-from components.clientapi.aliases import named_aliases, require_plain
+from components.clientapi.directory.aliases import named_aliases, require_plain
 from components.clientapi.settings import ClientApiSettings
 from matrix.errors import BadJson, Forbidden, InvalidParam, InvalidRoomState
 from matrix.identifiers import RoomAlias, ServerName, UserID, parse_room_alias, parse_user_id

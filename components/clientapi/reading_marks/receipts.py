@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
 from base.clock import Clock
-from components.clientapi.readable_events import ReadableEvent, ReadableEvents
+from components.clientapi.reading_marks.readable_events import ReadableEvent, ReadableEvents
 from internalapi.roomserver import RoomQueries
 from logs.log import Log, Outgoing
 from logs.processed_inputs import ProcessedInputs

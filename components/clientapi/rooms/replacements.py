@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import msgspec
 
-from components.clientapi.member_profiles import MemberProfiles
-from components.clientapi.successors import parsed_room_id, predecessor_of
-from components.clientapi.transferred_state import (
+from components.clientapi.profiles.member_profiles import MemberProfiles
+from components.clientapi.rooms.successors import parsed_room_id, predecessor_of
+from components.clientapi.rooms.transferred_state import (
     READ,
     replacement_create_content,
     transferred_power_levels,

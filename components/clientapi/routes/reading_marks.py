@@ -3,10 +3,15 @@
 from typing import Final
 
 from base.http import Request, Response, Router, empty_response
-from components.clientapi.receipts import MAIN_THREAD, ReadMark, ReceiptType, ReceiptWriter
+from components.clientapi.reading_marks.receipts import (
+    MAIN_THREAD,
+    ReadMark,
+    ReceiptType,
+    ReceiptWriter,
+)
+from components.clientapi.reading_marks.typing_writer import TypingWriter
 from components.clientapi.routes.answers import R0, V3
 from components.clientapi.suspension import require_active
-from components.clientapi.typing_writer import TypingWriter
 from matrix.errors import Forbidden, InvalidParam
 from matrix.identifiers import parse_event_id, parse_room_id
 from requesting.requesters import Requesters

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
-from components.clientapi.creation_request import CreationRequest
-from components.clientapi.initial_events import InitialEvents
-from components.clientapi.member_profiles import MemberProfiles
+from components.clientapi.profiles.member_profiles import MemberProfiles
+from components.clientapi.profiles.shown_profiles import ShownProfiles
 from components.clientapi.rates import ClientApiRates
-from components.clientapi.shown_profiles import ShownProfiles
+from components.clientapi.rooms.creation_request import CreationRequest
+from components.clientapi.rooms.initial_events import InitialEvents
 from components.clientapi.suspension import require_active
 from internalapi.roomserver import RoomDirectory
 from internalapi.userapi import Requester

@@ -3,12 +3,12 @@
 import asyncio
 from typing import Any
 
-from components.clientapi.member_profiles import (
+from components.clientapi.profiles.member_profiles import (
     MEMBER_FIELDS,
     MemberProfiles,
     checked_member_field,
 )
-from components.clientapi.shown_profiles import ShownProfiles
+from components.clientapi.profiles.shown_profiles import ShownProfiles
 from components.clientapi.suspension import require_active
 from internalapi.roomserver import RoomQueries
 from internalapi.userapi import Profiles, Requester

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from components.clientapi.guests import GuestRemoval
+from components.clientapi.memberships.guests import GuestRemoval
 from components.clientapi.suspension import require_active
 from internalapi.roomserver import RoomQueries
 from internalapi.userapi import Requester

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from components.clientapi.creation_request import CreationRequest, Preset, parse_creators
+from components.clientapi.rooms.creation_request import CreationRequest, Preset, parse_creators
 from matrix.identifiers import UserID
 from matrix.power_levels import CREATOR_LEVEL
 from matrix.room_versions import RoomVersion

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
-from components.clientapi.initial_events import create_content, power_levels_content
+from components.clientapi.rooms.initial_events import create_content, power_levels_content
 from matrix.canonical import MAX_INTEGER, check_strict
 from matrix.errors import BadJson
 from matrix.events import Event

@@ -1,0 +1,1 @@
+"""Names of rooms, and the directory of public ones."""

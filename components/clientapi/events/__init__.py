@@ -1,0 +1,1 @@
+"""Single events of a room: state, redactions, and what relates to others."""

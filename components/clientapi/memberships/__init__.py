@@ -1,0 +1,1 @@
+"""Entering, leaving and forgetting rooms, and inviting, removing and banning others."""

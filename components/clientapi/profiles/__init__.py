@@ -1,0 +1,1 @@
+"""Profiles: changed, and shown in the rooms of their users."""

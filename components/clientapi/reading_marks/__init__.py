@@ -1,0 +1,1 @@
+"""Receipts, read markers and typing, as they are written to their topics."""

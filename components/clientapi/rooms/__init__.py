@@ -1,0 +1,1 @@
+"""Rooms that are created, upgraded and replaced."""
