@@ -1,14 +1,17 @@
 """`xylem rebuild`: a reader's tables are made again, and clients see the same again."""
 
 import asyncio
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 
 from logs.topics import INPUT_RECEIPT, INPUT_TYPING, OUTPUT_ROOM_EVENT
 from tests.fixtures.dropped_records import drop_records
-from tests.system.client import Homeserver
+from tests.system.client import Client, Homeserver, room_path
 from tests.system.rebuilding import a_story, settled, what_is_seen
 from tests.system.server_process import SHARED_SECRET, ServerProcess, xylem
 
@@ -48,6 +51,59 @@ async def test_members_see_the_same_after_client_sync_was_rebuilt_without_the_to
     assert await what_is_seen([alice, bob], room_id) == before
     event_id = await alice.send(room_id, "more tea")
     assert (await bob.walk(room_id))[-1]["event_id"] == event_id
+
+
+async def test_what_the_log_has_beyond_restored_databases_is_seen_after_a_rebuild(
+    server: ServerProcess, homeserver: Homeserver
+) -> None:
+    alice, bob, room_id = await a_story(homeserver)
+    databases, backup = server.folder / "data" / "databases", server.folder / "backup"
+    server.stop()
+    shutil.copytree(databases, backup)
+    server.start()
+    later = [await alice.send(room_id, f"later {number}") for number in range(20)]
+    await alice.redact(room_id, later[3])
+    await bob.call("POST", f"{room_path(room_id)}/leave", {})
+    await bob.call("POST", f"{room_path(room_id)}/forget", {})
+    await bob.join(room_id)
+    markers = {"m.read": later[15], "m.fully_read": later[12]}
+    await bob.call("POST", f"{room_path(room_id)}/read_markers", markers)
+    other_id = await alice.create_room(preset="public_chat", name="Cake")
+    await bob.join(other_id)
+    await bob.send(other_id, "cake")
+    before = await what_is_left([alice, bob], [room_id, other_id])
+    server.stop()
+    shutil.rmtree(databases)
+    shutil.copytree(backup, databases)
+
+    # The room server has yet to read what the log has beyond its database.
+    code, said = command(server, "rebuild", "syncapi")
+
+    assert code == 0, said
+    server.start()
+    for one in (room_id, other_id):
+        # Answered once all before it is.
+        await alice.send(one, "I am back")
+    assert await what_is_left([alice, bob], [room_id, other_id], newer=1) == before
+
+
+async def what_is_left(
+    clients: Sequence[Client], rooms: Sequence[str], *, newer: int = 0
+) -> list[Any]:
+    """Return what users see of rooms but for the newest events, and what they have read."""
+    seen: list[Any] = []
+    for client in clients:
+        joined = (await client.sync())["rooms"]["join"]
+        for room_id in rooms:
+            part = joined[room_id]
+            events = await client.walk(room_id)
+            seen += [
+                [(one["event_id"], one["content"]) for one in events[: len(events) - newer]],
+                await client.members(room_id),
+                sorted(map(str, part["account_data"]["events"])),
+                [one["content"] for one in part["ephemeral"]["events"]],
+            ]
+    return seen
 
 
 def test_a_running_server_is_not_rebuilt(server: ServerProcess) -> None:

@@ -9,7 +9,7 @@ the new copy, so that a rebuild that is killed harms nothing: it is run again, a
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
@@ -19,6 +19,7 @@ import msgspec
 from base.backoff import Backoff
 from base.clock import Clock
 from base.database import Connection, Database, DatabaseOutage, Schema, SchemaTooOld
+from components.syncapi.projection import late_invites
 from components.syncapi.projection.consumers import NAME, Consumers, make_consumers, tokens_of
 from components.syncapi.projection.history import STAGES, Histories, HistoryReader
 from components.syncapi.projection.history_writing import HistoryWriter
@@ -153,17 +154,24 @@ async def _can_go_on(ground: RebuildGround, number: int) -> bool:
         if generation != ground.log.generation:
             return False
         for topic in _TOPICS:
-            positions = await database.read(ConsumerStore(NAME, topic).select_offsets)
-            for partition, (first, end) in (await ground.log.bounds(topic)).items():
-                if not first <= positions.get(partition, 0) <= end:
-                    _log.warning(
-                        "a rebuild starts again: the log no longer has what it would go on with",
-                        extra={"topic": topic, "partition": partition},
-                    )
-                    return False
-        return True
+            if not await _is_in_log(ground.log, database, ConsumerStore(NAME, topic), topic):
+                return False
+        return await _is_in_log(ground.log, database, late_invites.STORE, OUTPUT_ROOM_EVENT.name)
     finally:
         await database.close()
+
+
+async def _is_in_log(log: Log, database: Database, store: ConsumerStore, topic: str) -> bool:
+    bounds = await log.bounds(topic)
+    for partition, offset in (await database.read(store.select_offsets)).items():
+        first, end = bounds.get(partition, (0, -1))
+        if not first <= offset <= end:
+            _log.warning(
+                "a rebuild starts again: the log no longer has what it would go on with",
+                extra={"topic": topic, "partition": partition},
+            )
+            return False
+    return True
 
 
 async def _switch(ground: RebuildGround, number: int) -> None:
@@ -214,8 +222,6 @@ class _Rebuild:
         bounds = {topic: await log.bounds(topic) for topic in _TOPICS}
         positions, invites = await self._what_serves(bounds[OUTPUT_ROOM_EVENT.name])
         starts = {topic: {one: end for one, (_, end) in bounds[topic].items()} for topic in _TOPICS}
-        # From where the serving copy is: invites from other servers are told by records alone.
-        starts[OUTPUT_ROOM_EVENT.name] = positions
 
         def work(connection: Connection) -> None:
             if select_progress(connection) is not None:
@@ -223,6 +229,7 @@ class _Rebuild:
                 return
             insert_progress(connection, self._run, log.generation)
             insert_pending_invites(connection, invites)
+            late_invites.begin_at(connection, positions, log.generation)
             for topic, offsets in starts.items():
                 reset_positions(connection, NAME, topic, offsets, log.generation)
 
@@ -309,13 +316,40 @@ class _Rebuild:
 
     async def catch_up(self) -> None:
         """Read the topics until the copy is as new as the one that serves."""
+        await self._read_late_invites()
         made = await self._consumers(await self._database.read(select_covered))
         consumers: list[Consumer[Any]] = [made.room_events, made.client_data, made.receipts]
         # What was covered is behind all of these.
-        ends = [(one, await self._ground.log.bounds(one.topic.name)) for one in consumers]
+        ends = [await self._ends_of(one.topic.name) for one in consumers]
+        await self._consume(consumers, ends, may_be_behind=_SMALL_LAG)
+
+    async def _read_late_invites(self) -> None:
+        """Read from where the serving copy was up to where the new one begins."""
+        ground, store = self._ground, late_invites.STORE
+        if await self._database.read(store.select_offsets):
+            ends = await self._database.read(
+                ConsumerStore(NAME, OUTPUT_ROOM_EVENT.name).select_offsets
+            )
+            invites = late_invites.late_invites(
+                ground.log, self._database, ground.clock, group=f"{_GROUP}-invites"
+            )
+            await self._consume([invites], [ends])
+            await self._database.write(store.delete)
+
+    async def _ends_of(self, topic: str) -> dict[int, int]:
+        return {one: end for one, (_, end) in (await self._ground.log.bounds(topic)).items()}
+
+    async def _consume(
+        self,
+        consumers: Sequence[Consumer[Any]],
+        ends: Sequence[Mapping[int, int]],
+        *,
+        may_be_behind: int | None = None,
+    ) -> None:
+        """Run these until they are past these ends, and not too far behind the topics' own."""
         running = [asyncio.create_task(one.run()) for one in consumers]
         try:
-            while not await self._has_caught_up(ends):
+            while not await self._has_caught_up(consumers, ends, may_be_behind):
                 done, _ = await asyncio.wait(
                     running, timeout=_LOOK_S, return_when=asyncio.FIRST_COMPLETED
                 )
@@ -327,18 +361,21 @@ class _Rebuild:
             await asyncio.wait(running)
 
     async def _has_caught_up(
-        self, ends: list[tuple[Consumer[Any], Mapping[int, tuple[int, int]]]]
+        self,
+        consumers: Sequence[Consumer[Any]],
+        ends: Sequence[Mapping[int, int]],
+        may_be_behind: int | None,
     ) -> bool:
         behind = 0
         is_past = True
         try:
-            for consumer, bounds in ends:
+            for consumer, upto in zip(consumers, ends, strict=True):
                 positions = await consumer.positions()
-                is_past &= all(positions.get(one, 0) >= end for one, (_, end) in bounds.items())
+                is_past &= all(positions.get(one, 0) >= end for one, end in upto.items())
                 behind += sum((await consumer.lag()).values())
         except (DatabaseOutage, LogOutage) as outage:
             _log.warning("the rebuild waits", extra={"outage": str(outage)})
             return False
         told = RebuildProgress("the topics", self._rooms, self._all_rooms, self._records, behind)
         self._progress(told)
-        return is_past and behind <= _SMALL_LAG
+        return is_past and (may_be_behind is None or behind <= may_be_behind)
