@@ -86,6 +86,21 @@ async def _stop(task: asyncio.Task[None]) -> None:
         )
 
 
+async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """Await something short; on cancellation only once it has ended.
+
+    For a query that, cut off, would cost its connection.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()
+        raise
+
+
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Run the process's main coroutine on a fast event loop."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

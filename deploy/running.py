@@ -149,7 +149,7 @@ class Server:
             readiness, components.consumers(), partial(_require_tables, components)
         )
         if components.sync is not None:
-            self._replaced = components.sync.follower.replaced
+            self._replaced = components.sync.serving.replaced
         started.watch(self._observing, components)
         tasks = await stack.enter_async_context(Tasks())
         tasks.start("outages", self._observing.outages.run())
@@ -265,7 +265,7 @@ class Server:
 
 async def _require_tables(components: Components) -> None:
     """Raise `BeginAnew` if tables that these components answer from were made again."""
-    if components.sync is not None and await components.sync.follower.query_replaced():
+    if components.sync is not None and await components.sync.serving.query_replaced():
         raise BeginAnew
 
 

@@ -34,6 +34,7 @@ def start(tasks: Tasks, components: Components, ground: Ground, observing: Obser
         tasks.start("syncapi, receipts", sync.receipts.run())
         tasks.start("syncapi, typing", sync.typing.run())
         tasks.start("syncapi, follower", sync.follower.run())
+        tasks.start("syncapi, serving copy", sync.serving.run())
     if clients is not None:
         tasks.start("clientapi, outcomes", clients.outcomes.run())
     # Kafka drops by itself; the embedded log is in the process of all its readers.

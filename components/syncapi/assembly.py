@@ -10,15 +10,12 @@ from base.http import Router
 from base.limits import limiter_of
 from base.metrics import Family, Reading, Source, sizes_of
 from components.syncapi.memory.freshness import Freshness, ProjectedTopic, TypingTopic
-from components.syncapi.memory.gate import Gate
 from components.syncapi.memory.log_ends import LogEnds
 from components.syncapi.memory.projected import Projected
 from components.syncapi.memory.typing_rooms import typing_reader
 from components.syncapi.notifications.counting import UnreadCounts
 from components.syncapi.projection.consumers import NAME as _NAME
 from components.syncapi.projection.consumers import make_consumers, tokens_of
-from components.syncapi.projection.followed_topic import FollowedTopic
-from components.syncapi.projection.follower import Follower, ServingCopy
 from components.syncapi.projection.following import (
     NewReceipts,
     confirm_client_data,
@@ -36,8 +33,7 @@ from components.syncapi.routes.rooms import RoomRoutes
 from components.syncapi.routes.sync import SyncRoutes
 from components.syncapi.routes.user_directory import UserDirectoryRoutes
 from components.syncapi.settings import SyncApiSettings
-from components.syncapi.store.rebuilds import REBUILDS_SCHEMA, select_serving
-from components.syncapi.store.tables import SCHEMA
+from components.syncapi.store.tables import REBUILDS_SCHEMA, SCHEMA
 from components.syncapi.sync.ephemeral import EphemeralLook
 from components.syncapi.sync.federation_format import FederationFormat
 from components.syncapi.sync.service import SyncService
@@ -47,7 +43,12 @@ from internalapi.roomserver import EventQueries, LocalAliases
 from internalapi.syncapi import Relations
 from internalapi.userapi import Authentication, Filters, Reports, UserDirectory
 from logs.consumer.loop import Consumer
+from logs.following.followed_topic import FollowedTopic
+from logs.following.follower import Follower
+from logs.following.gate import Gate
 from logs.log import Log
+from logs.rebuilding.copies import select_serving
+from logs.rebuilding.serving import ServingCopy, ServingWatch
 from logs.records.client_data import OutputClientData
 from logs.records.receipts import OutputReceipt
 from logs.records.room_output import OutputRoomEvent
@@ -80,6 +81,8 @@ class SyncApi(NamedTuple):
     typing: TailReader[OutputTyping]
     follower: Follower
     """Has to run where other processes may project, too."""
+    serving: ServingWatch
+    """Has to run where the tables may be made again."""
     end_long_polls: Callable[[], None]
     """Answers all requests that wait, and lets none wait any more: for stopping."""
     is_waiting: Callable[[str], bool]
@@ -173,8 +176,8 @@ async def build(
             rooms=rooms_gate,
             data=data_gate,
             receipts=receipts_gate,
-            serving=serving,
         ),
+        serving=ServingWatch(serving),
         end_long_polls=polls.close,
         is_waiting=polls.users.__contains__,
         relations=RelationQueries(database, shared.freshness),
@@ -206,7 +209,6 @@ def _follower(
     rooms: Gate,
     data: Gate,
     receipts: Gate,
-    serving: ServingCopy | None,
 ) -> Follower:
     def learn_receipts(partition: int, found: NewReceipts) -> None:
         projected.learn_receipts(partition, found.receipts, found.next_offset)
@@ -236,7 +238,7 @@ def _follower(
         max_bytes=settings.followed_bytes,
     )
     topics = (room_events, client_data, moved_receipts)
-    return Follower(log, database, _NAME, topics, serving=serving)
+    return Follower(log, database, _NAME, topics)
 
 
 class _Serving(NamedTuple):

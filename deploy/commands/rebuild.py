@@ -16,7 +16,6 @@ from components.syncapi import assembly as syncapi
 from components.syncapi.projection.history import Histories
 from components.syncapi.projection.rebuild import NOTICE_S, RebuildGround, RebuildProgress, rebuild
 from components.syncapi.store.rebuild_progress import RebuildTaken
-from components.syncapi.store.rebuilds import SwitchRefused
 from components.userapi import assembly as userapi
 from deploy import starting
 from deploy.components import COMPONENTS
@@ -27,6 +26,7 @@ from deploy.errors import StartRefused
 from deploy.readiness import Readiness
 from deploy.settings import Settings
 from logs.log import Log, LogOutage, RecordsLost
+from logs.rebuilding.copies import SwitchRefused
 
 READERS: Final = (syncapi.SCHEMA.name,)
 _NOTHING_TO_REBUILD: Final = {

@@ -64,7 +64,7 @@ _decode_output: Final = msgspec.msgpack.Decoder(OutboxBatch).decode
 
 _METADATA: Final = sa.MetaData()
 
-POSITIONS: Final = sa.Table(
+_POSITIONS: Final = sa.Table(
     "consumer_positions",
     _METADATA,
     sa.Column("consumer", sa.Text, primary_key=True),
@@ -87,15 +87,21 @@ _OUTBOX: Final = sa.Table(
 CONSUMER_SCHEMA: Final = Schema("consumer", _METADATA)
 """A part of the schema of each component that consumes."""
 
+_ALL_POSITIONS: Final = Statement(
+    sa.select(_POSITIONS.c.topic, _POSITIONS.c.partition, _POSITIONS.c.next_offset).where(
+        _POSITIONS.c.consumer == sa.bindparam("consumer")
+    )
+)
+
 
 class ConsumerStore:
     """The queries of one consumer on one topic; all run in the caller's transaction."""
 
     def __init__(self, consumer: str, topic: str) -> None:
         self._key: Final = {"consumer": consumer, "topic": topic}
-        row, sent = POSITIONS.c, _OUTBOX.c
+        row, sent = _POSITIONS.c, _OUTBOX.c
         self._advance: Final = Statement(
-            sa.update(POSITIONS)
+            sa.update(_POSITIONS)
             .where(
                 row.consumer == sa.bindparam("of_consumer"),
                 row.topic == sa.bindparam("of_topic"),
@@ -168,7 +174,7 @@ class ConsumerStore:
         self, connection: Connection, partitions: Collection[int] | None = None
     ) -> dict[int, Stored]:
         """Return these of the partitions that were ever owned, or all of them."""
-        row, sent = POSITIONS.c, _OUTBOX.c
+        row, sent = _POSITIONS.c, _OUTBOX.c
         outputs: dict[int, list[tuple[int, OutboxBatch]]] = {}
         for partition, after, output in connection.execute(
             sa.select(sent.partition, sent.next_offset, sent.output)
@@ -180,14 +186,14 @@ class ConsumerStore:
             partition: Stored(offset, _decode_progress(progress), outputs.get(partition, []))
             for partition, offset, progress in connection.execute(
                 sa.select(row.partition, row.next_offset, row.progress).where(
-                    self._mine(POSITIONS, partitions)
+                    self._mine(_POSITIONS, partitions)
                 )
             )
         }
 
     def select_offsets(self, connection: Connection) -> dict[int, int]:
         """Return the committed position of every partition that was ever owned."""
-        row = POSITIONS.c
+        row = _POSITIONS.c
         found = connection.execute(
             sa.select(row.partition, row.next_offset).where(
                 row.consumer == self._key["consumer"], row.topic == self._key["topic"]
@@ -204,7 +210,7 @@ class ConsumerStore:
     def insert_stored(self, connection: Connection, partition: int, stored: Stored) -> None:
         """Let a partition begin with all this, unless it has begun."""
         connection.execute(
-            insert(connection, POSITIONS)
+            insert(connection, _POSITIONS)
             .values(
                 **self._key,
                 partition=partition,
@@ -219,7 +225,7 @@ class ConsumerStore:
 
     def delete(self, connection: Connection, partitions: Collection[int] | None = None) -> None:
         """Forget all progress, and output that was not sent, of these partitions or of all."""
-        for table in (_OUTBOX, POSITIONS):
+        for table in (_OUTBOX, _POSITIONS):
             connection.execute(sa.delete(table).where(self._mine(table, partitions)))
 
     def _mine(self, table: sa.Table, partitions: Collection[int] | None) -> sa.ColumnElement[bool]:
@@ -228,6 +234,12 @@ class ConsumerStore:
             table.c.topic == self._key["topic"],
             sa.true() if partitions is None else table.c.partition.in_(partitions),
         )
+
+
+def select_positions(connection: Connection, consumer: str) -> dict[tuple[str, int], int]:
+    """Return by topic and partition how far the consumers of this name have committed."""
+    rows = _ALL_POSITIONS.rows(connection, {"consumer": consumer})
+    return {(topic, partition): offset for topic, partition, offset in rows}
 
 
 def reset_positions(

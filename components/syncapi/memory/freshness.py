@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from operator import le
 from typing import Any, Final, Protocol
 
-from components.syncapi.memory.gate import Gate
-from components.syncapi.memory.waiting import TopicProgress
 from logs.consumer.loop import Consumer
+from logs.following.gate import Gate
+from logs.following.progress import TopicProgress
 from logs.log import Log, Position
 from logs.topics import OUTPUT_TYPING
 from matrix.errors import Unavailable

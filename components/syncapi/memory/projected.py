@@ -16,7 +16,7 @@ from components.syncapi.memory.receipts import RecentReceipts
 from components.syncapi.memory.recent import CachedUser, CachedUsers, RecentRoom, RecentRooms
 from components.syncapi.memory.typing_rooms import TypingList, TypingRooms
 from components.syncapi.memory.unread_counts import KnownUnreadCounts
-from components.syncapi.memory.waiting import LongPolls, TopicProgress
+from components.syncapi.memory.waiting import LongPolls
 from components.syncapi.position import SyncPosition
 from components.syncapi.receipt import PUBLIC, Receipt
 from components.syncapi.room_event import CHANGES_OTHERS
@@ -29,6 +29,7 @@ from components.syncapi.store.account_data import (
 from components.syncapi.store.membership import select_rooms_of_user_before
 from components.syncapi.store.state import NAMING
 from components.syncapi.tokens import SyncTokens
+from logs.following.progress import TopicProgress
 
 _MOST_SIGNED_OUT: Final = 10_000
 _SIGNED_OUT_S: Final = 10.0

@@ -1,7 +1,7 @@
-"""Requests that wait for something new, and how far the projection is."""
+"""Requests that wait for something new."""
 
 import asyncio
-from collections.abc import Collection, KeysView, Sequence
+from collections.abc import Collection, KeysView
 from functools import partial
 from typing import Final
 
@@ -89,49 +89,3 @@ class LongPolls:
 def _settle(future: asyncio.Future[bool], *, woken: bool) -> None:
     if not future.done():
         future.set_result(woken)
-
-
-class TopicProgress:
-    """How far each partition of a topic is projected, committed and known to memory."""
-
-    def __init__(self, next_offsets: Sequence[int]) -> None:
-        self._next_offsets: Final = list(next_offsets)
-        self._all: tuple[int, ...] | None = None
-        self._waiting: Final[list[tuple[int, int, asyncio.Future[bool]]]] = []
-
-    @property
-    def next_offsets(self) -> tuple[int, ...]:
-        """The first offset of each partition that is not projected yet."""
-        if self._all is None:
-            self._all = tuple(self._next_offsets)
-        return self._all
-
-    def at(self, partition: int) -> int:
-        """Return the first offset of a partition that is not projected yet."""
-        return self._next_offsets[partition]
-
-    def advance(self, partition: int, next_offset: int) -> None:
-        """Note that everything before this offset is committed, and known to memory."""
-        if next_offset <= self._next_offsets[partition]:
-            return
-        self._next_offsets[partition] = next_offset
-        self._all = None
-        for waited, offset, future in self._waiting:
-            if waited == partition and offset <= next_offset:
-                _settle(future, woken=True)
-
-    def has_reached(self, partition: int, next_offset: int) -> bool:
-        """Whether everything before this offset of the partition is committed."""
-        return self._next_offsets[partition] >= next_offset
-
-    async def reached(self, partition: int, next_offset: int) -> None:
-        """Return once everything before this offset of the partition is committed."""
-        if self.has_reached(partition, next_offset):
-            return
-        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        waiting = (partition, next_offset, future)
-        self._waiting.append(waiting)
-        try:
-            await future
-        finally:
-            self._waiting.remove(waiting)

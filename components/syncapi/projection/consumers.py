@@ -6,7 +6,6 @@ from typing import Final, NamedTuple
 
 from base.clock import Clock
 from base.database import Database
-from components.syncapi.memory.gate import Gate
 from components.syncapi.memory.projected import Projected
 from components.syncapi.position import SyncPosition
 from components.syncapi.projection.consumer import ClientDataProcessor, RoomEventProcessor
@@ -14,6 +13,7 @@ from components.syncapi.projection.receipt_consumer import ReceiptProjection
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.tokens import Era, SyncTokens
 from logs.consumer.loop import Consumer
+from logs.following.gate import Gate
 from logs.log import Log, LogRun
 from logs.records.client_data import OutputClientData
 from logs.records.receipts import OutputReceipt

@@ -34,7 +34,11 @@ from components.syncapi.store.rebuild_progress import (
     select_progress,
     update_run,
 )
-from components.syncapi.store.rebuilds import (
+from components.syncapi.store.tables import SCHEMA
+from logs.consumer.loop import Consumer
+from logs.consumer.tables import ConsumerStore, reset_positions
+from logs.log import Log, LogOutage
+from logs.rebuilding.copies import (
     BUILDING,
     RETIRED,
     delete_copy,
@@ -44,10 +48,6 @@ from components.syncapi.store.rebuilds import (
     update_retired,
     update_serving,
 )
-from components.syncapi.store.tables import SCHEMA
-from logs.consumer.loop import Consumer
-from logs.consumer.tables import ConsumerStore, reset_positions
-from logs.log import Log, LogOutage
 from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, OUTPUT_ROOM_EVENT
 
 T = TypeVar("T")

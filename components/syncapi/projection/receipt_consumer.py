@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from base.database import Connection
-from components.syncapi.memory.gate import Gate
 from components.syncapi.memory.projected import Projected
 from components.syncapi.receipt import Receipt, receipt_of
 from components.syncapi.store.receipts import upsert_receipts
 from logs.consumer import Message, Outbox
+from logs.following.gate import Gate
 from logs.records.receipts import OutputReceipt
 
 

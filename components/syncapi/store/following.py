@@ -8,13 +8,7 @@ import sqlalchemy as sa
 from base.database import Connection, SelectByKeys, Statement
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.tables import EVENTS, MEMBERSHIP_CHANGES
-from logs.consumer.tables import POSITIONS
 
-_POSITIONS: Final = Statement(
-    sa.select(POSITIONS.c.topic, POSITIONS.c.partition, POSITIONS.c.next_offset).where(
-        POSITIONS.c.consumer == sa.bindparam("consumer")
-    )
-)
 _EVENTS: Final = SelectByKeys(sa.select(*EVENTS.c), EVENTS.c.event_id)
 _MEMBERSHIPS: Final = SelectByKeys(
     sa.select(EVENTS.c.event_id, EVENTS.c.membership), EVENTS.c.event_id
@@ -25,12 +19,6 @@ _CHANGE: Final = Statement(
     .where(MEMBERSHIP_CHANGES.c.room_id == sa.bindparam("room_id"))
     .where(MEMBERSHIP_CHANGES.c.stream_order == sa.bindparam("stream_order"))
 )
-
-
-def select_positions(connection: Connection, consumer: str) -> dict[tuple[str, int], int]:
-    """Return by topic and partition the first offset that is not projected yet."""
-    rows = _POSITIONS.rows(connection, {"consumer": consumer})
-    return {(topic, partition): offset for topic, partition, offset in rows}
 
 
 def select_events_by_id(connection: Connection, event_ids: Collection[str]) -> list[RoomEvent]:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from base.database import Connection, Schema
 from logs.consumer.tables import CONSUMER_SCHEMA
+from logs.rebuilding.copies import rebuilds_schema
 
 METADATA: Final = sa.MetaData()
 
@@ -187,3 +188,6 @@ def _one_index_of_a_room(connection: Connection) -> None:
 
 
 SCHEMA: Final = Schema("syncapi", METADATA, (_one_index_of_a_room,), parts=(CONSUMER_SCHEMA,))
+
+REBUILDS_SCHEMA: Final = rebuilds_schema(SCHEMA.name)
+"""Which copy of these serves."""

@@ -28,7 +28,7 @@ class Replica(House):
 
     def start_consumers(self) -> None:
         sync = self.sync_api
-        for part in (sync.room_events, sync.client_data, sync.receipts, sync.typing):
+        for part in (sync.room_events, sync.client_data, sync.receipts, sync.typing, sync.serving):
             self._consuming.append(asyncio.create_task(part.run()))
 
     async def stop_consumers(self) -> None:

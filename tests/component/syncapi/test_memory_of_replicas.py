@@ -5,13 +5,13 @@ import pytest
 from base.database import open_database
 from components.syncapi.assembly import SCHEMA
 from components.syncapi.changes import RoomNews
-from components.syncapi.memory.gate import Gate
 from components.syncapi.memory.projected import Projected
-from components.syncapi.memory.waiting import TopicProgress
 from components.syncapi.position import SyncPosition
 from components.syncapi.room_event import RoomEvent, room_event
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.tokens import Era, SyncTokens
+from logs.following.gate import Gate
+from logs.following.progress import TopicProgress
 from matrix.events import load_event
 from matrix.identifiers import EventID
 from tests.component.syncapi.story import VERSION, Room

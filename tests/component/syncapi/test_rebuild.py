@@ -151,7 +151,7 @@ async def test_client_sync_serves_while_it_is_rebuilt(tmp_path: Path, database_u
         )
         since = (await house.sync(BOB))["next_batch"]
         seen: list[str] = []
-        while not await house.sync_api.follower.query_replaced():
+        while not await house.sync_api.serving.query_replaced():
             sent.append(f"meanwhile {len(sent)}")
             message = room.message(sent[-1])
             kept.keep(message)
@@ -341,8 +341,8 @@ async def test_processes_notice_that_their_tables_were_replaced(
         )
 
         async with asyncio.timeout(20):
-            await one.sync_api.follower.replaced.wait()
-            await other.sync_api.follower.replaced.wait()
+            await one.sync_api.serving.replaced.wait()
+            await other.sync_api.serving.replaced.wait()
         rebuilding.cancel()
         await asyncio.wait([rebuilding])
 

@@ -2,23 +2,20 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
-from typing import Any, Final, NamedTuple, TypeVar
+from collections.abc import Sequence
+from typing import Any, Final
 
 from base.backoff import Backoff
 from base.database import Connection, Database, DatabaseOutage
-from components.syncapi.projection.followed_topic import FollowedTopic
-from components.syncapi.store.following import select_positions
-from components.syncapi.store.rebuilds import select_serving
+from base.tasks import to_its_end
+from logs.consumer.tables import select_positions
+from logs.following.followed_topic import FollowedTopic
 from logs.log import Log, LogOutage, Record, Tail
-
-T = TypeVar("T")
 
 _log: Final = logging.getLogger(__name__)
 
 _TICK_S: Final = 0.1
 """How soon it is noticed that a partition has changed hands."""
-_WATCH_S: Final = 1.0
 _MOST_AT_ONCE: Final = 500
 _SOON_S: Final = 0.005
 _LATER_S: Final = 0.02
@@ -27,14 +24,6 @@ _BETWEEN_S: Final = 0.01
 """Pause after a look that was worth it: under load the next one brings more."""
 _LOOKS_SOON: Final = 4
 _LOOKS_LATER: Final = 50
-
-
-class ServingCopy(NamedTuple):
-    """The copy of the tables that this process answers from."""
-
-    rebuilds: Database
-    """Where it is said which one serves, opened with `REBUILDS_SCHEMA`."""
-    copy: int
 
 
 class Follower:
@@ -51,19 +40,13 @@ class Follower:
         database: Database,
         consumer: str,
         topics: Sequence[FollowedTopic[Any]],
-        *,
-        serving: ServingCopy | None,
     ) -> None:
-        """Take what to follow; where nobody rebuilds the tables, there is no `serving`."""
+        """Take what to follow: topics of the consumers of this name in this database."""
         self._log: Final = log
         self._database: Final = database
         self._consumer: Final = consumer
         self._topics: Final = topics
-        self._serving: Final = serving
         self._arrived: Final = asyncio.Event()
-        self.replaced: Final = asyncio.Event()
-        """Set when the tables were made again: this process has to begin again, with the new ones.
-        """
 
     async def run(self) -> None:
         """Follow until cancelled.
@@ -75,23 +58,6 @@ class Follower:
             for topic in self._topics:
                 tasks.create_task(self._read(topic), name=f"follower-{topic.name}")
             tasks.create_task(self._look(), name="follower-look")
-            if self._serving is not None:
-                tasks.create_task(self._watch(), name="follower-rebuilds")
-
-    async def query_replaced(self) -> bool:
-        """Return whether the tables were made again, from the database."""
-        serving = self._serving
-        return serving is not None and serving.copy != await serving.rebuilds.read(select_serving)
-
-    async def _watch(self) -> None:
-        while not self.replaced.is_set():
-            await asyncio.sleep(_WATCH_S)
-            try:
-                is_replaced = await _to_its_end(self.query_replaced())
-            except DatabaseOutage:
-                continue  # nobody can be answered wrongly now
-            if is_replaced:
-                self.replaced.set()
 
     async def _read(self, topic: FollowedTopic[Any]) -> None:
         backoff = Backoff()
@@ -158,7 +124,7 @@ class Follower:
             return confirmed
 
         has_moved = False
-        for topic, found in await _to_its_end(self._database.read(work)):
+        for topic, found in await to_its_end(self._database.read(work)):
             for partition, one in found.items():
                 topic.learn(partition, one)
                 has_moved = True
@@ -170,18 +136,6 @@ def _delay_s(looks: int) -> float:
     if looks < _LOOKS_SOON:
         return _SOON_S
     return _LATER_S if looks < _LOOKS_LATER else _RARELY_S
-
-
-async def _to_its_end(reading: Coroutine[Any, Any, T]) -> T:
-    """Await a short query; on cancellation after its end: cut off, it would cost a connection."""
-    task = asyncio.ensure_future(reading)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        if not task.cancelled():
-            task.exception()
-        raise
 
 
 async def _give_up(reading: asyncio.Future[Sequence[Record]]) -> None:

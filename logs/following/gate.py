@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from components.syncapi.memory.waiting import TopicProgress
+from logs.following.progress import TopicProgress
 
 
 class Gate:

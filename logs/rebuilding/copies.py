@@ -1,6 +1,6 @@
-"""Which copy of client sync's tables serves, and which ones are made or given up.
+"""Which copy of a reader's tables serves, and which ones are made or given up.
 
-These tables are apart from the copies: whoever serves looks here whether its copy still does.
+This table is apart from the copies: whoever serves looks here whether its copy still does.
 """
 
 from collections.abc import Mapping
@@ -28,8 +28,10 @@ _REBUILDS: Final = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
 )
 
-REBUILDS_SCHEMA: Final = Schema("syncapi_rebuilds", _METADATA)
-"""The one table here."""
+
+def rebuilds_schema(reader: str) -> Schema:
+    """Return where a reader, by the name of its schema, has the one table here."""
+    return Schema(f"{reader}_rebuilds", _METADATA)
 
 
 class SwitchRefused(Exception):
@@ -66,7 +68,7 @@ def update_serving(connection: Connection, number: int) -> None:
         .values(state=SERVING)
     )
     if moved.rowcount != 1:
-        raise SwitchRefused(f"Copy {number} of client sync's tables is not being made any more.")
+        raise SwitchRefused(f"Copy {number} of the tables is not being made any more.")
     connection.execute(
         insert(connection, _REBUILDS)
         .values(number=before, state=RETIRED)

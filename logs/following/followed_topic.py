@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Final, Generic, TypeVar
 
 from base.database import Connection
-from components.syncapi.memory.gate import Gate
+from logs.following.gate import Gate
 from logs.log import Record
 
 F = TypeVar("F")

@@ -1,0 +1,1 @@
+"""Makes the tables of a reader again, as a further copy beside the one that serves."""
