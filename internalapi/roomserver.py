@@ -74,6 +74,36 @@ class PublishedRoom(msgspec.Struct, frozen=True):
     room_type: str | None = None
 
 
+class PublishedFilter(msgspec.Struct, frozen=True):
+    """Which published rooms are wanted."""
+
+    search_term: str = ""
+    """What the name, topic, alias or ID of a room contains, in any case of letters."""
+    room_types: list[str | None] | None = None
+    """The wanted types, with `None` for rooms without one; `None` for rooms of any type."""
+
+
+class PublishedStart(msgspec.Struct, frozen=True):
+    """Where a page of the directory begins: after a room, or before one.
+
+    The room may be gone meanwhile, or have other members: it stands for its place in the order.
+    """
+
+    is_forward: bool
+    joined_members: int
+    room_id: RoomID
+
+
+class PublishedPage(msgspec.Struct, frozen=True):
+    """A part of the directory, in its order."""
+
+    rooms: list[PublishedRoom]
+    total: int
+    """How many rooms are wanted in all."""
+    has_earlier: bool
+    has_later: bool
+
+
 class RoomQueries(Protocol):
     """Rooms, their state and their events. Nothing here changes anything.
 
@@ -183,8 +213,10 @@ class RoomDirectory(Protocol):
         """Return whether the directory lists the room."""
         ...
 
-    async def query_published_rooms(self) -> list[PublishedRoom]:
-        """Return all published rooms, most joined members first, then by room ID."""
+    async def query_published_page(
+        self, *, wanted: PublishedFilter, start: PublishedStart | None, limit: int
+    ) -> PublishedPage:
+        """Return at most `limit` published rooms, most joined members first, then by room ID."""
         ...
 
 

@@ -3,10 +3,18 @@
 from typing import Final
 
 from base.database import Connection, Database
+from base.shared_reading import SharedReading
+from components.roomserver.published_list import PublishedList
 from components.roomserver.published_rooms import PublishedRooms
 from components.roomserver.settings import RoomServerSettings
 from components.roomserver.store.directory import RoomDirectoryStore
-from internalapi.roomserver import PublishedRoom, RoomUnknown, TooManyAliases
+from internalapi.roomserver import (
+    PublishedFilter,
+    PublishedPage,
+    PublishedStart,
+    RoomUnknown,
+    TooManyAliases,
+)
 from matrix.errors import RoomInUse
 from matrix.identifiers import RoomAlias, RoomID, UserID
 
@@ -18,6 +26,7 @@ class Directory:
         self._database = database
         self._max_aliases: Final = settings.max_aliases_per_user
         self._published: Final = PublishedRooms(settings)
+        self._listed: Final = SharedReading(self._list)
 
     async def query_alias(self, *, alias: RoomAlias) -> RoomID | None:
         """Return the room that a local alias points to."""
@@ -94,6 +103,12 @@ class Directory:
             lambda connection: RoomDirectoryStore(connection).select_is_published(room_id)
         )
 
-    async def query_published_rooms(self) -> list[PublishedRoom]:
-        """Return all published rooms, most joined members first, then by room ID."""
+    async def query_published_page(
+        self, *, wanted: PublishedFilter, start: PublishedStart | None, limit: int
+    ) -> PublishedPage:
+        """Return at most `limit` published rooms, most joined members first, then by room ID."""
+        listed = await self._listed.result()
+        return await listed.page(wanted, start, limit)
+
+    async def _list(self) -> PublishedList:
         return await self._database.read(self._published.read, heavy_for="directory")

@@ -5,6 +5,7 @@ from typing import Any, Final, NamedTuple
 
 from base.database import Connection
 from components.roomserver.memory import Memory
+from components.roomserver.published_list import ListedRoom, PublishedList
 from components.roomserver.reading import RoomReader
 from components.roomserver.settings import RoomServerSettings
 from components.roomserver.state.snapshots import NodeName
@@ -34,7 +35,7 @@ class _Described(NamedTuple):
     """Of the newest event that was looked at: a later one may have redacted what is shown."""
     event_ids: Sequence[EventID]
     """What is shown comes from these; not those that were redacted already."""
-    room: PublishedRoom
+    listed: ListedRoom
 
 
 class PublishedRooms:
@@ -46,15 +47,18 @@ class PublishedRooms:
     def __init__(self, settings: RoomServerSettings) -> None:
         self._settings = settings
         self._described: Mapping[RoomID, _Described] = {}
+        self._list = PublishedList([])
 
-    def read(self, connection: Connection) -> list[PublishedRoom]:
-        """Return all published rooms, most joined members first, then by room ID."""
+    def read(self, connection: Connection) -> PublishedList:
+        """Return all published rooms as they are now."""
         rows = RoomDirectoryStore(connection).select_published()
         described = self._still_true(connection, rows)
         changed = [row for row in rows if row.room_id not in described]
-        described.update(self._describe(connection, changed))
+        if changed or len(described) < len(self._described):
+            described.update(self._describe(connection, changed))
+            self._list = PublishedList(one.listed for one in described.values())
         self._described = described
-        return sorted((one.room for one in described.values()), key=_place)
+        return self._list
 
     def _still_true(
         self, connection: Connection, rows: Sequence[PublishedRow]
@@ -92,14 +96,10 @@ class PublishedRooms:
                 row.state,
                 row.last_place,
                 [event.event_id for event in state.values() if event.event_id not in redacted],
-                _description(row.room_id, joined.get(row.room_id, 0), state),
+                ListedRoom.of(_description(row.room_id, joined.get(row.room_id, 0), state)),
             )
             for row, state in zip(rows, states, strict=True)
         }
-
-
-def _place(room: PublishedRoom) -> tuple[int, RoomID]:
-    return -room.joined_members, room.room_id
 
 
 def _description(room_id: RoomID, joined: int, state: Mapping[StateKey, Event]) -> PublishedRoom:

@@ -4,11 +4,11 @@ from typing import Any
 
 from base.http import Request, Response, Router, empty_response, json_response
 from components.clientapi.directory.aliases import AliasService
-from components.clientapi.directory.public_rooms import PageToken, PublicRoomFilter, page_of
+from components.clientapi.directory.public_rooms import describe_page, parse_token
 from components.clientapi.rates import ClientApiRates
 from components.clientapi.routes.answers import R0, V3
 from components.clientapi.suspension import require_active
-from internalapi.roomserver import RoomDirectory
+from internalapi.roomserver import PublishedFilter, RoomDirectory
 from matrix.errors import BadJson, InvalidParam, NotFound
 from matrix.identifiers import ServerName, parse_room_alias, parse_room_id
 from requesting.requesters import Requesters
@@ -103,7 +103,7 @@ class DirectoryRoutes:
             await self._requesters.limited_requester_of(request, guests=True)
         self._require_own(request)
         limit = request.query_int("limit", 0)
-        return await self._page(PublicRoomFilter(), request.query_str("since"), limit)
+        return await self._page(PublishedFilter(), request.query_str("since"), limit)
 
     async def _search_public_rooms(self, request: Request) -> Response:
         await self._requesters.limited_requester_of(request)
@@ -112,10 +112,10 @@ class DirectoryRoutes:
         limit = body.optional_integer("limit", 0)
         if limit < 0:
             raise InvalidParam("limit is negative.")
-        wanted = PublicRoomFilter()
+        wanted = PublishedFilter()
         filter_fields = body.optional_object("filter")
         if filter_fields is not None:
-            wanted = PublicRoomFilter(
+            wanted = PublishedFilter(
                 filter_fields.optional_string("generic_search_term", ""),
                 _room_types(filter_fields.raw.get("room_types")),
             )
@@ -132,12 +132,14 @@ class DirectoryRoutes:
         if server is not None and server != self._server_name:
             raise NotFound("The directories of other servers cannot be reached.")
 
-    async def _page(self, wanted: PublicRoomFilter, since: str | None, limit: int) -> Response:
-        token = PageToken.parse(since) if since else None
-        rooms = await self._directory.query_published_rooms()
-        # No limit and 0 ask for as much as the server gives.
-        limit = min(limit or self._max_page, self._max_page)
-        return json_response(page_of(rooms, wanted, token, limit))
+    async def _page(self, wanted: PublishedFilter, since: str | None, limit: int) -> Response:
+        page = await self._directory.query_published_page(
+            wanted=wanted,
+            start=parse_token(since) if since else None,
+            # No limit and 0 ask for as much as the server gives.
+            limit=min(limit or self._max_page, self._max_page),
+        )
+        return json_response(describe_page(page))
 
 
 def _room_types(value: Any) -> list[str | None] | None:

@@ -1,5 +1,6 @@
 """The directory of public rooms costs what has changed since it was asked for last."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,6 +68,19 @@ async def test_rooms_that_have_not_changed_are_not_read_again(house: House, alic
     assert set(again) == set(rooms)
     assert len(reads(unchanged)) == 1
     assert len(reads(one_has_news)) == 2
+
+
+async def test_however_many_ask_at_once_rooms_are_looked_at_for_all_of_them(
+    house: House, alice: User
+) -> None:
+    room_id = await alice.create_room(visibility="public", name="Room")
+
+    with counted_statements() as statements:
+        answers = await asyncio.gather(*(directory(house) for _ in range(40)))
+
+    assert all(list(answer) == [room_id] for answer in answers)
+    listings = [one for one in reads(statements) if "is_published" in one]
+    assert len(listings) < 10
 
 
 def reads(statements: list[str]) -> list[str]:

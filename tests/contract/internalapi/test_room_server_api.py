@@ -6,7 +6,16 @@ from typing import NamedTuple
 
 import pytest
 
-from internalapi.roomserver import InputPosition, RoomDirectory, RoomQueries, RoomUnknown
+from internalapi.roomserver import (
+    InputPosition,
+    PublishedFilter,
+    PublishedPage,
+    PublishedRoom,
+    PublishedStart,
+    RoomDirectory,
+    RoomQueries,
+    RoomUnknown,
+)
 from matrix.errors import RoomInUse
 from matrix.identifiers import EventID, RoomAlias, RoomID
 from matrix.state_keys import CREATE, member_key
@@ -113,15 +122,47 @@ async def test_an_alias_belongs_to_whoever_was_first(apis: Apis) -> None:
     assert not await apis.directory.perform_delete_alias(alias=TEA)
 
 
+async def listed(apis: Apis) -> list[PublishedRoom]:
+    page = await apis.directory.query_published_page(wanted=PublishedFilter(), start=None, limit=10)
+    return page.rooms
+
+
 async def test_a_published_room_is_listed_with_what_its_state_says(apis: Apis) -> None:
     room_id = apis.room.room_id
     await apis.house.add(apis.room.next("m.room.name", {"name": "Tea"}, state_key=""))
-    assert await apis.directory.query_published_rooms() == []
+    assert await listed(apis) == []
     await apis.directory.perform_publish(room_id=room_id, is_published=True)
     assert await apis.directory.query_is_published(room_id=room_id)
-    [listed] = await apis.directory.query_published_rooms()
-    assert (listed.room_id, listed.name, listed.joined_members) == (room_id, "Tea", 2)
-    assert listed.join_rule == "public"
+    [shown] = await listed(apis)
+    assert (shown.room_id, shown.name, shown.joined_members) == (room_id, "Tea", 2)
+    assert shown.join_rule == "public"
+
+
+async def test_a_page_of_the_directory_is_what_is_wanted_from_where_it_begins(apis: Apis) -> None:
+    ordered = [RoomID(f"!{name}:xylem.test") for name in ("ale", "beer", "cider", "date")]
+    for room_id in reversed(ordered):
+        room = Room("11")
+        room.room_id = room_id
+        await apis.house.add(*room.beginning())
+        await apis.directory.perform_publish(room_id=room_id, is_published=True)
+    after_first = PublishedStart(is_forward=True, joined_members=2, room_id=ordered[0])
+    before_last = PublishedStart(is_forward=False, joined_members=2, room_id=ordered[3])
+
+    async def page(search_term: str, start: PublishedStart | None) -> PublishedPage:
+        wanted = PublishedFilter(search_term)
+        return await apis.directory.query_published_page(wanted=wanted, start=start, limit=2)
+
+    pages = [await page("", start) for start in (None, after_first, before_last)]
+    found = await page("CIDER", None)
+
+    shown = [[room.room_id for room in one.rooms] for one in pages]
+    assert shown == [ordered[:2], ordered[1:3], ordered[1:3]]
+    assert [(one.total, one.has_earlier, one.has_later) for one in pages] == [
+        (4, False, True),
+        (4, True, True),
+        (4, True, True),
+    ]
+    assert [room.room_id for room in found.rooms] == [ordered[2]]
 
 
 async def test_another_room_takes_over_aliases_and_the_place_in_the_list(apis: Apis) -> None:
@@ -136,8 +177,7 @@ async def test_another_room_takes_over_aliases_and_the_place_in_the_list(apis: A
 
     assert await apis.directory.query_alias(alias=TEA) == new.room_id
     assert await apis.directory.query_alias_creator(alias=TEA) == ALICE
-    listed = [room.room_id for room in await apis.directory.query_published_rooms()]
-    assert listed == [new.room_id]
+    assert [room.room_id for room in await listed(apis)] == [new.room_id]
 
 
 async def test_what_cannot_be_taken_over_stays(apis: Apis) -> None:
