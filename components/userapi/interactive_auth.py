@@ -92,6 +92,13 @@ class InteractiveAuth:
             return body
         return Fields({**decode_json(session.parameters), "auth": auth.raw})
 
+    async def find_registered(self, body: Fields) -> UserID | None:
+        """Return the user whom the session that the body names has registered, if it has."""
+        auth = body.optional_object("auth")
+        session_id = None if auth is None else auth.optional_string("session")
+        session = None if session_id is None else await self._find(session_id)
+        return None if session is None else session.registered
+
     async def authenticate(
         self,
         body: Fields,
@@ -163,6 +170,8 @@ class InteractiveAuth:
     ) -> InteractiveSession | None:
         session_id = auth.optional_string("session")
         session = None if session_id is None else await self._find(session_id)
+        if session is not None and session.registered is not None:
+            return None
         if session is not None and (session.operation, session.user_id) != (operation, user_id):
             raise Forbidden("The session was opened for something else.")
         return session

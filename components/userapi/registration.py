@@ -19,13 +19,19 @@ from components.userapi.interactive_auth import (
 )
 from components.userapi.settings import RegistrationToken, UserApiSettings
 from components.userapi.store.accounts import AccountStore, TokenUse, TokenUsedUp
+from components.userapi.store.interactive import REGISTER, SessionOver
 from components.userapi.store.registration_tokens import RegistrationTokenStore
-from components.userapi.tokens import Login, LoginRequest
-from internalapi.userapi import Authentication
-from matrix.errors import Forbidden, InvalidParam, MatrixError, MissingParam
+from components.userapi.tokens import AccessTokens, Login, LoginRequest
+from matrix.errors import (
+    Forbidden,
+    InvalidParam,
+    InvalidUsername,
+    MatrixError,
+    MissingParam,
+    UserInUse,
+)
 from matrix.identifiers import UserID
 
-_OPERATION: Final = "register"
 _NONCE_OPERATION: Final = "register with the shared secret"
 _USER_TYPES: Final = frozenset({None, "bot", "support"})
 
@@ -48,7 +54,7 @@ class RegistrationService:
     def __init__(
         self,
         accounts: AccountService,
-        authentication: Authentication,
+        tokens: AccessTokens,
         store: AccountStore,
         made_tokens: RegistrationTokenStore,
         interactive_auth: InteractiveAuth,
@@ -57,13 +63,13 @@ class RegistrationService:
         settings: UserApiSettings,
     ) -> None:
         self._accounts = accounts
-        self._authentication = authentication
+        self._tokens = tokens
         self._store = store
         self._made_tokens = made_tokens
         self._interactive_auth = interactive_auth
         self._clock = clock
         self._settings = settings
-        self._tokens = {token.token: token for token in settings.registration_tokens}
+        self._set_tokens = {token.token: token for token in settings.registration_tokens}
 
     def check_open(self) -> None:
         """Raise `Forbidden` where nobody can register."""
@@ -73,16 +79,34 @@ class RegistrationService:
     async def check_username(self, username: str) -> None:
         """Raise `InvalidUsername` or `UserInUse` for a name that nobody can register."""
         self.check_open()
+        if username.startswith("_"):
+            raise InvalidUsername("User names that begin with _ are those of application services.")
         await self._accounts.check_available(self._accounts.user_id_of(username.lower()))
 
     async def perform_register(
         self, registration: Registration, body: Fields
     ) -> tuple[UserID, Login | None]:
-        """Register a user once the client has authenticated as the settings ask."""
+        """Register a user once the client has authenticated as the settings ask.
+
+        A client that has not got the answer asks again, by the session that it had, and is logged
+        in as the user whom it has registered.
+        """
         self.check_open()
+        repeated = await self._repeat(registration, body)
+        if repeated is not None:
+            return repeated
+        try:
+            return await self._register(registration, body)
+        except (SessionOver, UserInUse):
+            repeated = await self._repeat(registration, body)
+            if repeated is None:
+                raise
+            return repeated
+
+    async def _register(
+        self, registration: Registration, body: Fields
+    ) -> tuple[UserID, Login | None]:
         username = registration.username
-        if username is not None:
-            username = username.lower()
         is_upgrade = registration.guest_access_token is not None
         if registration.guest_access_token is not None:
             await self._check_guest(registration.guest_access_token, username)
@@ -93,7 +117,7 @@ class RegistrationService:
             raise MissingParam("The field password is missing.")
         authenticated = await self._interactive_auth.authenticate(
             body,
-            operation=_OPERATION,
+            operation=REGISTER,
             user_id=None,
             flows=self._flows(),
             checks=self._checks(),
@@ -101,7 +125,7 @@ class RegistrationService:
         )
         return await self._accounts.create(
             AccountRequest(
-                localpart=username,
+                localpart=registration.username,
                 password=registration.password,
                 login=registration.login,
                 interactive_session_id=authenticated.session_id,
@@ -110,10 +134,28 @@ class RegistrationService:
             )
         )
 
+    async def _repeat(
+        self, registration: Registration, body: Fields
+    ) -> tuple[UserID, Login | None] | None:
+        """Log in as the user whom the session has registered; `None` where it has not this one.
+
+        Raises `WrongCredentials` for another password than that of the account.
+        """
+        user_id = await self._interactive_auth.find_registered(body)
+        username, password = registration.username, registration.password
+        if user_id is None or password is None:
+            return None
+        if username is not None and self._accounts.find_user_id(username) != user_id:
+            return None
+        proven = await self._accounts.check_password(user_id, password)
+        if registration.login is None:
+            return user_id, None
+        return user_id, await self._tokens.perform_login(proven, registration.login)
+
     async def _check_guest(self, access_token: str, username: str | None) -> None:
         if username is None:
             raise MissingParam("The field username is missing: it is the guest's.")
-        guest = await self._authentication.query_token(access_token=access_token)
+        guest = await self._tokens.query_token(access_token=access_token)
         if not guest.is_guest or guest.user_id != self._accounts.user_id_of(username):
             raise Forbidden("The guest_access_token is not that of a guest of this name.")
 
@@ -125,7 +167,7 @@ class RegistrationService:
         """
         await self._interactive_auth.complete_elsewhere(
             Fields({**form.raw, "type": stage, "session": session_id}),
-            operation=_OPERATION,
+            operation=REGISTER,
             flows=self._flows(),
             checks=self._checks(),
         )
@@ -217,7 +259,7 @@ class RegistrationService:
 
     async def _known_token(self, token: str) -> RegistrationToken | None:
         """Return a token of the settings, or one that an operator has made by command."""
-        return self._tokens.get(token) or await self._made_tokens.select_token(token)
+        return self._set_tokens.get(token) or await self._made_tokens.select_token(token)
 
     async def _token_use(self, authenticated: Authenticated) -> TokenUse | None:
         token = authenticated.registration_token
@@ -241,9 +283,10 @@ def _mac(secret: str, *parts: str | None) -> str:
 
 def registration_of(body: Fields, login: LoginRequest) -> Registration:
     """Return what the body of a request to register asks for."""
+    username = body.optional_string("username")
     is_login_wanted = not body.boolean("inhibit_login", default=False)
     return Registration(
-        username=body.optional_string("username"),
+        username=None if username is None else username.lower(),
         password=body.optional_string("password"),
         login=login if is_login_wanted else None,
         address=login.address or "",

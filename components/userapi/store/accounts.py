@@ -16,7 +16,7 @@ from base.database import (
     insert_into,
 )
 from components.userapi.store.directory import index_user
-from components.userapi.store.interactive import end_session
+from components.userapi.store.interactive import end_registration, end_session
 from components.userapi.store.outgoing import OutgoingStore
 from components.userapi.store.sessions import NewSession, delete_devices, insert_session
 from components.userapi.store.special_tokens import delete_login_tokens
@@ -101,7 +101,7 @@ class StoredAccount(msgspec.Struct, frozen=True):
     session: NewSession | None
     """Its first login."""
     interactive_session_id: str | None
-    """The interactive authentication that this ends."""
+    """The registration that this ends."""
     token_use: TokenUse | None
     is_upgrade: bool = False
     """Whether it is a guest account that becomes a user's, instead of a new one."""
@@ -129,7 +129,7 @@ class AccountStore:
                 _insert_account(connection, new)
             if new.token_use is not None:
                 _use_token(connection, new.token_use)
-            end_session(connection, new.interactive_session_id)
+            end_registration(connection, new.interactive_session_id, new.user_id)
             if new.session is not None:
                 insert_session(connection, self._outgoing, new.session, self._devices_max)
             for record in _first_data(connection, new):

@@ -1,7 +1,7 @@
 """Interactive authentications that are under way, shared by all replicas."""
 
 import hashlib
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import orjson
@@ -12,6 +12,7 @@ from base.database import Connection, Database
 from components.userapi.store.expired import delete_expired
 from components.userapi.store.tables import interactive_sessions
 from matrix.errors import Forbidden
+from matrix.identifiers import UserID
 
 
 class InteractiveSession(msgspec.Struct, frozen=True):
@@ -28,6 +29,18 @@ class InteractiveSession(msgspec.Struct, frozen=True):
     parameters: bytes | None = None
     """What the request asked for, a JSON object; `None` where it is not remembered."""
 
+    @property
+    def registered(self) -> UserID | None:
+        """The user whom it has registered. Then it serves nothing more."""
+        if self.operation != _REGISTERED or self.user_id is None:
+            return None
+        return UserID(self.user_id)
+
+
+REGISTER: Final = "register"
+_REGISTERED: Final = "registered"
+"""What the operation of a session becomes once it has made an account."""
+
 
 class SessionOver(Forbidden):
     """The interactive session has served its operation, or has expired."""
@@ -39,6 +52,22 @@ def end_session(connection: Connection, session_id: str | None) -> None:
     Raises `SessionOver` when it is gone: of two requests with one session one is done.
     """
     if session_id is not None and not _delete_session(connection, session_id):
+        raise SessionOver
+
+
+def end_registration(connection: Connection, session_id: str | None, user_id: UserID) -> None:
+    """End the session that allows a registration; who has it is told until it expires whose.
+
+    Raises `SessionOver` when it is gone: of two requests with one session one is done.
+    """
+    if session_id is None:
+        return
+    ended = connection.execute(
+        sa.update(interactive_sessions)
+        .where(_is(session_id), interactive_sessions.c.operation == REGISTER)
+        .values(operation=_REGISTERED, user_id=user_id)
+    )
+    if not ended.rowcount:
         raise SessionOver
 
 

@@ -58,6 +58,51 @@ async def test_a_session_ends_with_the_registration(server: UserApiServer) -> No
     assert again.json["session"] != asked.json["session"]
 
 
+@pytest.mark.parametrize("username", ["alice", None])
+async def test_who_has_not_heard_of_the_registration_asks_again_by_its_session(
+    server: UserApiServer, username: str | None
+) -> None:
+    body = {"password": PASSWORD} | ({} if username is None else {"username": username})
+    asked = await server.client.post(f"{V3}/register", body)
+    auth = {**DUMMY, "session": asked.json["session"]}
+
+    first = await server.client.post(f"{V3}/register", {**body, "auth": auth})
+    again = await server.client.post(f"{V3}/register", {**body, "auth": auth})
+    remembered = await server.client.post(f"{V3}/register", {"auth": auth})
+
+    assert {answer.status for answer in (first, again, remembered)} == {200}
+    assert again.json["user_id"] == remembered.json["user_id"] == first.json["user_id"]
+    for answer in (again, remembered):
+        assert (await server.whoami(answer.json["access_token"])).status == 200
+
+
+async def test_the_same_registration_twice_at_once_makes_one_account(
+    server: UserApiServer,
+) -> None:
+    asked = await server.client.post(f"{V3}/register", {})
+    auth = {**DUMMY, "session": asked.json["session"]}
+
+    answers = await asyncio.gather(*(server.register("alice", auth=auth) for _ in range(3)))
+
+    assert {answer.status for answer in answers} == {200}
+    assert {answer.json["user_id"] for answer in answers} == {"@alice:xylem.test"}
+
+
+async def test_a_registration_is_repeated_with_its_password_only(server: UserApiServer) -> None:
+    asked = await server.client.post(f"{V3}/register", {})
+    auth = {**DUMMY, "session": asked.json["session"]}
+    alice = await server.user("alice", auth=auth)
+
+    wrong = await server.register("alice", auth=auth, password="another password")
+    inhibited = await server.register("alice", auth=auth, inhibit_login=True)
+    await alice.client.post(f"{V3}/account/deactivate", {"auth": alice.proof()})
+    over = await server.register("alice", auth=auth)
+
+    assert (wrong.status, wrong.errcode) == (403, "M_FORBIDDEN")
+    assert inhibited.json.keys() == {"user_id", "home_server"}
+    assert (over.status, over.errcode) == (403, "M_USER_DEACTIVATED")
+
+
 async def test_a_session_makes_one_account_also_when_it_is_raced(server: UserApiServer) -> None:
     opened = await server.client.post(f"{V3}/register", {"username": "a0", "password": PASSWORD})
     auth = {**DUMMY, "session": opened.json["session"]}
@@ -154,6 +199,16 @@ async def test_an_invalid_user_name_is_refused_before_any_stage(
     answer = await server.client.post(f"{V3}/register", body)
 
     assert (answer.status, answer.errcode) == (400, "M_INVALID_USERNAME")
+
+
+async def test_names_of_application_services_are_kept_for_them(server: UserApiServer) -> None:
+    answer = await server.client.post(f"{V3}/register", {"username": "_irc_bob"})
+    asked = await server.client.get(f"{V3}/register/available?username=_irc_bob")
+    other = await server.client.get(f"{V3}/register/available?username=bob_")
+
+    assert (answer.status, answer.errcode) == (400, "M_INVALID_USERNAME")
+    assert (asked.status, asked.errcode) == (400, "M_INVALID_USERNAME")
+    assert other.json == {"available": True}
 
 
 async def test_a_taken_user_name_is_refused_before_any_stage(
