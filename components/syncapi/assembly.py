@@ -16,12 +16,6 @@ from components.syncapi.memory.typing_rooms import typing_reader
 from components.syncapi.notifications.counting import UnreadCounts
 from components.syncapi.projection.consumers import NAME as _NAME
 from components.syncapi.projection.consumers import make_consumers, tokens_of
-from components.syncapi.projection.following import (
-    NewReceipts,
-    confirm_client_data,
-    confirm_receipts,
-    confirm_rooms,
-)
 from components.syncapi.relation_queries import RelationQueries
 from components.syncapi.routes.discovery import DiscoveryRoutes
 from components.syncapi.routes.entering import Entrance
@@ -34,6 +28,12 @@ from components.syncapi.routes.sync import SyncRoutes
 from components.syncapi.routes.user_directory import UserDirectoryRoutes
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.store.tables import REBUILDS_SCHEMA, SCHEMA
+from components.syncapi.streams.rooms.confirming import (
+    NewReceipts,
+    confirm_client_data,
+    confirm_receipts,
+    confirm_rooms,
+)
 from components.syncapi.sync.ephemeral import EphemeralLook
 from components.syncapi.sync.federation_format import FederationFormat
 from components.syncapi.sync.service import SyncService

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from base.database import Connection
 from components.syncapi.changes import AccountDatum, ClientDataNews, RoomNews
 from components.syncapi.memory.projected import Projected
-from components.syncapi.projection.records import project
-from components.syncapi.projection.writing import write_batch
 from components.syncapi.store.account_data import delete_account_data, upsert_account_data
 from components.syncapi.store.erasures import delete_erasure, insert_erasure
+from components.syncapi.streams.rooms.records import project
+from components.syncapi.streams.rooms.writing import write_batch
 from logs.consumer import Message, Outbox
 from logs.following.gate import Gate
 from logs.records.client_data import AccountDataChanged, AccountStatusChanged, OutputClientData

@@ -11,8 +11,8 @@ from typing import Final
 
 from base.clock import Clock
 from base.database import Connection, Database
-from components.syncapi.projection.records import project
-from components.syncapi.projection.writing import write_batch
+from components.syncapi.streams.rooms.records import project
+from components.syncapi.streams.rooms.writing import write_batch
 from logs.consumer import Message, Outbox
 from logs.consumer.loop import Consumer
 from logs.consumer.tables import ConsumerStore, reset_positions

@@ -8,8 +8,8 @@ from components.syncapi.memory.freshness import Freshness
 from components.syncapi.memory.log_ends import LogEnds
 from components.syncapi.position import SyncPosition
 from components.syncapi.routes.queries import RequestReading
+from components.syncapi.streams.request import FORMER_STATE_AFTER, STATE, STATE_AFTER
 from components.syncapi.sync.federation_format import FederationFormat
-from components.syncapi.sync.request import FORMER_STATE_AFTER, STATE, STATE_AFTER
 from components.syncapi.sync.service import Query, SyncService
 from components.syncapi.tokens import SyncTokens, TokenOutdated
 

@@ -14,9 +14,9 @@ from components.syncapi.memory.typing_rooms import TypingList
 from components.syncapi.receipt import FULLY_READ, PUBLIC, Receipt
 from components.syncapi.rooms.paging import FROM_THE_START
 from components.syncapi.store.receipts import select_receipts
-from components.syncapi.sync.looking import PartitionOf
-from components.syncapi.sync.request import SyncRequest
-from components.syncapi.sync.sections import render_account_data, wants
+from components.syncapi.streams.request import SyncRequest
+from components.syncapi.streams.rooms.looking import PartitionOf
+from components.syncapi.streams.rooms.sections import render_account_data, wants
 from components.syncapi.tokens import SyncTokens
 from matrix.filters import EventFilter
 

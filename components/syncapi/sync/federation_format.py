@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from components.syncapi.sync.request import FORMER_STATE_AFTER, STATE, STATE_AFTER
+from components.syncapi.streams.request import FORMER_STATE_AFTER, STATE, STATE_AFTER
 from internalapi.roomserver import EventQueries, StoredEvent
 from matrix.canonical import encode_canonical
 from matrix.filters import Filter

@@ -6,7 +6,7 @@ import msgspec
 import orjson
 
 from components.syncapi.changes import AccountDatum
-from components.syncapi.sync.sections import render_account_data
+from components.syncapi.streams.rooms.sections import render_account_data
 
 _HEAD: Final = (
     b'"presence":{"events":[]},"to_device":{"events":[]},"device_lists":{"changed":[],"left":[]},'

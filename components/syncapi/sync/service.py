@@ -18,14 +18,14 @@ from components.syncapi.rooms.paging import FROM_THE_START
 from components.syncapi.rooms.rendering import Reader
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.store.account_data import select_account_data
+from components.syncapi.streams.request import STATE, SyncRequest
+from components.syncapi.streams.rooms.fragments import FragmentMaker
+from components.syncapi.streams.rooms.looking import Found, Look, PartitionOf
+from components.syncapi.streams.rooms.reading import read_sections
+from components.syncapi.streams.rooms.sections import RoomTask, Section, wants
+from components.syncapi.streams.rooms.sent_members import SentMembers, SentRoom
 from components.syncapi.sync.ephemeral import Ephemeral, EphemeralLook
-from components.syncapi.sync.fragments import FragmentMaker
-from components.syncapi.sync.looking import Found, Look, PartitionOf
-from components.syncapi.sync.members import SentMembers, SentRoom
-from components.syncapi.sync.reading import read_sections
-from components.syncapi.sync.request import STATE, SyncRequest
 from components.syncapi.sync.response import Parts, render_answer
-from components.syncapi.sync.sections import RoomTask, Section, wants
 from components.syncapi.sync.waiting import Check, Wait, Waiter
 from components.syncapi.tokens import SyncTokens
 from internalapi.userapi import Requester

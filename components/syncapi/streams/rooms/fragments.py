@@ -13,7 +13,7 @@ from components.syncapi.room_event import NO_EFFECT, RoomEvent
 from components.syncapi.room_summary import Summary, render_summary
 from components.syncapi.rooms.matching import matches
 from components.syncapi.rooms.rendering import render, render_for_all, select_fields
-from components.syncapi.sync.request import SyncRequest
+from components.syncapi.streams.request import SyncRequest
 from components.syncapi.tokens import SyncTokens
 
 _SHARED_MS: Final = 1000

@@ -9,7 +9,7 @@ from components.syncapi.changes import Membership
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.membership import select_invite_state
 from components.syncapi.store.state import select_members_now, select_state_now
-from components.syncapi.sync.request import SyncRequest
+from components.syncapi.streams.request import SyncRequest
 
 _SHOWN: Final = (
     "m.room.avatar",

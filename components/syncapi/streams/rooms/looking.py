@@ -9,9 +9,9 @@ import msgspec
 from components.syncapi.changes import AccountDatum, Membership
 from components.syncapi.memory.recent import RecentRoom, RecentRooms
 from components.syncapi.room_summary import Summary
-from components.syncapi.sync.fragments import FragmentMaker, NeedsDatabase
-from components.syncapi.sync.request import SyncRequest
-from components.syncapi.sync.sections import RoomTask
+from components.syncapi.streams.request import SyncRequest
+from components.syncapi.streams.rooms.fragments import FragmentMaker, NeedsDatabase
+from components.syncapi.streams.rooms.sections import RoomTask
 from matrix.push_rules.classes import QUIET
 
 PartitionOf = Callable[[str], int]

@@ -28,7 +28,7 @@ from components.syncapi.store.state import (
     select_states_now,
 )
 from components.syncapi.store.state_at import KnownState, select_members_at, select_state_at
-from components.syncapi.sync.request import SyncRequest
+from components.syncapi.streams.request import SyncRequest
 from components.syncapi.tokens import SyncTokens
 from matrix.filters import EventFilter
 

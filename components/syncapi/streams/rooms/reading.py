@@ -5,10 +5,10 @@ from typing import Final
 
 from base.database import Connection
 from components.syncapi.store.events import select_changed_rooms
-from components.syncapi.sync.choosing import shown
-from components.syncapi.sync.request import SyncRequest
-from components.syncapi.sync.sections import RoomTask, Section, SectionReader
-from components.syncapi.sync.stripped import is_ignored_invite, select_stripped_state
+from components.syncapi.streams.request import SyncRequest
+from components.syncapi.streams.rooms.choosing import shown
+from components.syncapi.streams.rooms.sections import RoomTask, Section, SectionReader
+from components.syncapi.streams.rooms.stripped import is_ignored_invite, select_stripped_state
 from components.syncapi.tokens import SyncTokens
 
 _AT_ONCE: Final = 50

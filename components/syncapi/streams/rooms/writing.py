@@ -3,7 +3,6 @@
 from base.database import Connection
 from components.syncapi.changes import MembershipChange, RoomNews
 from components.syncapi.event_relation import event_relation
-from components.syncapi.projection.records import Batch, Redaction
 from components.syncapi.room_event import (
     RoomEvent,
     unsigned_of_redacted,
@@ -28,6 +27,7 @@ from components.syncapi.store.membership import (
 from components.syncapi.store.mentions import Mention, delete_mentions, insert_mentions
 from components.syncapi.store.relations import delete_relations, insert_relations
 from components.syncapi.store.state import insert_changes
+from components.syncapi.streams.rooms.records import Batch, Redaction
 from matrix.client_events import client_event_json
 from matrix.push_rules.classes import NAMES_USERS, redacted_class
 

@@ -1,0 +1,1 @@
+"""The stream of rooms: timelines, state, memberships."""
