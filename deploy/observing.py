@@ -141,6 +141,18 @@ class Observing:
         for source in sources:
             self._sources.add(source)
 
+    @property
+    def consumers(self) -> Sequence[Consumer[Any]]:
+        """The consumers that are watched."""
+        return self._consumers
+
+    async def query_readiness(self) -> tuple[bool, Mapping[str, str]]:
+        """Return whether the process can serve, and `OK` or what is wrong of all that it needs."""
+        found = dict.fromkeys(self._readiness.missing, "It is not there yet.")
+        found.update(await self.checks.look())
+        is_well = all(one == OK for one in found.values())
+        return is_well and not self._readiness.is_stopping, found
+
     def metrics_router(self) -> Router:
         """Return the route from which Prometheus reads."""
         router = Router()
@@ -167,9 +179,7 @@ class Observing:
         async def ready(_request: Request) -> Response:
             if self._readiness.is_stopping:
                 return json_response({"ready": False, "stopping": True}, status=503)
-            found = dict.fromkeys(self._readiness.missing, "It is not there yet.")
-            found.update(await self.checks.look())
-            is_ready = all(one == OK for one in found.values())
+            is_ready, found = await self.query_readiness()
             return json_response(
                 {"ready": is_ready, "checks": found}, status=200 if is_ready else 503
             )

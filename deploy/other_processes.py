@@ -1,10 +1,9 @@
 """What the settings say of the other processes: where they are, and the secret that all share."""
 
-from pathlib import Path
-
 import msgspec
 
 from deploy.errors import StartRefused
+from deploy.secret_files import secret_of
 from deploy.settings import InternalSettings
 
 
@@ -16,19 +15,9 @@ def urls_of(settings: InternalSettings) -> dict[str, tuple[str, ...]]:
 
 def internal_secret(settings: InternalSettings) -> str:
     """Return the shared secret, or raise `StartRefused`."""
-    if settings.secret_path:
-        try:
-            secret = Path(settings.secret_path).read_text(encoding="ascii").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise StartRefused(
-                f"The shared secret {settings.secret_path} cannot be read: {error}",
-                "Name a file with one line of ASCII text in internal.secret_path.",
-            ) from error
-    else:
-        secret = settings.secret
-    if not secret:
+    if not (settings.secret or settings.secret_path):
         raise StartRefused(
             "Components in different processes need a shared secret.",
             "Set internal.secret or internal.secret_path; make one with: openssl rand -hex 32",
         )
-    return secret
+    return secret_of(settings.secret, settings.secret_path, "internal.secret")

@@ -5,12 +5,20 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from base.clock import SystemClock
 from base.database import Database, Schema
-from base.http import ApplicationSettings, Router, ServedListeners, UnsentAnswers, application
+from base.http import (
+    ApplicationSettings,
+    OrdinaryRoutes,
+    Router,
+    ServedListeners,
+    UnsentAnswers,
+    application,
+)
 from base.tasks import TaskEnded, Tasks
 from base.tasks import run as run_event_loop
 from deploy import started, starting
@@ -32,6 +40,7 @@ from deploy.process import (
 )
 from deploy.readiness import OUTAGES, Readiness
 from deploy.routers import client_routers, internal_routers
+from deploy.secret_files import secret_of
 from deploy.settings import Api, ListenerSettings, Settings
 from deploy.version import version
 from deploy.wiring import Components, build
@@ -88,6 +97,7 @@ class Server:
         self._stack = contextlib.AsyncExitStack()
         self._replaced = asyncio.Event()
         self._databases: list[Database] = []
+        self._schemas: list[Schema] = []
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT.
@@ -169,7 +179,7 @@ class Server:
                 api_router(Process, process, secret=secret),
             ]
         late = [one for one in settings.listeners if one not in early]
-        await self._serve(late, routers)
+        await self._serve(late, routers, self._operators_routes(components))
         if components.sync is not None:
             stack.callback(components.sync.end_long_polls)
         tune()
@@ -211,12 +221,14 @@ class Server:
             )
         )
         self._databases.append(opened)
+        self._schemas.append(schema)
         return self._observing.database(schema.name, opened)
 
     async def _serve(
         self,
         listeners: Sequence[ListenerSettings],
         routers: Mapping[Api, Sequence[Router]],
+        operators: OrdinaryRoutes | None = None,
     ) -> None:
         """Serve these listeners until the process ends."""
         http = self._settings.http
@@ -228,10 +240,12 @@ class Server:
         )
         applications = [
             application(
-                [router for api in dict.fromkeys(one.apis) for router in routers[api]],
-                settings=answering,
+                [router for api in dict.fromkeys(one.apis) for router in routers.get(api, ())],
+                # Web pages have no business with what operators call.
+                settings=replace(answering, cors="operators" not in one.apis),
                 outages=OUTAGES,
                 observe=self._observing.observe,
+                ordinary=operators if "operators" in one.apis else None,
             )
             for one in listeners
         ]
@@ -241,6 +255,21 @@ class Server:
         self._servers.append(server)
         for listener, port in zip(listeners, server.ports, strict=True):
             self._announce(listener, _url(listener, port))
+
+    def _operators_routes(self, components: Components) -> OrdinaryRoutes | None:
+        """Return what operators call, if a listener serves it."""
+        if not any("operators" in one.apis for one in self._settings.listeners):
+            return None
+        # FastAPI costs time and memory that other processes are spared.
+        from deploy.operators import WatchedProcess, operators_routes  # noqa: PLC0415
+
+        given = self._settings.operators
+        watched = WatchedProcess(self, self._observing, self._directory.folders(), self._schemas)
+        return operators_routes(
+            watched,
+            None if components.users is None else components.users.operator,
+            secret=secret_of(given.token, given.token_path, "operators.token"),
+        )
 
     def _reload_certificates(self) -> None:
         try:

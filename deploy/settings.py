@@ -21,7 +21,7 @@ from logs.kafka.settings import KafkaLogSettings
 from logs.retention import Retentions
 from matrix.room_versions import DEFAULT_ROOM_VERSION
 
-Api = Literal["client", "internal", "metrics", "health"]
+Api = Literal["client", "internal", "metrics", "health", "operators"]
 Urls = str | tuple[str, ...]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1)]
@@ -47,8 +47,9 @@ class ListenerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """TCP port; 0 takes a free one, which the start-up log names."""
     apis: Annotated[tuple[Api, ...], Meta(min_length=1)] = ("client", "health")
     """What is served here: any of `client`, `metrics` (for Prometheus, under /metrics), `health`
-    (for probes: /health/live, /health/ready), and `internal` (for other components, see `internal`;
-    never together with `client`)."""
+    (for probes: /health/live, /health/ready), `operators` (for the operators' programs, under
+    /_xylem/v1, see `operators`), and `internal` (for other components, see `internal`). The last
+    two never together with `client`."""
     tls: TlsSettings | None = None
     """Certificate and key; without it the listener speaks plain HTTP."""
     trusted_proxies: tuple[str, ...] = ()
@@ -106,6 +107,19 @@ class InternalSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds until a replica that cannot be connected to is passed over."""
     max_connections: Count = 200
     """Calls of this process that are under way at once; further ones wait."""
+
+
+class OperatorsSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the operators' own programs call, at a listener with `apis: [operators]`.
+
+    Nothing is served of it unless a listener says so.
+    """
+
+    token: str = ""
+    """The bearer token that they send, at least 16 characters. A caller that knows it may do with
+    every account what `xylem account` does."""
+    token_path: str = ""
+    """File that holds the token, instead of `token`."""
 
 
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -224,6 +238,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     listeners: Annotated[tuple[ListenerSettings, ...], Meta(min_length=1)] = (ListenerSettings(),)
     """Where the server listens, and for what."""
     internal: InternalSettings = msgspec.field(default_factory=InternalSettings)
+    operators: OperatorsSettings = msgspec.field(default_factory=OperatorsSettings)
     http: HttpSettings = msgspec.field(default_factory=HttpSettings)
     log: LogSettings = msgspec.field(default_factory=LogSettings)
     database: DatabaseSettings = msgspec.field(default_factory=DatabaseSettings)

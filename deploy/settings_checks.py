@@ -7,7 +7,8 @@ from typing import Final
 import msgspec
 
 from deploy.errors import SettingsInvalid
-from deploy.settings import ListenerSettings, Settings
+from deploy.secret_files import HOW_TO_MAKE_ONE, SECRET_CHARACTERS_MIN
+from deploy.settings import Api, ListenerSettings, Settings
 from logs.topics import TOPICS
 from matrix.errors import MatrixError
 from matrix.identifiers import parse_server_name
@@ -15,7 +16,6 @@ from matrix.room_versions import ROOM_VERSIONS
 
 _DATABASES: Final = ("sqlite:///", "postgresql://")
 _BASE_URL: Final = re.compile(r"https?://[^/\s?#@]+/?")
-_SECRET_CHARACTERS_MIN: Final = 16
 
 
 def check(settings: Settings, source: str) -> None:
@@ -40,7 +40,9 @@ def check(settings: Settings, source: str) -> None:
     _check_retention(settings, source)
     _refuse_absurd_numbers(settings, "", source)
     _check_listeners(settings.listeners, source)
-    _check_internal(settings, source)
+    _check_secret(settings, "internal", "secret", source)
+    _check_secret(settings, "operators", "token", source)
+    _check_urls(settings, source)
     traces = settings.observing.traces
     if traces is not None and not traces.endpoint.startswith(("http://", "https://")):
         raise SettingsInvalid(
@@ -70,30 +72,36 @@ def _check_listeners(listeners: Sequence[ListenerSettings], source: str) -> None
                 "List all apis in one listener, or give it another port.",
             )
         taken[place] = number
-        if {"client", "internal"} <= set(listener.apis):
-            raise SettingsInvalid(
-                f"{source}: listeners[{number}]: `client` and `internal` share a listener.",
-                "What components ask each other must not be reachable by clients: give `internal` "
-                "a listener with another port, which only your own machines can reach.",
-            )
+        for private in ("internal", "operators"):
+            if {"client", private} <= set(listener.apis):
+                raise SettingsInvalid(
+                    f"{source}: listeners[{number}]: `client` and `{private}` share a listener.",
+                    f"Clients must not reach `{private}`: give it a listener with another port, "
+                    "which only your own machines can reach.",
+                )
 
 
-def _check_internal(settings: Settings, source: str) -> None:
-    internal = settings.internal
-    if internal.secret and internal.secret_path:
-        raise SettingsInvalid(f"{source}: internal: `secret` and `secret_path` are both set.")
-    if internal.secret and len(internal.secret) < _SECRET_CHARACTERS_MIN:
+def _check_secret(settings: Settings, api: Api, name: str, source: str) -> None:
+    """Raise unless an API has one secret that nobody guesses, or is not served."""
+    section = getattr(settings, api)
+    secret, path = getattr(section, name), getattr(section, f"{name}_path")
+    if secret and path:
+        raise SettingsInvalid(f"{source}: {api}: `{name}` and `{name}_path` are both set.")
+    if secret and len(secret) < SECRET_CHARACTERS_MIN:
         raise SettingsInvalid(
-            f"{source}: internal.secret has fewer than {_SECRET_CHARACTERS_MIN} characters.",
-            "Make one: openssl rand -hex 32",
+            f"{source}: {api}.{name} has fewer than {SECRET_CHARACTERS_MIN} characters.",
+            HOW_TO_MAKE_ONE,
         )
-    is_served = any("internal" in listener.apis for listener in settings.listeners)
-    if is_served and not (internal.secret or internal.secret_path):
+    is_served = any(api in listener.apis for listener in settings.listeners)
+    if is_served and not (secret or path):
         raise SettingsInvalid(
-            f"{source}: a listener serves `internal`, and internal.secret is not set.",
-            "Make one: openssl rand -hex 32",
+            f"{source}: a listener serves `{api}`, and {api}.{name} is not set.",
+            HOW_TO_MAKE_ONE,
         )
-    for component, urls in msgspec.structs.asdict(internal.urls).items():
+
+
+def _check_urls(settings: Settings, source: str) -> None:
+    for component, urls in msgspec.structs.asdict(settings.internal.urls).items():
         for url in [urls] if isinstance(urls, str) else urls:
             if _BASE_URL.fullmatch(url) is None:
                 raise SettingsInvalid(

@@ -2,6 +2,7 @@
 
 from base.http.application import Application, ApplicationSettings, Observer, application
 from base.http.fields import Fields
+from base.http.ordinary import OrdinaryRoutes
 from base.http.request import ClientDisconnected, Request
 from base.http.request_id import current_request_id, request_id
 from base.http.response import Response, StreamingResponse, empty_response, json_response
@@ -18,6 +19,7 @@ __all__ = [
     "Handler",
     "Listener",
     "Observer",
+    "OrdinaryRoutes",
     "Request",
     "Response",
     "Route",

@@ -7,10 +7,11 @@ import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from starlette.types import Receive, Scope, Send
 
+from base.http.ordinary import OrdinaryRoutes
 from base.http.path_shape import shape_of
 from base.http.request import ClientDisconnected, Request
 from base.http.request_id import request_id
@@ -24,10 +25,7 @@ from base.http.response import (
 )
 from base.http.router import Route, RouteIndex, Router
 from base.tracing import continued_request_id
-from matrix.errors import MatrixError, MethodNotAllowed, TooLarge, Unavailable, Unrecognized
-
-if TYPE_CHECKING:
-    from fastapi import FastAPI
+from matrix.errors import MatrixError, MethodNotAllowed, TooLarge, Unavailable
 
 _log: Final = logging.getLogger(__name__)
 
@@ -62,17 +60,20 @@ def application(
     settings: ApplicationSettings | None = None,
     outages: tuple[type[Exception], ...] = (),
     observe: Observer | None = None,
+    ordinary: OrdinaryRoutes | None = None,
 ) -> "Application":
-    """Return the ASGI application of these routers.
+    """Return the ASGI application of these routers, and of `ordinary` routes behind them.
 
     `outages` are the exceptions that say that a dependency is away: the client hears 503 and
     tries again. Raises `RouteConflict` if two routes answer the same.
     """
-    return Application(RouteIndex(routers), settings or ApplicationSettings(), outages, observe)
+    return Application(
+        RouteIndex(routers), settings or ApplicationSettings(), outages, observe, ordinary
+    )
 
 
 class Application:
-    """An ASGI application whose Matrix routes are found by an index, ahead of FastAPI's."""
+    """An ASGI application whose Matrix routes are found by an index, ahead of ordinary ones."""
 
     def __init__(
         self,
@@ -80,9 +81,10 @@ class Application:
         settings: ApplicationSettings,
         outages: tuple[type[Exception], ...],
         observe: Observer | None,
+        ordinary: OrdinaryRoutes | None,
     ) -> None:
         self._index = index
-        self._ordinary: FastAPI | None = None
+        self._ordinary = ordinary
         self._settings = settings
         self._outages = outages
         self._observe = observe
@@ -90,24 +92,8 @@ class Application:
         self._request_prefix = secrets.token_hex(4)
         self._request_numbers = itertools.count()
 
-    @property
-    def ordinary(self) -> "FastAPI":
-        """The FastAPI application whose routes and mounts answer what no router knows.
-
-        It is made for whoever adds the first of them.
-        """
-        if self._ordinary is None:
-            # It brings pydantic along: time and memory that a server of Matrix routes is spared.
-            from fastapi import FastAPI  # noqa: PLC0415
-
-            self._ordinary = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-        return self._ordinary
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] != "http":
-            await self.ordinary(scope, receive, send)
-            return
         started = perf_counter()
         method: str = scope["method"]
         request_id.set(self._identity(scope))
@@ -119,8 +105,8 @@ class Application:
                 "GET" if method == "HEAD" else method, raw_path.decode("latin-1")
             )
         except MatrixError as error:
-            if self._ordinary is not None and isinstance(error, Unrecognized):
-                await self._ordinary(scope, receive, send)
+            if self._ordinary is not None and self._ordinary.answers(scope["path"]):
+                await self._answer_ordinary(self._ordinary, scope, receive, send)
                 return
             asked = shape_of(raw_path.decode("latin-1"))
             response: Response | StreamingResponse | None = self._refusal(method, error)
@@ -146,6 +132,30 @@ class Application:
         await self._send(request, response, send)
         if self._observe is not None:
             self._observe(method, template, response.status, perf_counter() - started, asked)
+
+    async def _answer_ordinary(
+        self, ordinary: OrdinaryRoutes, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Answer what no route of the index does."""
+        started = perf_counter()
+        request = Request(
+            scope,
+            receive,
+            {},
+            max_body_bytes=self._settings.max_body_bytes,
+            body_timeout_s=self._settings.body_timeout_s,
+        )
+        try:
+            status, template = await ordinary.answer(request, send)
+        except ClientDisconnected:
+            return
+        except Exception as error:  # noqa: BLE001 (the top, as in `_handle`)
+            refused = self._failure("", request, error)
+            status, template = refused.status, ""
+            await self._send(request, refused, send)
+        if self._observe is not None:
+            asked = "" if template else shape_of(scope["raw_path"].decode("latin-1"))
+            self._observe(scope["method"], template, status, perf_counter() - started, asked)
 
     def _identity(self, scope: Scope) -> str:
         """Return the ID of a request that comes in."""
@@ -183,20 +193,20 @@ class Application:
                 raise
             return None
         except Exception as error:  # noqa: BLE001 (the top: each error becomes an answer here)
-            return self._failure(route, request, error)
+            return self._failure(route.template, request, error)
         finally:
             if watch is not None:
                 watch.stop()
 
-    def _failure(self, route: Route, request: Request, error: Exception) -> Response:
+    def _failure(self, template: str, request: Request, error: Exception) -> Response:
         if isinstance(error, MatrixError):
             # The rest of a body that is too large may have no end.
             is_cut_short = isinstance(error, TooLarge) and request.has_more_body
             return error_response(error, _CLOSE if is_cut_short else ())
         if isinstance(error, self._outages):
-            _log.debug("A dependency is away: %s", error, extra={"route": route.template})
+            _log.debug("A dependency is away: %s", error, extra={"route": template})
             return error_response(Unavailable(), _TRY_AGAIN)
-        _log.error("A request failed", exc_info=error, extra={"route": route.template})
+        _log.error("A request failed", exc_info=error, extra={"route": template})
         return json_response({"errcode": "M_UNKNOWN", "error": "Internal server error"}, status=500)
 
     async def _send(

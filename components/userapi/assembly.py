@@ -114,7 +114,7 @@ class UserApi:
     reports: Reports
     replaced_rooms: ReplacedRoomSettings
     operator: OperatorService
-    """For commands."""
+    """For commands, and for the routes of operators (`routes.operators`)."""
     user_directory: UserDirectory
     router: Router
     _tokens: AccessTokens
@@ -269,6 +269,7 @@ class _Services:
             account_data=stores.account_data,
             tokens=stores.registration_tokens,
             deactivations=self.deactivations,
+            cache=self.tokens.cache,
             clock=clock,
             random_bytes=random_bytes,
         )

@@ -1,4 +1,4 @@
-"""What operators do with accounts and registration tokens, by commands beside the server."""
+"""What operators do with accounts and registration tokens, in the server and beside it."""
 
 import base64
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -8,11 +8,10 @@ import msgspec
 
 from base.clock import Clock
 from components.userapi.accounts import AccountService
-from components.userapi.administration import Change, locked
 from components.userapi.deactivation import DeactivationService
 from components.userapi.settings import RegistrationToken
 from components.userapi.store.account_facts import AccountFacts, AccountFactsStore
-from components.userapi.store.account_status import AccountStatusStore
+from components.userapi.store.account_status import AccountStatus, AccountStatusStore
 from components.userapi.store.devices import Device, DeviceStore
 from components.userapi.store.registration_tokens import (
     RegistrationTokenStore,
@@ -21,6 +20,7 @@ from components.userapi.store.registration_tokens import (
 from components.userapi.store.user_data import AccountDataStore, ProfileStore
 from matrix.errors import InvalidParam, NotFound
 from matrix.identifiers import UserID
+from requesting.token_cache import TokenCache
 
 _PAGE: Final = 500
 _TOKEN_BYTES: Final = 12
@@ -38,7 +38,8 @@ class KeptData(NamedTuple):
 class OperatorService:
     """Accounts and registration tokens in the hands of who runs the server: all is allowed.
 
-    A server that runs beside hears of every change from the database, within seconds.
+    Where it belongs to a command, a server that runs beside hears of every change from the
+    database, within seconds.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class OperatorService:
         account_data: AccountDataStore,
         tokens: RegistrationTokenStore,
         deactivations: DeactivationService,
+        cache: TokenCache,
         clock: Clock,
         random_bytes: Callable[[int], bytes],
     ) -> None:
@@ -63,16 +65,21 @@ class OperatorService:
         self._account_data = account_data
         self._tokens = tokens
         self._deactivations = deactivations
+        self._cache = cache
         self._clock = clock
         self._random_bytes = random_bytes
 
     async def query_accounts(self) -> AsyncIterator[AccountFacts]:
         """Return all accounts, by user ID."""
         after = ""
-        while page := await self._facts.select_accounts(after, _PAGE):
+        while page := await self.query_accounts_after(after, _PAGE):
             for account in page:
                 yield account
             after = page[-1].user_id
+
+    async def query_accounts_after(self, user_id: str, limit: int) -> Sequence[AccountFacts]:
+        """Return accounts by user ID, those after this one."""
+        return await self._facts.select_accounts(user_id, limit)
 
     async def query_account(self, user: str) -> tuple[AccountFacts, Sequence[Device]]:
         """Return an account and its devices. Raises `NotFound`."""
@@ -95,15 +102,29 @@ class OperatorService:
         user_id = await self._active(user)
         await self._accounts.reset_password(user_id, password, logout=logout)
 
-    async def perform_set_admin(self, user: str, *, is_admin: bool) -> bool:
-        """Make the user an administrator or take it back; false where that is so already."""
-        return await self._change(
-            user, lambda status: msgspec.structs.replace(status, is_admin=is_admin)
-        )
+    async def perform_set_status(
+        self,
+        user: str,
+        *,
+        is_admin: bool | None = None,
+        is_locked: bool | None = None,
+        is_suspended: bool | None = None,
+    ) -> bool:
+        """Set what holds for an account, all of it at once; `None` leaves it as it is.
 
-    async def perform_set_locked(self, user: str, *, is_locked: bool) -> bool:
-        """Lock or unlock the account; false where that is so already."""
-        return await self._change(user, lambda status: locked(status, is_locked=is_locked))
+        Returns false where it is so already. Raises `NotFound`, also for a deactivated account.
+        """
+        given = {"is_admin": is_admin, "is_locked": is_locked, "is_suspended": is_suspended}
+        wanted = {name: value for name, value in given.items() if value is not None}
+
+        def change(status: AccountStatus) -> AccountStatus:
+            return msgspec.structs.replace(status, **wanted)
+
+        user_id = await self._active(user)
+        is_new = await self._status.change_status(user_id, change)
+        # This process refuses at once; others do when they read what was announced.
+        self._cache.forget(user_id, None)
+        return is_new
 
     async def perform_deactivate(self, user: str, *, erase: bool) -> None:
         """End the account for good; a running server takes the user out of all rooms."""
@@ -135,9 +156,6 @@ class OperatorService:
         """Make a token useless. Raises `NotFound`."""
         if not await self._tokens.delete_token(token):
             raise NotFound("There is no such registration token.")
-
-    async def _change(self, user: str, change: Change) -> bool:
-        return await self._status.change_status(await self._active(user), change)
 
     async def _found(self, user: str) -> AccountFacts:
         user_id = self._accounts.find_user_id(user)

@@ -87,10 +87,7 @@ def _setting(what: str, *, is_admin: bool | None = None, is_locked: bool | None 
 
     async def action(operator: OperatorService, arguments: argparse.Namespace) -> None:
         user = arguments.user
-        if is_admin is not None:
-            is_new = await operator.perform_set_admin(user, is_admin=is_admin)
-        else:
-            is_new = await operator.perform_set_locked(user, is_locked=bool(is_locked))
+        is_new = await operator.perform_set_status(user, is_admin=is_admin, is_locked=is_locked)
         print(f"{user} is {what} now." if is_new else f"{user} is {what} already.")
 
     return action

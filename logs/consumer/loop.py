@@ -231,6 +231,10 @@ class Consumer(Generic[T]):
         owned = self._owned.get(partition)
         return owned.offset if owned is not None else None
 
+    def owned_positions(self) -> dict[int, int]:
+        """Return the next offset to process of each partition that is owned here."""
+        return {partition: owned.offset for partition, owned in self._owned.items()}
+
     async def positions(self) -> Mapping[int, int]:
         """Return the committed positions of all partitions, whoever owns them."""
         return await self._database.read(self._store.select_offsets)

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 NOT_THE_CLIENT_API: Final = (
     re.compile(r"/"),  # the page for people
-    re.compile(r"/_synapse/.*"),  # for operators
+    re.compile(r"/(_synapse|_xylem)/.*"),  # for operators
     re.compile(r"/(health|metrics).*"),
     re.compile(r"/internal/.*"),  # for other components
     re.compile(r"/_matrix/static/.*"),  # pages for people

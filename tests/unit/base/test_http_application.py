@@ -268,13 +268,3 @@ async def test_each_answer_is_observed() -> None:
         ("GET", "", 404, "/_matrix/client/v3/rooms/{}/msc1234.name//{}/{}"),
         ("GET", "", 404, "/x/x/x/x/x/x/x/x/x/{}/z/z/{}"),
     ]
-
-
-async def test_ordinary_fastapi_routes_answer_what_no_router_knows() -> None:
-    app = application([Router()])
-
-    @app.ordinary.get("/status")
-    async def status() -> dict[str, str]:
-        return {"status": "ok"}
-
-    assert (await Client(app).get("/status")).json == {"status": "ok"}

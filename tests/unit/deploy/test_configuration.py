@@ -211,6 +211,13 @@ def test_an_unknown_key_is_named_with_its_place_and_the_nearest(
             f"listeners: [{{apis: [client, internal]}}]\ninternal: {{secret: {'x' * 16}}}",
             "listeners[0]: `client` and `internal` share a listener.",
         ),
+        ("listeners: [{apis: [operators]}]", "`operators`, and operators.token is not set."),
+        ("operators: {token: short}", "operators.token has fewer than 16 characters."),
+        (f"operators: {{token: {'x' * 16}, token_path: y}}", "`token` and `token_path`"),
+        (
+            f"listeners: [{{apis: [client, operators]}}]\noperators: {{token: {'x' * 16}}}",
+            "listeners[0]: `client` and `operators` share a listener.",
+        ),
         ("[1, 2]", "expected settings as `key: value`, got a list."),
         ("server_name: a\nserver_name: b", "line 2, column 1: the key 'server_name' stands here"),
         ("a: [", "line 1"),
@@ -225,7 +232,7 @@ def test_a_wrong_value_is_explained(refusal: Refusal, text: str, message: str) -
     ("text", "words"),
     [
         ("userapi: {registration: all}", "closed, open, token"),
-        ("listeners: [{apis: [client, clients]}]", "client, health, internal, metrics"),
+        ("listeners: [{apis: [client, clients]}]", "client, health, internal, metrics, operators"),
         ("logging: {level: loud}", "debug, error, info, warning"),
     ],
 )

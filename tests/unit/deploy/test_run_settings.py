@@ -66,7 +66,7 @@ SEPARABLE: dict[str, Any] = {
         (
             "clientapi",
             {"internal": SEPARABLE["internal"] | {"secret": "", "secret_path": "/nowhere"}},
-            "The shared secret /nowhere cannot be read",
+            "The secret /nowhere cannot be read",
             "internal.secret_path",
         ),
         (

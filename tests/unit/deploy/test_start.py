@@ -34,7 +34,7 @@ async def main(folder):
 asyncio.run(main(Path(sys.argv[1])))
 print([name for name in sys.modules if name.endswith(".assembly")])
 """
-# For routes of FastAPI, for Kafka, for PostgreSQL, and for traces.
+# For what operators call, for Kafka, for PostgreSQL, and for traces.
 FOR_OTHERS = {"aiokafka", "asyncpg", "fastapi", "opentelemetry", "pydantic"}
 
 
