@@ -9,6 +9,7 @@ the same function runs in a greenlet over the asynchronous driver.
 from sqlalchemy.engine import Connection
 
 from base.database.interface import Database, DatabaseDamaged, DatabaseOutage
+from base.database.pace import Pace, pace_of, paced
 from base.database.schema import Migration, OtherServer, Schema, SchemaTooNew, SchemaTooOld
 from base.database.sqlite import SqliteDatabase
 from base.database.sqlite_copy import copy_sqlite
@@ -32,6 +33,7 @@ __all__ = [
     "Insert",
     "Migration",
     "OtherServer",
+    "Pace",
     "Schema",
     "SchemaTooNew",
     "SchemaTooOld",
@@ -45,6 +47,8 @@ __all__ = [
     "insert_into",
     "insert_new_into",
     "open_database",
+    "pace_of",
+    "paced",
     "upsert_into",
 ]
 

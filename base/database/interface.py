@@ -31,11 +31,21 @@ class Database(Protocol):
         """
         ...
 
-    async def read(self, work: Callable[[Connection], T], *, heavy_for: str | None = None) -> T:
+    async def read(
+        self,
+        work: Callable[[Connection], T],
+        *,
+        heavy_for: str | None = None,
+        begins_light: bool = False,
+    ) -> T:
         """Run `work` in one read snapshot.
 
-        Heavy work says for whom it is. It does not hold up the event loop, and those for whom it
-        is done take turns. Raises `LimitExceeded` where too much of it waits for the same one.
+        Heavy work says for whom it is. It does not hold up the event loop as long as it keeps to
+        its pace (`pace_of`), and those for whom it is done take turns. Raises `LimitExceeded`
+        where too much of it waits for the same one.
+
+        Work that `begins_light` counts as heavy only where it turns out to be, by the rows that it
+        looks at. Then it may be done twice, so it must leave nothing behind where it fails.
         """
         ...
 

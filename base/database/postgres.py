@@ -13,8 +13,10 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from base.database import together
 from base.database.interface import WAITING_HEAVY_READS, DatabaseDamaged, DatabaseOutage
+from base.database.pace import SlicedPace, at_pace
 from base.database.schema import Schema, prepare
 from base.fair_turns import FairTurns
+from base.slices import Slices
 
 T = TypeVar("T")
 
@@ -43,6 +45,7 @@ class PostgresDatabase:
         self._snapshots = engine.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
+        self._pace = SlicedPace(Slices())
         self._heavy = FairTurns(
             at_once=_CONNECTIONS, at_once_per_key=2, waiting_per_key=WAITING_HEAVY_READS
         )
@@ -96,12 +99,22 @@ class PostgresDatabase:
 
         return await self._transact(whole)
 
-    async def read(self, work: Callable[[Connection], T], *, heavy_for: str | None = None) -> T:
+    async def read(
+        self,
+        work: Callable[[Connection], T],
+        *,
+        heavy_for: str | None = None,
+        begins_light: bool = False,
+    ) -> T:
         """Run `work` in one read snapshot (`Database.read`)."""
-        if heavy_for is None:
-            return await self._transact(work, self._snapshots)
+
+        def paced(connection: Connection) -> T:
+            return at_pace(connection, self._pace, work)
+
+        if heavy_for is None or begins_light:
+            return await self._transact(paced, self._snapshots)
         async with self._heavy.turn(heavy_for):
-            return await self._transact(work, self._snapshots)
+            return await self._transact(paced, self._snapshots)
 
     async def _transact(
         self, work: Callable[[Connection], T], engine: AsyncEngine | None = None

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -13,6 +14,7 @@ from base.database import sqlite_errors
 from base.database.checkpoints import Checkpoints
 from base.database.group_commit import GroupCommit
 from base.database.interface import WAITING_HEAVY_READS
+from base.database.pace import LightPace, TooLong, at_pace
 from base.database.schema import Schema, prepare
 from base.fair_turns import FairTurns
 
@@ -170,10 +172,19 @@ class SqliteDatabase:
         self._writer.rollback()
         self._synchronous = synchronous
 
-    async def read(self, work: Callable[[Connection], T], *, heavy_for: str | None = None) -> T:
+    async def read(
+        self,
+        work: Callable[[Connection], T],
+        *,
+        heavy_for: str | None = None,
+        begins_light: bool = False,
+    ) -> T:
         """Run `work` in one read snapshot (`Database.read`)."""
         with sqlite_errors.told():
             if heavy_for is not None and not self._in_memory:
+                if begins_light:
+                    with suppress(TooLong), self._reader.begin():
+                        return at_pace(self._reader, LightPace(), work)
                 async with self._heavy.turn(heavy_for):
                     loop = asyncio.get_running_loop()
                     return await loop.run_in_executor(self._threads, self._read_apart, work)

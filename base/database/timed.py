@@ -55,11 +55,17 @@ class TimedDatabase:
         finally:
             self._writes.observe(perf_counter() - started)
 
-    async def read(self, work: Callable[[Connection], T], *, heavy_for: str | None = None) -> T:
+    async def read(
+        self,
+        work: Callable[[Connection], T],
+        *,
+        heavy_for: str | None = None,
+        begins_light: bool = False,
+    ) -> T:
         """Run `work` in one read snapshot (`Database.read`)."""
         started = perf_counter()
         try:
-            return await self._database.read(work, heavy_for=heavy_for)
+            return await self._database.read(work, heavy_for=heavy_for, begins_light=begins_light)
         except DatabaseOutage as outage:
             self._note(outage, started)
             raise

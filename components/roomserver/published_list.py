@@ -37,8 +37,9 @@ _place: Final = itemgetter(0)
 class PublishedList:
     """All published rooms at one time: most joined members first, then by room ID."""
 
-    def __init__(self, rooms: Iterable[ListedRoom]) -> None:
+    def __init__(self, rooms: Iterable[ListedRoom], slices: Slices) -> None:
         self._rooms: Final = sorted(rooms, key=_place)
+        self._slices: Final = slices
 
     async def page(
         self, wanted: PublishedFilter, start: PublishedStart | None, limit: int
@@ -54,9 +55,8 @@ class PublishedList:
     async def _matching(self, wanted: PublishedFilter) -> list[ListedRoom]:
         term, types = wanted.search_term.casefold(), wanted.room_types
         found = []
-        slices = Slices()
         for listed in self._rooms:
-            await slices.next()
+            await self._slices.next()
             if types is not None and listed.room.room_type not in types:
                 continue
             if not term or any(term in text for text in listed.texts):

@@ -3,7 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from base.database import Connection
+from base.database import Connection, paced
+from base.slices import Slices
 from components.roomserver.memory import Memory
 from components.roomserver.published_list import ListedRoom, PublishedList
 from components.roomserver.reading import RoomReader
@@ -47,7 +48,8 @@ class PublishedRooms:
     def __init__(self, settings: RoomServerSettings) -> None:
         self._settings = settings
         self._described: Mapping[RoomID, _Described] = {}
-        self._list = PublishedList([])
+        self._slices = Slices()
+        self._list = PublishedList([], self._slices)
 
     def read(self, connection: Connection) -> PublishedList:
         """Return all published rooms as they are now."""
@@ -56,7 +58,8 @@ class PublishedRooms:
         changed = [row for row in rows if row.room_id not in described]
         if changed or len(described) < len(self._described):
             described.update(self._describe(connection, changed))
-            self._list = PublishedList(one.listed for one in described.values())
+            listed = [one.listed for one in described.values()]
+            self._list = PublishedList(listed, self._slices)
         self._described = described
         return self._list
 
@@ -66,7 +69,7 @@ class PublishedRooms:
         """Return the known descriptions of rooms whose state is the same, and not redacted."""
         same = {
             row.room_id: (row, known)
-            for row in rows
+            for row in paced(connection, rows)
             if (known := self._described.get(row.room_id)) is not None and known.state == row.state
         }
         doubtful = [
@@ -88,7 +91,7 @@ class PublishedRooms:
         # Old snapshots would only push out of memory what the rooms in use need.
         reader = RoomReader(Memory(self._settings), connection)
         joined = RoomDirectoryStore(connection).select_joined_counts([row.room_id for row in rows])
-        states = [reader.state_events(row.state, _SHOWN) for row in rows]
+        states = [reader.state_events(row.state, _SHOWN) for row in paced(connection, rows)]
         shown = [event.event_id for state in states for event in state.values()]
         redacted = EventStore(connection).select_redacted(shown)
         return {

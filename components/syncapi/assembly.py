@@ -9,6 +9,7 @@ from base.database import Database
 from base.http import Router
 from base.limits import limiter_of
 from base.metrics import Family, Reading, Source, sizes_of
+from base.slices import Slices
 from components.syncapi.memory.freshness import Freshness, ProjectedTopic, TypingTopic
 from components.syncapi.memory.log_ends import LogEnds
 from components.syncapi.memory.projected import Projected
@@ -260,6 +261,7 @@ class _Serving(NamedTuple):
 
 def _router(serving: _Serving) -> Router:
     room_partition = partial(serving.log.partition_of, OUTPUT_ROOM_EVENT.name)
+    slices = Slices()
     service = SyncService(
         projected=serving.projected,
         database=serving.database,
@@ -274,6 +276,7 @@ def _router(serving: _Serving) -> Router:
             room_partition=room_partition,
             receipt_partition=partial(serving.log.partition_of, OUTPUT_RECEIPT.name),
             typing_partition=partial(serving.log.partition_of, OUTPUT_TYPING.name),
+            slices=slices,
         ),
         unread=UnreadCounts(
             database=serving.database,
@@ -282,7 +285,9 @@ def _router(serving: _Serving) -> Router:
             room_partition=room_partition,
             most_users=serving.settings.cached_push_rules,
             window=serving.settings.unread_window,
+            slices=slices,
         ),
+        slices=slices,
     )
     entrance = Entrance(
         freshness=serving.freshness,

@@ -63,6 +63,15 @@ class RecentRoom:
         found.reverse()
         return found
 
+    def count_since(self, order: int, most: int) -> int:
+        """Return how many events are at or after this order; not much more than `most`."""
+        count = 0
+        for event in reversed(self.events):
+            if event.order < order or count > most:
+                break
+            count += 1
+        return count
+
 
 class RecentRooms:
     """The rooms that changed last, per partition, back to a floor which is the same for all."""

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from cachetools import LRUCache
 
 from base.database import Database
+from base.slices import Slices
 from components.syncapi.changes import Membership
 from components.syncapi.ignoring import IGNORED_USER_LIST
 from components.syncapi.memory.recent import RecentRooms
@@ -106,7 +107,9 @@ class UnreadCounts:
         room_partition: Callable[[str], int],
         most_users: int,
         window: int,
+        slices: Slices,
     ) -> None:
+        self._slices: Final = slices
         self._database: Final = database
         self._unread_counts: Final = unread_counts
         self._recent: Final = recent
@@ -127,6 +130,7 @@ class UnreadCounts:
             await asyncio.to_thread(rules.by_room.ask_about, list(room_ids))
         looks = _Looks()
         for room_id in room_ids:
+            await self._slices.next()
             try:
                 unread_counts[room_id] = self._brought_up(reader, rules, room_id, looks)
             except _Unknown:

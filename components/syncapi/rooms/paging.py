@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from base.database import Connection
+from base.database import Connection, pace_of
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.rooms.erasure import with_erasures
 from components.syncapi.rooms.matching import matches
@@ -17,6 +17,8 @@ FROM_THE_START: Final = -(2**62)
 TO_THE_END: Final = 2**62
 """After the order of every event."""
 _LEAST_CHUNK: Final = 20
+_MOST_AT_ONCE: Final = 500
+"""Events that are looked at without a pause."""
 
 
 class Range(msgspec.Struct, frozen=True, gc=False):
@@ -67,8 +69,10 @@ def _scan(  # noqa: PLR0917 (of one caller)
     found: list[RoomEvent] = []
     reached = place.to_order if place.backwards else place.from_order
     scanned = 0
+    pace = pace_of(connection)
     chunk = limit + 1 if event_filter.is_pass_all else max(limit + 1, _LEAST_CHUNK)
     while True:
+        pace.step(chunk)
         rows = _select(connection, place, reached, chunk)
         for event in rows:
             if not (matches(event_filter, event) and viewer.sees(event)):
@@ -82,7 +86,7 @@ def _scan(  # noqa: PLR0917 (of one caller)
         scanned += len(rows)
         if scanned >= max_scanned:
             return Page(found, more=True, place=reached)
-        chunk = min(chunk * 2, max_scanned)
+        chunk = min(chunk * 2, max(_MOST_AT_ONCE, limit + 1), max_scanned)
 
 
 def _select(connection: Connection, place: Range, reached: int, limit: int) -> list[RoomEvent]:

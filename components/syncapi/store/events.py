@@ -6,7 +6,7 @@ from typing import Final
 import sqlalchemy as sa
 from msgspec.structs import astuple
 
-from base.database import Connection, Insert, SelectByKeys, Statement
+from base.database import Connection, Insert, SelectByKeys, Statement, pace_of
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.row_inserts import (
     execute_insert,
@@ -100,7 +100,9 @@ def select_events(connection: Connection, event_ids: Collection[str]) -> dict[st
     found: dict[str, RoomEvent] = {}
     wanted = list(event_ids)
     for start in range(0, len(wanted), _CHUNK):
-        rows = connection.execute(_BY_ID, {"event_ids": wanted[start : start + _CHUNK]})
+        some = wanted[start : start + _CHUNK]
+        pace_of(connection).step(len(some))
+        rows = connection.execute(_BY_ID, {"event_ids": some})
         found.update((row[0], RoomEvent(*row)) for row in rows)
     return found
 

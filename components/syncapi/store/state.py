@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sa
 from msgspec.structs import astuple
 
-from base.database import Connection, Insert, Statement
+from base.database import Connection, Insert, Statement, paced
 from components.syncapi.changes import AppliedChange
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.row_inserts import (
@@ -124,7 +124,7 @@ def insert_changes(connection: Connection, changes: Collection[AppliedChange]) -
 def select_changes(connection: Connection, room_id: str, from_order: int) -> list[StoredChange]:
     """Return the changes of a room's state at or after this order, oldest first."""
     rows = _CHANGES.rows(connection, {"room_id": room_id, "from_order": from_order})
-    return [StoredChange(*row) for row in rows]
+    return [StoredChange(*row) for row in paced(connection, rows)]
 
 
 def select_state_now(
@@ -138,7 +138,7 @@ def select_state_now(
         rows = connection.execute(
             _EVENTS_NOW_OF_TYPES, {"room_id": room_id, "types": list(types)}
         ).fetchall()
-    return [RoomEvent(*row) for row in rows]
+    return [RoomEvent(*row) for row in paced(connection, rows)]
 
 
 def select_states_now(
@@ -151,7 +151,8 @@ def select_states_now(
     states: dict[str, list[RoomEvent]] = {room_id: [] for room_id in room_ids}
     wanted = list(room_ids)
     for start in range(0, len(wanted), _CHUNK):
-        for row in connection.execute(statement, {"room_ids": wanted[start : start + _CHUNK]}):
+        rows = connection.execute(statement, {"room_ids": wanted[start : start + _CHUNK]})
+        for row in paced(connection, rows):
             event = RoomEvent(*row)
             states[event.room_id].append(event)
     return states

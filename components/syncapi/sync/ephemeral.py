@@ -7,6 +7,7 @@ import msgspec
 import orjson
 
 from base.database import Connection
+from base.slices import Slices
 from components.syncapi.changes import AccountDatum, Membership
 from components.syncapi.memory.projected import Projected
 from components.syncapi.memory.receipts import RoomReceipts, render_receipts
@@ -54,7 +55,9 @@ class EphemeralLook:
         room_partition: PartitionOf,
         receipt_partition: PartitionOf,
         typing_partition: PartitionOf,
+        slices: Slices,
     ) -> None:
+        self._slices: Final = slices
         self._projected: Final = projected
         self._tokens: Final = tokens
         self._room_partition: Final = room_partition
@@ -93,7 +96,8 @@ class EphemeralLook:
         if recent.reaches(since.receipts):
             for room, order in recent.changed_since(since.receipts):
                 if is_told(room.room_id):
-                    _add_recent(found, request, room, order)
+                    upto = request.upto.receipts[self._receipt_partition(room.room_id)]
+                    _add_recent(found, request, room, order, upto)
         else:
             found.wanted.update(
                 {
@@ -115,7 +119,7 @@ class EphemeralLook:
         for room_id, receipts in rooms.items():
             _add_receipts(found, request, room_id, receipts)
 
-    def complete(
+    async def complete(
         self,
         request: SyncRequest,
         parts: Sequence[tuple[str, bytes]],
@@ -127,18 +131,17 @@ class EphemeralLook:
 
         `unread` has the unread counts of all these rooms.
         """
-        whole = [
-            (
-                room_id,
-                b"%b,%b,%b" % (part[:-1], unread[room_id], _rest(room_id, account_data, found)),
-            )
-            for room_id, part in parts
-        ]
+        whole: list[tuple[str, bytes]] = []
+        for room_id, part in parts:
+            await self._slices.next()
+            rest = _rest(room_id, account_data, found)
+            whole.append((room_id, b"%b,%b,%b" % (part[:-1], unread[room_id], rest)))
         further = found.further_rooms()
         if further:
             there = {room_id for room_id, _ in parts}
             for room_id in further:
                 if room_id not in there:
+                    await self._slices.next()
                     quiet, rest = self._quiet(request, room_id), _rest(room_id, account_data, found)
                     whole.append((room_id, b"%b,%b,%b" % (quiet, unread[room_id], rest)))
         return whole
@@ -184,8 +187,12 @@ def _wants_type(event_filter: EventFilter, kind: str, room_id: str) -> bool:
     )
 
 
-def _add_recent(found: Ephemeral, request: SyncRequest, room: RoomReceipts, order: int) -> None:
+def _add_recent(
+    found: Ephemeral, request: SyncRequest, room: RoomReceipts, order: int, upto: int
+) -> None:
     receipts = room.since(order)
+    if receipts and receipts[-1].stream_order >= upto:
+        receipts = [one for one in receipts if one.stream_order < upto]
     if any(one.user_id == request.user_id for one in receipts):
         _note_recount(found, request, receipts)
     if not request.filter.room.ephemeral.is_pass_all or any(

@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 import orjson
 
+from base.slices import Slices
 from components.syncapi.changes import AccountDatum
 from components.syncapi.streams.rooms.sections import render_account_data
 
@@ -29,27 +30,27 @@ class Parts(msgspec.Struct, gc=False):
         return not (self.join or self.invite or self.knock or self.leave or self.account_data)
 
 
-def render_answer(token: str, parts: Parts) -> bytes:
+async def render_answer(token: str, parts: Parts, slices: Slices) -> bytes:
     """Return the body of the answer."""
-    rooms = b",".join(
-        [
-            b'"%b":{%b}' % (name, _render_rooms(entries))
-            for name, entries in (
-                (b"join", parts.join),
-                (b"invite", parts.invite),
-                (b"knock", parts.knock),
-                (b"leave", parts.leave),
-            )
-            if entries
-        ]
-    )
-    return b'{"next_batch":"%b",%b,%b,"rooms":{%b}}' % (
-        token.encode(),
-        render_account_data(parts.account_data),
-        _HEAD,
-        rooms,
-    )
-
-
-def _render_rooms(entries: list[tuple[str, bytes]]) -> bytes:
-    return b",".join([b"%b:%b" % (orjson.dumps(room_id), json) for room_id, json in entries])
+    pieces = [
+        b'{"next_batch":"%b",%b,%b,"rooms":{'
+        % (token.encode(), render_account_data(parts.account_data), _HEAD)
+    ]
+    comma = b""
+    for name, entries in (
+        (b"join", parts.join),
+        (b"invite", parts.invite),
+        (b"knock", parts.knock),
+        (b"leave", parts.leave),
+    ):
+        if not entries:
+            continue
+        pieces.append(b'%b"%b":{' % (comma, name))
+        comma = b""
+        for room_id, json in entries:
+            await slices.next()
+            pieces += (comma, orjson.dumps(room_id), b":", json)
+            comma = b","
+        pieces.append(b"}")
+    pieces.append(b"}}")
+    return b"".join(pieces)

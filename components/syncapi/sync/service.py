@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from base.database import Database
+from base.slices import Slices
 from components.syncapi.changes import AccountDatum, Membership
 from components.syncapi.memory.projected import Projected
 from components.syncapi.notifications.counting import COUNTED_BY, UnreadCounts, UnreadReader
@@ -31,6 +32,7 @@ from components.syncapi.tokens import SyncTokens
 from internalapi.userapi import Requester
 from matrix.filters import Filter
 
+_LIGHT_ROOMS: Final = 10
 _NO_DATA: Final[list[AccountDatum]] = []
 _NO_COUNTS: Final[Mapping[str, bytes]] = {}
 _NO_MEMBERS: Final[Mapping[str, AbstractSet[str]]] = {}
@@ -75,6 +77,7 @@ class SyncService:
         user_partition: PartitionOf,
         ephemeral: EphemeralLook,
         unread: UnreadCounts,
+        slices: Slices,
     ) -> None:
         self._projected = projected
         self._waiter: Final = Waiter(projected, now_ms)
@@ -88,6 +91,7 @@ class SyncService:
         self._unread: Final = unread
         self._sent_members: Final = SentMembers(settings.cached_lazy_rooms)
         self._fragments: Final = FragmentMaker(tokens, projected.summaries)
+        self._slices: Final = slices
 
     async def sync(self, query: Query) -> bytes:
         """Return the answer's body, after waiting for something to tell if the query says so."""
@@ -101,7 +105,7 @@ class SyncService:
             view = await self._view(query, since)
             position, parts = await self._answer(exchange, since, view)
             if not may_wait or not parts.is_empty:
-                return self._finish(exchange, position, parts)
+                return await self._finish(exchange, position, parts)
             # What has been looked through need not be looked through again.
             since = position
             if later(projected.position, since) == since:
@@ -113,7 +117,7 @@ class SyncService:
         device = (query.user_id, query.device_id)
         return self._sent_members.come(device, query.since, query.filter)
 
-    def _finish(self, exchange: "_Exchange", position: SyncPosition, parts: Parts) -> bytes:
+    async def _finish(self, exchange: "_Exchange", position: SyncPosition, parts: Parts) -> bytes:
         query = exchange.query
         if query.filter.room.state.lazy_load_members:
             device = (query.user_id, query.device_id)
@@ -123,12 +127,14 @@ class SyncService:
             if position == self._projected.position
             else self._tokens.encode(position)
         )
-        return render_answer(token, parts)
+        return await render_answer(token, parts, self._slices)
 
     async def _view(self, query: Query, since: SyncPosition | None) -> "_View":
         """Return what memory knows."""
         client_data_upto = self._projected.position.client_data
         data = await self._account_data(query, since, client_data_upto)
+        # Looks that take long do not follow one another without a pause.
+        await self._slices.next()
         user = await self._projected.user(query.user_id)
         # No more waiting from here until the look is over: position and memory belong together.
         position = msgspec.structs.replace(self._projected.position, client_data=client_data_upto)
@@ -173,13 +179,14 @@ class SyncService:
             account_data=view.account_data,
             summaries=view.summaries,
             partition_of=self._room_partition,
+            slices=self._slices,
         )
         if since is None or query.full_state:
-            look.begin()
+            await look.begin()
         elif view.is_recent:
             look.in_memory(since.rooms, self._projected.recent, self._fragments)
         else:
-            look.everywhere()
+            await look.everywhere()
         begun = [
             task.room_id
             for task in look.found.tasks
@@ -199,7 +206,9 @@ class SyncService:
             read = partial(self._ephemeral.read, request=request, found=ephemeral)
             await self._database.read(read)
         unread = await self._unread_counts(request, view, parts, ephemeral, look.found.recounted)
-        parts.join = self._ephemeral.complete(request, parts.join, room_data, ephemeral, unread)
+        parts.join = await self._ephemeral.complete(
+            request, parts.join, room_data, ephemeral, unread
+        )
         return position, parts
 
     async def _unread_counts(
@@ -282,9 +291,14 @@ class SyncService:
             or request.full_state
             or bool(found.unsure)
             or not request.filter.room.timeline.is_pass_all
+            or len(found.tasks) > _LIGHT_ROOMS
+            or any(task.begins for task in found.tasks)
         )
-        sections = await self._database.read(read, heavy_for=request.user_id if is_heavy else None)
+        sections = await self._database.read(
+            read, heavy_for=request.user_id, begins_light=not is_heavy
+        )
         for task, section in sections:
+            await self._slices.next()
             entry = (task.room_id, section.json)
             match task.now.membership:
                 case "join":

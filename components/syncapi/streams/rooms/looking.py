@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from base.slices import Slices
 from components.syncapi.changes import AccountDatum, Membership
 from components.syncapi.memory.recent import RecentRoom, RecentRooms
 from components.syncapi.room_summary import Summary
@@ -16,6 +17,10 @@ from matrix.push_rules.classes import QUIET
 
 PartitionOf = Callable[[str], int]
 
+_MOST_EVENTS: Final = 1000
+"""Events from memory in one answer, which take some milliseconds."""
+_ROOM: Final = 2
+"""How many events a room itself counts as."""
 _NONE: Final[list[AccountDatum]] = []
 _NOBODY: Final[AbstractSet[str]] = frozenset()
 
@@ -34,7 +39,7 @@ class Found(msgspec.Struct, gc=False):
 
 
 class Look:
-    """One look at memory for one request; nothing in it waits."""
+    """One look at memory for one request."""
 
     def __init__(
         self,
@@ -44,8 +49,11 @@ class Look:
         account_data: Sequence[AccountDatum],
         summaries: Mapping[str, Summary],
         partition_of: PartitionOf,
+        slices: Slices,
     ) -> None:
         self._request = request
+        self._slices = slices
+        self._events_left = _MOST_EVENTS
         self._memberships = memberships
         self._summaries = summaries
         self._partition_of = partition_of
@@ -55,14 +63,15 @@ class Look:
                 self._data.setdefault(datum.room_id, []).append(datum)
         self.found: Final = Found()
 
-    def begin(self) -> None:
+    async def begin(self) -> None:
         """Ask for everything: an initial sync, or one for the full state."""
         request = self._request
         # Who begins again may show rooms that the user is not in.
         include_leave = request.since is None and (
             request.filter.room.include_leave or request.begins_anew
         )
-        for room_id, now in self._memberships.items():
+        for room_id, now in list(self._memberships.items()):
+            await self._slices.next()
             if now.membership == "join":
                 self._ask(room_id, now)
             elif now.membership in {"invite", "knock"} or include_leave:
@@ -71,9 +80,10 @@ class Look:
             elif request.since is not None and self._has_moved(room_id, now):
                 self._ask(room_id, now)
 
-    def everywhere(self) -> None:
+    async def everywhere(self) -> None:
         """Ask for what changed since a position that memory does not reach."""
-        for room_id, now in self._memberships.items():
+        for room_id, now in list(self._memberships.items()):
+            await self._slices.next()
             if self._has_moved(room_id, now) or (
                 room_id in self._data and now.membership == "join"
             ):
@@ -84,7 +94,11 @@ class Look:
     def in_memory(
         self, since: tuple[int, ...], recent: RecentRooms, fragments: FragmentMaker
     ) -> None:
-        """Make the parts of the rooms that changed, or ask for those that memory cannot make."""
+        """Make the parts of the rooms that changed, or ask for those that memory cannot make.
+
+        It does not wait, so that all is of one position; where it would take long, the database
+        is asked for the rest.
+        """
         for room in self._changed(since, recent):
             now = self._memberships.get(room.room_id)
             if now is None or room.room_id in self._data:
@@ -105,6 +119,10 @@ class Look:
             return
         if room.rewritten >= since:
             self.found.recounted.append(room.room_id)
+        self._events_left -= _ROOM + room.count_since(since, self._events_left)
+        if self._events_left < 0:
+            self._ask(room.room_id, now)
+            return
         try:
             part = fragments.make(self._request, room, now, since)
         except NeedsDatabase:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from base.database import Connection
+from base.database import Connection, paced
 from components.syncapi.store.events import select_changed_rooms
 from components.syncapi.streams.request import SyncRequest
 from components.syncapi.streams.rooms.choosing import shown
@@ -35,7 +35,7 @@ def read_sections(
         beginnings = [task.room_id for task in chunk if _needs_state(task, request)]
         if len(beginnings) > 1:
             reader.prepare(beginnings)
-        for task in chunk:
+        for task in paced(connection, chunk):
             section = _section(connection, request, reader, task)
             if section is not None:
                 found.append((task, section))

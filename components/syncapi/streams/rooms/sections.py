@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 import msgspec
 import orjson
 
-from base.database import Connection
+from base.database import Connection, paced
 from components.syncapi.changes import AccountDatum, Membership
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.room_summary import Summary, render_summary
@@ -383,7 +383,7 @@ class SectionReader:
         state_json = b",".join(
             [
                 select_fields(render(event, request.reader), request.filter)
-                for event in with_known_past(state, viewer)
+                for event in paced(self._connection, with_known_past(state, viewer))
             ]
         )
         bundles = self._bundles(task, timeline, viewer)
@@ -398,7 +398,7 @@ class SectionReader:
                     ),
                     request.filter,
                 )
-                for event in timeline.events
+                for event in paced(self._connection, timeline.events)
             ]
         )
         return [
