@@ -126,7 +126,9 @@ class Projected:
                     user_id=user_id,
                     upto=before.rooms,
                     partition_of=self._partition_of,
-                )
+                ),
+                heavy_for=user_id,
+                begins_light=True,
             )
             known = self.users.get(user_id)
             if known is not None:  # another request was faster

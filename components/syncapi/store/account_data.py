@@ -7,7 +7,7 @@ from typing import Final
 import sqlalchemy as sa
 from msgspec.structs import astuple
 
-from base.database import Connection, Insert, Statement
+from base.database import Connection, Insert, Statement, paced
 from components.syncapi.changes import AccountDatum
 from components.syncapi.ignoring import IGNORED_USER_LIST, NOBODY, ignored_users
 from components.syncapi.store.row_inserts import execute_insert
@@ -66,7 +66,7 @@ def select_account_data(
     rows = connection.execute(
         _OF_USER, {"user_id": user_id, "from_order": from_order, "to_order": to_order}
     )
-    return [AccountDatum(*row) for row in rows]
+    return [AccountDatum(*row) for row in paced(connection, rows)]
 
 
 def select_room_account_data(

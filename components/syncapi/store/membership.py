@@ -6,7 +6,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from base.database import Connection, Insert, Statement
+from base.database import Connection, Insert, Statement, paced
 from components.syncapi.changes import Membership, MembershipChange
 from components.syncapi.store.row_inserts import (
     execute_insert,
@@ -156,9 +156,8 @@ def select_rooms_of_user_before(
     `end_of` gives for a room the place in the stream before which it is asked for.
     """
     found: dict[str, Membership] = {}
-    for room_id, membership, order, event_id in connection.execute(
-        _ROOMS_OF_USER, {"user_id": user_id}
-    ):
+    rows = connection.execute(_ROOMS_OF_USER, {"user_id": user_id})
+    for room_id, membership, order, event_id in paced(connection, rows):
         end = end_of(room_id)
         now: Membership | None = Membership(intern(membership), order, event_id)
         if order >= end:

@@ -6,7 +6,7 @@ from typing import Final
 import sqlalchemy as sa
 from msgspec.structs import astuple
 
-from base.database import Connection, Insert, SelectByKeys
+from base.database import Connection, Insert, SelectByKeys, paced
 from components.syncapi.receipt import PUBLIC, Receipt
 from components.syncapi.store.row_inserts import execute_insert
 from components.syncapi.store.tables import METADATA
@@ -80,4 +80,5 @@ def select_receipts(
     All of the user's own, and of the others' the newest of each room.
     """
     values = {"user_id": user_id, "public": PUBLIC, "most_per_room": _MOST_PER_ROOM}
-    return [Receipt(*row) for row in _OF_ROOMS.rows(connection, room_ids, values)]
+    rows = _OF_ROOMS.rows(connection, room_ids, values)
+    return [Receipt(*row) for row in paced(connection, rows)]

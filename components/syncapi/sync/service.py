@@ -204,7 +204,8 @@ class SyncService:
             room_data = await self._read(request, look.found, parts, exchange.sent)
         if ephemeral.wanted:
             read = partial(self._ephemeral.read, request=request, found=ephemeral)
-            await self._database.read(read)
+            # A client that begins again hears of the receipts of many users in many rooms.
+            await self._database.read(read, heavy_for=request.user_id, begins_light=not begun)
         unread = await self._unread_counts(request, view, parts, ephemeral, look.found.recounted)
         parts.join = await self._ephemeral.complete(
             request, parts.join, room_data, ephemeral, unread
@@ -272,7 +273,7 @@ class SyncService:
             from_order=from_order,
             to_order=upto[self._user_partition(query.user_id)],
         )
-        return await self._database.read(read)
+        return await self._database.read(read, heavy_for=query.user_id, begins_light=True)
 
     async def _read(
         self, request: SyncRequest, found: Found, parts: Parts, sent: list[SentRoom]

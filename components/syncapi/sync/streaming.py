@@ -95,4 +95,4 @@ class EventStreams:
         else:
             memberships = dict(user.rooms)
             read = partial(follow_rooms, query=follow, memberships=memberships)
-        return await self._database.read(read)
+        return await self._database.read(read, heavy_for=query.requester.user_id, begins_light=True)
