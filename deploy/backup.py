@@ -20,28 +20,28 @@ from base.database import (
     Database,
     DatabaseDamaged,
     DatabaseOutage,
-    Schema,
     SchemaTooNew,
     SchemaTooOld,
     copy_sqlite,
 )
-from components.syncapi import assembly as syncapi
-from components.userapi import assembly as userapi
 from deploy import starting
-from deploy.consumers import CONSUMERS, ConsumerPlace
-from deploy.copies import serving_schema
 from deploy.data_directory import DataDirectory
 from deploy.errors import StartRefused
+from deploy.kept_tables import CONSUMERS, KEPT, ConsumerPlace, KeptTables, serving_schema
 from deploy.readiness import Readiness
 from deploy.settings import DatabaseSettings, Settings
 from deploy.signing_key_file import read_signing_key
+from describing.tables import Announcing
 from logs.consumer.lost_records import require_records
 from logs.consumer.tables import ConsumerStore
 from logs.embedded import Cut, copy_log, cut_log
 from logs.log import Log, LogDamaged, LogMismatch, RecordsLost
-from logs.topics import OUTPUT_CLIENT_DATA
 
 _TRIES: Final = 5
+_BEFORE_THE_LOG: Final = {
+    kept: kept.tables.announces for kept in KEPT if kept.tables.announces is not None
+}
+"""Whose tables are written before the log."""
 _MISFITS: Final = (
     LogDamaged,
     LogMismatch,
@@ -100,11 +100,12 @@ class DataCopy:
         if self.has_log:
             await asyncio.to_thread(copy_log, self._source.log_path, self._copy.log_path)
         if self.has_databases and self.has_log:
-            cut = await self._cut()
-            now_ms = SystemClock().now_ms()
-            await asyncio.to_thread(
-                cut_log, self._copy.log_path, starting.EMBEDDED_PARTITIONS, cut, now_ms
-            )
+            for kept, announces in _BEFORE_THE_LOG.items():
+                cut = await self._cut(kept, announces)
+                now_ms = SystemClock().now_ms()
+                await asyncio.to_thread(
+                    cut_log, self._copy.log_path, starting.EMBEDDED_PARTITIONS, cut, now_ms
+                )
 
     def _database_files(self) -> list[Path]:
         folder = self._source.folders().get("databases")
@@ -113,18 +114,22 @@ class DataCopy:
                 f"There are no databases in {self._source.path}.",
                 "Name the server's configuration file with --config.",
             )
-        return sorted(
-            folder.glob("*.db"), key=lambda file: (file.stem == userapi.SCHEMA.name, file.name)
-        )
+        last = {kept.name for kept in _BEFORE_THE_LOG}
+        return sorted(folder.glob("*.db"), key=lambda file: (file.stem in last, file.name))
 
-    async def _cut(self) -> Cut:
-        """Return where the log first tells of what the copy of the user API's database lacks."""
-        topic = OUTPUT_CLIENT_DATA.name
-        async with self._database(await self._client_sync()) as database:
-            # Copied before: what it has processed is in the user API's copy.
-            start = await database.read(ConsumerStore(syncapi.SCHEMA.name, topic).select_offsets)
-        async with self._database(userapi.SCHEMA) as database:
-            return Cut(topic, start, await userapi.query_newer_records(database))
+    async def _cut(self, kept: KeptTables, announces: Announcing) -> Cut:
+        """Return where the log first tells of what the copy of a database lacks."""
+        topic = announces.topic
+        start: dict[int, int] = {}
+        for place in CONSUMERS:
+            if place.topic is topic and place.kept not in _BEFORE_THE_LOG:
+                # Copied before: what it has processed is in this copy.
+                async with self._database(place.kept) as database:
+                    offsets = ConsumerStore(place.name, topic.name).select_offsets
+                    for partition, offset in (await database.read(offsets)).items():
+                        start[partition] = max(offset, start.get(partition, 0))
+        async with self._database(kept) as database:
+            return Cut(topic.name, start, await announces.query_newer(database))
 
     async def _check(self) -> None:
         """Open everything as a server does. Raises `RecordsLost`, `StartRefused`."""
@@ -134,24 +139,20 @@ class DataCopy:
                 opened = starting.log(self._copy, self._settings, SystemClock(), self._readiness)
                 log = await stack.enter_async_context(opened)
             if self.has_databases:
-                async with self._database(userapi.SCHEMA):
-                    pass
+                for kept in KEPT:
+                    async with self._database(kept):
+                        pass
                 for place in CONSUMERS:
                     await self._check_consumer(place, log)
 
     async def _check_consumer(self, place: ConsumerPlace, log: Log | None) -> None:
-        is_copied = place.schema.name == syncapi.SCHEMA.name
-        schema = await self._client_sync() if is_copied else place.schema
-        async with self._database(schema) as database:
+        async with self._database(place.kept) as database:
             if log is not None:
                 await require_records(log, database, place.name, place.topic.name)
 
-    async def _client_sync(self) -> Schema:
-        """Return the schema of client sync's tables that serve."""
-        return await serving_schema(syncapi.SCHEMA, self._copy.database_url)
-
     @contextlib.asynccontextmanager
-    async def _database(self, schema: Schema) -> AsyncIterator[Database]:
+    async def _database(self, kept: KeptTables) -> AsyncIterator[Database]:
+        schema = await serving_schema(kept, self._copy.database_url)
         async with starting.database(
             self._copy, schema, self._readiness, may_migrate=False
         ) as database:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 from base.clock import SystemClock
 from components.userapi import assembly as userapi
+from components.userapi.settings import UserApiSettings
 from deploy import starting
 from deploy.data_directory import DataDirectory
 from deploy.errors import StartRefused
@@ -28,7 +29,7 @@ async def users_beside(settings: Settings) -> AsyncIterator[userapi.UserApi]:
             starting.database(DataDirectory(settings), userapi.SCHEMA, readiness, durable=True)
         )
         users = userapi.build(
-            settings=settings.userapi,
+            settings=settings.section(UserApiSettings),
             server_name=ServerName(settings.server_name),
             database=database,
             log=await stack.enter_async_context(starting.log_beside(settings, readiness)),

@@ -11,6 +11,7 @@ import msgspec
 import yaml
 from msgspec import inspect as types
 
+from components.userapi.settings import UserApiSettings
 from deploy.errors import SettingsInvalid
 from deploy.fields import choices, section_in
 from deploy.settings import Settings
@@ -50,8 +51,8 @@ def load_settings(path: Path | None, environment: Mapping[str, str]) -> Settings
     settings = _convert(values, source)
     check(settings, source)
     if path is None and "registration" not in values.get("userapi", {}) and is_local(settings):
-        userapi = msgspec.structs.replace(settings.userapi, registration="open")
-        return msgspec.structs.replace(settings, userapi=userapi)
+        userapi = settings.section(UserApiSettings)
+        return settings.with_section(msgspec.structs.replace(userapi, registration="open"))
     return settings
 
 

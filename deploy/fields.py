@@ -37,7 +37,11 @@ def fields_of(section: type[msgspec.Struct]) -> Iterator[Field]:
     for field in described.fields:
         nested = section_in(field.type)
         plain = isinstance(field.type, types.StructType)
-        text = docstrings.get(field.name) or (_first_docstring(nested) if nested else "")
+        text = (
+            docstrings.get(field.name)
+            or _description(field.type)
+            or (_first_docstring(nested) if nested else "")
+        )
         yield Field(field.name, kind_of(field.type), text, _default(field), nested, plain)
 
 
@@ -117,8 +121,23 @@ def _first_docstring(section: type[msgspec.Struct]) -> str:
     return " ".join((section.__doc__ or "").split())
 
 
+def _description(described: types.Type) -> str:
+    """Return what is said of a field that stands in no source, because it was made."""
+    if not isinstance(described, types.Metadata):
+        return ""
+    return str((described.extra_json_schema or {}).get("description", ""))
+
+
 def _docstrings(section: type[msgspec.Struct]) -> dict[str, str]:
-    """Return the strings that follow the fields in the source of a section."""
+    """Return the strings that follow the fields in the source of a section and its bases."""
+    found: dict[str, str] = {}
+    for one in section.__mro__:
+        if issubclass(one, msgspec.Struct) and one.__struct_fields__:
+            found |= _docstrings_of(one)
+    return found
+
+
+def _docstrings_of(section: type[msgspec.Struct]) -> dict[str, str]:
     body = ast.parse(textwrap.dedent(inspect.getsource(section))).body[0]
     if not isinstance(body, ast.ClassDef):
         raise TypeError(f"{section} is no class")

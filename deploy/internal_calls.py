@@ -7,28 +7,12 @@ from typing import Final, TypeVar
 
 from aiohttp import ClientSession
 
-from deploy.asked_apis import RoomApis, UserApis
 from deploy.errors import StartRefused
 from deploy.other_processes import internal_secret, urls_of
 from deploy.settings import InternalSettings
-from internalapi.clientapi import Departures
 from internalapi.process import Process, ProcessStatus
-from internalapi.receipts import FullyReadMarkers
-from internalapi.roomserver import RoomDirectory, RoomQueries
-from internalapi.syncapi import Relations
 from internalapi.transport import CallMetrics, Replicas, Shares
 from internalapi.transport.client import api_client, open_session
-from internalapi.userapi import (
-    AccountData,
-    Accounts,
-    Authentication,
-    CurrentTokens,
-    Filters,
-    Profiles,
-    ReplacedRooms,
-    Reports,
-    UserDirectory,
-)
 
 P = TypeVar("P")
 
@@ -51,40 +35,12 @@ class InternalCalls:
             name: Replicas(urls) for name, urls in urls_of(settings).items() if urls
         }
 
-    def users(self) -> UserApis:
-        """Return the user API in other processes."""
-        call = self._api
-        return UserApis(
-            call("userapi", Authentication),
-            call("userapi", CurrentTokens),
-            call("userapi", Accounts),
-            call("userapi", Profiles),
-            call("userapi", Filters),
-            call("userapi", AccountData),
-            call("userapi", Reports),
-            call("userapi", ReplacedRooms),
-            call("userapi", UserDirectory),
-        )
+    def api(self, component: str, protocol: Callable[..., P], shares: Shares | None = None) -> P:
+        """Return an API of a component in other processes, whose URLs are in the settings.
 
-    def rooms(self, partition_of: Callable[[str], int]) -> RoomApis:
-        """Return the room server in other processes; a room is asked for where its partition is."""
-        shares = Shares("room_id", partition_of)
-        return RoomApis(
-            self._client(RoomQueries, self._replicas["roomserver"], shares),
-            self._api("roomserver", RoomDirectory),
-        )
-
-    def departures(self) -> Departures | None:
-        """Return the client API in other processes, as the user API needs it, if it has a URL."""
-        return self._api("clientapi", Departures) if "clientapi" in self._replicas else None
-
-    def markers(self) -> FullyReadMarkers | None:
-        """Return the receipt server elsewhere, as the user API needs it, if it has a URL."""
-        return self._api("receipts", FullyReadMarkers) if "receipts" in self._replicas else None
-
-    def relations(self) -> Relations | None:
-        """Return client sync in other processes, as the client API needs it, if it has a URL."""
-        return self._api("syncapi", Relations) if "syncapi" in self._replicas else None
+        `shares` learns which replica has what in memory.
+        """
+        return self._client(protocol, self._replicas[component], shares)
 
     def process(self, url: str) -> Process:
         """Return the process at a URL."""
@@ -92,10 +48,7 @@ class InternalCalls:
 
     async def query_reached(self, component: str) -> ProcessStatus:
         """Return the status of one process of a component. Raises `ApiUnavailable`."""
-        return await self._api(component, Process).query_status()
-
-    def _api(self, component: str, protocol: Callable[..., P]) -> P:
-        return self._client(protocol, self._replicas[component])
+        return await self.api(component, Process).query_status()
 
     def _client(
         self, protocol: Callable[..., P], replicas: Replicas, shares: Shares | None = None

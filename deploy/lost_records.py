@@ -6,15 +6,14 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, Final
 
+from deploy.catalogue import CATALOGUE
 from deploy.readiness import ActionNeeded, Readiness
+from describing.tables import Keeps
 from logs.consumer.loop import Consumer
 from logs.log import LogReplaced, RecordsLost
 
 _log: Final = logging.getLogger(__name__)
 
-_OF_THE_MOMENT: Final = frozenset({"eduserver"})
-"""Consumers of what is true for half a minute: what was dropped would change nothing."""
-_REBUILT: Final = frozenset({"syncapi"})
 OF_ANOTHER_LOG: Final = (
     "Restore the database and the log from backups of one time. Or, if the log is lost, run "
     "`xylem rebind`: it says what is lost, and binds the databases to the log that is there."
@@ -33,7 +32,7 @@ async def require_records(
     the process has to open its tables again.
     """
     for consumer in consumers:
-        if consumer.name not in _REBUILT:
+        if _keeps(consumer.name) is not Keeps.DERIVED:
             what = f"{consumer.name} belongs to another log: xylem rebind"
             await readiness.wait_for(what, partial(_require_its_log, consumer))
         command = command_for(consumer.name)
@@ -43,7 +42,12 @@ async def require_records(
 
 def command_for(consumer: str) -> str:
     """Return the command that lets a consumer go on which has missed records."""
-    return f"xylem {'rebuild' if consumer in _REBUILT else 'skip-lost'} {consumer}"
+    is_rebuilt = _keeps(consumer) is Keeps.DERIVED
+    return f"xylem {'rebuild' if is_rebuilt else 'skip-lost'} {consumer}"
+
+
+def _keeps(consumer: str) -> Keeps | None:
+    return CATALOGUE.named(consumer).keeps
 
 
 async def _require_its_log(consumer: Consumer[Any]) -> None:
@@ -60,7 +64,7 @@ async def _attempt(
 ) -> None:
     await begin_anew()
     try:
-        if consumer.name in _OF_THE_MOMENT:
+        if _keeps(consumer.name) is Keeps.MOMENTARY:
             await _skip(consumer)
         await consumer.require_records()
     except RecordsLost as lost:

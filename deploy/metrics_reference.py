@@ -6,13 +6,11 @@ from typing import Final
 
 from base.database import timed
 from base.metrics import Family, http, readings
-from components.syncapi import assembly as syncapi
-from components.syncapi.memory import recent
 from deploy import trimming
+from deploy.catalogue import CATALOGUE
 from internalapi.transport import call_metrics
 from logs import append_metrics, tail_reader
 from logs.consumer import counts as consumer_counts
-from roomwriting.outcomes import outcome_families
 
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "metrics.md"
 
@@ -23,8 +21,7 @@ SECTIONS: Final[Sequence[tuple[str, Sequence[Family]]]] = (
     ("Readers of memory", tail_reader.FAMILIES),
     ("Databases", timed.FAMILIES),
     ("Calls between processes", call_metrics.FAMILIES),
-    ("Client API", outcome_families("clientapi")),
-    ("Client sync", (*syncapi.FAMILIES, *recent.FAMILIES)),
+    *((one.title, families) for one in CATALOGUE if (families := one.families())),
     ("Caches", readings.FAMILIES),
 )
 

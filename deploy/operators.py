@@ -8,7 +8,7 @@ import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
@@ -22,9 +22,6 @@ from deploy.readiness import OUTAGES
 from internalapi.process import Process
 from logs.consumer.loop import Consumer
 from logs.log import LogOutage
-
-if TYPE_CHECKING:
-    from components.userapi.operating import OperatorService
 
 _ROOT: Final = "/_xylem"
 _LAG_TIMEOUT_S: Final = 2.0
@@ -94,16 +91,11 @@ class WatchedProcess(NamedTuple):
 
 
 def operators_routes(
-    watched: WatchedProcess, operator: "OperatorService | None", *, secret: str
+    watched: WatchedProcess, routers: Sequence[APIRouter], *, secret: str
 ) -> OrdinaryRoutes:
-    """Return all that operators call; accounts and tokens where the user API runs."""
-    routers = [_process_router(watched)]
-    if operator is not None:
-        from components.userapi.routes.operators import operator_router  # noqa: PLC0415
-
-        routers.append(operator_router(operator))
+    """Return all that operators call: of the process, and of its components."""
     return fastapi_routes(
-        routers,
+        [_process_router(watched), *routers],
         title="Xylem for its operators",
         version="v1",
         root=_ROOT,

@@ -1,43 +1,45 @@
-"""How the components of a process hear what others have processed."""
+"""How the components of a process hear what others have processed, and tell others."""
 
-from collections.abc import Collection, Sequence
-from typing import NamedTuple, Protocol
+from typing import Final
 
 from base.metrics import Source
-from deploy.ground import Ground
+from describing.parts import Run
 from logs.consumer.partition import OnProcessed
+from logs.log import Log
 from logs.processed_inputs import ProcessedInputs, ProcessedTeller, processed_reader
 
 
-class _Runs(Protocol):
-    async def run(self) -> None:
-        """Work until cancelled."""
-        ...
+class Processed:
+    """Who notes what is processed, and who waits for it; only what is asked for has to run."""
 
+    def __init__(self, log: Log, *, is_shared: bool) -> None:
+        """Take whether other processes have a part in the log."""
+        self._log: Final = log
+        self._is_shared: Final = is_shared
+        self._inputs: Final = ProcessedInputs()
+        self._teller: ProcessedTeller | None = None
+        self._is_heard = False
+        self.tasks: Final[dict[str, Run]] = {}
+        """What has to run, by name, to tell other processes and to hear of them."""
+        self.readings: Final[list[Source]] = []
+        """What was counted, for metrics."""
+        if not is_shared:
+            self._inputs.heard.set()
 
-class Processed(NamedTuple):
-    """Who notes what is processed, and who waits for it."""
+    def hear(self) -> ProcessedInputs:
+        """Return where this process hears how far consumers are."""
+        if self._is_shared and not self._is_heard:
+            reader = processed_reader(self._log, self._inputs, "clientapi, processed")
+            self.tasks["processed inputs, heard"] = reader.run
+            self.readings.append(reader.readings)
+            self._is_heard = True
+        return self._inputs
 
-    inputs: ProcessedInputs
-    note: OnProcessed
-    tasks: Sequence[tuple[str, _Runs]] = ()
-    """What has to run, by name, to tell other processes and to hear of them."""
-    readings: Sequence[Source] = ()
-    """What was counted, for metrics."""
-
-
-def processed(ground: Ground, names: Collection[str]) -> Processed:
-    """Return what these components need; nothing is started."""
-    inputs = ProcessedInputs()
-    # The embedded log is in the process of all who append, and of all who process.
-    if ground.settings.log.kafka is None:
-        inputs.heard.set()
-        return Processed(inputs, inputs.note)
-    teller = ProcessedTeller(ground.log)
-    reader = processed_reader(ground.log, inputs, "clientapi, processed")
-    tasks: list[tuple[str, _Runs]] = []
-    if {"receipts", "eduserver"} & {*names}:
-        tasks.append(("processed inputs, told", teller))
-    if "clientapi" in names:
-        tasks.append(("processed inputs, heard", reader))
-    return Processed(inputs, teller.note, tasks, (reader.readings,))
+    def tell(self) -> OnProcessed:
+        """Return what lets those hear who wait."""
+        if not self._is_shared:
+            return self._inputs.note
+        if self._teller is None:
+            self._teller = ProcessedTeller(self._log)
+            self.tasks["processed inputs, told"] = self._teller.run
+        return self._teller.note

@@ -9,27 +9,18 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from deploy.route_table import FALLBACK, TABLE, Line, served_components
+from deploy.catalogue import CATALOGUE
+from deploy.route_table import FALLBACK, TABLE, served_components
+from describing.public_paths import PublicPath
 
 FOLDER: Final = Path(__file__).parent
 
-MACHINE_NUMBERS: Final = {
-    "userapi": 1,
-    "clientapi": 2,
-    "roomserver": 3,
-    "syncapi": 4,
-    "receipts": 5,
-    "eduserver": 6,
-}
-"""Components as processes of one machine: number 3 listens for clients on port 8103, for other
-components on 8203, and for probes and Prometheus on 8303."""
-
-_MADE: Final = "Made from deploy/route_table.py by `python -m deploy.proxy_files`."
+_MADE: Final = "Made from what components describe by `python -m deploy.proxy_files`."
 
 
 def client_port(component: str) -> int:
     """Return where a component listens for clients on a machine of its own kind."""
-    return 8100 + MACHINE_NUMBERS[component]
+    return 8100 + CATALOGUE.named(component).number
 
 
 def nginx_map() -> str:
@@ -43,7 +34,7 @@ def nginx_map() -> str:
         'map "$request_method $request_uri" $xylem_component {',
         '    default "";',
     ]
-    lines += [f"    {_nginx_key(line)} {line.component};" for line in TABLE]
+    lines += [f"    {_nginx_key(path)} {component};" for component, path in TABLE]
     lines += [
         "    # Unknown paths: this component refuses them as the Matrix specification says.",
         f'    "~^[A-Z]+ /_matrix/" {FALLBACK};',
@@ -52,9 +43,9 @@ def nginx_map() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _nginx_key(line: Line) -> str:
-    methods = f"({'|'.join(line.methods)})" if line.methods else "[A-Z]+"
-    return f'"~^{methods} {line.expression}(\\?|$)"'
+def _nginx_key(path: PublicPath) -> str:
+    methods = f"({'|'.join(path.methods)})" if path.methods else "[A-Z]+"
+    return f'"~^{methods} {path.expression}(\\?|$)"'
 
 
 def nginx_upstreams() -> str:
@@ -72,11 +63,11 @@ def nginx_upstreams() -> str:
 def caddy_routes() -> str:
     """Return a snippet for a site of Caddy; the addresses come from the environment."""
     lines = [f"# {_MADE}", "# In a site: import xylem_routes", "(xylem_routes) {", "\troute {"]
-    for number, line in enumerate(TABLE):
-        lines += [f"\t\t@{number} {{", f"\t\t\tvars_regexp {{uri}} ^{line.expression}(\\?|$)"]
-        if line.methods:
-            lines.append(f"\t\t\tmethod {' '.join(line.methods)}")
-        lines += ["\t\t}", f"\t\treverse_proxy @{number} {_caddy_address(line.component)}"]
+    for number, (component, path) in enumerate(TABLE):
+        lines += [f"\t\t@{number} {{", f"\t\t\tvars_regexp {{uri}} ^{path.expression}(\\?|$)"]
+        if path.methods:
+            lines.append(f"\t\t\tmethod {' '.join(path.methods)}")
+        lines += ["\t\t}", f"\t\treverse_proxy @{number} {_caddy_address(component)}"]
     lines += [
         "\t\t# Unknown paths: this component refuses them as the Matrix specification says.",
         "\t\t@unknown vars_regexp {uri} ^/_matrix/",
@@ -98,10 +89,8 @@ def chart_routes() -> str:
     The Gateway API matches one method at a time.
     """
     routes: dict[str, list[dict[str, object]]] = {name: [] for name in served_components()}
-    for line in TABLE:
-        routes[line.component].append(
-            {"path": f"^{line.expression}$", "methods": list(line.methods)}
-        )
+    for component, path in TABLE:
+        routes[component].append({"path": f"^{path.expression}$", "methods": list(path.methods)})
     lines = [f"# {_MADE}", "# Empty methods: all of them.", "components:"]
     for component, matches in routes.items():
         lines.append(f"  {component}:")
@@ -111,7 +100,7 @@ def chart_routes() -> str:
 
 def unit_environment(component: str) -> str:
     """Return the environment of one component's systemd unit: where it and the others listen."""
-    number = MACHINE_NUMBERS[component]
+    number = CATALOGUE.named(component).number
     listeners = (
         (8100 + number, "[client]"),
         (8200 + number, "[internal]"),
@@ -123,8 +112,8 @@ def unit_environment(component: str) -> str:
         lines += [f"{variable}PORT={port}", f"{variable}APIS={apis}"]
     lines.append("XYLEM_LISTENERS__0__TRUSTED_PROXIES=[127.0.0.1]")
     lines += [
-        f"XYLEM_INTERNAL__URLS__{other.upper()}=http://127.0.0.1:{8200 + other_number}"
-        for other, other_number in MACHINE_NUMBERS.items()
+        f"XYLEM_INTERNAL__URLS__{other.name.upper()}=http://127.0.0.1:{8200 + other.number}"
+        for other in CATALOGUE
     ]
     return "\n".join(lines) + "\n"
 
@@ -132,8 +121,8 @@ def unit_environment(component: str) -> str:
 def compose_environment() -> str:
     """Return where components call each other as containers of the compose file."""
     lines = [
-        f"XYLEM_INTERNAL__URLS__{component.upper()}=http://{component}:8009"
-        for component in MACHINE_NUMBERS
+        f"XYLEM_INTERNAL__URLS__{component.name.upper()}=http://{component.name}:8009"
+        for component in CATALOGUE
     ]
     return f"# {_MADE}\n" + "\n".join(lines) + "\n"
 
@@ -154,7 +143,7 @@ def files() -> Mapping[Path, Callable[[], str]]:
         FOLDER / "helm/xylem/files/routes.yaml": chart_routes,
         FOLDER / "helm/xylem/files/forward.conf": _forwarding,
     }
-    for component in MACHINE_NUMBERS:
+    for component in CATALOGUE.names:
         path = FOLDER / "systemd/components" / f"{component}.env"
         made[path] = partial(unit_environment, component)
     return made

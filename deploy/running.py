@@ -21,13 +21,13 @@ from base.http import (
 )
 from base.tasks import TaskEnded, Tasks
 from base.tasks import run as run_event_loop
-from deploy import started, starting
-from deploy.components import ASKED, asked_elsewhere
+from deploy import starting
+from deploy.catalogue import CATALOGUE
 from deploy.data_directory import DataDirectory
 from deploy.erasing import Eraser
 from deploy.errors import StartRefused
 from deploy.file_limit import connections_of
-from deploy.ground import Ground
+from deploy.ground import ProcessGround
 from deploy.lost_records import require_records
 from deploy.observing import Observing
 from deploy.other_processes import internal_secret
@@ -39,13 +39,14 @@ from deploy.process import (
     tune,
 )
 from deploy.readiness import OUTAGES, Readiness
-from deploy.routers import client_routers, internal_routers
 from deploy.secret_files import secret_of
 from deploy.settings import Api, ListenerSettings, Settings
+from deploy.trimming import Trimmer
 from deploy.version import version
-from deploy.wiring import Components, build
+from deploy.wiring import Components, built
 from internalapi.process import Process, ProcessStatus
 from internalapi.transport import api_router
+from logs.embedded import EmbeddedLog
 
 if TYPE_CHECKING:
     from deploy.internal_calls import InternalCalls
@@ -95,7 +96,6 @@ class Server:
         self._servers: list[ServedListeners] = []
         self._ready_at_s = time.monotonic()
         self._stack = contextlib.AsyncExitStack()
-        self._replaced = asyncio.Event()
         self._databases: list[Database] = []
         self._schemas: list[Schema] = []
 
@@ -116,7 +116,7 @@ class Server:
             try:
                 await asyncio.wait([start, stopped], return_when=asyncio.FIRST_COMPLETED)
                 if start.done():
-                    await self._run_on(stop, await start)
+                    await _run_on(stop, *await start)
                 _log.info("The server stops")
             finally:
                 self._readiness.stopping()
@@ -125,22 +125,8 @@ class Server:
                 await asyncio.gather(start, stopped, return_exceptions=True)
         _log.info("The server has stopped")
 
-    async def _run_on(self, stop: asyncio.Event, tasks: Tasks) -> None:
-        """Return when the process is told to stop. Raises `BeginAnew` and `TaskEnded`."""
-        ended = asyncio.create_task(stop_or_failure(stop, tasks))
-        replaced = asyncio.create_task(self._replaced.wait())
-        try:
-            await asyncio.wait([ended, replaced], return_when=asyncio.FIRST_COMPLETED)
-            if not ended.done():
-                raise BeginAnew
-            ended.result()
-        finally:
-            ended.cancel()
-            replaced.cancel()
-            await asyncio.wait([ended, replaced])
-
-    async def _start(self) -> Tasks:
-        """Return the running tasks once all is served."""
+    async def _start(self) -> tuple[Tasks, Components]:
+        """Return what runs once all is served."""
         settings, readiness, stack = self._settings, self._readiness, self._stack
         routers: dict[Api, Sequence[Router]] = {
             "metrics": [self._observing.metrics_router()],
@@ -153,50 +139,59 @@ class Server:
         await self._serve(early, routers)
 
         ground = await self._ground()
-        components = await build(ground, self._names)
+        components = await stack.enter_async_context(built(ground, CATALOGUE, self._names))
         self._observing.disks(self._directory.folders())
         await require_records(
             readiness, components.consumers(), partial(_require_tables, components)
         )
-        if components.sync is not None:
-            self._replaced = components.sync.serving.replaced
-        started.watch(self._observing, components)
+        components.watch(self._observing)
         tasks = await stack.enter_async_context(Tasks())
         tasks.start("outages", self._observing.outages.run())
-        started.start(tasks, components, ground, self._observing)
-        eraser = Eraser(components.consumers(), self._databases)
-        tasks.start("eraser", eraser.run(settings.database.erase_interval_s))
-        if components.clients is not None:
-            await components.clients.outcomes.wait_ready()
-            await components.processed.inputs.heard.wait()
+        # A disk that failed under the log ends the process: what was not written is in doubt until
+        # the files are read again.
+        tasks.start("log", ground.log.watch())
+        components.start(tasks)
+        self._keep_small(tasks, ground, components)
+        await components.wait_ready()
 
-        routers["client"] = client_routers(components)
+        routers["client"] = [*components.client_routers().values()]
         if any("internal" in listener.apis for listener in settings.listeners):
             secret = internal_secret(settings.internal)
             process: Process = self
             routers["internal"] = [
-                *internal_routers(components, secret),
+                *components.internal_routers(secret),
                 api_router(Process, process, secret=secret),
             ]
         late = [one for one in settings.listeners if one not in early]
         await self._serve(late, routers, self._operators_routes(components))
-        if components.sync is not None:
-            stack.callback(components.sync.end_long_polls)
+        stack.callback(components.drain)
         tune()
         self._ready_at_s = time.monotonic()
         readiness.started()
         _log.info("Ready", extra={"components": ",".join(self._names)})
-        return tasks
+        return tasks, components
 
-    async def _ground(self) -> Ground:
+    def _keep_small(self, tasks: Tasks, ground: ProcessGround, components: Components) -> None:
+        """Let the log and the databases give back what nobody needs."""
+        settings, log, consumers = self._settings, ground.log, components.consumers()
+        # Kafka drops by itself; the embedded log is in the process of all its readers.
+        if isinstance(log, EmbeddedLog):
+            trimmer = Trimmer(log, consumers, ground.clock, settings.log.retentions)
+            self._observing.sources((trimmer.readings,))
+            tasks.start("trimmer", trimmer.run(settings.log.trim_interval_s))
+        eraser = Eraser(consumers, self._databases)
+        tasks.start("eraser", eraser.run(settings.database.erase_interval_s))
+
+    async def _ground(self) -> ProcessGround:
         settings, readiness, clock = self._settings, self._readiness, SystemClock()
-        key = starting.signing_key(self._directory) if "clientapi" in self._names else None
+        signs = any(CATALOGUE.named(name).signs for name in self._names)
+        key = starting.signing_key(self._directory) if signs else None
         log = await self._stack.enter_async_context(
             starting.log(self._directory, settings, clock, readiness)
         )
         self._observing.log(log)
-        calls = await self._calls() if asked_elsewhere(self._names) else None
-        return Ground(settings, log, clock, self._open_database, key, calls, self._stack)
+        calls = await self._calls() if CATALOGUE.asked_elsewhere(self._names) else None
+        return ProcessGround(settings, log, clock, self._open_database, key, calls)
 
     async def _calls(self) -> "InternalCalls":
         """Return the calls of other processes, once those are there that have to be."""
@@ -206,8 +201,7 @@ class Server:
         calls = await self._stack.enter_async_context(
             internal_calls(self._settings.internal, self._observing.calls)
         )
-        asked = {other for name in self._names for other in ASKED[name]} - {*self._names}
-        for component in sorted(asked):
+        for component in sorted(CATALOGUE.asked_at_start(self._names)):
             reached = partial(calls.query_reached, component)
             await self._readiness.wait_for(component, reached)
             self._observing.checks.add(component, reached)
@@ -267,7 +261,7 @@ class Server:
         watched = WatchedProcess(self, self._observing, self._directory.folders(), self._schemas)
         return operators_routes(
             watched,
-            None if components.users is None else components.users.operator,
+            components.operator_routers(),
             secret=secret_of(given.token, given.token_path, "operators.token"),
         )
 
@@ -292,9 +286,24 @@ class Server:
         )
 
 
+async def _run_on(stop: asyncio.Event, tasks: Tasks, components: Components) -> None:
+    """Return when the process is told to stop. Raises `BeginAnew` and `TaskEnded`."""
+    ended = asyncio.create_task(stop_or_failure(stop, tasks))
+    replaced = asyncio.create_task(components.wait_replaced())
+    try:
+        await asyncio.wait([ended, replaced], return_when=asyncio.FIRST_COMPLETED)
+        if not ended.done():
+            raise BeginAnew
+        ended.result()
+    finally:
+        ended.cancel()
+        replaced.cancel()
+        await asyncio.wait([ended, replaced])
+
+
 async def _require_tables(components: Components) -> None:
     """Raise `BeginAnew` if tables that these components answer from were made again."""
-    if components.sync is not None and await components.sync.serving.query_replaced():
+    if await components.query_replaced():
         raise BeginAnew
 
 

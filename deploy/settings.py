@@ -5,22 +5,18 @@ docstrings are the reference: the generated configuration file and docs/configur
 from them.
 """
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeVar
 
 import msgspec
 from msgspec import Meta
 
-from components.clientapi.settings import ClientApiSettings
-from components.eduserver.settings import EduServerSettings
-from components.receipts.settings import ReceiptServerSettings
-from components.roomserver.settings import RoomServerSettings
-from components.syncapi.settings import SyncApiSettings
-from components.userapi.settings import UserApiSettings
+from deploy.catalogue import CATALOGUE
 from logs.embedded.settings import EmbeddedLogSettings
 from logs.kafka.settings import KafkaLogSettings
 from logs.retention import Retentions
 from matrix.room_versions import DEFAULT_ROOM_VERSION
 
+S = TypeVar("S", bound=msgspec.Struct)
 Api = Literal["client", "internal", "metrics", "health", "operators"]
 Urls = str | tuple[str, ...]
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -61,7 +57,7 @@ class ListenerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds that an idle connection stays open."""
 
 
-class InternalUrls(msgspec.Struct, frozen=True, kw_only=True):
+class ComponentUrls(msgspec.Struct, frozen=True, kw_only=True):
     """Where components in other processes are called.
 
     One base URL such as `http://10.0.0.5:8009`, or a list with one for each replica, which are
@@ -69,18 +65,22 @@ class InternalUrls(msgspec.Struct, frozen=True, kw_only=True):
     URL. The URL of the EDU server, which no component calls, is for `xylem status`.
     """
 
-    userapi: Urls = ()
-    """The user API, which the client API and sync call."""
-    roomserver: Urls = ()
-    """The room server, which the client API calls."""
-    receipts: Urls = ()
-    """The receipt server, which the user API asks how far a user has read."""
-    eduserver: Urls = ()
-    """The EDU server, for `xylem status`."""
-    clientapi: Urls = ()
-    """The client API, which the user API calls when an account is deactivated."""
-    syncapi: Urls = ()
-    """Client sync, which the client API asks whether a reaction is a repeat."""
+
+if TYPE_CHECKING:
+
+    class InternalUrls(ComponentUrls, frozen=True, kw_only=True):
+        """A field for each component of the catalogue, by its name."""
+
+else:
+    InternalUrls = msgspec.defstruct(
+        "InternalUrls",
+        [(one.name, Annotated[Urls, Meta(description=one.url_help)], ()) for one in CATALOGUE],
+        bases=(ComponentUrls,),
+        namespace={"__doc__": ComponentUrls.__doc__},
+        module=__name__,
+        frozen=True,
+        kw_only=True,
+    )
 
 
 class InternalSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -224,7 +224,7 @@ class ObservingSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where traces are sent; without it there are none."""
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What concerns the server as a whole."""
 
     server_name: str = "localhost"
@@ -244,9 +244,37 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database: DatabaseSettings = msgspec.field(default_factory=DatabaseSettings)
     logging: LoggingSettings = msgspec.field(default_factory=LoggingSettings)
     observing: ObservingSettings = msgspec.field(default_factory=ObservingSettings)
-    userapi: UserApiSettings = msgspec.field(default_factory=UserApiSettings)
-    clientapi: ClientApiSettings = msgspec.field(default_factory=ClientApiSettings)
-    roomserver: RoomServerSettings = msgspec.field(default_factory=RoomServerSettings)
-    receipts: ReceiptServerSettings = msgspec.field(default_factory=ReceiptServerSettings)
-    eduserver: EduServerSettings = msgspec.field(default_factory=EduServerSettings)
-    syncapi: SyncApiSettings = msgspec.field(default_factory=SyncApiSettings)
+
+    def section(self, kind: type[S]) -> S:
+        """Return a component's section, by its type."""
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if type(value) is kind:
+                found: S = value
+                return found
+        raise LookupError(f"{kind.__name__} is the section of no component in the catalogue.")
+
+    def with_section(self, section: msgspec.Struct) -> Self:
+        """Return these settings with another section of a component."""
+        (name,) = [one.name for one in CATALOGUE if one.settings is type(section)]
+        return msgspec.structs.replace(self, **{name: section})
+
+
+if TYPE_CHECKING:
+
+    class Settings(ServerSettings, frozen=True, kw_only=True):
+        """Those of the whole server, and a section for each component of the catalogue."""
+
+else:
+    Settings = msgspec.defstruct(
+        "Settings",
+        [
+            (one.name, one.settings, msgspec.field(default_factory=one.settings))
+            for one in CATALOGUE
+        ],
+        bases=(ServerSettings,),
+        namespace={"__doc__": ServerSettings.__doc__},
+        module=__name__,
+        frozen=True,
+        kw_only=True,
+    )

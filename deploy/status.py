@@ -17,10 +17,9 @@ from base.database import (
     SchemaTooOld,
     open_database,
 )
-from deploy.consumers import CONSUMERS, ConsumerPlace
-from deploy.copies import serving_schema
 from deploy.data_directory import DataDirectory
 from deploy.internal_calls import InternalCalls, internal_calls
+from deploy.kept_tables import CONSUMERS, ConsumerPlace, serving_schema
 from deploy.other_processes import urls_of
 from deploy.settings import ListenerSettings, Settings
 from internalapi.deadlines import deadline
@@ -196,7 +195,7 @@ async def _consumers(
         return
     for place in CONSUMERS:
         try:
-            schema = await serving_schema(place.schema, url)
+            schema = await serving_schema(place.kept, url)
             async with _database(url, schema) as database:
                 store = ConsumerStore(place.name, place.topic.name)
                 positions = await database.read(store.select_offsets)

@@ -1,187 +1,150 @@
-"""How components are put together, those of one process directly and others by calls.
+"""How the components of a process are put together, and what of them runs, is served and watched.
 
 A component is imported where it is built: a process holds no code of those that it does not run.
 """
 
-import secrets
-from collections.abc import Collection
-from typing import TYPE_CHECKING, Any, NamedTuple
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
-from deploy import apis
-from deploy.asked_apis import UserApis
-from deploy.ground import Ground, given
-from deploy.processed import Processed, processed
+from base.http import Router
+from base.tasks import Tasks
+from deploy.ground import Asking, ComponentGround, ProcessGround
+from deploy.observing import Observing
+from deploy.processed import Processed
+from deploy.readiness import OUTAGES
+from deploy.settings import Settings
 from deploy.version import version
-from internalapi.clientapi import Departures
-from internalapi.receipts import FullyReadMarkers
-from internalapi.syncapi import Relations
+from describing.catalogue import Catalogue
+from describing.component import StandIn
+from describing.ground import ServerFacts
+from describing.parts import ComponentParts
+from internalapi.transport import api_router
 from logs.consumer.loop import Consumer
+from logs.rebuilding.serving import ServingWatch
 from matrix.identifiers import ServerName
-from requesting.remembered_tokens import RememberedTokens
-
-if TYPE_CHECKING:
-    from components.clientapi import assembly as clientapi
-    from components.eduserver import assembly as eduserver
-    from components.receipts import assembly as receipts
-    from components.roomserver import assembly as roomserver
-    from components.syncapi import assembly as syncapi
-    from components.userapi import assembly as userapi
 
 
-class Components(NamedTuple):
-    """The components of this process."""
+class Components:
+    """The components of one process."""
 
-    users: "userapi.UserApi | None"
-    rooms: "roomserver.RoomServer | None"
-    reading: "receipts.ReceiptServer | None"
-    typing: "eduserver.EduServer | None"
-    sync: "syncapi.SyncApi | None"
-    clients: "clientapi.ClientApi | None"
-    tokens: RememberedTokens | None
-    """Where others of these ask a user API that is not."""
-    processed: Processed
+    def __init__(
+        self,
+        parts: Mapping[str, ComponentParts],
+        processed: Processed,
+        stand_ins: Mapping[str, StandIn],
+    ) -> None:
+        self.parts = parts
+        """By the components' names, in the order in which they were built."""
+        self._processed = processed
+        self._stand_ins = stand_ins
 
     def consumers(self) -> list[Consumer[Any]]:
         """Return the consumers of these components, all of them."""
-        found: list[Consumer[Any]] = [
-            part.consumer for part in (self.rooms, self.reading, self.typing) if part is not None
+        return [one for part in self.parts.values() for one in part.consumers]
+
+    def client_routers(self) -> dict[str, Router]:
+        """Return what clients reach of these components, by their names."""
+        routers = {name: part.router for name, part in self.parts.items()}
+        return {name: router for name, router in routers.items() if router is not None}
+
+    def operator_routers(self) -> list[Any]:
+        """Return what operators call of these, as routers of FastAPI."""
+        return [make() for part in self.parts.values() for make in part.operator_routers]
+
+    def internal_routers(self, secret: str) -> list[Router]:
+        """Return what other components reach of these."""
+        return [
+            api_router(one.protocol, one.api, secret=secret, outages=OUTAGES, shares=one.held)
+            for part in self.parts.values()
+            for one in part.apis
         ]
-        if self.sync is not None:
-            found += (self.sync.room_events, self.sync.client_data, self.sync.receipts)
-        return found
+
+    def start(self, tasks: Tasks) -> None:
+        """Run them; those built last, which stand on the others, are stopped first."""
+        for name, run in self._processed.tasks.items():
+            tasks.start(name, run())
+        for name, stand_in in self._stand_ins.items():
+            tasks.start(name, stand_in.run())
+        for component, part in self.parts.items():
+            for consumer in part.consumers:
+                tasks.start(f"{consumer.name} {consumer.topic.name}", consumer.run())
+            for name, run in part.tasks.items():
+                tasks.start(name, run())
+            if part.serving is not None:
+                tasks.start(f"{component}, serving copy", part.serving.run())
+
+    def watch(self, observing: Observing) -> None:
+        """Show what they count, and ask their consumers whether they are ready."""
+        for consumer in self.consumers():
+            observing.consumer(consumer)
+        observing.sources(self._processed.readings)
+        for stand_in in self._stand_ins.values():
+            observing.sources(stand_in.readings)
+        for part in self.parts.values():
+            observing.sources(part.readings)
+            for name, check in part.checks.items():
+                observing.checks.add(name, check)
+
+    def _serving(self) -> list[ServingWatch]:
+        """Return what looks whether tables were made again."""
+        return [part.serving for part in self.parts.values() if part.serving is not None]
+
+    async def query_replaced(self) -> bool:
+        """Return whether tables that these components answer from were made again."""
+        return any([await serving.query_replaced() for serving in self._serving()])
+
+    async def wait_replaced(self) -> None:
+        """Return once tables that these components answer from were made again."""
+        never = asyncio.Event()
+        events = [serving.replaced for serving in self._serving()]
+        waiting = [asyncio.create_task(event.wait()) for event in (events or [never])]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waiting:
+                one.cancel()
+
+    async def wait_ready(self) -> None:
+        """Return once requests can be served."""
+        for part in self.parts.values():
+            for wait in part.ready:
+                await wait()
+
+    def drain(self) -> None:
+        """Let those go who wait for something new, and let none wait any more."""
+        for part in self.parts.values():
+            for end in part.drain:
+                end()
 
 
-async def build(ground: Ground, names: Collection[str]) -> Components:
-    """Put these components together over their databases; nothing runs yet."""
-    late = apis.LateDepartures() if "clientapi" in names else None
-    departures = late if late is not None or ground.calls is None else ground.calls.departures()
-    done = processed(ground, names)
-    reading = await _build_receipts(ground, done) if "receipts" in names else None
-    users = (
-        await _build_users(ground, departures, apis.markers(reading, ground))
-        if "userapi" in names
-        else None
-    )
-    rooms = await _build_rooms(ground) if "roomserver" in names else None
-    typing = await _build_typing(ground, done) if "eduserver" in names else None
-    asked = apis.user_apis(users, ground) if {"syncapi", "clientapi"} & set(names) else None
-    sync = await _build_sync(ground, given(asked), rooms) if "syncapi" in names else None
-    relations = apis.relations(sync, ground) if "clientapi" in names else None
-    clients = (
-        _build_clients(ground, given(asked), rooms, relations, done)
-        if "clientapi" in names
-        else None
-    )
-    if late is not None and clients is not None:
-        late.departures = clients.departures
-    tokens = asked.authentication if asked is not None else None
-    remembered = tokens if isinstance(tokens, RememberedTokens) else None
-    return Components(users, rooms, reading, typing, sync, clients, remembered, done)
+@asynccontextmanager
+async def built(
+    ground: ProcessGround, catalogue: Catalogue, names: Collection[str]
+) -> AsyncIterator[Components]:
+    """Hold these components together over their databases; nothing runs yet."""
+    settings = ground.settings
+    # The embedded log is in the process of all who append, and of all who process.
+    processed = Processed(ground.log, is_shared=settings.log.kafka is not None)
+    asking = Asking(ground, catalogue, [*names], server_facts(settings, catalogue), processed)
+    parts: dict[str, ComponentParts] = {}
+    async with AsyncExitStack() as stack:
+        for component in catalogue.in_start_order(names):
+            asks = (*component.asks_at_start, *component.asks_later)
+            part = await component.build(ComponentGround(asking, component, asks))
+            for close in part.close:
+                stack.callback(close)
+            asking.built(part.apis)
+            parts[component.name] = part
+        yield Components(parts, processed, asking.stand_ins)
 
 
-async def _build_users(
-    ground: Ground, departures: Departures | None, markers: FullyReadMarkers | None
-) -> "userapi.UserApi":
-    from components.userapi import assembly as userapi  # noqa: PLC0415
-
-    users = userapi.build(
-        settings=ground.settings.userapi,
-        server_name=ServerName(ground.settings.server_name),
-        database=await ground.open_database(userapi.SCHEMA, durable=True),
-        log=ground.log,
-        clock=ground.clock,
-        random_bytes=secrets.token_bytes,
-        version=version(),
-        default_room_version=ground.settings.default_room_version,
-        forget_when_leaving=ground.settings.clientapi.forget_when_leaving,
-        departures=departures,
-        markers=markers,
-    )
-    ground.stack.callback(users.close)
-    return users
-
-
-async def _build_rooms(ground: Ground) -> "roomserver.RoomServer":
-    from components.roomserver import assembly as roomserver  # noqa: PLC0415
-
-    return roomserver.build(
-        log=ground.log,
-        database=await ground.open_database(roomserver.SCHEMA),
-        settings=ground.settings.roomserver,
-        clock=ground.clock,
-    )
-
-
-async def _build_receipts(ground: Ground, done: Processed) -> "receipts.ReceiptServer":
-    from components.receipts import assembly as receipts  # noqa: PLC0415
-
-    return receipts.build(
-        log=ground.log,
-        database=await ground.open_database(receipts.SCHEMA),
-        settings=ground.settings.receipts,
-        on_processed=done.note,
-    )
-
-
-async def _build_typing(ground: Ground, done: Processed) -> "eduserver.EduServer":
-    from components.eduserver import assembly as eduserver  # noqa: PLC0415
-
-    return eduserver.build(
-        log=ground.log,
-        database=await ground.open_database(eduserver.SCHEMA),
-        clock=ground.clock,
-        settings=ground.settings.eduserver,
-        on_processed=done.note,
-    )
-
-
-async def _build_sync(
-    ground: Ground, user_apis: UserApis, rooms: "roomserver.RoomServer | None"
-) -> "syncapi.SyncApi":
-    from components.syncapi import assembly as syncapi  # noqa: PLC0415
-
-    rebuilds = await ground.open_database(syncapi.REBUILDS_SCHEMA)
-    copy = await syncapi.query_serving(rebuilds)
-    room_apis = apis.room_apis(rooms, ground)
-    return await syncapi.build(
-        log=ground.log,
-        database=await ground.open_database(syncapi.SCHEMA.numbered(copy)),
-        serving=syncapi.ServingCopy(rebuilds, copy),
-        settings=ground.settings.syncapi,
-        clock=ground.clock,
-        authentication=user_apis.authentication,
-        filters=user_apis.filters,
-        aliases=room_apis.directory,
-        events=room_apis.queries,
-        reports=user_apis.reports,
-        user_directory=user_apis.user_directory,
-    )
-
-
-def _build_clients(
-    ground: Ground,
-    user_apis: UserApis,
-    rooms: "roomserver.RoomServer | None",
-    relations: Relations | None,
-    done: Processed,
-) -> "clientapi.ClientApi":
-    from components.clientapi import assembly as clientapi  # noqa: PLC0415
-
-    room_apis = apis.room_apis(rooms, ground)
-    return clientapi.build(
-        log=ground.log,
-        rooms=room_apis.queries,
-        directory=room_apis.directory,
-        authentication=user_apis.authentication,
-        profiles=user_apis.profiles,
-        accounts=user_apis.accounts,
-        account_data=user_apis.account_data,
-        replaced_rooms=user_apis.replaced_rooms,
-        server_name=ServerName(ground.settings.server_name),
-        key=given(ground.key),
-        clock=ground.clock,
-        settings=ground.settings.clientapi,
-        default_room_version=ground.settings.default_room_version,
-        relations=relations,
-        processed=done.inputs,
+def server_facts(settings: Settings, catalogue: Catalogue) -> ServerFacts:
+    """Return what components of every process are told of the server."""
+    capabilities: dict[str, Any] = {}
+    for component in catalogue:
+        capabilities.update(component.capabilities(settings.section(component.settings)))
+    return ServerFacts(
+        ServerName(settings.server_name), settings.default_room_version, version(), capabilities
     )

@@ -9,7 +9,7 @@ from bench.http import Address
 from bench.measure import tree_cpu_s
 from bench.servers.process import SHARED_SECRET
 from bench.servers.xylem import without_hindrances
-from deploy.components import COMPONENTS
+from deploy.catalogue import CATALOGUE
 from deploy.local.cluster import LocalCluster
 
 PARTITIONS = 4
@@ -25,7 +25,7 @@ class ClusterServer:
         folder.chmod(0o755)
         self._cluster = LocalCluster(
             folder,
-            dict.fromkeys(COMPONENTS, replicas),
+            dict.fromkeys(CATALOGUE.names, replicas),
             without_hindrances(),
             partitions=PARTITIONS,
         )

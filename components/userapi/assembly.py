@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from base.clock import Clock
 from base.database import Database, DatabaseOutage
@@ -289,7 +289,7 @@ def build(
     random_bytes: Callable[[int], bytes],
     version: str = "",
     default_room_version: str = DEFAULT_ROOM_VERSION,
-    forget_when_leaving: bool = False,
+    capabilities: Mapping[str, Any] | None = None,
     departures: Departures | None = None,
     markers: FullyReadMarkers | None = None,
 ) -> UserApi:
@@ -297,7 +297,7 @@ def build(
 
     `database` was opened with `SCHEMA`, and durable. `random_bytes` gives as many bytes as asked
     that nobody can guess: `secrets.token_bytes`. `version` of the server, `default_room_version`
-    and `forget_when_leaving`, whether who leaves a room forgets it, are what clients are told.
+    and the `capabilities` of other components are what clients are told.
     Without `departures`, deactivated users stay in their rooms until there are any; without
     `markers`, nobody is told how far they have read.
     """
@@ -318,7 +318,7 @@ def build(
         requesters=services.requesters,
         settings=settings,
         default_room_version=default_room_version,
-        forget_when_leaving=forget_when_leaving,
+        capabilities=capabilities or {},
         server_name=server_name,
         version=version,
     ).add_to(router)

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from deploy.components import COMPONENTS
+from deploy.catalogue import CATALOGUE
 from deploy.errors import StartRefused
 from deploy.local.cluster import LocalCluster
 
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="COMPONENT=N,…",
         default="",
         help=f"how many processes of each, such as clientapi=2,roomserver=2; one if left out "
-        f"({', '.join(COMPONENTS)})",
+        f"({', '.join(CATALOGUE.names)})",
     )
     parser.add_argument("--port", type=int, default=8008, help="where clients reach it (8008)")
     parser.add_argument(
@@ -72,10 +72,10 @@ def _replicas(text: str) -> dict[str, int]:
     counts = {}
     for part in filter(None, text.split(",")):
         name, _, number = part.partition("=")
-        if name not in COMPONENTS or not number.isdecimal():
+        if name not in CATALOGUE.names or not number.isdecimal():
             raise StartRefused(
                 f"'{part}' is not a component and a number.",
-                f"Write it like clientapi=2,roomserver=2; there are {', '.join(COMPONENTS)}.",
+                f"Write it like clientapi=2,roomserver=2; there are {', '.join(CATALOGUE.names)}.",
             )
         counts[name] = int(number)
     return counts

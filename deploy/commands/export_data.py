@@ -11,14 +11,14 @@ import orjson
 
 from base.clock import SystemClock
 from base.tasks import run as run_event_loop
-from components.syncapi import assembly as syncapi
+from components.syncapi.component import COMPONENT as SYNCAPI
 from components.syncapi.rooms.exporting import RoomsExport
 from components.userapi.assembly import OperatorService
 from deploy import starting
 from deploy.beside import users_beside
 from deploy.configuration import load_settings
-from deploy.copies import serving_schema
 from deploy.data_directory import DataDirectory
+from deploy.kept_tables import KEPT, serving_schema
 from deploy.new_folder import new_folder
 from deploy.readiness import Readiness
 from deploy.settings import Settings
@@ -54,9 +54,9 @@ async def _export(settings: Settings, user: str, folder: Path) -> tuple[int, int
     async with users_beside(settings) as users:
         user_id = await _write_account(users.operator, user, folder)
     directory, readiness = DataDirectory(settings), Readiness(is_patient=False)
+    (kept,) = [kept for kept in KEPT if kept.component is SYNCAPI]
     schema = await readiness.wait_for(
-        "The database of syncapi",
-        lambda: serving_schema(syncapi.SCHEMA, directory.database_url),
+        "The database of syncapi", lambda: serving_schema(kept, directory.database_url)
     )
     async with starting.database(directory, schema, readiness, may_migrate=False) as database:
         export = RoomsExport(database, user_id, SystemClock().now_ms())

@@ -7,15 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from base.database import Schema
 from base.tasks import run as run_event_loop
-from components.syncapi.assembly import REBUILDS_SCHEMA, query_serving
-from components.syncapi.assembly import SCHEMA as SYNCAPI
 from deploy import starting
 from deploy.configuration import load_settings
 from deploy.data_directory import DataDirectory
+from deploy.kept_tables import KEPT, KeptTables, made_serving_schema
 from deploy.readiness import Readiness
-from deploy.schemas import SCHEMAS
 
 _ALL: Final = "all"
 
@@ -27,8 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="COMPONENT",
         nargs="*",
         default=_ALL,
-        choices=[*(schema.name for schema in SCHEMAS), _ALL],
-        help=f"whose database: {', '.join(schema.name for schema in SCHEMAS)}; all if left out",
+        choices=[*(kept.name for kept in KEPT), _ALL],
+        help=f"whose database: {', '.join(kept.name for kept in KEPT)}; all if left out",
     )
     parser.add_argument("--config", metavar="FILE", type=Path, help="configuration file")
 
@@ -42,17 +39,14 @@ def run(arguments: argparse.Namespace) -> int:
             # Files belong to one server, which must not run meanwhile.
             stack.enter_context(directory)
         run_event_loop(
-            _migrate(directory, [one for one in SCHEMAS if _ALL in named or one.name in named])
+            _migrate(directory, [one for one in KEPT if _ALL in named or one.name in named])
         )
     return 0
 
 
-async def _migrate(directory: DataDirectory, schemas: Sequence[Schema]) -> None:
+async def _migrate(directory: DataDirectory, kept_tables: Sequence[KeptTables]) -> None:
     readiness = Readiness(is_patient=False)
-    for schema in schemas:
-        serving = schema
-        if schema.name == SYNCAPI.name:
-            async with starting.database(directory, REBUILDS_SCHEMA, readiness) as rebuilds:
-                serving = schema.numbered(await query_serving(rebuilds))
-        async with starting.database(directory, serving, readiness, durable=True):
+    for kept in kept_tables:
+        schema = await made_serving_schema(kept, directory, readiness)
+        async with starting.database(directory, schema, readiness, durable=True):
             print(f"{schema.name}: schema version {schema.version}")

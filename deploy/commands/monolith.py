@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from deploy.components import COMPONENTS
+from components.userapi.settings import UserApiSettings
+from deploy.catalogue import CATALOGUE
 from deploy.configuration import is_local, load_settings
 from deploy.data_directory import DataDirectory
 from deploy.log_lines import configure_logging
@@ -39,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run until the process is told to stop."""
     settings = load_settings(arguments.config, os.environ)
     configure_logging(settings.logging)
-    if settings.userapi.registration == "open":
+    if settings.section(UserApiSettings).registration == "open":
         reach = (
             "from this machine"
             if is_local(settings)
@@ -54,5 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
             sys.stdout.flush()
 
     with DataDirectory(settings) as directory:
-        run_to_the_end(partial(Server, settings, directory, COMPONENTS, announce, is_patient=False))
+        run_to_the_end(
+            partial(Server, settings, directory, CATALOGUE.names, announce, is_patient=False)
+        )
     return 0

@@ -10,21 +10,19 @@ from typing import Final
 from base.clock import SystemClock
 from base.database import Database
 from base.tasks import run as run_event_loop
-from components.syncapi import assembly as syncapi
-from components.userapi import assembly as userapi
 from deploy import starting
-from deploy.commands.rebuild import READERS, rebuild_client_sync
+from deploy.commands.rebuild import rebuild
 from deploy.configuration import load_settings
-from deploy.consumers import CONSUMERS, ConsumerPlace
 from deploy.data_directory import DataDirectory
+from deploy.kept_tables import CONSUMERS, KEPT, ConsumerPlace, KeptTables, made_serving_schema
 from deploy.readiness import Readiness
 from deploy.settings import Settings
 from logs.consumer.lost_records import require_records
 from logs.consumer.rebinding import Rebinding, find_rebindings, rebind
 from logs.log import Log, RecordsLost
 
-_OWNERS: Final = tuple(place for place in CONSUMERS if place.name not in READERS)
-_FOLLOWERS: Final = tuple(place for place in CONSUMERS if place.name in READERS)
+_OWNERS: Final = tuple(place for place in CONSUMERS if not place.kept.is_derived)
+_READERS: Final = tuple(kept for kept in KEPT if kept.is_derived)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,52 +63,55 @@ class _Command:
             self._directory, self._settings, SystemClock(), self._readiness
         ) as log:
             unfit = [place for place in _OWNERS if await self._tell(log, place)]
-            follows = await self._follows(log)
-            if follows and not unfit:
+            follow = [await self._follows(log, reader) for reader in _READERS]
+            if all(follow) and not unfit:
                 print("All databases fit the log.")
             elif not only_checks:
-                # Also where client sync's positions fit by chance: it may have missed what was
-                # lost. First, because a run that is killed is told to be repeated by what does not
-                # fit yet.
-                await rebuild_client_sync(self._settings, self._directory, log, self._readiness)
+                # Also where a reader's positions fit by chance: it may have missed what was lost.
+                # First, because a run that is killed is told to be repeated by what does not fit
+                # yet.
+                for reader in _READERS:
+                    await rebuild(
+                        reader.component, self._settings, self._directory, log, self._readiness
+                    )
                 for place in unfit:
-                    async with self._database(place) as database:
+                    async with self._database(place.kept) as database:
                         await rebind(log, database, place.name, place.topic.name)
                 await self._bind_announcements(log)
 
     async def _tell(self, log: Log, place: ConsumerPlace) -> bool:
         """Print what of a consumer does not fit the log; tell whether there is anything."""
-        async with self._database(place) as database:
+        async with self._database(place.kept) as database:
             found = await find_rebindings(log, database, place.name, place.topic.name)
         for one in found:
             print(f"{place.name}, {_described(place.topic.name, one)}")
         return bool(found)
 
-    async def _follows(self, log: Log) -> bool:
-        """Tell whether client sync can go on with this log."""
-        async with starting.database(
-            self._directory, syncapi.REBUILDS_SCHEMA, self._readiness
-        ) as rebuilds:
-            copy = await syncapi.query_serving(rebuilds)
-        for place in _FOLLOWERS:
-            async with self._database(place, copy) as database:
+    async def _follows(self, log: Log, reader: KeptTables) -> bool:
+        """Tell whether a reader can go on with this log."""
+        async with self._database(reader) as database:
+            for topic in reader.component.consumes:
                 try:
-                    await require_records(log, database, place.name, place.topic.name)
+                    await require_records(log, database, reader.name, topic.name)
                 except RecordsLost as lost:
                     print(f"{lost} It is made again from the other databases; nothing is lost.")
                     return False
         return True
 
     async def _bind_announcements(self, log: Log) -> None:
-        async with starting.database(
-            self._directory, userapi.SCHEMA, self._readiness, durable=True
-        ) as database:
-            await userapi.bind_to_log(database, log)
+        for kept in KEPT:
+            announces = kept.tables.announces
+            if announces is not None:
+                async with self._database(kept) as database:
+                    await announces.bind_to_log(database, log)
 
     @contextlib.asynccontextmanager
-    async def _database(self, place: ConsumerPlace, copy: int = 0) -> AsyncIterator[Database]:
-        schema = place.schema.numbered(copy) if place in _FOLLOWERS else place.schema
-        async with starting.database(self._directory, schema, self._readiness) as database:
+    async def _database(self, kept: KeptTables) -> AsyncIterator[Database]:
+        schema = await made_serving_schema(kept, self._directory, self._readiness)
+        is_durable = kept.tables.announces is not None
+        async with starting.database(
+            self._directory, schema, self._readiness, durable=is_durable
+        ) as database:
             yield database
 
 

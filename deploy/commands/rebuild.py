@@ -4,43 +4,33 @@ import argparse
 import contextlib
 import os
 import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
-from base.clock import SystemClock
-from base.database import DatabaseOutage, SchemaTooNew
+import msgspec
+
+from base.clock import Clock, SystemClock
+from base.database import Database, DatabaseOutage, Schema, SchemaTooNew
 from base.tasks import run as run_event_loop
-from components.receipts import assembly as receipts
-from components.roomserver import assembly as roomserver
-from components.syncapi import assembly as syncapi
-from components.syncapi.projection.history import Histories
-from components.syncapi.projection.rebuild import NOTICE_S, RebuildGround, RebuildProgress, rebuild
-from components.syncapi.store.rebuild_progress import RebuildTaken
-from components.userapi import assembly as userapi
 from deploy import starting
-from deploy.components import COMPONENTS
+from deploy.catalogue import CATALOGUE
 from deploy.configuration import load_settings
-from deploy.copies import StoredCopies
 from deploy.data_directory import DataDirectory
 from deploy.errors import StartRefused
+from deploy.kept_tables import KEPT, StoredCopies
 from deploy.readiness import Readiness
 from deploy.settings import Settings
+from describing.component import Component
+from describing.tables import RebuildRefused, RebuildStep
 from logs.log import Log, LogOutage, RecordsLost
-from logs.rebuilding.copies import SwitchRefused
+from logs.rebuilding.copies import rebuilds_schema
 
-READERS: Final = (syncapi.SCHEMA.name,)
-_NOTHING_TO_REBUILD: Final = {
-    "userapi": "Nothing to rebuild: accounts and what users keep are in no log, and the user API's "
-    "database is where they are kept for good: restore it from its backup.",
-    "roomserver": "Nothing to rebuild: the room server's database is the long-term record that "
-    "readers are rebuilt from: restore it from its backup.",
-    "receipts": "Nothing to rebuild: where receipts stand is kept for good in the receipt server's "
-    "own table alone, and topics keep receipts for a few days: restore it from its backup.",
-    "eduserver": "Nothing to rebuild: typing is kept for half a minute, and then the tables are as "
-    "if they had been rebuilt.",
-    "clientapi": "Nothing to rebuild: the client API keeps nothing, and fills its memory when it "
-    "starts.",
-}
+P = TypeVar("P")
+S = TypeVar("S", bound=msgspec.Struct)
+
+_READERS: Final = tuple(kept.name for kept in KEPT if kept.is_derived)
 _BAR_WIDTH: Final = 30
 _LINE_WIDTH: Final = 100
 _BETWEEN_LINES_S: Final = 10.0
@@ -54,15 +44,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "at the end. With the embedded log the server must not run."
     )
     parser.add_argument(
-        "component", metavar="COMPONENT", choices=COMPONENTS, help=", ".join(READERS)
+        "component", metavar="COMPONENT", choices=CATALOGUE.names, help=", ".join(_READERS)
     )
     parser.add_argument("--config", metavar="FILE", type=Path, help="configuration file")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Rebuild, with a progress bar; an interrupted rebuild goes on where it was."""
-    if arguments.component not in READERS:
-        sys.stderr.write(f"xylem rebuild: {_NOTHING_TO_REBUILD[arguments.component]}\n")
+    component = CATALOGUE.named(arguments.component)
+    if component.name not in _READERS:
+        sys.stderr.write(f"xylem rebuild: Nothing to rebuild: {component.not_rebuilt}\n")
         return 2
     settings = load_settings(arguments.config, os.environ)
     directory = DataDirectory(settings)
@@ -70,47 +61,89 @@ def run(arguments: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         if is_alone:
             stack.enter_context(directory)
-        run_event_loop(_rebuild(settings, directory))
+        run_event_loop(_rebuild(component, settings, directory))
     return 0
 
 
-async def _rebuild(settings: Settings, directory: DataDirectory) -> None:
+async def _rebuild(component: Component, settings: Settings, directory: DataDirectory) -> None:
     readiness = Readiness(is_patient=False)
     async with starting.log(directory, settings, SystemClock(), readiness) as log:
-        await rebuild_client_sync(settings, directory, log, readiness)
+        await rebuild(component, settings, directory, log, readiness)
 
 
-async def rebuild_client_sync(
-    settings: Settings, directory: DataDirectory, log: Log, readiness: Readiness
+async def rebuild(
+    component: Component,
+    settings: Settings,
+    directory: DataDirectory,
+    log: Log,
+    readiness: Readiness,
 ) -> None:
-    """Make client sync's tables again, with a progress bar. Raises `StartRefused`."""
-    # Only where the data directory is held does nobody else serve meanwhile.
-    notice_s = 0 if directory.is_held else NOTICE_S
+    """Make a component's derived tables again, with a progress bar. Raises `StartRefused`."""
+    rebuilding = None if component.tables is None else component.tables.rebuild
+    if rebuilding is None:
+        raise StartRefused(f"{component.name} has nothing to rebuild.")
     bar = _Bar(is_terminal=sys.stderr.isatty())
-    async with (
-        starting.database(directory, roomserver.SCHEMA, readiness) as rooms,
-        starting.database(directory, userapi.SCHEMA, readiness, durable=True) as users,
-        starting.database(directory, receipts.SCHEMA, readiness) as reading,
-        starting.database(directory, syncapi.REBUILDS_SCHEMA, readiness) as rebuilds,
-    ):
-        histories = Histories(
-            roomserver.RoomHistoryReader(rooms, settings.roomserver),
-            userapi.UserHistoryReader(users),
-            receipts.ReceiptHistoryReader(reading),
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def opened(schema: Schema, *, durable: bool = False) -> Database:
+            return await stack.enter_async_context(
+                starting.database(directory, schema, readiness, durable=durable)
+            )
+
+        histories: dict[Any, Any] = {}
+        for protocol in rebuilding.rebuilt_from:
+            keeper, tables, history = CATALOGUE.keeper_of(protocol)
+            database = await opened(tables.schema(), durable=tables.announces is not None)
+            histories[protocol] = history.make(database, settings.section(keeper.settings))
+        ground = _Rebuilding(
+            log=log,
+            clock=SystemClock(),
+            register=await opened(rebuilds_schema(component.name)),
+            copies=StoredCopies(directory.database_url),
+            # Only where the data directory is held does nobody else serve meanwhile.
+            is_alone=directory.is_held,
+            settings=settings,
+            histories=histories,
+            bar=bar,
         )
-        copies = StoredCopies(directory.database_url)
-        ground = RebuildGround(log, rebuilds, copies, histories, settings.syncapi, SystemClock())
         try:
-            await rebuild(ground, bar.show, notice_s=notice_s)
+            await rebuilding.perform(ground)
         except (DatabaseOutage, LogOutage, RecordsLost) as interruption:
             raise StartRefused(
                 f"The rebuild was interrupted: {interruption}", "Run the command again."
             ) from interruption
-        except (RebuildTaken, SwitchRefused, SchemaTooNew) as refused:
+        except (RebuildRefused, SchemaTooNew) as refused:
             raise StartRefused(str(refused)) from refused
         finally:
             bar.end()
     sys.stderr.write("The rebuilt tables serve.\n")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rebuilding:
+    """What a rebuild stands on (`describing.tables.Rebuilding`)."""
+
+    log: Log
+    clock: Clock
+    register: Database
+    copies: StoredCopies
+    is_alone: bool
+    settings: Settings
+    histories: Mapping[Any, Any]
+    bar: "_Bar"
+
+    def section(self, kind: type[S]) -> S:
+        """Return the component's section of the settings."""
+        return self.settings.section(kind)
+
+    def history(self, protocol: Callable[..., P]) -> P:
+        """Return a history that the rebuild says that it reads."""
+        found: P = self.histories[protocol]
+        return found
+
+    def show(self, step: RebuildStep) -> None:
+        """Tell how far it is."""
+        self.bar.show(step)
 
 
 class _Bar:
@@ -122,7 +155,7 @@ class _Bar:
         self._shown_s = float("-inf")
         self._doing = ""
 
-    def show(self, progress: RebuildProgress) -> None:
+    def show(self, progress: RebuildStep) -> None:
         """Show this."""
         now_s = self._clock.monotonic_s()
         is_due = progress.doing != self._doing or now_s - self._shown_s >= _BETWEEN_LINES_S
@@ -138,7 +171,7 @@ class _Bar:
             sys.stderr.write("\n")
 
 
-def _line(progress: RebuildProgress) -> str:
+def _line(progress: RebuildStep) -> str:
     share = progress.rooms / progress.all_rooms if progress.all_rooms else 1.0
     bar = "#" * round(share * _BAR_WIDTH)
     doing = progress.doing

@@ -8,6 +8,7 @@ from typing import Final
 
 from base.tasks import run as run_event_loop
 from components.userapi.assembly import OperatorService
+from components.userapi.settings import UserApiSettings
 from deploy.beside import operate
 from deploy.configuration import load_settings
 from deploy.tables import table
@@ -43,8 +44,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Do what was asked."""
     settings = load_settings(arguments.config, os.environ)
     run_event_loop(operate(settings, arguments))
-    if settings.userapi.registration != "token":
-        print(f"No token is asked for: userapi.registration is {settings.userapi.registration}.")
+    registration = settings.section(UserApiSettings).registration
+    if registration != "token":
+        print(f"No token is asked for: userapi.registration is {registration}.")
     return 0
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from deploy.components import COMPONENTS, asked_elsewhere
+from deploy.catalogue import CATALOGUE
 from deploy.configuration import load_settings
 from deploy.data_directory import DataDirectory
 from deploy.errors import StartRefused
@@ -27,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "components",
         metavar="COMPONENT",
         nargs="+",
-        choices=COMPONENTS,
-        help=f"what to run in this process: {', '.join(COMPONENTS)}",
+        choices=CATALOGUE.names,
+        help=f"what to run in this process: {', '.join(CATALOGUE.names)}",
     )
     parser.add_argument("--config", metavar="FILE", type=Path, help="configuration file")
 
@@ -36,8 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run until the process is told to stop; what is away at the start is waited for."""
     settings = load_settings(arguments.config, os.environ)
-    names = [name for name in COMPONENTS if name in arguments.components]
-    is_whole = len(names) == len(COMPONENTS)
+    names = [name for name in CATALOGUE.names if name in arguments.components]
+    is_whole = len(names) == len(CATALOGUE.names)
     if not is_whole:
         _require_separable(settings, names)
     configure_logging(settings.logging)
@@ -74,14 +74,14 @@ def _require_separable(settings: Settings, names: Collection[str]) -> None:
     internal_secret(settings.internal)
     urls = urls_of(settings.internal)
     for name in names:
-        for asked in sorted(asked_elsewhere([name]) - set(names)):
+        for asked in sorted(CATALOGUE.asked_elsewhere([name]) - set(names)):
             if not urls[asked]:
                 raise StartRefused(
                     f"{name} asks {asked}, which is not in this process and has no URL.",
                     f"Set internal.urls.{asked}, such as http://{asked}.example.org:8009",
                 )
     served = {api for listener in settings.listeners for api in listener.apis}
-    called = asked_elsewhere([name for name in COMPONENTS if name not in names])
+    called = CATALOGUE.asked_elsewhere([name for name in CATALOGUE.names if name not in names])
     if called and "internal" not in served:
         raise StartRefused(
             f"Others could not call {' and '.join(sorted(called))}: no listener serves `internal`.",

@@ -8,11 +8,10 @@ from pathlib import Path
 from base.clock import SystemClock
 from base.tasks import run as run_event_loop
 from deploy import starting
-from deploy.commands.rebuild import READERS
 from deploy.configuration import load_settings
-from deploy.consumers import CONSUMERS
 from deploy.data_directory import DataDirectory
 from deploy.errors import StartRefused
+from deploy.kept_tables import CONSUMERS
 from deploy.lost_records import OF_ANOTHER_LOG
 from deploy.readiness import Readiness
 from deploy.settings import Settings
@@ -22,7 +21,7 @@ from logs.log import RecordsLost
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    names = sorted({place.name for place in CONSUMERS} - set(READERS))
+    names = sorted({place.name for place in CONSUMERS if not place.kept.is_derived})
     parser.epilog = (
         "What was dropped from a topic before a component has processed it is lost; this command "
         "says how much that is. A component without missing records is left as it is."
@@ -48,8 +47,8 @@ async def _skip(name: str, settings: Settings, directory: DataDirectory) -> None
         for place in CONSUMERS:
             if place.name != name:
                 continue
-            topic = place.topic.name
-            async with starting.database(directory, place.schema, readiness) as database:
+            topic, schema = place.topic.name, place.kept.tables.schema()
+            async with starting.database(directory, schema, readiness) as database:
                 try:
                     skipped = await skip_lost_records(log, database, name, topic)
                 except RecordsLost as lost:

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 import yaml
 
-from deploy.components import COMPONENTS
+from deploy.catalogue import CATALOGUE
 from deploy.local.kafka import KafkaBroker
 from deploy.local.nginx import has_nginx, nginx_program
 from deploy.local.postgres import PostgresServer
@@ -82,19 +82,19 @@ class LocalCluster:
         self.port: Final = port or free_port()
         """Where the proxy listens on loopback."""
         self._config = folder / "xylem.yaml"
-        counts = dict.fromkeys(COMPONENTS, 1) | dict(replicas or {})
+        counts = dict.fromkeys(CATALOGUE.names, 1) | dict(replicas or {})
         self.kafka: Final = KafkaBroker(_made(folder / "kafka"))
         self.postgres: Final = PostgresServer(_made(folder / "postgres"), max_connections=300)
         self.processes: Final = {
             f"{name}-{number}": ComponentProcess(name, number, folder, self._config)
-            for name in COMPONENTS
+            for name in CATALOGUE.names
             for number in range(1, counts[name] + 1)
         }
         key_path = folder / "signing.key"
         write_new_signing_key(key_path)
         values = _merged(self._settings(key_path, partitions), settings or {})
         self._config.write_text(yaml.safe_dump(values))
-        ports = {name: [one.ports.client for one in self._of(name)] for name in COMPONENTS}
+        ports = {name: [one.ports.client for one in self._of(name)] for name in CATALOGUE.names}
         self.balancer: Final = balancer or ("nginx" if has_nginx() else "own")
         make = nginx_program if self.balancer == "nginx" else _own_proxy
         self.proxy: Final = make(folder, self.port, ports)
@@ -105,7 +105,7 @@ class LocalCluster:
     def _settings(self, key_path: Path, partitions: int) -> dict[str, Any]:
         urls = {
             name: [f"http://127.0.0.1:{one.ports.internal}" for one in self._of(name)]
-            for name in COMPONENTS
+            for name in CATALOGUE.names
         }
         return {
             "data_dir": str(key_path.parent / "data"),

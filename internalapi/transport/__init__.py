@@ -11,6 +11,7 @@ from internalapi.transport.errors import (
     ApiUnavailable,
     InternalError,
 )
+from internalapi.transport.late import LateApi
 from internalapi.transport.replicas import Replicas
 from internalapi.transport.server import api_router
 from internalapi.transport.shares import Shares
@@ -24,6 +25,7 @@ __all__ = [
     "ApiUnavailable",
     "CallMetrics",
     "InternalError",
+    "LateApi",
     "NotAnApi",
     "Replicas",
     "Shares",

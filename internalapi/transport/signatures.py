@@ -73,15 +73,20 @@ def _definitions(protocol: type[Any]) -> list[type[Any]]:
     return [one for one in protocol.__mro__ if one not in (object, Protocol, Generic)]
 
 
-def methods(protocol: type[Any]) -> dict[str, Method]:
-    """Return the public methods of a Protocol by name. Raises `NotAnApi`."""
+def method_names(protocol: type[Any]) -> list[str]:
+    """Return the names of a Protocol's public methods."""
     names = {
         name: None
         for one in _definitions(protocol)
         for name, member in vars(one).items()
         if not name.startswith("_") and callable(member)
     }
-    return {name: Method(protocol, name) for name in names}
+    return list(names)
+
+
+def methods(protocol: type[Any]) -> dict[str, Method]:
+    """Return the public methods of a Protocol by name. Raises `NotAnApi`."""
+    return {name: Method(protocol, name) for name in method_names(protocol)}
 
 
 def path(protocol: type[Any], method: str) -> str:

@@ -8,11 +8,10 @@ from pathlib import Path
 from base.clock import SystemClock
 from base.database import Database, Schema, open_database
 from base.http import Router
-from deploy.components import COMPONENTS
-from deploy.ground import Ground
-from deploy.routers import client_routers
+from deploy.catalogue import CATALOGUE
+from deploy.ground import ProcessGround
 from deploy.settings import Settings
-from deploy.wiring import build
+from deploy.wiring import built
 from logs.embedded import EmbeddedLog
 from logs.topics import TOPICS
 from matrix.signing import SigningKey
@@ -36,13 +35,6 @@ async def server_routers(settings: Settings | None = None) -> AsyncIterator[Mapp
             return database
 
         key = SigningKey.generate("1", bytes(32))
-        ground = Ground(settings or Settings(), log, clock, open_in_folder, key, None, stack)
-        components = await build(ground, COMPONENTS)
-        found = {
-            # The module that a part comes from is components.<its name>.assembly.
-            type(part).__module__.split(".")[1]: router
-            for part in components
-            if isinstance(router := getattr(part, "router", None), Router)
-        }
-        assert len(found) == len(client_routers(components))
-        yield found
+        ground = ProcessGround(settings or Settings(), log, clock, open_in_folder, key)
+        components = await stack.enter_async_context(built(ground, CATALOGUE, CATALOGUE.names))
+        yield components.client_routers()

@@ -1,5 +1,6 @@
 """What the server is and can do, and lists that are empty for now."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from base.http import Request, Response, Router, empty_response, json_response
@@ -48,13 +49,13 @@ class ServerRoutes:
         requesters: Requesters,
         settings: UserApiSettings,
         default_room_version: str,
-        forget_when_leaving: bool,
+        capabilities: Mapping[str, Any],
         server_name: str,
         version: str,
     ) -> None:
         self._requesters = requesters
         self._default_room_version = default_room_version
-        self._forget_when_leaving = forget_when_leaving
+        self._others_capabilities = capabilities
         self._well_known = settings.well_known
         self._support = settings.support
         self._is_issuing = settings.login_tokens
@@ -117,7 +118,7 @@ class ServerRoutes:
             "m.3pid_changes": {"enabled": False},
             "m.get_login_token": gets_tokens,
             "org.matrix.msc3882.get_login_token": gets_tokens,
-            "m.forget_forced_upon_leave": {"enabled": self._forget_when_leaving},
+            **self._others_capabilities,
         }
         if requester.is_admin:
             capabilities["m.account_moderation"] = {"suspend": True, "lock": True}

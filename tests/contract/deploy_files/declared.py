@@ -5,14 +5,14 @@ from typing import Any
 
 import yaml
 
-from deploy import components
+from deploy.catalogue import CATALOGUE
 from deploy.cli import COMMANDS
 from deploy.configuration import load_settings
 from deploy.settings import Settings
 
 CHECKOUT = Path(__file__).parents[3]
 DEPLOY = CHECKOUT / "deploy"
-COMPONENTS = set(components.COMPONENTS)
+COMPONENTS = set(CATALOGUE.names)
 AWAITED_COMMANDS: set[str] = set()
 """What the files run ahead of the code. A test fails once the code has it: empty this then."""
 

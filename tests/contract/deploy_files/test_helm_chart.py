@@ -8,6 +8,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
+from components.userapi.settings import UserApiSettings
 from logs.topics import TOPICS
 from matrix.signing import SigningKey
 from tests.contract.deploy_files.chart import (
@@ -95,8 +96,8 @@ def test_other_settings_win_over_those_of_the_chart(everything: Chart, tmp_path:
     settings = accepted_settings(everything.settings(), DECODED, tmp_path)
 
     assert settings.http.max_body_bytes == 104857600
-    assert settings.userapi.registration == "closed"
-    assert settings.userapi.public_base_url == "https://matrix.example.org"
+    assert settings.section(UserApiSettings).registration == "closed"
+    assert settings.section(UserApiSettings).public_base_url == "https://matrix.example.org"
     assert settings.log.kafka is not None
     assert settings.log.kafka.security_protocol == "SASL_SSL"
     assert settings.log.kafka.topic_prefix == "chat."

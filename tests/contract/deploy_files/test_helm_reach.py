@@ -118,9 +118,9 @@ def test_a_gateway_that_routes_has_the_lines_of_the_table(own_secret: Chart) -> 
             found.add((component, match["path"]["value"], match.get("method")))
 
     assert found == {
-        (line.component, f"^{line.expression}$", method)
+        (line.component, f"^{line.path.expression}$", method)
         for line in TABLE
-        for method in (line.methods or (None,))
+        for method in (line.path.methods or (None,))
     }
 
 
@@ -153,9 +153,8 @@ def test_an_ingress_leads_to_the_proxy(everything: Chart) -> None:
         names = {one["backend"]["service"]["port"]["name"] for one in paths}
         assert names <= {one["name"] for one in ports}
         for line in TABLE:
-            assert line.pattern in exact or any(
-                line.pattern.startswith(f"{prefix}/") for prefix in prefixes
-            )
+            pattern = line.path.pattern
+            assert pattern in exact or any(pattern.startswith(f"{prefix}/") for prefix in prefixes)
 
 
 def test_nginx_accepts_the_configuration_of_the_proxy(least: Chart, tmp_path: Path) -> None:

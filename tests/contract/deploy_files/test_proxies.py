@@ -47,7 +47,7 @@ def samples() -> list[tuple[str, str]]:
     """Return for each alternative of each line of the table some requests that it matches."""
     found = []
     for line in TABLE:
-        for part in line.alternatives():
+        for part in line.path.alternatives():
             path = part.pattern.replace("*", ID, part.pattern.removesuffix("/**").count("*"))
             paths = [path.removesuffix("/**")]
             if part.pattern.endswith("/**"):

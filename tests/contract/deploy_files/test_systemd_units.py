@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.proxy_files import MACHINE_NUMBERS, client_port
+from deploy.catalogue import CATALOGUE
+from deploy.proxy_files import client_port
 from tests.contract.deploy_files.declared import (
     COMPONENTS,
     DEPLOY,
@@ -88,7 +89,7 @@ def test_a_component_listens_where_the_proxies_look_for_it(component: str, tmp_p
     example = (FOLDER / "xylem.yaml.example").read_text(encoding="utf-8")
     environment = environment_of(component)
 
-    number = MACHINE_NUMBERS[component]
+    number = CATALOGUE.named(component).number
     settings = accepted_settings(
         example, {**environment, "XYLEM_INTERNAL__SECRET": "0123456789abcdef"}, tmp_path
     )
@@ -98,6 +99,6 @@ def test_a_component_listens_where_the_proxies_look_for_it(component: str, tmp_p
         (("internal",), 8200 + number, "127.0.0.1"),
         (("health", "metrics"), 8300 + number, "127.0.0.1"),
     ]
-    assert [getattr(settings.internal.urls, name) for name in COMPONENTS] == [
-        f"http://127.0.0.1:{8200 + MACHINE_NUMBERS[name]}" for name in COMPONENTS
+    assert [getattr(settings.internal.urls, one.name) for one in CATALOGUE] == [
+        f"http://127.0.0.1:{8200 + one.number}" for one in CATALOGUE
     ]

@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from deploy.components import COMPONENTS, asked_by
+from deploy.catalogue import CATALOGUE
 from deploy.settings import Settings
 from tests.contract.deploy_files.chart import Chart
 from tests.contract.deploy_files.declared import DEPLOY, accepted_settings, read_yaml
 
-ASKING = [(asker, asked) for asker in COMPONENTS for asked in sorted(asked_by(asker))]
+ASKING = [(one, asked) for one in CATALOGUE.names for asked in sorted(CATALOGUE.asked_by(one))]
 SECRET = {"XYLEM_INTERNAL__SECRET": "0123456789abcdef"}
 
 pytestmark = pytest.mark.parametrize(("asker", "asked"), ASKING)

@@ -15,11 +15,10 @@ from alembic.migration import MigrationContext
 from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 
 from base.database import Connection, Schema
-from components.syncapi.assembly import REBUILDS_SCHEMA
-from deploy.schemas import SCHEMAS
+from deploy.kept_tables import all_schemas
 from logs.consumer.tables import CONSUMER_SCHEMA
 
-ALL: Final = (*SCHEMAS, REBUILDS_SCHEMA, CONSUMER_SCHEMA)
+ALL: Final = (*all_schemas(), CONSUMER_SCHEMA)
 DIALECTS: Final[dict[str, sa.Dialect]] = {
     name: sa.make_url(url).get_dialect()()
     for name, url in {"sqlite": "sqlite://", "postgresql": "postgresql+asyncpg://"}.items()

@@ -4,6 +4,7 @@ import msgspec
 import yaml
 
 from bench.servers import synapse, xylem
+from components.userapi.settings import UserApiSettings
 from deploy.configuration import load_settings
 
 
@@ -14,7 +15,7 @@ def test_xylem_accepts_the_settings_that_it_is_measured_with(tmp_path: Path) -> 
     settings = load_settings(path, {})
 
     assert [(each.address, each.port) for each in settings.listeners] == [("127.0.0.1", 8123)]
-    assert settings.userapi.bcrypt_cost == 4
+    assert settings.section(UserApiSettings).bcrypt_cost == 4
 
 
 def test_every_rate_limit_of_xylem_is_lifted(tmp_path: Path) -> None:

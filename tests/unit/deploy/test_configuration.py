@@ -8,6 +8,8 @@ from typing import TypeAlias
 import pytest
 import yaml
 
+from components.syncapi.settings import SyncApiSettings
+from components.userapi.settings import UserApiSettings
 from deploy.configuration import load_settings
 from deploy.errors import SettingsInvalid
 from deploy.reference import PAGE, generate_config, generate_page
@@ -43,24 +45,25 @@ def test_without_anything_a_server_for_trying_out_is_described() -> None:
 
     assert settings.server_name == "localhost"
     assert [(one.address, one.port) for one in settings.listeners] == [("127.0.0.1", 8008)]
-    assert settings.userapi.registration == "open"
+    assert settings.section(UserApiSettings).registration == "open"
 
 
 def test_without_a_file_registration_is_closed_once_others_can_reach_the_server() -> None:
     settings = load_settings(None, {"XYLEM_LISTENERS__0__ADDRESS": "0.0.0.0"})
 
-    assert settings.userapi.registration == "closed"
+    assert settings.section(UserApiSettings).registration == "closed"
 
 
 def test_without_a_file_the_environment_can_close_registration() -> None:
     settings = load_settings(None, {"XYLEM_USERAPI__REGISTRATION": "closed"})
 
-    assert settings.userapi.registration == "closed"
+    assert settings.section(UserApiSettings).registration == "closed"
 
 
 def test_with_a_file_registration_is_closed_unless_it_says_otherwise(tmp_path: Path) -> None:
     assert load_settings(write(tmp_path, ""), {}) == Settings()
-    assert load_settings(write(tmp_path, "userapi:\n"), {}).userapi.registration == "closed"
+    assert load_settings(write(tmp_path, "userapi:\n"), {}) == Settings()
+    assert Settings().section(UserApiSettings).registration == "closed"
 
 
 def test_a_file_sets_what_it_names_and_leaves_the_rest(tmp_path: Path) -> None:
@@ -69,8 +72,8 @@ def test_a_file_sets_what_it_names_and_leaves_the_rest(tmp_path: Path) -> None:
     settings = load_settings(path, {})
 
     assert settings.server_name == "example.org"
-    assert settings.userapi.bcrypt_cost == 5
-    assert settings.syncapi == Settings().syncapi
+    assert settings.section(UserApiSettings).bcrypt_cost == 5
+    assert settings.section(SyncApiSettings) == SyncApiSettings()
 
 
 def test_the_environment_can_name_the_file(tmp_path: Path) -> None:
@@ -95,7 +98,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     assert [listener.port for listener in settings.listeners] == [1, 3, 8008]
     assert settings.listeners[2].apis == ("metrics",)
     assert (settings.logging.level, settings.logging.format) == ("error", "json")
-    assert settings.userapi.login_rate_per_address is None
+    assert settings.section(UserApiSettings).login_rate_per_address is None
     assert settings.server_name == "1.2.3.4"
 
 
@@ -117,7 +120,7 @@ def test_an_empty_variable_takes_away_a_text_that_may_be_absent(tmp_path: Path) 
 
     settings = load_settings(path, {"XYLEM_USERAPI__REGISTRATION_SHARED_SECRET": ""})
 
-    assert settings.userapi.registration_shared_secret is None
+    assert settings.section(UserApiSettings).registration_shared_secret is None
 
 
 def test_variables_that_kubernetes_sets_for_a_service_are_not_settings() -> None:
@@ -258,7 +261,7 @@ def test_the_generated_file_sets_what_was_chosen_and_nothing_else(tmp_path: Path
 
     chosen = {key: value for key, value in values.items() if value}
     assert settings.server_name == "example.org"
-    assert settings.userapi.registration == "open"
+    assert settings.section(UserApiSettings).registration == "open"
     assert set(chosen) == {"server_name", "userapi"}
     assert len(text.splitlines()) < 60
 

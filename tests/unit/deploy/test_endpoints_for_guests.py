@@ -72,8 +72,8 @@ _VALUES: Final = {
 @pytest.fixture(name="asked")
 async def fixture_asked() -> AsyncIterator[dict[str, set[str | None]]]:
     """What guests heard at each endpoint that wants a token, by its name."""
-    settings = Settings(
-        userapi=UserApiSettings(guests_allowed=True, registration_rate_per_address=None)
+    settings = Settings().with_section(
+        UserApiSettings(guests_allowed=True, registration_rate_per_address=None)
     )
     async with server_routers(settings) as routers:
         client = Client(application(routers.values()))

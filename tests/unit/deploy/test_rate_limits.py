@@ -46,11 +46,13 @@ _Section = TypeVar("_Section", UserApiSettings, ClientApiSettings, SyncApiSettin
 @pytest.fixture(name="strict")
 async def fixture_strict() -> AsyncIterator[tuple[Application, list[Route]]]:
     """A server that lets nobody ask for anything twice in an hour."""
-    settings = Settings(
-        userapi=_strict(UserApiSettings(registration="open", bcrypt_cost=4)),
-        clientapi=_strict(ClientApiSettings()),
-        syncapi=_strict(SyncApiSettings()),
-    )
+    settings = Settings()
+    for section in (
+        _strict(UserApiSettings(registration="open", bcrypt_cost=4)),
+        _strict(ClientApiSettings()),
+        _strict(SyncApiSettings()),
+    ):
+        settings = settings.with_section(section)
     async with server_routers(settings) as routers:
         routes = [route for router in routers.values() for route in router.routes]
         yield application(routers.values()), routes

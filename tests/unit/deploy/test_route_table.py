@@ -8,9 +8,9 @@ from typing import NamedTuple, TypeAlias
 import pytest
 
 from base.http import Router
-from deploy.components import COMPONENTS
-from deploy.proxy_files import MACHINE_NUMBERS, files
-from deploy.route_table import FALLBACK, TABLE, Line, component_for, served_components
+from deploy.proxy_files import files
+from deploy.route_table import FALLBACK, TABLE, component_for, served_components
+from describing.public_paths import PublicPath
 from tests.spec.routes import server_routers
 
 Routers: TypeAlias = Mapping[str, Router]
@@ -44,11 +44,6 @@ def test_the_table_serves_the_components_that_have_routes(routers: Routers) -> N
     assert set(served_components()) == set(routers)
 
 
-def test_every_component_has_its_ports_on_a_machine() -> None:
-    assert set(MACHINE_NUMBERS) == set(COMPONENTS)
-    assert len(set(MACHINE_NUMBERS.values())) == len(COMPONENTS)
-
-
 def test_every_route_of_a_component_is_sent_to_it(routers: Routers) -> None:
     lost = [
         f"{one.method} {one.path} is {one.component}'s, and sent to {sent}"
@@ -56,7 +51,7 @@ def test_every_route_of_a_component_is_sent_to_it(routers: Routers) -> None:
         if (sent := component_for(one.method, one.path)) != one.component
     ]
 
-    assert lost == [], "add a line to deploy/route_table.py, then: python -m deploy.proxy_files"
+    assert lost == [], "add a public path to the component, then: python -m deploy.proxy_files"
 
 
 def test_every_alternative_of_every_line_has_a_route(routers: Routers) -> None:
@@ -64,7 +59,7 @@ def test_every_alternative_of_every_line_has_a_route(routers: Routers) -> None:
     idle = [
         part
         for line in TABLE
-        for part in line.alternatives()
+        for part in line.path.alternatives()
         if not any(part.matches(one.method, one.path) for one in known)
     ]
 
@@ -78,7 +73,7 @@ def test_no_request_is_matched_by_two_lines(routers: Routers) -> None:
         (method, path): found
         for path in paths
         for method in methods
-        if len(found := [line for line in TABLE if line.matches(method, path)]) != 1
+        if len(found := [line for line in TABLE if line.path.matches(method, path)]) != 1
     }
 
     assert several == {}
@@ -103,14 +98,14 @@ def test_the_fallback_serves_clients() -> None:
     ],
 )
 def test_a_pattern_matches_whole_segments(pattern: str, path: str, *, matches: bool) -> None:
-    assert Line("userapi", pattern).matches("GET", path) is matches
+    assert PublicPath(pattern).matches("GET", path) is matches
 
 
 def test_a_line_with_methods_matches_only_these() -> None:
-    line = Line("userapi", "/a", ("PUT",))
+    path = PublicPath("/a", ("PUT",))
 
-    assert line.matches("PUT", "/a")
-    assert not line.matches("GET", "/a")
+    assert path.matches("PUT", "/a")
+    assert not path.matches("GET", "/a")
 
 
 @pytest.mark.parametrize(("path", "make"), files().items(), ids=[path.name for path in files()])

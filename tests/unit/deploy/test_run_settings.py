@@ -8,10 +8,9 @@ import msgspec
 import pytest
 import yaml
 
+from deploy.catalogue import CATALOGUE
 from deploy.cli import main
-from deploy.components import ASKED, ASKED_LATER, COMPONENTS, asked_by
 from deploy.configuration import load_settings
-from deploy.settings import InternalUrls
 
 KAFKA = {"kafka": {"bootstrap_servers": ["127.0.0.1:1"]}}
 POSTGRES = {"url": "postgresql://xylem@127.0.0.1:1/xylem"}
@@ -127,16 +126,6 @@ def test_replicas_are_a_component_and_a_number(
     assert f"'{replicas}' is not a component and a number." in capsys.readouterr().err
 
 
-def test_the_catalogue_of_components_is_whole() -> None:
-    asked = {one for ones in (*ASKED.values(), *ASKED_LATER.values()) for one in ones}
-
-    assert set(ASKED) == set(COMPONENTS)
-    assert asked <= set(COMPONENTS)
-    assert set(msgspec.structs.asdict(InternalUrls())) == set(COMPONENTS)
-    for number, name in enumerate(COMPONENTS):
-        assert set(ASKED[name]) <= set(COMPONENTS[:number])
-
-
 def test_the_settings_in_the_cluster_guide_are_enough_for_each_component(tmp_path: Path) -> None:
     guide = Path(__file__).parents[3] / "docs" / "cluster.md"
     blocks = re.findall(r"```yaml\n(.*?)```", guide.read_text(encoding="utf-8"), flags=re.DOTALL)
@@ -147,5 +136,6 @@ def test_the_settings_in_the_cluster_guide_are_enough_for_each_component(tmp_pat
     settings = load_settings(config, {})
 
     urls = msgspec.structs.asdict(settings.internal.urls)
-    assert {asked for name in COMPONENTS for asked in asked_by(name) if not urls[asked]} == set()
+    asked = {one for name in CATALOGUE.names for one in CATALOGUE.asked_by(name)}
+    assert {one for one in asked if not urls[one]} == set()
     assert "internal" in {api for listener in settings.listeners for api in listener.apis}

@@ -11,14 +11,14 @@ import pytest
 CHECKOUT = Path(__file__).parents[3]
 RECEIPTS_ALONE = """
 import asyncio, sys
-from contextlib import AsyncExitStack
 from pathlib import Path
 from base.clock import SystemClock
 from base.database import open_database
 import deploy.commands.run
-from deploy.ground import Ground
+from deploy.catalogue import CATALOGUE
+from deploy.ground import ProcessGround
 from deploy.settings import Settings
-from deploy.wiring import build
+from deploy.wiring import built
 from logs.embedded import EmbeddedLog
 from logs.topics import TOPICS
 
@@ -27,8 +27,9 @@ async def open_in_memory(schema, *, durable=False):
 
 async def main(folder):
     log = await EmbeddedLog.open(folder, dict.fromkeys(TOPICS, 1))
-    ground = Ground(Settings(), log, SystemClock(), open_in_memory, None, None, AsyncExitStack())
-    await build(ground, ["receipts"])
+    ground = ProcessGround(Settings(), log, SystemClock(), open_in_memory)
+    async with built(ground, CATALOGUE, ["receipts"]):
+        pass
     await log.close()
 
 asyncio.run(main(Path(sys.argv[1])))
@@ -82,7 +83,9 @@ def test_help_loads_no_library() -> None:
 def test_statements_for_many_keys_are_built_when_they_first_run() -> None:
     parameters = int(
         printed_by(
-            "import deploy.schemas, gc, sqlalchemy\n"
+            "import deploy.kept_tables, gc, sqlalchemy\n"
+            "schemas = [*deploy.kept_tables.all_schemas()]\n"
+            "import deploy.commands.account, components.syncapi.assembly\n"
             "print(sum(isinstance(one, sqlalchemy.BindParameter) for one in gc.get_objects()))"
         )
     )

@@ -1,0 +1,100 @@
+"""What client sync is to the rest of the server."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from base.database import Schema
+from base.metrics import Family
+from components.syncapi.public_paths import PUBLIC_PATHS
+from components.syncapi.settings import SyncApiSettings
+from describing.component import Component, InternalApi
+from describing.ground import Ground
+from describing.parts import ComponentParts, served
+from describing.tables import Keeps, Rebuild, Rebuilding, RebuildRefused, Tables
+from internalapi.receipts import ReceiptHistory
+from internalapi.roomserver import RoomDirectory, RoomHistory, RoomQueries
+from internalapi.syncapi import Relations
+from internalapi.userapi import Authentication, Filters, Reports, UserDirectory, UserHistory
+from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, OUTPUT_ROOM_EVENT
+
+
+def _schema() -> Schema:
+    from components.syncapi.assembly import SCHEMA
+
+    return SCHEMA
+
+
+def _families() -> Sequence[Family]:
+    from components.syncapi import assembly
+    from components.syncapi.memory import recent
+
+    return (*assembly.FAMILIES, *recent.FAMILIES)
+
+
+async def _rebuild(on: Rebuilding) -> None:
+    from components.syncapi.projection.history import Histories
+    from components.syncapi.projection.rebuild import NOTICE_S, RebuildGround, rebuild
+    from components.syncapi.store.rebuild_progress import RebuildTaken
+    from logs.rebuilding.copies import SwitchRefused
+
+    histories = Histories(
+        on.history(RoomHistory), on.history(UserHistory), on.history(ReceiptHistory)
+    )
+    section = on.section(SyncApiSettings)
+    ground = RebuildGround(on.log, on.register, on.copies, histories, section, on.clock)
+    try:
+        await rebuild(ground, on.show, notice_s=0 if on.is_alone else NOTICE_S)
+    except (RebuildTaken, SwitchRefused) as refused:
+        raise RebuildRefused(str(refused)) from refused
+
+
+async def _build(ground: Ground) -> ComponentParts:
+    from components.syncapi.assembly import build
+    from logs.rebuilding.copies import rebuilds_schema, select_serving
+    from logs.rebuilding.serving import ServingCopy
+
+    register = await ground.open_database(rebuilds_schema("syncapi"))
+    copy = await register.read(select_serving)
+    sync = await build(
+        log=ground.log,
+        database=await ground.open_database(_schema().numbered(copy)),
+        serving=ServingCopy(register, copy),
+        settings=ground.section(SyncApiSettings),
+        clock=ground.clock,
+        authentication=ground.ask(Authentication),
+        filters=ground.ask(Filters),
+        aliases=ground.ask(RoomDirectory),
+        events=ground.ask(RoomQueries),
+        reports=ground.ask(Reports),
+        user_directory=ground.ask(UserDirectory),
+    )
+    return ComponentParts(
+        router=sync.router,
+        apis=(served(Relations).by(sync.relations),),
+        consumers=(sync.room_events, sync.client_data, sync.receipts),
+        tasks={"syncapi, typing": sync.typing.run, "syncapi, follower": sync.follower.run},
+        readings=sync.readings,
+        serving=sync.serving,
+        drain=(sync.end_long_polls,),
+    )
+
+
+COMPONENT: Final = Component(
+    name="syncapi",
+    title="Client sync",
+    number=4,
+    settings=SyncApiSettings,
+    url_help="Client sync, which the client API asks whether a reaction is a repeat.",
+    serves=(InternalApi(Relations),),
+    asks_at_start=(Authentication, Filters, Reports, UserDirectory),
+    asks_later=(RoomQueries, RoomDirectory),
+    tables=Tables(
+        schema=_schema,
+        keeps=Keeps.DERIVED,
+        rebuild=Rebuild(rebuilt_from=(RoomHistory, UserHistory, ReceiptHistory), perform=_rebuild),
+    ),
+    consumes=(OUTPUT_ROOM_EVENT, OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT),
+    public_paths=PUBLIC_PATHS,
+    families=_families,
+    build=_build,
+)

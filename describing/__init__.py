@@ -1,0 +1,1 @@
+"""How a component describes itself: to the process that runs it, and to all that is deployed."""
