@@ -151,17 +151,11 @@ class OutboxSender:
         self._on_appended = on_appended
         self._pending: deque[tuple[int, OutboxBatch]] = deque(pending)
         self._changed = asyncio.Event()
-        self._sent_batches = 0
         self._is_out = False
         self.appended: int | None = None
         """Output of batches up to this offset is durable in the log."""
         self._task: asyncio.Task[None] | None = None
         self._start()
-
-    @property
-    def sent_batches(self) -> int:
-        """How many batches have been appended so far."""
-        return self._sent_batches
 
     @property
     def pending_batches(self) -> int:
@@ -220,7 +214,6 @@ class OutboxSender:
                 for _ in batches:
                     self._pending.popleft()
                 self.appended = batches[-1][0]
-                self._sent_batches += len(batches)
                 self._changed.set()
                 self._on_appended()
 

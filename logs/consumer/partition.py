@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Final, Generic, NamedTuple, TypeVar
@@ -30,7 +31,6 @@ T = TypeVar("T")
 
 _TRIES: Final = 3
 _HANDOVER_S: Final = 3.0
-_BATCHES_BETWEEN_DELETES: Final = 8
 _OUTAGES: Final = (DatabaseOutage, LogOutage, OSError, MemoryError)
 """What says something about the machine and nothing about a record: tried again until it works."""
 
@@ -74,7 +74,8 @@ class OwnedPartition(Generic[T]):
         self._stream = stream
         self._processor = processor
         self._progress = stored.progress
-        self._deleted_batches = 0
+        self._rows: Final = deque(offset for offset, _ in stored.outbox)
+        """The offsets of the rows in the outbox, the oldest first."""
         self._lock = asyncio.Lock()
         self._stopping = asyncio.Event()
         self.offset = stored.offset
@@ -224,7 +225,7 @@ class OwnedPartition(Generic[T]):
     async def _commit(self, batch: _Batch[T], *, durable: bool) -> None:
         started = perf_counter()
         after = batch.records[-1].offset + 1
-        appended = self._deletable()
+        reused = self._reusable()
 
         def work(connection: Connection) -> _Result:
             outbox = BatchOutbox(self._stream, self._parts.log, batch.records)
@@ -235,7 +236,7 @@ class OwnedPartition(Generic[T]):
             output, given = outbox.numbered(self._progress)
             old = self._progress
             progress = ConsumerProgress(old.generation, old.first, batch.seen, given, old.numbering)
-            advance = Advance(self.offset, after, progress, output, appended)
+            advance = Advance(self.offset, after, progress, output, reused)
             self._parts.store.advance(connection, self._stream.partition, advance)
             return _Result(progress, output, outbox.rejected)
 
@@ -247,9 +248,10 @@ class OwnedPartition(Generic[T]):
             raise
         self._progress = result.progress
         self.offset = after
-        if appended is not None:
-            self._deleted_batches = self._sender.sent_batches
         if result.output:
+            if reused is not None:
+                self._rows.popleft()
+            self._rows.append(after)
             self._sender.put(after, result.output)
         else:
             self._tell_processed()
@@ -281,8 +283,8 @@ class OwnedPartition(Generic[T]):
     async def forget_sent(self) -> None:
         """Delete output that is in the log from the outbox. Raises `DatabaseOutage`."""
         async with self._lock:
-            appended, sent = self._sender.appended, self._sender.sent_batches
-            if appended is None or sent == self._deleted_batches:
+            appended = self._sender.appended
+            if self._reusable() is None or appended is None:
                 return
             partition = self._stream.partition
 
@@ -290,13 +292,15 @@ class OwnedPartition(Generic[T]):
                 self._parts.store.delete_output(connection, partition, appended)
 
             await self._parts.database.write(work)
-            self._deleted_batches = sent
+            while self._rows and self._rows[0] <= appended:
+                self._rows.popleft()
 
-    def _deletable(self) -> int | None:
-        sent = self._sender.sent_batches
-        if sent - self._deleted_batches >= _BATCHES_BETWEEN_DELETES:
-            return self._sender.appended
-        return None
+    def _reusable(self) -> int | None:
+        """Return the oldest row of the outbox, if what it holds is in the log."""
+        appended = self._sender.appended
+        if appended is None or not self._rows or self._rows[0] > appended:
+            return None
+        return self._rows[0]
 
     def _at(self, record: Record) -> dict[str, object]:
         fields: dict[str, object] = {"stream": tuple(self._stream), "offset": record.offset}

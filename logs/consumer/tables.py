@@ -2,7 +2,8 @@
 
 One row per consumer and partition holds the position, the numbers seen of each stream and the
 numbers given to each output partition, so that a batch costs one UPDATE, and one INSERT if it has
-output. An outbox row holds the whole output of one batch.
+output. An outbox row holds the whole output of one batch; once that is in the log, a later batch
+writes over it.
 """
 
 from collections.abc import Collection, Mapping
@@ -53,8 +54,8 @@ class Advance(NamedTuple):
     after: int
     progress: ConsumerProgress
     output: OutboxBatch
-    appended: int | None
-    """Outbox rows up to this offset are no longer needed."""
+    reused: int | None
+    """The offset of an outbox row that is no longer needed, to be written over."""
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -119,6 +120,16 @@ class ConsumerStore:
                 output=sa.bindparam("sent"),
             )
         )
+        self._reuse_output: Final = Statement(
+            sa.update(_OUTBOX)
+            .where(
+                sent.consumer == sa.bindparam("of_consumer"),
+                sent.topic == sa.bindparam("of_topic"),
+                sent.partition == sa.bindparam("of_partition"),
+                sent.next_offset == sa.bindparam("reused"),
+            )
+            .values(next_offset=sa.bindparam("after"), output=sa.bindparam("sent"))
+        )
         self._delete_output: Final = Statement(
             sa.delete(_OUTBOX).where(
                 sent.consumer == sa.bindparam("of_consumer"),
@@ -148,12 +159,17 @@ class ConsumerStore:
         self._advance.run_at_end(connection, values, missed=missed)
         if advance.output:
             values["sent"] = _encode(advance.output)
-            self._insert_output.run_at_end(connection, values)
-        if advance.appended is not None:
-            self.delete_output(connection, partition, advance.appended)
+            if advance.reused is None:
+                self._insert_output.run_at_end(connection, values)
+            else:
+                values["reused"] = advance.reused
+                self._reuse_output.run_at_end(connection, values, missed=missed)
 
     def delete_output(self, connection: Connection, partition: int, appended: int) -> None:
-        """Delete the output of batches up to this offset, by the end of the transaction."""
+        """Delete the output of batches up to this offset, by the end of the transaction.
+
+        Mostly it is written over by later output, which costs fewer pages.
+        """
         values = {
             "of_consumer": self._key["consumer"],
             "of_topic": self._key["topic"],

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from base.database import Database, DatabaseOutage
 from logs.consumer import Message, Outbox
 from logs.consumer.loop import Consumer
-from logs.consumer.tables import reset_positions
+from logs.consumer.tables import ConsumerStore, reset_positions
 from logs.log import Log, LogOutage, Origin, Outgoing, Position, Record, RecordsLost
 from logs.records.rejected import RejectedRecord
 from logs.topics import REJECTED
@@ -101,6 +101,19 @@ async def test_each_record_has_its_effect_once_and_its_output_once(
     assert [value_of(record) for record in derived] == list(range(100))
     origins = [record.origin for record in derived]
     assert origins == [Origin("ledger/Numbers/0", number) for number in range(100)]
+
+
+async def test_output_that_is_in_the_log_is_written_over(log: Log, database: Database) -> None:
+    consumer = make_consumer(log, database)
+    async with running(consumer):
+        for value in range(30):
+            await log.append("Numbers", numbered(value))
+            await catch_up(consumer, log)
+            await _derived(log, value + 1)
+
+    kept = (await database.read(ConsumerStore("ledger", "Numbers").select_stored))[0].outbox
+    assert kept[-1][0] == 30
+    assert len(kept) <= 3
 
 
 async def test_a_consumer_goes_on_where_it_stopped(log: Log, database: Database) -> None:
