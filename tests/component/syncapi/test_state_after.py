@@ -125,6 +125,40 @@ async def test_a_room_that_is_left_has_its_state_at_the_end(house: House) -> Non
     assert state_of(part, NAME) == {("m.room.topic", ""), ("m.room.member", BOB)}
 
 
+async def test_a_rejected_invite_has_state_after_too(house: House) -> None:
+    room = Room()
+    await house.put(*room.created(), room.member(BOB, "invite", by=ALICE))
+    since = (await house.sync(BOB))["next_batch"]
+    await house.put(room.member(BOB, "leave"))
+
+    part = (await house.sync(BOB, since, **ASKED[NAME]))["rooms"]["leave"][room.room_id]
+
+    assert part.keys() & ASKED.keys() == {NAME}
+    assert state_of(part, NAME) == {("m.room.member", BOB)}
+
+
+async def test_a_ban_after_leaving_is_in_state_after(house: House) -> None:
+    room = Room()
+    await house.put(*room.created(BOB))
+    first = (await house.sync(BOB))["next_batch"]
+    await house.put(room.member(BOB, "leave"))
+    second = (await house.sync(BOB, first))["next_batch"]
+    await house.put(
+        room.state_event("m.room.topic", {"topic": "secret"}), room.member(BOB, "ban", by=ALICE)
+    )
+
+    for since in (first, second):
+        part = (await house.sync(BOB, since, **ASKED[NAME]))["rooms"]["leave"][room.room_id]
+        assert [event["content"] for event in part[NAME]["events"]] == [{"membership": "ban"}]
+    include_leave = {"room": {"include_leave": True}}
+    begun = await house.sync(BOB, filter=include_leave, **ASKED[NAME])
+    told = begun["rooms"]["leave"][room.room_id][NAME]["events"]
+    assert [event["content"]["membership"] for event in told if event.get("state_key") == BOB] == [
+        "ban"
+    ]
+    assert not [event for event in told if event["type"] == "m.room.topic"]
+
+
 @pytest.mark.parametrize(
     "query", [{}, {"full_state": True}, {"filter": {"event_format": "federation"}}]
 )

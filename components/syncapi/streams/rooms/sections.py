@@ -160,11 +160,23 @@ class SectionReader:
             # Nor is there more to tell to who begins again.
             timeline = self._page(task.room_id, task.now.stream_order, upto, viewer)
             state = []
+        if self._request.use_state_after:
+            state = self._with_own_membership(task, state)
         members = [
             *self._head(task, state, timeline, viewer),
             render_account_data(self._account_data(task)),
         ]
         return Section(task.room_id, b"{" + b",".join(members) + b"}")
+
+    def _with_own_membership(self, task: RoomTask, state: Sequence[RoomEvent]) -> list[RoomEvent]:
+        """Return the state with how the user left, which counts also if no more of it is theirs.
+
+        Clients look for it in the state alone.
+        """
+        own = ("m.room.member", self._request.user_id)
+        others = [event for event in state if (event.type, event.state_key) != own]
+        ending = select_events(self._connection, [task.now.event_id])
+        return others + self._wanted(list(ending.values()))
 
     def _account_data(self, task: RoomTask) -> list[AccountDatum]:
         """Return what the filter lets through; all of a room that the user is new in."""
