@@ -226,6 +226,8 @@ async def test_member_events_tell_display_name_and_avatar(
         ),
         ({"creation_content": {"additional_creators": "bob"}}, "M_BAD_JSON"),
         ({"creation_content": {"additional_creators": ["bob"]}}, "M_INVALID_PARAM"),
+        ({"creation_content": {"additional_creators": ["@bob:dom$ain$.com"]}}, "M_INVALID_PARAM"),
+        ({"creation_content": {"additional_creators": ["@bob:xylem.test", 42]}}, "M_BAD_JSON"),
         ({"creation_content": {"float": 1.5}}, "M_BAD_JSON"),
         (
             {"power_level_content_override": {"users": {"@alice:xylem.test": 100}}},

@@ -169,6 +169,26 @@ async def test_the_closest_event_in_a_direction_is_found(
     assert exact.json["event_id"] == first.event_id
 
 
+async def test_of_events_at_the_same_time_the_one_on_the_side_of_the_question_is_found(
+    house: House,
+) -> None:
+    room = Room()
+    await house.put(*room.created())
+    room.rewind(-1000)
+    first = room.message("first")
+    room.rewind(1)
+    second = room.message("second")
+    await house.put(first, second, room.message("later"))
+    moment = await time_of(house, room, first)
+    assert await time_of(house, room, second) == moment
+
+    forwards = await at(house, ALICE, room, ts=moment, dir="f")
+    backwards = await at(house, ALICE, room, ts=moment, dir="b")
+
+    assert forwards.json["event_id"] == first.event_id
+    assert backwards.json["event_id"] == second.event_id
+
+
 async def test_beyond_the_ends_of_the_room_there_is_no_event(house: House) -> None:
     room = Room()
     await house.put(*room.created())

@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import pytest
+
 from matrix.events import load_event
 from matrix.identifiers import EventID
-from tests.component.syncapi.story import ALICE, BOB, CHARLIE, VERSION, House, Room
+from tests.component.syncapi.answers import joined, state_of
+from tests.component.syncapi.story import ALICE, BOB, CHARLIE, VERSION, House, Room, bodies
 
 
 def known(house: House, *records: Any) -> None:
@@ -111,3 +114,129 @@ async def test_account_data_of_left_rooms_is_filtered_too(house: House) -> None:
     part = (await house.sync(BOB, filter=chosen))["rooms"]["leave"][room.room_id]
 
     assert [datum["type"] for datum in part["account_data"]["events"]] == ["m.tag"]
+
+
+async def test_a_timeline_with_all_that_matches_is_not_limited(house: House) -> None:
+    room = Room()
+    fillers = [room.added(room.build("org.example.filler", {"n": number})) for number in range(12)]
+    await house.put(*room.created(BOB), room.message("one"), *fillers)
+    newest = {"room": {"timeline": {"limit": 1, "types": ["m.room.message"]}}}
+
+    alone = joined(await house.sync(BOB, filter=newest), room)["timeline"]
+    await house.put(room.message("two"))
+    of_two = joined(await house.sync(BOB, filter=newest), room)["timeline"]
+
+    assert (bodies(alone["events"]), alone["limited"]) == (["one"], False)
+    assert (bodies(of_two["events"]), of_two["limited"]) == (["two"], True)
+
+
+async def test_state_that_changed_in_a_filtered_gap_is_told_once(house: House) -> None:
+    room = Room()
+    await house.put(
+        *room.created(BOB),
+        *(room.state_event("org.example.state", {"n": 1}, state_key=key) for key in "ab"),
+    )
+    gapped = {
+        "room": {
+            "timeline": {"types": ["org.example.filler"], "limit": 1},
+            "state": {"types": ["org.example.state"]},
+        }
+    }
+    begun = await house.sync(BOB, filter=gapped)
+    fillers = [room.added(room.build("org.example.filler", {"n": number})) for number in range(20)]
+    await house.put(room.state_event("org.example.state", {"n": 2}, state_key="a"), *fillers)
+
+    part = joined(await house.sync(BOB, begun["next_batch"], filter=gapped), room)
+
+    assert state_of(joined(begun, room)) == {
+        ("org.example.state", "a"),
+        ("org.example.state", "b"),
+    }
+    assert [event["content"] for event in part["state"]["events"]] == [{"n": 2}]
+    assert part["timeline"]["limited"]
+    assert len(part["timeline"]["events"]) == 1
+
+
+async def test_a_change_that_the_filter_leaves_out_brings_no_other_state(house: House) -> None:
+    room = Room()
+    await house.put(*room.created(BOB), room.state_event("org.example.state", {}))
+    chosen = {"room": {"timeline": {"types": []}, "state": {"types": ["org.example.state"]}}}
+    since = (await house.sync(BOB, filter=chosen))["next_batch"]
+    await house.put(room.member(BOB, "join", displayname="Bob"), room.message("hello"))
+
+    assert (await house.sync(BOB, since, filter=chosen))["rooms"] == {}
+
+
+@pytest.mark.parametrize(("messages", "shown"), [("", []), ("abc", ["c"])])
+async def test_who_joins_gets_the_chosen_state_of_the_room(
+    house: House, messages: str, shown: list[str]
+) -> None:
+    room = Room()
+    await house.put(*room.created(), room.state_event("org.example.state", {}))
+    chosen = {
+        "room": {
+            "timeline": {"types": ["m.room.message"], "limit": 1},
+            "state": {"types": ["org.example.state"]},
+        }
+    }
+    since = (await house.sync(BOB, filter=chosen))["next_batch"]
+    await house.put(room.member(BOB, "join"), *map(room.message, messages))
+
+    part = joined(await house.sync(BOB, since, filter=chosen), room)
+
+    assert state_of(part) == {("org.example.state", "")}
+    assert bodies(part["timeline"]["events"]) == shown
+
+
+async def test_who_left_at_once_gets_the_chosen_state_in_the_leave_section(house: House) -> None:
+    room = Room()
+    await house.put(*room.created(), room.state_event("org.example.state", {"is": "seen"}))
+    chosen = {"room": {"timeline": {"types": []}, "state": {"types": ["org.example.state"]}}}
+    since = (await house.sync(BOB, filter=chosen))["next_batch"]
+    await house.put(room.member(BOB, "join"), room.member(BOB, "leave"))
+    await house.put(room.state_event("org.example.state", {"is": "hidden"}))
+
+    part = (await house.sync(BOB, since, filter=chosen))["rooms"]["leave"][room.room_id]
+
+    assert [event["content"] for event in part["state"]["events"]] == [{"is": "seen"}]
+
+
+async def test_a_left_room_is_as_it_was_when_one_left_whatever_is_chosen(house: House) -> None:
+    room = Room()
+    await house.put(*room.created(BOB))
+    chosen = {
+        "room": {
+            "timeline": {"types": ["m.room.message", "org.example.state"]},
+            "state": {"types": ["org.example.state"]},
+            "include_leave": True,
+        }
+    }
+    since = (await house.sync(BOB, filter=chosen))["next_batch"]
+    await house.put(
+        room.message("before"),
+        room.state_event("org.example.state", {"is": "seen"}),
+        room.member(BOB, "leave"),
+        room.message("after"),
+        room.state_event("org.example.state", {"is": "hidden"}),
+    )
+
+    for start in (None, since):
+        part = (await house.sync(BOB, start, filter=chosen))["rooms"]["leave"][room.room_id]
+        assert part["state"]["events"] == []
+        assert [event["content"] for event in part["timeline"]["events"]] == [
+            {"msgtype": "m.text", "body": "before"},
+            {"is": "seen"},
+        ]
+
+
+async def test_a_gap_hides_nobody_who_types(house: House) -> None:
+    room = Room()
+    await house.put(*room.created(BOB))
+    ephemeral: dict[str, Any] = {"room": {"timeline": {"types": []}, "state": {"types": []}}}
+    since = (await house.sync(BOB, filter=ephemeral))["next_batch"]
+    await house.let_type(room.room_id, ALICE)
+    await house.put(*(room.message(str(number)) for number in range(20)))
+
+    part = joined(await house.sync(BOB, since, filter=ephemeral), room)
+
+    assert part["ephemeral"]["events"] == [{"type": "m.typing", "content": {"user_ids": [ALICE]}}]

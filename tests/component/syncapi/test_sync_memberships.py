@@ -246,6 +246,26 @@ async def test_who_left_and_came_back_gets_the_room_anew(house: House) -> None:
     assert "hidden" not in bodies(part["timeline"]["events"])
 
 
+async def test_who_comes_back_to_a_hidden_past_learns_who_has_come_meanwhile(house: House) -> None:
+    room = Room()
+    await house.put(*room.created(BOB, visibility="joined"))
+    since = (await house.sync(BOB))["next_batch"]
+    await house.put(
+        room.member(BOB, "leave"),
+        *(room.message(f"hidden {number}") for number in range(30)),
+        room.member(CHARLIE, "join"),
+        room.member(BOB, "join"),
+    )
+
+    part = joined(await house.sync(BOB, since), room)
+
+    told = [*part["state"]["events"], *part["timeline"]["events"]]
+    assert [
+        event["content"]["membership"] for event in told if event.get("state_key") == CHARLIE
+    ] == ["join"]
+    assert not [body for body in bodies(part["timeline"]["events"]) if "hidden" in body]
+
+
 async def test_an_invite_into_a_room_of_this_server_shows_its_stripped_state(
     house: House,
 ) -> None:
