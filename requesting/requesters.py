@@ -1,56 +1,95 @@
-"""Who sends a request, and whether they may ask about the user in its path."""
+"""Who sends a request, and whether this kind of user may.
 
-from collections.abc import Callable
+A route is for users in good standing unless it says otherwise: guests (client-server API, "Guest
+Access") and suspended accounts ("Account suspension") are refused before anything else of the
+request is read. Locked accounts are refused everywhere; logging out alone is no matter of this.
+"""
 
-from base.http import Request
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Final, TypeAlias
+
+from base.http import Handler, Request, Response, StreamingResponse
 from internalapi.userapi import Authentication, Requester
-from matrix.errors import Forbidden, GuestAccessForbidden
-from matrix.identifiers import UserID
+from matrix.errors import Forbidden, GuestAccessForbidden, UserSuspended
+from requesting.rates import RequestRates
+
+Answer: TypeAlias = Awaitable[Response | StreamingResponse]
+UserHandler: TypeAlias = Callable[[Request, Requester], Answer]
+AnybodyHandler: TypeAlias = Callable[[Request, Requester | None], Answer]
 
 
 class Requesters:
-    """Finds the requester of a request by its access token.
+    """Makes handlers of routes that know who asks, by the access token of the request."""
 
-    What is named `limited` counts the request as well and may raise `LimitExceeded`: for the
-    endpoints that the spec calls rate-limited.
-    """
+    def __init__(self, authentication: Authentication, rates: RequestRates) -> None:
+        self._authentication: Final = authentication
+        self._rates: Final = rates
 
-    def __init__(
-        self, authentication: Authentication, count_request: Callable[[UserID], None]
-    ) -> None:
-        """Take what counts a user's request, whatever comes of it, and raises `LimitExceeded`."""
-        self._authentication = authentication
-        self._count_request = count_request
+    def by_user(
+        self,
+        handler: UserHandler,
+        *,
+        guests: bool = False,
+        suspended: bool = False,
+        limited: bool = False,
+        owner: bool = False,
+    ) -> Handler:
+        """Return the handler of a route that a user asks.
 
-    async def requester_of(self, request: Request, *, guests: bool = False) -> Requester:
-        """Return who sends the request; guests only where the endpoint is for them as well.
-
-        Raises `MissingToken`, `UnknownToken` and `GuestAccessForbidden`.
+        It is for guests and for suspended accounts only if that is said here. `limited` counts
+        the request: for endpoints that the specification calls rate-limited. `owner` is for data
+        of the user whom the path names. It raises `MissingToken`, `UnknownToken`, `UserLocked`,
+        `GuestAccessForbidden`, `UserSuspended`, `LimitExceeded` and `Forbidden`, in this order.
         """
-        requester = await self._authentication.query_token(access_token=request.access_token)
-        if requester.is_guest and not guests:
-            raise GuestAccessForbidden("Guests cannot do this.")
-        return requester
+        query_token, count = self._authentication.query_token, self._rates.check_user
 
-    async def limited_requester_of(self, request: Request, *, guests: bool = False) -> Requester:
-        """Return who sends the request, and count it."""
-        requester = await self.requester_of(request, guests=guests)
-        self._count_request(requester.user_id)
-        return requester
+        @wraps(handler)
+        async def answer(request: Request) -> Response | StreamingResponse:
+            requester = await query_token(access_token=request.access_token)
+            if not guests:
+                require_user(requester)
+            if not suspended:
+                require_active(requester)
+            if limited:
+                count(requester.user_id)
+            if owner and request.path["user_id"] != requester.user_id:
+                raise Forbidden("This belongs to another user.")
+            return await handler(request, requester)
 
-    async def owner_of(self, request: Request, *, guests: bool = False) -> Requester:
-        """Return who sends the request, which is about their own data. Raises `Forbidden` too."""
-        requester = await self.requester_of(request, guests=guests)
-        _check_owner(request, requester)
-        return requester
+        return answer
 
-    async def limited_owner_of(self, request: Request, *, guests: bool = False) -> Requester:
-        """Return who changes their own data, and count it. Raises `Forbidden` too."""
-        requester = await self.limited_requester_of(request, guests=guests)
-        _check_owner(request, requester)
-        return requester
+    def by_anybody(self, handler: AnybodyHandler, *, limited: bool = False) -> Handler:
+        """Return the handler of a route that needs no access token; strangers are counted.
+
+        With a token it is for guests and suspended accounts, too, who could leave it out.
+        """
+        rates = self._rates
+
+        @wraps(handler)
+        async def answer(request: Request) -> Response | StreamingResponse:
+            if request.optional_access_token is None:
+                rates.check_stranger(request.client_address)
+                return await handler(request, None)
+            requester = await self.still(request)
+            if limited:
+                rates.check_user(requester.user_id)
+            return await handler(request, requester)
+
+        return answer
+
+    async def still(self, request: Request) -> Requester:
+        """Return who sends a request whose answer takes its time, if the token holds still."""
+        return await self._authentication.query_token(access_token=request.access_token)
 
 
-def _check_owner(request: Request, requester: Requester) -> None:
-    if request.path["user_id"] != requester.user_id:
-        raise Forbidden("This belongs to another user.")
+def require_user(requester: Requester) -> None:
+    """Raise `GuestAccessForbidden` for a guest, in what only a part of a route is for."""
+    if requester.is_guest:
+        raise GuestAccessForbidden("Guests cannot do this.")
+
+
+def require_active(requester: Requester) -> None:
+    """Raise `UserSuspended` for a suspended account, in what only a part of a route is for."""
+    if requester.is_suspended:
+        raise UserSuspended("Your account is suspended: you cannot do this.")

@@ -123,7 +123,7 @@ def build(
         rooms=rooms,
         directory=directory,
         sender=sender,
-        requesters=Requesters(authentication, rates.check_request),
+        requesters=Requesters(authentication, rates.requests),
         rates=rates,
         member_profiles=member_profiles,
         shown=ShownProfiles(sender, member_profiles, log),
@@ -251,7 +251,6 @@ def _add_rooms_and_directory(parts: _Parts, default_room_version: str, router: R
     ).add_to(router)
     DirectoryRoutes(
         requesters=parts.requesters,
-        rates=parts.rates,
         sender=parts.sender,
         aliases=parts.aliases,
         directory=parts.directory,

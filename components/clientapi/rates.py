@@ -1,9 +1,12 @@
 """How often one user may write, or ask for what is dear."""
 
+from typing import Final
+
 from base.clock import Clock
-from base.limits import limiter_of
+from base.limits import check, limiter_of
 from components.clientapi.settings import ClientApiSettings
 from matrix.identifiers import UserID
+from requesting.rates import RequestRates
 
 
 class ClientApiRates:
@@ -14,18 +17,19 @@ class ClientApiRates:
         self._joins = limiter_of(settings.join_rate_per_user, clock)
         self._invites = limiter_of(settings.invite_rate_per_user, clock)
         self._creations = limiter_of(settings.creation_rate_per_user, clock)
-        self._directory = limiter_of(settings.directory_rate_per_address, clock)
-        self._requests = limiter_of(settings.request_rate_per_user, clock)
+        self.requests: Final = RequestRates(
+            clock,
+            per_user=settings.request_rate_per_user,
+            per_network=settings.directory_rate_per_address,
+        )
 
     def check_send(self, user_id: UserID) -> None:
         """Count an event that a user sends."""
-        if self._sends is not None:
-            self._sends.check(user_id)
+        check(self._sends, user_id)
 
     def check_join(self, user_id: UserID) -> None:
         """Count a join or knock."""
-        if self._joins is not None:
-            self._joins.check(user_id)
+        check(self._joins, user_id)
 
     def check_invites(self, user_id: UserID, count: int = 1) -> None:
         """Count invites."""
@@ -34,15 +38,4 @@ class ClientApiRates:
 
     def check_creation(self, user_id: UserID) -> None:
         """Count a room."""
-        if self._creations is not None:
-            self._creations.check(user_id)
-
-    def check_unknown_client(self, address: str) -> None:
-        """Count a page of the directory for an address without an access token."""
-        if self._directory is not None:
-            self._directory.check(address)
-
-    def check_request(self, user_id: UserID) -> None:
-        """Count a request, whatever comes of it."""
-        if self._requests is not None:
-            self._requests.check(user_id)
+        check(self._creations, user_id)

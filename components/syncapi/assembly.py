@@ -7,7 +7,6 @@ from typing import Final, NamedTuple
 from base.clock import Clock
 from base.database import Database
 from base.http import Router
-from base.limits import limiter_of
 from base.metrics import Family, Reading, Source, sizes_of
 from base.slices import Slices
 from components.syncapi.memory.freshness import Freshness, ProjectedTopic, TypingTopic
@@ -56,6 +55,8 @@ from logs.records.room_output import OutputRoomEvent
 from logs.records.typing import OutputTyping
 from logs.tail_reader import Decoding, TailReader
 from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, OUTPUT_ROOM_EVENT, OUTPUT_TYPING
+from requesting.rates import RequestRates
+from requesting.requesters import Requesters
 
 __all__ = [
     "REBUILDS_SCHEMA",
@@ -135,7 +136,16 @@ async def build(
         tokens=tokens,
         projected=projected,
         reading=RequestReading(
-            authentication, filters, limiter_of(settings.request_rate_per_user, clock), settings
+            Requesters(
+                authentication,
+                RequestRates(
+                    clock,
+                    per_user=settings.request_rate_per_user,
+                    per_network=settings.summary_rate_per_address,
+                ),
+            ),
+            filters,
+            settings,
         ),
         freshness=Freshness(
             log,
@@ -351,7 +361,6 @@ def _router(serving: _Serving) -> Router:
         reading=serving.reading,
         freshness=serving.freshness,
         aliases=serving.aliases,
-        unknown_clients=limiter_of(serving.settings.summary_rate_per_address, serving.clock),
         settings=serving.settings,
     ).add_to(router)
     UserDirectoryRoutes(

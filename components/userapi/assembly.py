@@ -221,7 +221,7 @@ class _Services:
         self.settings, self.server_name, self.stores = settings, server_name, stores
         self.rates = UserApiRates(settings, clock)
         self.tokens = AccessTokens(stores.sessions, clock, random_bytes, settings)
-        self.requesters = Requesters(self.tokens, self.rates.check_request)
+        self.requesters = Requesters(self.tokens, self.rates.requests)
         self.passwords = Passwords(
             cost=settings.bcrypt_cost,
             threads=settings.password_threads,
@@ -409,15 +409,12 @@ def _add_user_routes(router: Router, services: _Services) -> None:
         tags=TagService(services.account_data),
     ).add_to(router)
     PushRuleRoutes(
-        requesters=services.requesters,
-        rules=PushRuleService(services.account_data),
-        rates=services.rates,
+        requesters=services.requesters, rules=PushRuleService(services.account_data)
     ).add_to(router)
     ReportRoutes(requesters=services.requesters, reports=services.reports).add_to(router)
     ThirdPartyIdRoutes(requesters=services.requesters, rates=services.rates).add_to(router)
     OpenIdRoutes(
         requesters=services.requesters,
         special_tokens=services.special_tokens,
-        rates=services.rates,
         server_name=services.server_name,
     ).add_to(router)

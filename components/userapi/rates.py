@@ -1,8 +1,11 @@
 """How often passwords may be tried and accounts registered."""
 
+from typing import Final
+
 from base.clock import Clock
 from base.limits import check, limiter_of, network_of
 from components.userapi.settings import UserApiSettings
+from requesting.rates import RequestRates
 
 
 class UserApiRates:
@@ -12,7 +15,9 @@ class UserApiRates:
         self._login_address = limiter_of(settings.login_rate_per_address, clock)
         self._login_account = limiter_of(settings.login_rate_per_account, clock)
         self._login_tokens = limiter_of(settings.login_token_rate_per_user, clock)
-        self._requests = limiter_of(settings.request_rate_per_user, clock)
+        # Strangers have the rate of users, each network as if it were one.
+        rate = settings.request_rate_per_user
+        self.requests: Final = RequestRates(clock, per_user=rate, per_network=rate)
         self._reports = limiter_of(settings.report_rate_per_user, clock)
         self._registration_address = limiter_of(settings.registration_rate_per_address, clock)
 
@@ -44,11 +49,3 @@ class UserApiRates:
     def check_report(self, user_id: str) -> None:
         """Count a report of a user."""
         check(self._reports, user_id)
-
-    def check_request(self, user_id: str) -> None:
-        """Count a request of a user."""
-        check(self._requests, user_id)
-
-    def check_stranger(self, address: str) -> None:
-        """Count a request from an address where no user is known yet."""
-        check(self._requests, network_of(address))

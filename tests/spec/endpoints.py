@@ -7,8 +7,9 @@ import asyncio
 import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from base.http import Handler, Route, Router
 from tests.spec.document import Operation, client_server_api
@@ -68,7 +69,9 @@ def _answered_by(routes: list[Route]) -> str:
 
 
 def _link(handler: Handler) -> str:
-    function = inspect.unwrap(getattr(handler, "func", handler))
+    function: Any = inspect.unwrap(handler)
+    while isinstance(function, partial):
+        function = function.func
     source = inspect.getsourcefile(function)
     assert source is not None
     file = Path(source).resolve().relative_to(_CHECKOUT)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from components.clientapi.suspension import require_active
 from internalapi.roomserver import RoomDirectory
 from internalapi.userapi import Requester
 from matrix.errors import BadJson, Forbidden, InvalidParam, MatrixError, NotFound, RoomInUse
@@ -69,7 +68,6 @@ class AliasService:
 
     async def create(self, requester: Requester, alias: RoomAlias, room_id: RoomID) -> None:
         """Point an alias to a room that the requester is in. Raises `AliasTaken` too."""
-        require_active(requester)
         if server_of(alias) != self._server_name:
             raise InvalidParam("The alias is not of this server.")
         require_plain(alias)
@@ -86,7 +84,6 @@ class AliasService:
 
         Its creator may, and those who may change the canonical alias, and administrators.
         """
-        require_active(requester)
         room_id = await self.resolve(alias)
         creator = await self._directory.query_alias_creator(alias=alias)
         if creator != requester.user_id and not requester.is_admin:

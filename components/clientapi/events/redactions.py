@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from components.clientapi.memberships.guests import GuestRemoval
-from components.clientapi.suspension import require_active
 from internalapi.roomserver import RoomQueries
 from internalapi.userapi import Requester
 from logs.records.room_input import Transaction
@@ -12,6 +11,7 @@ from matrix.errors import Forbidden, InvalidParam, NotFound
 from matrix.events import Event
 from matrix.identifiers import EventID, RoomID, ServerName, server_of
 from matrix.state_keys import CREATE, POWER_LEVELS, member_key
+from requesting.requesters import require_active
 from roomwriting.current_state import GUEST_ACCESS, levels_of, membership_of
 from roomwriting.sending import Draft, EventSender
 

@@ -8,12 +8,12 @@ from components.clientapi.events.relations import RelationChecks
 from components.clientapi.memberships.guests import GuestRemoval
 from components.clientapi.memberships.service import MembershipService
 from components.clientapi.rooms.successors import Successors
-from components.clientapi.suspension import require_active
 from internalapi.userapi import Requester
 from matrix.canonical import encode_canonical
 from matrix.errors import Forbidden, InvalidParam
 from matrix.identifiers import EventID, RoomID, parse_user_id
 from matrix.state_keys import StateKey, member_key
+from requesting.requesters import require_active
 from roomwriting.current_state import GUEST_ACCESS, TOMBSTONE, membership_of
 from roomwriting.sending import Draft, EventSender
 
@@ -49,6 +49,7 @@ class StateChanges:
         """Set one entry of a room's state and return the event that holds it then.
 
         The same content from the same sender changes nothing: the event that is there stays.
+        Suspended accounts leave rooms, and change nothing else.
         """
         if event_type == "m.room.create":
             raise InvalidParam("A room is created once.")
@@ -56,6 +57,8 @@ class StateChanges:
             raise Forbidden("A redaction is not state.")
         if event_type == "m.room.member":
             target = parse_user_id(state_key)
+            if target != requester.user_id or content.get("membership") != "leave":
+                require_active(requester)
             return await self._memberships.set_membership(requester, room_id, target, content)
         require_active(requester)
         event_id = await self._set(requester, room_id, (event_type, state_key), content)

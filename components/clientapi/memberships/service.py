@@ -18,7 +18,6 @@ from components.clientapi.profiles.member_profiles import (
 from components.clientapi.profiles.shown_profiles import ShownProfiles
 from components.clientapi.rates import ClientApiRates
 from components.clientapi.rooms.successors import Successors
-from components.clientapi.suspension import require_active
 from internalapi.userapi import Requester
 from matrix.errors import BadJson, Forbidden, GuestAccessForbidden, NotFound
 from matrix.identifiers import EventID, RoomID, UserID
@@ -35,7 +34,6 @@ class MembershipService:
 
     Each method returns the ID of the member event that holds then: where nothing had to change,
     the one that was there. `content` is what the client adds to the event, such as `reason`.
-    All but `leave` raise `UserSuspended` for a suspended account.
     """
 
     def __init__(
@@ -68,7 +66,6 @@ class MembershipService:
         again: bool = False,
     ) -> EventID:
         """Join; one who is in the room gets another event only with `again`."""
-        require_active(requester)
         user_id = requester.user_id
         own = member_key(user_id)
         state = await self._sender.state(
@@ -111,7 +108,6 @@ class MembershipService:
         self, requester: Requester, room_id: RoomID, content: Mapping[str, Any]
     ) -> EventID:
         """Ask to be invited; one who has asked already can ask again for another reason."""
-        require_active(requester)
         user_id = requester.user_id
         own = member_key(user_id)
         state = await self._sender.state(room_id, [own])
@@ -230,7 +226,6 @@ class MembershipService:
 
     async def _state_of_both(self, requester: Requester, room_id: RoomID, target: UserID) -> State:
         """Return the memberships that decide what one user does to another."""
-        require_active(requester)
         user_id = requester.user_id
         state = await self._sender.state(room_id, [member_key(user_id), member_key(target)])
         if membership_of(state, user_id) != "join":

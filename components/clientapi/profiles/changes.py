@@ -9,9 +9,8 @@ from components.clientapi.profiles.member_profiles import (
     checked_member_field,
 )
 from components.clientapi.profiles.shown_profiles import ShownProfiles
-from components.clientapi.suspension import require_active
 from internalapi.roomserver import RoomQueries
-from internalapi.userapi import Profiles, Requester
+from internalapi.userapi import Profiles
 from matrix.errors import BadJson
 from matrix.identifiers import UserID
 
@@ -34,22 +33,20 @@ class ProfileChanges:
         self._shown = shown
         self._rooms_at_once = rooms_at_once
 
-    async def set(self, requester: Requester, field: str, value: Any) -> None:
+    async def set(self, user_id: UserID, field: str, value: Any) -> None:
         """Set a field; rooms that show it know when this returns.
 
         Empty or null display names and avatars remove the field; null is refused for others.
         """
-        require_active(requester)
         if field in MEMBER_FIELDS:
             value = checked_member_field(field, value)
         elif value is None:
             raise BadJson("A profile field cannot be null: remove it instead.")
-        await self._change(requester.user_id, field, value)
+        await self._change(user_id, field, value)
 
-    async def remove(self, requester: Requester, field: str) -> None:
+    async def remove(self, user_id: UserID, field: str) -> None:
         """Remove a field, which need not be there."""
-        require_active(requester)
-        await self._change(requester.user_id, field, None)
+        await self._change(user_id, field, None)
 
     async def _change(self, user_id: UserID, field: str, value: Any) -> None:
         await self._profiles.perform_set_profile_field(user_id=user_id, field=field, value=value)

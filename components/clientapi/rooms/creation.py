@@ -8,7 +8,6 @@ from components.clientapi.profiles.shown_profiles import ShownProfiles
 from components.clientapi.rates import ClientApiRates
 from components.clientapi.rooms.creation_request import CreationRequest
 from components.clientapi.rooms.initial_events import InitialEvents
-from components.clientapi.suspension import require_active
 from internalapi.roomserver import RoomDirectory
 from internalapi.userapi import Requester
 from matrix.errors import AuthRejected, InvalidRoomState
@@ -40,7 +39,6 @@ class RoomCreation:
         Raises `RoomInUse` for an alias that is taken, `InvalidRoomState` where the rules refuse
         an event, `NotFound` for an invited local user who does not exist.
         """
-        require_active(requester)
         creator = requester.user_id
         self._rates.check_creation(creator)
         for invited in request.invites:

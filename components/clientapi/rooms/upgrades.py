@@ -12,7 +12,6 @@ from components.clientapi.rates import ClientApiRates
 from components.clientapi.rooms.replacements import Replacements, UpgradeRequest
 from components.clientapi.rooms.successors import Successors
 from components.clientapi.rooms.transferred_state import quiet_power_levels
-from components.clientapi.suspension import require_active
 from internalapi.roomserver import RoomDirectory
 from internalapi.userapi import Requester
 from matrix.errors import AuthRejected, Forbidden, InvalidRoomState
@@ -59,7 +58,6 @@ class RoomUpgrades:
 
         Raises `Forbidden` for one who may not send tombstones.
         """
-        require_active(requester)
         user_id = requester.user_id
         async with self._under_way.setdefault(room_id, asyncio.Lock()):
             await self._check(room_id, user_id)

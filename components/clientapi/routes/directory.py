@@ -5,10 +5,9 @@ from typing import Any
 from base.http import Request, Response, Router, empty_response, json_response
 from components.clientapi.directory.aliases import AliasService
 from components.clientapi.directory.public_rooms import describe_page, parse_token
-from components.clientapi.rates import ClientApiRates
 from components.clientapi.routes.answers import R0, V3
-from components.clientapi.suspension import require_active
 from internalapi.roomserver import PublishedFilter, RoomDirectory
+from internalapi.userapi import Requester
 from matrix.errors import BadJson, InvalidParam, NotFound
 from matrix.identifiers import ServerName, parse_room_alias, parse_room_id
 from requesting.requesters import Requesters
@@ -23,7 +22,6 @@ class DirectoryRoutes:
         self,
         *,
         requesters: Requesters,
-        rates: ClientApiRates,
         sender: EventSender,
         aliases: AliasService,
         directory: RoomDirectory,
@@ -31,7 +29,6 @@ class DirectoryRoutes:
         max_page: int,
     ) -> None:
         self._requesters = requesters
-        self._rates = rates
         self._sender = sender
         self._aliases = aliases
         self._directory = directory
@@ -40,35 +37,45 @@ class DirectoryRoutes:
 
     def add_to(self, router: Router) -> None:
         """Add the routes."""
+        by_user = self._requesters.by_user
         alias = f"{V3}/directory/room/{{room_alias}}"
         router.get(alias, self._get_alias, versions=R0)
-        router.put(alias, self._put_alias, versions=R0)
-        router.delete(alias, self._delete_alias, versions=R0)
-        router.get(f"{V3}/rooms/{{room_id}}/aliases", self._get_aliases, versions=R0)
+        router.put(alias, by_user(self._put_alias), versions=R0)
+        router.delete(alias, by_user(self._delete_alias), versions=R0)
+        router.get(
+            f"{V3}/rooms/{{room_id}}/aliases",
+            by_user(self._get_aliases, suspended=True, limited=True),
+            versions=R0,
+        )
         listed = f"{V3}/directory/list/room/{{room_id}}"
         router.get(listed, self._get_visibility, versions=R0)
-        router.put(listed, self._put_visibility, versions=R0)
-        router.get(f"{V3}/publicRooms", self._public_rooms, versions=R0)
-        router.post(f"{V3}/publicRooms", self._search_public_rooms, versions=R0)
+        router.put(listed, by_user(self._put_visibility), versions=R0)
+        router.get(
+            f"{V3}/publicRooms",
+            self._requesters.by_anybody(self._public_rooms, limited=True),
+            versions=R0,
+        )
+        router.post(
+            f"{V3}/publicRooms",
+            by_user(self._search_public_rooms, suspended=True, limited=True),
+            versions=R0,
+        )
 
     async def _get_alias(self, request: Request) -> Response:
         room_id = await self._aliases.resolve(parse_room_alias(request.path["room_alias"]))
         return json_response({"room_id": room_id, "servers": [self._server_name]})
 
-    async def _put_alias(self, request: Request) -> Response:
-        requester = await self._requesters.requester_of(request)
+    async def _put_alias(self, request: Request, requester: Requester) -> Response:
         alias = parse_room_alias(request.path["room_alias"])
         room_id = parse_room_id((await request.fields()).string("room_id"))
         await self._aliases.create(requester, alias, room_id)
         return empty_response()
 
-    async def _delete_alias(self, request: Request) -> Response:
-        requester = await self._requesters.requester_of(request)
+    async def _delete_alias(self, request: Request, requester: Requester) -> Response:
         await self._aliases.delete(requester, parse_room_alias(request.path["room_alias"]))
         return empty_response()
 
-    async def _get_aliases(self, request: Request) -> Response:
-        requester = await self._requesters.limited_requester_of(request)
+    async def _get_aliases(self, request: Request, requester: Requester) -> Response:
         room_id = parse_room_id(request.path["room_id"])
         return json_response({"aliases": await self._aliases.aliases_of(requester, room_id)})
 
@@ -79,9 +86,7 @@ class DirectoryRoutes:
         is_published = await self._directory.query_is_published(room_id=room_id)
         return json_response({"visibility": "public" if is_published else "private"})
 
-    async def _put_visibility(self, request: Request) -> Response:
-        requester = await self._requesters.requester_of(request)
-        require_active(requester)
+    async def _put_visibility(self, request: Request, requester: Requester) -> Response:
         room_id = parse_room_id(request.path["room_id"])
         body = await request.fields(allow_empty=True)
         visibility = body.optional_string("visibility", "public")
@@ -96,17 +101,12 @@ class DirectoryRoutes:
         await self._directory.perform_publish(room_id=room_id, is_published=visibility == "public")
         return empty_response()
 
-    async def _public_rooms(self, request: Request) -> Response:
-        if request.optional_access_token is None:
-            self._rates.check_unknown_client(request.client_address)
-        else:
-            await self._requesters.limited_requester_of(request, guests=True)
+    async def _public_rooms(self, request: Request, _asking: Requester | None) -> Response:
         self._require_own(request)
         limit = request.query_int("limit", 0)
         return await self._page(PublishedFilter(), request.query_str("since"), limit)
 
-    async def _search_public_rooms(self, request: Request) -> Response:
-        await self._requesters.limited_requester_of(request)
+    async def _search_public_rooms(self, request: Request, _requester: Requester) -> Response:
         self._require_own(request)
         body = await request.fields(allow_empty=True)
         limit = body.optional_integer("limit", 0)

@@ -8,12 +8,11 @@ from components.clientapi.events.relations import RelationChecks
 from components.clientapi.events.state_changes import StateChanges
 from components.clientapi.rates import ClientApiRates
 from components.clientapi.routes.answers import R0, V3, event_id_response
-from components.clientapi.suspension import require_active
 from internalapi.userapi import Requester
 from logs.records.room_input import Transaction
 from matrix.errors import BadJson, InvalidParam
 from matrix.identifiers import EventID, RoomID, parse_event_id, parse_room_id
-from requesting.requesters import Requesters
+from requesting.requesters import Requesters, require_active
 from requesting.transactions import Transactions
 from roomwriting.sending import Draft, EventSender
 
@@ -44,14 +43,26 @@ class EventRoutes:
 
     def add_to(self, router: Router) -> None:
         """Add the routes."""
+        by_user = self._requesters.by_user
         room = f"{V3}/rooms/{{room_id}}"
-        router.put(f"{room}/send/{{event_type}}/{{transaction_id}}", self._send, versions=R0)
-        router.put(f"{room}/redact/{{event_id}}/{{transaction_id}}", self._redact, versions=R0)
-        router.put(f"{room}/state/{{event_type}}/{{state_key?}}", self._put_state, versions=R0)
+        router.put(
+            f"{room}/send/{{event_type}}/{{transaction_id}}",
+            by_user(self._send, guests=True, suspended=True),
+            versions=R0,
+        )
+        router.put(
+            f"{room}/redact/{{event_id}}/{{transaction_id}}",
+            by_user(self._redact, suspended=True),
+            versions=R0,
+        )
+        router.put(
+            f"{room}/state/{{event_type}}/{{state_key?}}",
+            by_user(self._put_state, guests=True, suspended=True),
+            versions=R0,
+        )
 
-    async def _send(self, request: Request) -> Response:
+    async def _send(self, request: Request, requester: Requester) -> Response:
         """Answer `PUT /send`: the hot path of the whole server."""
-        requester = await self._requesters.requester_of(request, guests=True)
         path = request.path
         room_id = parse_room_id(path["room_id"])
         event_type = path["event_type"]
@@ -75,8 +86,7 @@ class EventRoutes:
         async with self._relations.checked(room_id, draft):
             return await self._sender.send(room_id, draft)
 
-    async def _redact(self, request: Request) -> Response:
-        requester = await self._requesters.requester_of(request)
+    async def _redact(self, request: Request, requester: Requester) -> Response:
         room_id = parse_room_id(request.path["room_id"])
         target_id = parse_event_id(request.path["event_id"])
         transaction = _transaction(requester, request.path["transaction_id"])
@@ -105,8 +115,7 @@ class EventRoutes:
             )
         )
 
-    async def _put_state(self, request: Request) -> Response:
-        requester = await self._requesters.requester_of(request, guests=True)
+    async def _put_state(self, request: Request, requester: Requester) -> Response:
         path = request.path
         room_id = parse_room_id(path["room_id"])
         content = await request.json_object()

@@ -1,6 +1,7 @@
 """Joining, inviting, leaving, kicking, banning, knocking."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
 from base.http import Fields, Request, Response, Router, empty_response
@@ -40,40 +41,53 @@ class MembershipRoutes:
 
     def add_to(self, router: Router) -> None:
         """Add the routes."""
+        by_user = self._requesters.by_user
         room = f"{V3}/rooms/{{room_id}}"
-        router.post(f"{room}/join", self._join, versions=R0)
-        router.post(f"{V3}/join/{{room_id_or_alias}}", self._join_by_alias, versions=R0)
-        router.post(f"{V3}/knock/{{room_id_or_alias}}", self._knock, versions=R0)
-        router.post(f"{room}/leave", self._leave, versions=R0)
-        router.post(f"{room}/forget", self._forget, versions=R0)
-        router.post(f"{room}/invite", self._invite, versions=R0)
-        router.post(f"{room}/kick", self._kick, versions=R0)
-        router.post(f"{room}/ban", self._ban, versions=R0)
-        router.post(f"{room}/unban", self._unban, versions=R0)
+        router.post(f"{room}/join", by_user(self._join, guests=True, limited=True), versions=R0)
+        router.post(
+            f"{V3}/join/{{room_id_or_alias}}",
+            by_user(self._join_by_alias, guests=True, limited=True),
+            versions=R0,
+        )
+        router.post(
+            f"{V3}/knock/{{room_id_or_alias}}", by_user(self._knock, limited=True), versions=R0
+        )
+        router.post(
+            f"{room}/leave",
+            by_user(self._leave, guests=True, suspended=True, limited=True),
+            versions=R0,
+        )
+        router.post(
+            f"{room}/forget", by_user(self._forget, suspended=True, limited=True), versions=R0
+        )
+        for name, change, content_of in (
+            ("invite", self._memberships.invite, _invite_content),
+            ("kick", self._memberships.kick, _reason),
+            ("ban", self._memberships.ban, _reason),
+            ("unban", self._memberships.unban, _reason),
+        ):
+            changing = partial(self._change_other, change=change, content_of=content_of)
+            router.post(f"{room}/{name}", by_user(changing, limited=True), versions=R0)
 
-    async def _join(self, request: Request) -> Response:
-        requester = await self._requesters.limited_requester_of(request, guests=True)
+    async def _join(self, request: Request, requester: Requester) -> Response:
         room_id = parse_room_id(request.path["room_id"])
         content = _join_content(await request.fields(allow_empty=True))
         await self._memberships.join(requester, room_id, content)
         return room_id_response(room_id)
 
-    async def _join_by_alias(self, request: Request) -> Response:
-        requester = await self._requesters.limited_requester_of(request, guests=True)
+    async def _join_by_alias(self, request: Request, requester: Requester) -> Response:
         content = _join_content(await request.fields(allow_empty=True))
         room_id = await self._aliases.room_of(request.path["room_id_or_alias"])
         await self._memberships.join(requester, room_id, content)
         return room_id_response(room_id)
 
-    async def _knock(self, request: Request) -> Response:
-        requester = await self._requesters.limited_requester_of(request)
+    async def _knock(self, request: Request, requester: Requester) -> Response:
         content = _reason(await request.fields(allow_empty=True))
         room_id = await self._aliases.room_of(request.path["room_id_or_alias"])
         await self._memberships.knock(requester, room_id, content)
         return room_id_response(room_id)
 
-    async def _leave(self, request: Request) -> Response:
-        requester = await self._requesters.limited_requester_of(request, guests=True)
+    async def _leave(self, request: Request, requester: Requester) -> Response:
         room_id = parse_room_id(request.path["room_id"])
         content = _reason(await request.fields(allow_empty=True))
         await self._memberships.leave(requester, room_id, content)
@@ -81,34 +95,20 @@ class MembershipRoutes:
             await self._memberships.forget(requester, room_id)
         return empty_response()
 
-    async def _forget(self, request: Request) -> Response:
-        requester = await self._requesters.limited_requester_of(request)
+    async def _forget(self, request: Request, requester: Requester) -> Response:
         room_id = parse_room_id(request.path["room_id"])
         await self._memberships.forget(requester, room_id)
         return empty_response()
 
-    async def _invite(self, request: Request) -> Response:
-        return await self._change_other(request, self._memberships.invite, _invite_content)
-
-    async def _kick(self, request: Request) -> Response:
-        return await self._change_other(request, self._memberships.kick)
-
-    async def _ban(self, request: Request) -> Response:
-        return await self._change_other(request, self._memberships.ban)
-
-    async def _unban(self, request: Request) -> Response:
-        return await self._change_other(request, self._memberships.unban)
-
     async def _change_other(
-        self, request: Request, change: ChangeOther, content_of: ContentOf | None = None
+        self, request: Request, requester: Requester, *, change: ChangeOther, content_of: ContentOf
     ) -> Response:
-        requester = await self._requesters.limited_requester_of(request)
         room_id = parse_room_id(request.path["room_id"])
         body = await request.fields()
         if "user_id" not in body and "medium" in body:
             raise ThirdPartyInviteDenied
         target = parse_user_id(body.string("user_id"))
-        await change(requester, room_id, target, (content_of or _reason)(body))
+        await change(requester, room_id, target, content_of(body))
         return empty_response()
 
 

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from base.http import Request, Response, Router, json_response
 from components.clientapi.memberships.mutual_rooms import MutualRooms
+from internalapi.userapi import Requester
 from matrix.identifiers import parse_user_id
 from requesting.requesters import Requesters
 
@@ -19,10 +20,10 @@ class MutualRoomRoutes:
 
     def add_to(self, router: Router) -> None:
         """Add the route."""
-        router.get(f"{_V1}/mutual_rooms", self._get)
+        by_user = self._requesters.by_user
+        router.get(f"{_V1}/mutual_rooms", by_user(self._get, suspended=True, limited=True))
 
-    async def _get(self, request: Request) -> Response:
-        requester = await self._requesters.limited_requester_of(request)
+    async def _get(self, request: Request, requester: Requester) -> Response:
         other = parse_user_id(request.query_required("user_id"))
         token = request.query_str("from")
         page = await self._mutual_rooms.query(requester.user_id, other, token)

@@ -3,6 +3,7 @@
 from base.http import Request, Response, Router, empty_response
 from components.clientapi.profiles.changes import ProfileChanges
 from components.clientapi.routes.answers import R0, V3
+from internalapi.userapi import Requester
 from matrix.errors import GuestAccessForbidden, MissingParam
 from requesting.requesters import Requesters
 
@@ -16,24 +17,21 @@ class ProfileRoutes:
 
     def add_to(self, router: Router) -> None:
         """Add the routes."""
+        by_user = self._requesters.by_user
         field = f"{V3}/profile/{{user_id}}/{{field}}"
-        router.put(field, self._put, versions=R0)
-        router.delete(field, self._delete, versions=R0)
+        router.put(field, by_user(self._put, guests=True, limited=True, owner=True), versions=R0)
+        router.delete(field, by_user(self._delete, limited=True, owner=True), versions=R0)
 
-    async def _put(self, request: Request) -> Response:
-        requester = await self._requesters.limited_owner_of(request, guests=True)
+    async def _put(self, request: Request, requester: Requester) -> Response:
         field = request.path["field"]
         if requester.is_guest and field != "displayname":
             raise GuestAccessForbidden("Guests have a display name only.")
         body = await request.json_object()
         if field not in body:
             raise MissingParam(f"The field {field} is missing.")
-        await self._changes.set(requester, field, body[field])
+        await self._changes.set(requester.user_id, field, body[field])
         return empty_response()
 
-    async def _delete(self, request: Request) -> Response:
-        requester = await self._requesters.limited_owner_of(request, guests=True)
-        if requester.is_guest:
-            raise GuestAccessForbidden("Guests cannot do this.")
-        await self._changes.remove(requester, request.path["field"])
+    async def _delete(self, request: Request, requester: Requester) -> Response:
+        await self._changes.remove(requester.user_id, request.path["field"])
         return empty_response()

@@ -11,10 +11,10 @@ from components.clientapi.reading_marks.receipts import (
 )
 from components.clientapi.reading_marks.typing_writer import TypingWriter
 from components.clientapi.routes.answers import R0, V3
-from components.clientapi.suspension import require_active
-from matrix.errors import Forbidden, InvalidParam
+from internalapi.userapi import Requester
+from matrix.errors import InvalidParam
 from matrix.identifiers import parse_event_id, parse_room_id
-from requesting.requesters import Requesters
+from requesting.requesters import Requesters, require_active
 from roomwriting.current_state import require_joined
 from roomwriting.sending import EventSender
 
@@ -41,15 +41,25 @@ class ReceiptRoutes:
 
     def add_to(self, router: Router) -> None:
         """Add the routes."""
+        by_user = self._requesters.by_user
         room = f"{V3}/rooms/{{room_id}}"
-        router.put(f"{room}/typing/{{user_id}}", self._typing, versions=R0)
-        router.post(f"{room}/receipt/{{receipt_type}}/{{event_id}}", self._receipt, versions=R0)
-        router.post(f"{room}/read_markers", self._read_markers, versions=R0)
+        router.put(
+            f"{room}/typing/{{user_id}}",
+            by_user(self._typing, suspended=True, limited=True, owner=True),
+            versions=R0,
+        )
+        router.post(
+            f"{room}/receipt/{{receipt_type}}/{{event_id}}",
+            by_user(self._receipt, suspended=True, limited=True),
+            versions=R0,
+        )
+        router.post(
+            f"{room}/read_markers",
+            by_user(self._read_markers, suspended=True, limited=True),
+            versions=R0,
+        )
 
-    async def _typing(self, request: Request) -> Response:
-        requester = await self._requesters.limited_requester_of(request)
-        if request.path["user_id"] != requester.user_id:
-            raise Forbidden("You cannot type for another user.")
+    async def _typing(self, request: Request, requester: Requester) -> Response:
         room_id = parse_room_id(request.path["room_id"])
         body = await request.fields()
         timeout_ms = 0
@@ -62,8 +72,7 @@ class ReceiptRoutes:
         await self._typing_writer.set_typing(room_id, requester.user_id, timeout_ms)
         return empty_response()
 
-    async def _receipt(self, request: Request) -> Response:
-        requester = await self._requesters.limited_requester_of(request)
+    async def _receipt(self, request: Request, requester: Requester) -> Response:
         room_id = parse_room_id(request.path["room_id"])
         event_id = parse_event_id(request.path["event_id"])
         receipt_type = _receipt_type(request.path["receipt_type"])
@@ -74,8 +83,7 @@ class ReceiptRoutes:
         await self._writer.mark_read(room_id, requester.user_id, [mark])
         return empty_response()
 
-    async def _read_markers(self, request: Request) -> Response:
-        requester = await self._requesters.limited_requester_of(request)
+    async def _read_markers(self, request: Request, requester: Requester) -> Response:
         room_id = parse_room_id(request.path["room_id"])
         body = await request.fields(allow_empty=True)
         marks = [

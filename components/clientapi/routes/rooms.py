@@ -6,6 +6,7 @@ from components.clientapi.rooms.creation_request import CreationParser, parse_cr
 from components.clientapi.rooms.replacements import UpgradeRequest
 from components.clientapi.rooms.upgrades import RoomUpgrades
 from components.clientapi.routes.answers import R0, V3, room_id_response
+from internalapi.userapi import Requester
 from matrix.identifiers import UserID, parse_room_id
 from matrix.room_versions import room_version
 from requesting.requesters import Requesters
@@ -29,17 +30,16 @@ class RoomCreationRoutes:
 
     def add_to(self, router: Router) -> None:
         """Add the routes."""
-        router.post(f"{V3}/createRoom", self._create, versions=R0)
-        router.post(f"{V3}/rooms/{{room_id}}/upgrade", self._upgrade, versions=R0)
+        by_user = self._requesters.by_user
+        router.post(f"{V3}/createRoom", by_user(self._create), versions=R0)
+        router.post(f"{V3}/rooms/{{room_id}}/upgrade", by_user(self._upgrade), versions=R0)
 
-    async def _create(self, request: Request) -> Response:
-        requester = await self._requesters.requester_of(request)
+    async def _create(self, request: Request, requester: Requester) -> Response:
         body = await request.fields(allow_empty=True)
         wanted = self._parser.parse(body, requester.user_id)
         return room_id_response(await self._creation.create(requester, wanted))
 
-    async def _upgrade(self, request: Request) -> Response:
-        requester = await self._requesters.requester_of(request)
+    async def _upgrade(self, request: Request, requester: Requester) -> Response:
         room_id = parse_room_id(request.path["room_id"])
         body = await request.fields()
         version = room_version(body.string("new_version"))

@@ -5,7 +5,6 @@ from typing import Any, Final
 
 from base.database import Database
 from base.http import Request, Response, Router, json_response
-from base.limits import RateLimiter, check, network_of
 from components.syncapi.memory.freshness import Freshness
 from components.syncapi.rooms.hierarchy import HierarchyPlace, HierarchyQuery, read_hierarchy
 from components.syncapi.rooms.previews import read_summary
@@ -13,6 +12,7 @@ from components.syncapi.rooms.timestamps import TimestampQuery, read_closest_eve
 from components.syncapi.routes.queries import RequestReading
 from components.syncapi.settings import SyncApiSettings
 from internalapi.roomserver import LocalAliases
+from internalapi.userapi import Requester
 from matrix.errors import MissingParam, NotFound
 from matrix.identifiers import RoomID, parse_room_alias, parse_room_id
 
@@ -35,31 +35,30 @@ class DiscoveryRoutes:
         reading: RequestReading,
         freshness: Freshness,
         aliases: LocalAliases,
-        unknown_clients: RateLimiter | None,
         settings: SyncApiSettings,
     ) -> None:
         self._database = database
         self._reading = reading
         self._freshness = freshness
         self._aliases = aliases
-        self._unknown_clients = unknown_clients
         self._settings = settings
 
     def add_to(self, router: Router) -> None:
         """Add the routes."""
-        router.get(f"{_V1}/rooms/{{room_id}}/hierarchy", self._hierarchy)
-        router.get(f"{_V1}/rooms/{{room_id}}/timestamp_to_event", self._timestamp_to_event)
-        router.get(f"{_V1}/room_summary/{{room_id_or_alias}}", self._summary)
+        by_anybody = self._reading.requesters.by_anybody
+        reading = partial(self._reading.requesters.by_user, suspended=True, limited=True)
+        router.get(f"{_V1}/rooms/{{room_id}}/hierarchy", reading(self._hierarchy))
+        router.get(f"{_V1}/rooms/{{room_id}}/timestamp_to_event", reading(self._timestamp_to_event))
+        router.get(f"{_V1}/room_summary/{{room_id_or_alias}}", by_anybody(self._summary))
         router.get(
             [
                 f"{_FORMER_SUMMARY}/summary/{{room_id_or_alias}}",
                 f"{_FORMER_SUMMARY}/rooms/{{room_id_or_alias}}/summary",
             ],
-            self._former_summary,
+            by_anybody(self._former_summary),
         )
 
-    async def _hierarchy(self, request: Request) -> Response:
-        requester = await self._reading.limited_member(request)
+    async def _hierarchy(self, request: Request, requester: Requester) -> Response:
         settings = self._settings
         room_id = parse_room_id(request.path["room_id"])
         most = settings.max_hierarchy_page
@@ -79,20 +78,16 @@ class DiscoveryRoutes:
         read = partial(read_hierarchy, query=query, user_id=requester.user_id)
         return json_response(await self._database.read(read, heavy_for=requester.user_id))
 
-    async def _summary(self, request: Request) -> Response:
-        return json_response(await self._read_summary(request))
+    async def _summary(self, request: Request, requester: Requester | None) -> Response:
+        return json_response(await self._read_summary(request, requester))
 
-    async def _former_summary(self, request: Request) -> Response:
-        summary = await self._read_summary(request)
+    async def _former_summary(self, request: Request, requester: Requester | None) -> Response:
+        summary = await self._read_summary(request, requester)
         named = {f"{_PREFIX}{name}": summary[name] for name in _PREFIXED if name in summary}
         return json_response({**summary, **named})
 
-    async def _read_summary(self, request: Request) -> dict[str, Any]:
-        user_id = None
-        if request.optional_access_token is None:
-            check(self._unknown_clients, network_of(request.client_address))
-        else:
-            user_id = (await self._reading.requester(request)).user_id
+    async def _read_summary(self, request: Request, requester: Requester | None) -> dict[str, Any]:
+        user_id = None if requester is None else requester.user_id
         room_id = await self._room_of(request.path["room_id_or_alias"])
         await self._freshness.room(room_id)
         read = partial(read_summary, room_id=room_id, user_id=user_id)
@@ -109,8 +104,7 @@ class DiscoveryRoutes:
             raise NotFound(_NO_ROOM)
         return room_id
 
-    async def _timestamp_to_event(self, request: Request) -> Response:
-        requester = await self._reading.limited_member(request)
+    async def _timestamp_to_event(self, request: Request, requester: Requester) -> Response:
         room_id = parse_room_id(request.path["room_id"])
         timestamp_ms = request.query_int("ts", minimum=-_LARGEST, maximum=_LARGEST)
         direction = request.query_choice("dir", ("b", "f"))

@@ -16,7 +16,9 @@ from components.syncapi.routes.queries import RequestReading
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.sync.streaming import EventStreams, StreamQuery
 from components.syncapi.tokens import SyncTokens
+from internalapi.userapi import Requester
 from matrix.identifiers import parse_room_id
+from requesting.requesters import require_user
 
 _V3: Final = "/_matrix/client/v3"
 _VERSIONS: Final = ("r0",)
@@ -51,17 +53,20 @@ class OldSyncRoutes:
 
     def add_to(self, router: Router) -> None:
         """Add the routes."""
-        router.get(f"{_V3}/events", self._events, versions=_VERSIONS, long_poll=True)
-        router.get(f"{_V3}/events/{{event_id}}", self._event, versions=_VERSIONS)
-        router.get(f"{_V3}/initialSync", self._initial_sync, versions=_VERSIONS)
+        reading = partial(self._reading.requesters.by_user, suspended=True)
+        router.get(
+            f"{_V3}/events", reading(self._events, guests=True), versions=_VERSIONS, long_poll=True
+        )
+        router.get(f"{_V3}/events/{{event_id}}", reading(self._event), versions=_VERSIONS)
+        router.get(f"{_V3}/initialSync", reading(self._initial_sync), versions=_VERSIONS)
         path = f"{_V3}/rooms/{{room_id}}/initialSync"
-        router.get(path, self._room_initial_sync, versions=_VERSIONS)
+        router.get(path, reading(self._room_initial_sync, guests=True), versions=_VERSIONS)
 
-    async def _events(self, request: Request) -> Response:
+    async def _events(self, request: Request, requester: Requester) -> Response:
         room_id = request.query_str("room_id")
-        # Guests may look into rooms, but have no stream of their own.
-        allowed = self._reading.member if room_id is None else self._reading.requester
-        requester = await allowed(request)
+        if room_id is None:
+            # Guests may look into rooms, but have no stream of their own.
+            require_user(requester)
         since = request.query_str("from")
         maximum = self._settings.max_timeout_s * _MS
         query = StreamQuery(
@@ -69,21 +74,19 @@ class OldSyncRoutes:
             None if not since else self._tokens.decode(since),
             None if room_id is None else parse_room_id(room_id),
             request.query_int("timeout", 0, maximum=maximum) / _MS,
-            partial(allowed, request),
+            partial(self._reading.requesters.still, request),
         )
         await self._freshness.rooms()
         return json_response(await self._streams.follow(query))
 
-    async def _event(self, request: Request) -> Response:
-        requester = await self._reading.member(request)
+    async def _event(self, request: Request, requester: Requester) -> Response:
         await self._freshness.rooms()
         reader = self._entrance.reader(requester)
         event_id = request.path["event_id"]
         read = partial(read_event_by_id, event_id=event_id, reader=reader)
         return json_response(await self._database.read(read))
 
-    async def _initial_sync(self, request: Request) -> Response:
-        requester = await self._reading.member(request)
+    async def _initial_sync(self, request: Request, requester: Requester) -> Response:
         await self._freshness.rooms()
         query = RoomInitialSyncQuery(
             self._projected.position,
@@ -95,8 +98,7 @@ class OldSyncRoutes:
         read = partial(read_room_initial_sync, query=query, reader=reader, tokens=self._tokens)
         return json_response(await self._database.read(read, heavy_for=reader.user_id))
 
-    async def _room_initial_sync(self, request: Request) -> Response:
-        requester = await self._reading.requester(request)
+    async def _room_initial_sync(self, request: Request, requester: Requester) -> Response:
         reader, room_id = await self._entrance.enter(request, requester)
         position = self._projected.position
         read = partial(

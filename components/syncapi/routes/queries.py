@@ -7,13 +7,13 @@ from typing import Any, Final, NamedTuple
 from cachetools import LRUCache
 
 from base.http import Request
-from base.limits import RateLimiter, check
 from components.syncapi.settings import SyncApiSettings
-from internalapi.userapi import Authentication, Filters, Requester
+from internalapi.userapi import Filters
 from matrix.canonical import decode_json, encode_canonical
-from matrix.errors import BadJson, GuestAccessForbidden, InvalidParam, NotFound
+from matrix.errors import BadJson, InvalidParam, NotFound
 from matrix.filters import EventFilter, Filter
 from matrix.identifiers import UserID
+from requesting.requesters import Requesters
 
 _BYTES_OF_WEIGHT: Final = 256
 
@@ -24,43 +24,21 @@ class _Parsed(NamedTuple):
 
 
 class RequestReading:
-    """Knows who sends a request, and the filters that they mean."""
+    """Knows requesters, and the filters that they mean."""
 
     def __init__(
         self,
-        authentication: Authentication,
+        requesters: Requesters,
         filters: Filters,
-        requests: RateLimiter | None,
         settings: SyncApiSettings,
     ) -> None:
-        self._authentication: Final = authentication
+        self.requesters: Final = requesters
         self._filters: Final = filters
-        self._requests: Final = requests
         self._settings: Final = settings
         self._parsed: Final[LRUCache[tuple[str, str], _Parsed]] = LRUCache(
             settings.cached_filters, attrgetter("weight")
         )
         self._no_filter: Final = self._parse({})
-
-    async def requester(self, request: Request) -> Requester:
-        """Return who sends the request. Raises `MissingToken` and `UnknownToken`."""
-        return await self._authentication.query_token(access_token=request.access_token)
-
-    async def member(self, request: Request) -> Requester:
-        """Return who sends the request, unless a guest; for them `GuestAccessForbidden`."""
-        requester = await self.requester(request)
-        if requester.is_guest:
-            raise GuestAccessForbidden("Guests cannot do this.")
-        return requester
-
-    async def limited_member(self, request: Request) -> Requester:
-        """Return who sends the request, unless a guest. Raises `LimitExceeded` if too often.
-
-        For the endpoints that the spec calls rate-limited.
-        """
-        requester = await self.member(request)
-        check(self._requests, requester.user_id)
-        return requester
 
     async def sync_filter(self, user_id: UserID, text: str | None) -> Filter:
         """Return the filter of a /sync: inline JSON, or the ID of one that the user stored."""

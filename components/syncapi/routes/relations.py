@@ -11,6 +11,7 @@ from components.syncapi.routes.entering import Entrance
 from components.syncapi.routes.queries import RequestReading
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.tokens import SyncTokens
+from internalapi.userapi import Requester
 
 _ROOM: Final = "/_matrix/client/v1/rooms/{room_id}"
 _DEFAULT_LIMIT: Final = 20
@@ -36,13 +37,14 @@ class RelationRoutes:
 
     def add_to(self, router: Router) -> None:
         """Add the routes."""
+        by_user = self._reading.requesters.by_user
         children = f"{_ROOM}/relations/{{event_id}}"
         for path in (children, f"{children}/{{rel_type}}", f"{children}/{{rel_type}}/{{type}}"):
-            router.get(path, self._relations)
-        router.get(f"{_ROOM}/threads", self._threads)
+            router.get(path, by_user(self._relations, suspended=True))
+        router.get(f"{_ROOM}/threads", by_user(self._threads, suspended=True, limited=True))
 
-    async def _relations(self, request: Request) -> Response:
-        reader, room_id = await self._entrance.enter(request, await self._reading.member(request))
+    async def _relations(self, request: Request, requester: Requester) -> Response:
+        reader, room_id = await self._entrance.enter(request, requester)
         query = RelationsQuery(
             room_id,
             request.path["event_id"],
@@ -59,10 +61,8 @@ class RelationRoutes:
         read = partial(read_relations, query=query, reader=reader, tokens=self._tokens)
         return json_response(await self._database.read(read))
 
-    async def _threads(self, request: Request) -> Response:
-        reader, room_id = await self._entrance.enter(
-            request, await self._reading.limited_member(request)
-        )
+    async def _threads(self, request: Request, requester: Requester) -> Response:
+        reader, room_id = await self._entrance.enter(request, requester)
         query = ThreadsQuery(
             room_id,
             self._entrance.place(request, "from", room_id),

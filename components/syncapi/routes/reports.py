@@ -10,7 +10,7 @@ from components.syncapi.memory.freshness import Freshness
 from components.syncapi.rooms.rendering import Reader
 from components.syncapi.rooms.reporting import read_event_report, read_room_report
 from components.syncapi.routes.queries import RequestReading
-from internalapi.userapi import Reports
+from internalapi.userapi import Reports, Requester
 from matrix.identifiers import EventID, parse_room_id
 
 _ROOM: Final = "/_matrix/client/v3/rooms/{room_id}"
@@ -37,11 +37,15 @@ class RoomReportRoutes:
 
     def add_to(self, router: Router) -> None:
         """Add the routes."""
-        router.post(f"{_ROOM}/report", self._report_room)
-        router.post(f"{_ROOM}/report/{{event_id}}", self._report_event, versions=_R0)
+        by_user = self._reading.requesters.by_user
+        router.post(f"{_ROOM}/report", by_user(self._report_room, suspended=True, limited=True))
+        router.post(
+            f"{_ROOM}/report/{{event_id}}",
+            by_user(self._report_event, suspended=True),
+            versions=_R0,
+        )
 
-    async def _report_room(self, request: Request) -> Response:
-        requester = await self._reading.limited_member(request)
+    async def _report_room(self, request: Request, requester: Requester) -> Response:
         room_id = parse_room_id(request.path["room_id"])
         reason = (await request.fields()).string("reason")
         await self._freshness.room(room_id)
@@ -49,8 +53,7 @@ class RoomReportRoutes:
         await self._reports.perform_add_report(report=await self._database.read(read))
         return empty_response()
 
-    async def _report_event(self, request: Request) -> Response:
-        requester = await self._reading.member(request)
+    async def _report_event(self, request: Request, requester: Requester) -> Response:
         room_id = parse_room_id(request.path["room_id"])
         # Only since v1.18 there is nothing else that a client can say.
         reason = (await request.fields()).optional_string("reason", "")

@@ -26,6 +26,7 @@ from components.syncapi.routes.entering import Entrance
 from components.syncapi.routes.queries import RequestReading
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.tokens import SyncTokens
+from internalapi.userapi import Requester
 from matrix.errors import MatrixError, MissingParam
 from matrix.filters import EventFilter
 from matrix.identifiers import RoomID
@@ -65,6 +66,7 @@ class RoomRoutes:
 
     def add_to(self, router: Router) -> None:
         """Add the routes."""
+        reading = partial(self._reading.requesters.by_user, suspended=True)
         for path, handler in (
             (f"{_ROOM}/messages", self._messages),
             (f"{_ROOM}/context/{{event_id}}", self._context),
@@ -72,13 +74,11 @@ class RoomRoutes:
             (f"{_ROOM}/state", self._state),
             (f"{_ROOM}/state/{{event_type}}/{{state_key?}}", self._state_entry),
             (f"{_ROOM}/members", self._members),
-            (f"{_ROOM}/joined_members", self._joined_members),
-            ("/_matrix/client/v3/joined_rooms", self._joined_rooms),
         ):
-            router.get(path, handler, versions=_VERSIONS)
-
-    async def _enter(self, request: Request) -> tuple[Reader, RoomID]:
-        return await self._entrance.enter(request, await self._reading.requester(request))
+            router.get(path, reading(handler, guests=True), versions=_VERSIONS)
+        router.get(f"{_ROOM}/joined_members", reading(self._joined_members), versions=_VERSIONS)
+        joined_rooms = "/_matrix/client/v3/joined_rooms"
+        router.get(joined_rooms, reading(self._joined_rooms), versions=_VERSIONS)
 
     async def _asked(self, reader: Reader, room_id: RoomID, parse: Callable[[], T]) -> T:
         """Return what the query asks for. Raises `Forbidden` before what is wrong with it."""
@@ -90,8 +90,8 @@ class RoomRoutes:
             )
             raise
 
-    async def _messages(self, request: Request) -> Response:
-        reader, room_id = await self._enter(request)
+    async def _messages(self, request: Request, requester: Requester) -> Response:
+        reader, room_id = await self._entrance.enter(request, requester)
         query = await self._asked(reader, room_id, lambda: self._page_query(request, room_id))
         read = partial(read_messages, query=query, reader=reader, tokens=self._tokens)
         heavy_for = None if _is_light(query.event_filter, query.limit) else reader.user_id
@@ -115,8 +115,8 @@ class RoomRoutes:
             min(most, _LIGHT_SCAN) if _is_light(event_filter, limit) else most,
         )
 
-    async def _context(self, request: Request) -> Response:
-        reader, room_id = await self._enter(request)
+    async def _context(self, request: Request, requester: Requester) -> Response:
+        reader, room_id = await self._entrance.enter(request, requester)
         query = await self._asked(reader, room_id, lambda: self._context_query(request, room_id))
         read = partial(read_context, query=query, reader=reader, tokens=self._tokens)
         return json_response(await self._database.read(read, heavy_for=reader.user_id))
@@ -131,20 +131,20 @@ class RoomRoutes:
             self._settings.max_scanned_events,
         )
 
-    async def _event(self, request: Request) -> Response:
-        reader, room_id = await self._enter(request)
+    async def _event(self, request: Request, requester: Requester) -> Response:
+        reader, room_id = await self._entrance.enter(request, requester)
         read = partial(
             read_event, room_id=room_id, event_id=request.path["event_id"], reader=reader
         )
         return json_response(await self._database.read(read))
 
-    async def _state(self, request: Request) -> StreamingResponse:
-        reader, room_id = await self._enter(request)
+    async def _state(self, request: Request, requester: Requester) -> StreamingResponse:
+        reader, room_id = await self._entrance.enter(request, requester)
         read = partial(read_state, room_id=room_id, user_id=reader.user_id)
         return _in_parts(await self._database.read(read, heavy_for=reader.user_id))
 
-    async def _state_entry(self, request: Request) -> Response:
-        reader, room_id = await self._enter(request)
+    async def _state_entry(self, request: Request, requester: Requester) -> Response:
+        reader, room_id = await self._entrance.enter(request, requester)
         read = partial(
             read_state_entry,
             room_id=room_id,
@@ -154,8 +154,8 @@ class RoomRoutes:
         )
         return json_response(await self._database.read(read))
 
-    async def _members(self, request: Request) -> StreamingResponse:
-        reader, room_id = await self._enter(request)
+    async def _members(self, request: Request, requester: Requester) -> StreamingResponse:
+        reader, room_id = await self._entrance.enter(request, requester)
         query = await self._asked(reader, room_id, lambda: self._members_query(request, room_id))
         read = partial(read_members, query=query, user_id=reader.user_id)
         return _in_parts(await self._database.read(read, heavy_for=reader.user_id))
@@ -168,14 +168,12 @@ class RoomRoutes:
             request.query_choice("not_membership", _MEMBERSHIPS),
         )
 
-    async def _joined_members(self, request: Request) -> StreamingResponse:
-        await self._reading.member(request)
-        reader, room_id = await self._enter(request)
+    async def _joined_members(self, request: Request, requester: Requester) -> StreamingResponse:
+        reader, room_id = await self._entrance.enter(request, requester)
         read = partial(read_joined_members, room_id=room_id, user_id=reader.user_id)
         return _in_parts(await self._database.read(read, heavy_for=reader.user_id))
 
-    async def _joined_rooms(self, request: Request) -> Response:
-        requester = await self._reading.member(request)
+    async def _joined_rooms(self, _request: Request, requester: Requester) -> Response:
         await self._freshness.rooms()
         user = await self._projected.user(requester.user_id)
         joined = [room_id for room_id, now in user.rooms.items() if now.membership == "join"]

@@ -12,6 +12,7 @@ from components.syncapi.streams.request import FORMER_STATE_AFTER, STATE, STATE_
 from components.syncapi.sync.federation_format import FederationFormat
 from components.syncapi.sync.service import Query, SyncService
 from components.syncapi.tokens import SyncTokens, TokenOutdated
+from internalapi.userapi import Requester
 
 _MS: Final = 1000
 
@@ -40,16 +41,16 @@ class SyncRoutes:
 
     def add_to(self, router: Router) -> None:
         """Add the route."""
-        router.get("/_matrix/client/v3/sync", self._sync, versions=("r0",), long_poll=True)
+        sync = self._reading.requesters.by_user(self._sync, guests=True, suspended=True)
+        router.get("/_matrix/client/v3/sync", sync, versions=("r0",), long_poll=True)
 
-    async def _sync(self, request: Request) -> Response:
-        requester = await self._reading.requester(request)
+    async def _sync(self, request: Request, requester: Requester) -> Response:
         token = request.query_str("since")
         query = Query(
             requester,
             self._position_of(token) if token else None,
             await self._reading.sync_filter(requester.user_id, request.query_str("filter")),
-            partial(self._reading.requester, request),
+            partial(self._reading.requesters.still, request),
             request.query_int("timeout", 0, maximum=self._max_timeout_ms) / _MS,
             request.query_bool("full_state"),
             _state_name(request),

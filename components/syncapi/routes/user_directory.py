@@ -10,7 +10,7 @@ from base.http import Request, Response, Router, json_response
 from components.syncapi.memory.freshness import Freshness
 from components.syncapi.rooms.acquaintances import select_acquaintances
 from components.syncapi.routes.queries import RequestReading
-from internalapi.userapi import FoundUser, UserDirectory
+from internalapi.userapi import FoundUser, Requester, UserDirectory
 from matrix.errors import InvalidParam
 from matrix.identifiers import UserID
 
@@ -40,10 +40,10 @@ class UserDirectoryRoutes:
     def add_to(self, router: Router) -> None:
         """Add the route."""
         path = "/_matrix/client/v3/user_directory/search"
-        router.post(path, self._search, versions=("r0",))
+        search = self._reading.requesters.by_user(self._search, suspended=True, limited=True)
+        router.post(path, search, versions=("r0",))
 
-    async def _search(self, request: Request) -> Response:
-        requester = await self._reading.limited_member(request)
+    async def _search(self, request: Request, requester: Requester) -> Response:
         body = await request.fields()
         term = body.string("search_term").strip()
         limit = body.optional_integer("limit", _LIMIT)

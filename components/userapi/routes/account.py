@@ -6,6 +6,7 @@ from base.http import Request, Response, Router, empty_response, json_response
 from components.userapi.accounts import AccountService
 from components.userapi.deactivation import DeactivationService
 from components.userapi.proofs import Proofs
+from internalapi.userapi import Requester
 from requesting.requesters import Requesters
 
 _V3: Final = "/_matrix/client/v3"
@@ -30,12 +31,24 @@ class AccountRoutes:
 
     def add_to(self, router: Router) -> None:
         """Add the routes."""
-        router.get(f"{_V3}/account/whoami", self._whoami, versions=_R0)
-        router.post(f"{_V3}/account/password", self._change_password, versions=_R0)
-        router.post(f"{_V3}/account/deactivate", self._deactivate, versions=_R0)
+        by_user = self._requesters.by_user
+        router.get(
+            f"{_V3}/account/whoami",
+            by_user(self._whoami, guests=True, suspended=True, limited=True),
+            versions=_R0,
+        )
+        router.post(
+            f"{_V3}/account/password",
+            by_user(self._change_password, suspended=True, limited=True),
+            versions=_R0,
+        )
+        router.post(
+            f"{_V3}/account/deactivate",
+            by_user(self._deactivate, suspended=True, limited=True),
+            versions=_R0,
+        )
 
-    async def _whoami(self, request: Request) -> Response:
-        requester = await self._requesters.limited_requester_of(request, guests=True)
+    async def _whoami(self, _request: Request, requester: Requester) -> Response:
         return json_response(
             {
                 "user_id": requester.user_id,
@@ -44,8 +57,7 @@ class AccountRoutes:
             }
         )
 
-    async def _change_password(self, request: Request) -> Response:
-        requester = await self._requesters.limited_requester_of(request)
+    async def _change_password(self, request: Request, requester: Requester) -> Response:
         body = await self._proofs.recall(await request.fields())
         password = body.string("new_password")
         logout_devices = body.boolean("logout_devices", default=True)
@@ -59,8 +71,7 @@ class AccountRoutes:
         )
         return empty_response()
 
-    async def _deactivate(self, request: Request) -> Response:
-        requester = await self._requesters.limited_requester_of(request)
+    async def _deactivate(self, request: Request, requester: Requester) -> Response:
         body = await self._proofs.recall(await request.fields())
         erase = body.boolean("erase", default=False)
         session_id = await self._proofs.prove(body, requester, "deactivate the account")

@@ -6,6 +6,7 @@ from typing import Any, Final
 from base.http import Request, Response, Router, json_response
 from components.userapi.administration import AdministrationService, locked, suspended
 from components.userapi.store.devices import Device
+from internalapi.userapi import Requester
 from requesting.requesters import Requesters
 
 _V1: Final = "/_matrix/client/v1"
@@ -22,14 +23,16 @@ class AdminRoutes:
 
     def add_to(self, router: Router) -> None:
         """Add the routes."""
-        router.get(f"{_V3}/admin/whois/{{user_id}}", self._whois, versions=_R0)
-        router.get(f"{_V1}/admin/lock/{{user_id}}", self._is_locked)
-        router.put(f"{_V1}/admin/lock/{{user_id}}", self._lock)
-        router.get(f"{_V1}/admin/suspend/{{user_id}}", self._is_suspended)
-        router.put(f"{_V1}/admin/suspend/{{user_id}}", self._suspend)
+        by_user = self._requesters.by_user
+        router.get(
+            f"{_V3}/admin/whois/{{user_id}}", by_user(self._whois, suspended=True), versions=_R0
+        )
+        router.get(f"{_V1}/admin/lock/{{user_id}}", by_user(self._is_locked))
+        router.put(f"{_V1}/admin/lock/{{user_id}}", by_user(self._lock))
+        router.get(f"{_V1}/admin/suspend/{{user_id}}", by_user(self._is_suspended))
+        router.put(f"{_V1}/admin/suspend/{{user_id}}", by_user(self._suspend))
 
-    async def _whois(self, request: Request) -> Response:
-        requester = await self._requesters.requester_of(request)
+    async def _whois(self, request: Request, requester: Requester) -> Response:
         user_id, devices = await self._administration.query_devices(
             requester, request.path["user_id"]
         )
@@ -43,26 +46,22 @@ class AdminRoutes:
             }
         )
 
-    async def _is_locked(self, request: Request) -> Response:
-        requester = await self._requesters.requester_of(request)
+    async def _is_locked(self, request: Request, requester: Requester) -> Response:
         status = await self._administration.query_status(requester, request.path["user_id"])
         return json_response({"locked": status.is_locked})
 
-    async def _lock(self, request: Request) -> Response:
-        requester = await self._requesters.requester_of(request)
+    async def _lock(self, request: Request, requester: Requester) -> Response:
         is_locked = (await request.fields()).boolean("locked")
         status = await self._administration.perform_change_status(
             requester, request.path["user_id"], partial(locked, is_locked=is_locked)
         )
         return json_response({"locked": status.is_locked})
 
-    async def _is_suspended(self, request: Request) -> Response:
-        requester = await self._requesters.requester_of(request)
+    async def _is_suspended(self, request: Request, requester: Requester) -> Response:
         status = await self._administration.query_status(requester, request.path["user_id"])
         return json_response({"suspended": status.is_suspended})
 
-    async def _suspend(self, request: Request) -> Response:
-        requester = await self._requesters.requester_of(request)
+    async def _suspend(self, request: Request, requester: Requester) -> Response:
         is_suspended = (await request.fields()).boolean("suspended")
         status = await self._administration.perform_change_status(
             requester, request.path["user_id"], partial(suspended, is_suspended=is_suspended)

@@ -7,6 +7,7 @@ from components.userapi.proofs import Proofs
 from components.userapi.store.devices import Device, DeviceStore
 from components.userapi.text import checked_name
 from components.userapi.tokens import AccessTokens
+from internalapi.userapi import Requester
 from matrix.errors import InvalidParam, NotFound
 from requesting.requesters import Requesters
 
@@ -29,27 +30,41 @@ class DeviceRoutes:
 
     def add_to(self, router: Router) -> None:
         """Add the routes."""
-        router.get(f"{_V3}/devices", self._devices, versions=_R0)
-        router.get(f"{_V3}/devices/{{device_id}}", self._device, versions=_R0)
-        router.put(f"{_V3}/devices/{{device_id}}", self._rename_device, versions=_R0)
-        router.delete(f"{_V3}/devices/{{device_id}}", self._delete_device, versions=_R0)
-        router.post(f"{_V3}/delete_devices", self._delete_devices, versions=_R0)
+        by_user = self._requesters.by_user
+        router.get(
+            f"{_V3}/devices", by_user(self._devices, guests=True, suspended=True), versions=_R0
+        )
+        router.get(
+            f"{_V3}/devices/{{device_id}}",
+            by_user(self._device, guests=True, suspended=True),
+            versions=_R0,
+        )
+        router.put(
+            f"{_V3}/devices/{{device_id}}",
+            by_user(self._rename_device, guests=True, suspended=True),
+            versions=_R0,
+        )
+        router.delete(
+            f"{_V3}/devices/{{device_id}}",
+            by_user(self._delete_device, suspended=True),
+            versions=_R0,
+        )
+        router.post(
+            f"{_V3}/delete_devices", by_user(self._delete_devices, suspended=True), versions=_R0
+        )
 
-    async def _devices(self, request: Request) -> Response:
-        requester = await self._requesters.requester_of(request, guests=True)
+    async def _devices(self, _request: Request, requester: Requester) -> Response:
         devices = await self._store.select_devices(requester.user_id)
         return json_response({"devices": [_device(device) for device in devices]})
 
-    async def _device(self, request: Request) -> Response:
-        requester = await self._requesters.requester_of(request, guests=True)
+    async def _device(self, request: Request, requester: Requester) -> Response:
         device_id = checked_name(request.path["device_id"], "device_id")
         device = await self._store.select_device(requester.user_id, device_id)
         if device is None:
             raise NotFound("There is no such device.")
         return json_response(_device(device))
 
-    async def _rename_device(self, request: Request) -> Response:
-        requester = await self._requesters.requester_of(request, guests=True)
+    async def _rename_device(self, request: Request, requester: Requester) -> Response:
         device_id = checked_name(request.path["device_id"], "device_id")
         name = (await request.fields()).optional_string("display_name")
         if name is not None:
@@ -58,16 +73,14 @@ class DeviceRoutes:
             raise NotFound("There is no such device.")
         return empty_response()
 
-    async def _delete_device(self, request: Request) -> Response:
-        requester = await self._requesters.requester_of(request)
+    async def _delete_device(self, request: Request, requester: Requester) -> Response:
         device_id = checked_name(request.path["device_id"], "device_id")
         body = await request.fields(allow_empty=True)
         session_id = await self._proofs.prove(body, requester, f"delete device {device_id}")
         await self._tokens.perform_logout(requester.user_id, [device_id], session_id)
         return empty_response()
 
-    async def _delete_devices(self, request: Request) -> Response:
-        requester = await self._requesters.requester_of(request)
+    async def _delete_devices(self, request: Request, requester: Requester) -> Response:
         body = await self._proofs.recall(await request.fields())
         device_ids = sorted(
             {checked_name(one, "device_id") for one in body.list_of_strings("devices")}

@@ -3,8 +3,8 @@
 from typing import Final
 
 from base.http import Request, Response, Router, json_response
-from components.userapi.rates import UserApiRates
 from components.userapi.special_tokens import SpecialTokens
+from internalapi.userapi import Requester
 from matrix.identifiers import ServerName
 from requesting.requesters import Requesters
 
@@ -20,23 +20,22 @@ class OpenIdRoutes:
         *,
         requesters: Requesters,
         special_tokens: SpecialTokens,
-        rates: UserApiRates,
         server_name: ServerName,
     ) -> None:
         self._requesters = requesters
         self._special_tokens = special_tokens
-        self._rates = rates
         self._server_name = server_name
 
     def add_to(self, router: Router) -> None:
         """Add the route."""
+        by_user = self._requesters.by_user
         router.post(
-            f"{_V3}/user/{{user_id}}/openid/request_token", self._openid_token, versions=_R0
+            f"{_V3}/user/{{user_id}}/openid/request_token",
+            by_user(self._openid_token, limited=True, owner=True),
+            versions=_R0,
         )
 
-    async def _openid_token(self, request: Request) -> Response:
-        owner = await self._requesters.owner_of(request)
-        self._rates.check_request(owner.user_id)
+    async def _openid_token(self, request: Request, owner: Requester) -> Response:
         await request.json_object(allow_empty=True)
         token, lifetime_s = await self._special_tokens.perform_issue_openid_token(owner)
         return json_response(

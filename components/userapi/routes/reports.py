@@ -8,7 +8,7 @@ import orjson
 from base.http import Request, Response, Router, empty_response, json_response
 from components.userapi.reports import ReportService
 from components.userapi.store.reports import Report, ReportFilter
-from internalapi.userapi import NewReport
+from internalapi.userapi import NewReport, Requester
 from matrix.errors import NotFound
 from matrix.identifiers import parse_user_id
 from requesting.requesters import Requesters
@@ -36,16 +36,16 @@ class ReportRoutes:
 
     def add_to(self, router: Router) -> None:
         """Add the routes."""
-        router.post(f"{_V3}/users/{{user_id}}/report", self._report_user)
+        by_user = self._requesters.by_user
+        router.post(f"{_V3}/users/{{user_id}}/report", by_user(self._report_user, suspended=True))
         for kind, name in _LISTS.items():
-            router.get(f"{_ADMIN}/{name}", partial(self._list, kind=kind))
+            router.get(f"{_ADMIN}/{name}", by_user(partial(self._list, kind=kind)))
             one = f"{_ADMIN}/{name}/{{report_id}}"
-            router.get(one, partial(self._get, kind=kind))
-            router.delete(one, partial(self._delete, kind=kind))
+            router.get(one, by_user(partial(self._get, kind=kind)))
+            router.delete(one, by_user(partial(self._delete, kind=kind)))
 
-    async def _report_user(self, request: Request) -> Response:
+    async def _report_user(self, request: Request, requester: Requester) -> Response:
         """Keep a report of any user: nobody learns from the answer whom the server knows."""
-        requester = await self._requesters.requester_of(request)
         reported = parse_user_id(request.path["user_id"])
         reason = (await request.fields()).string("reason")
         await self._reports.perform_add_report(
@@ -53,8 +53,7 @@ class ReportRoutes:
         )
         return empty_response()
 
-    async def _list(self, request: Request, *, kind: str) -> Response:
-        requester = await self._requesters.requester_of(request)
+    async def _list(self, request: Request, requester: Requester, *, kind: str) -> Response:
         start = request.query_int("from", 0, maximum=_START_MAX)
         limit = request.query_int("limit", _PAGE, minimum=1, maximum=_PAGE_MAX)
         wanted = ReportFilter(
@@ -75,16 +74,14 @@ class ReportRoutes:
             answer["next_token"] = start + len(found)
         return json_response(answer)
 
-    async def _get(self, request: Request, *, kind: str) -> Response:
-        requester = await self._requesters.requester_of(request)
+    async def _get(self, request: Request, requester: Requester, *, kind: str) -> Response:
         report = await self._reports.query_report(requester, kind, _report_id(request))
         shown = _shown(report)
         if report.content.event_json is not None:
             shown["event_json"] = orjson.loads(report.content.event_json)
         return json_response(shown)
 
-    async def _delete(self, request: Request, *, kind: str) -> Response:
-        requester = await self._requesters.requester_of(request)
+    async def _delete(self, request: Request, requester: Requester, *, kind: str) -> Response:
         await self._reports.perform_delete_report(requester, kind, _report_id(request))
         return empty_response()
 

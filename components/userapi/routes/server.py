@@ -70,13 +70,26 @@ class ServerRoutes:
 
     def add_to(self, router: Router) -> None:
         """Add the routes."""
+        by_user = self._requesters.by_user
         router.get("/", self._page)
         router.get("/_matrix/client/versions", self._versions)
         router.get("/.well-known/matrix/client", self._discovery)
         router.get("/.well-known/matrix/support", self._support_contacts)
-        router.get(f"{_V3}/capabilities", self._capabilities, versions=_R0)
-        router.get(f"{_V3}/voip/turnServer", self._nothing, versions=_R0)
-        router.get(f"{_V3}/thirdparty/protocols", self._nothing, versions=_R0)
+        router.get(
+            f"{_V3}/capabilities",
+            by_user(self._capabilities, guests=True, suspended=True, limited=True),
+            versions=_R0,
+        )
+        router.get(
+            f"{_V3}/voip/turnServer",
+            by_user(self._nothing, guests=True, suspended=True, limited=True),
+            versions=_R0,
+        )
+        router.get(
+            f"{_V3}/thirdparty/protocols",
+            by_user(self._nothing, guests=True, suspended=True, limited=True),
+            versions=_R0,
+        )
 
     async def _page(self, _request: Request) -> Response:
         return self._welcome
@@ -94,12 +107,10 @@ class ServerRoutes:
             raise NotFound
         return json_response(self._support)
 
-    async def _capabilities(self, request: Request) -> Response:
-        requester = await self._requesters.limited_requester_of(request, guests=True)
+    async def _capabilities(self, _request: Request, requester: Requester) -> Response:
         return json_response({"capabilities": self._capabilities_of(requester)})
 
-    async def _nothing(self, request: Request) -> Response:
-        await self._requesters.limited_requester_of(request, guests=True)
+    async def _nothing(self, _request: Request, _requester: Requester) -> Response:
         return empty_response()
 
     def _capabilities_of(self, requester: Requester) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from components.userapi.rates import UserApiRates
 from components.userapi.settings import UserApiSettings
 from components.userapi.special_tokens import SpecialTokens
 from components.userapi.tokens import AccessTokens
+from internalapi.userapi import Requester
 from matrix.errors import Unrecognized
 from matrix.identifiers import ServerName
 from requesting.requesters import Requesters
@@ -45,15 +46,18 @@ class SessionRoutes:
 
     def add_to(self, router: Router) -> None:
         """Add the routes."""
+        by_user = self._requesters.by_user
         router.get(f"{_V3}/login", self._login_flows, versions=_R0)
         router.post(f"{_V3}/login", self._login, versions=_R0)
         router.post(f"{_V3}/logout", self._logout, versions=_R0)
         router.post(f"{_V3}/logout/all", self._logout_all, versions=_R0)
         router.post(f"{_V3}/refresh", self._refresh, versions=("r0", "v1"))
-        router.post("/_matrix/client/v1/login/get_token", self._issue_login_token)
+        router.post(
+            "/_matrix/client/v1/login/get_token", by_user(self._issue_login_token, suspended=True)
+        )
 
     async def _login_flows(self, request: Request) -> Response:
-        self._rates.check_stranger(request.client_address)
+        self._rates.requests.check_stranger(request.client_address)
         return json_response({"flows": self._logins.flows()})
 
     async def _login(self, request: Request) -> Response:
@@ -77,13 +81,12 @@ class SessionRoutes:
 
     async def _refresh(self, request: Request) -> Response:
         body = await request.fields()
-        self._rates.check_stranger(request.client_address)
+        self._rates.requests.check_stranger(request.client_address)
         return json_response(
             tokens_of(await self._tokens.perform_refresh(body.string("refresh_token")))
         )
 
-    async def _issue_login_token(self, request: Request) -> Response:
-        requester = await self._requesters.requester_of(request)
+    async def _issue_login_token(self, request: Request, requester: Requester) -> Response:
         if not self._is_issuing:
             raise Unrecognized
         self._rates.check_login_token(requester.user_id)

@@ -97,3 +97,12 @@ async def test_who_asks_too_often_without_a_token_has_to_wait(tmp_path: Path) ->
 
     assert [answer.status for answer in answers] == [200, 200, 429]
     assert known.status == 200
+
+
+async def test_a_network_of_ipv6_is_one_stranger(tmp_path: Path) -> None:
+    rate = Rate(per_second=0.001, burst=1)
+    addresses = ("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1")
+    async with running_house(tmp_path, with_settings(directory_rate_per_address=rate)) as house:
+        answers = [await house.client.at(one).get(f"{V3}/publicRooms") for one in addresses]
+
+    assert [answer.status for answer in answers] == [200, 429, 200]
