@@ -1,10 +1,9 @@
 """Taking users out of all their rooms."""
 
-import asyncio
 import logging
-from collections.abc import Iterator
 from typing import Final
 
+from base.at_once import for_each
 from base.database import DatabaseOutage
 from internalapi.roomserver import RoomQueries
 from logs.log import LogOutage
@@ -50,33 +49,26 @@ class DepartureService:
                 raise Unavailable(f"The rooms of {user_id} are not known for now.") from outage
             if not found:
                 return
-            await self._leave_rooms(user_id, [one.room_id for one in found])
-
-    async def _leave_rooms(self, user_id: UserID, room_ids: list[RoomID]) -> None:
-        remaining = iter(room_ids)
-        outages: list[Exception] = []
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(_ROOMS_AT_ONCE, len(room_ids))):
-                group.create_task(self._leave_some(user_id, remaining, outages))
-        if outages:
-            raise Unavailable(f"{user_id} has not left all rooms.") from outages[0]
-
-    async def _leave_some(
-        self, user_id: UserID, remaining: Iterator[RoomID], outages: list[Exception]
-    ) -> None:
-        """Leave rooms until none remains, or one meets an outage, which others would meet too."""
-        for room_id in remaining:
             try:
-                await self._leave(user_id, room_id)
-            except _LATER as outage:
-                outages.append(outage)
-            except MatrixError as refusal:
-                _log.warning(
-                    "A deactivated user stays in a room for now",
-                    extra={"user_id": user_id, "room_id": room_id, "reason": str(refusal)},
+                await for_each(
+                    [one.room_id for one in found],
+                    lambda room_id: self._leave_unless_refused(user_id, room_id),
+                    at_once=_ROOMS_AT_ONCE,
                 )
-            if outages:
-                return
+            except _LATER as outage:
+                raise Unavailable(f"{user_id} has not left all rooms.") from outage
+
+    async def _leave_unless_refused(self, user_id: UserID, room_id: RoomID) -> None:
+        try:
+            await self._leave(user_id, room_id)
+        except _LATER:
+            # Other rooms would meet it too.
+            raise
+        except MatrixError as refusal:
+            _log.warning(
+                "A deactivated user stays in a room for now",
+                extra={"user_id": user_id, "room_id": room_id, "reason": str(refusal)},
+            )
 
     async def _leave(self, user_id: UserID, room_id: RoomID) -> None:
         own = member_key(user_id)

@@ -1,13 +1,11 @@
 """Guests leave rooms that are no longer open to them (client-server API, "Guest Access")."""
 
-import asyncio
-from collections.abc import Iterator
 from typing import Final
 
+from base.at_once import for_each
 from internalapi.roomserver import RoomQueries
 from internalapi.userapi import Accounts
-from logs.log import LogOutage
-from matrix.errors import Forbidden, LimitExceeded, Unavailable
+from matrix.errors import Forbidden
 from matrix.identifiers import RoomID, ServerName, UserID, server_of
 from matrix.state_keys import member_key
 from roomwriting.current_state import GUEST_ACCESS, field_of, membership_of
@@ -44,13 +42,11 @@ class GuestRemoval:
 
     async def remove_all(self, room_id: RoomID) -> None:
         """Let all guests leave a room. Raises what sending raises."""
-        guests = iter(await self._guests_in(room_id))
-        outages: list[Exception] = []
-        async with asyncio.TaskGroup() as group:
-            for _ in range(self._at_once):
-                group.create_task(self._remove_some(room_id, guests, outages))
-        if outages:
-            raise outages[0]
+        await for_each(
+            await self._guests_in(room_id),
+            lambda guest: self._remove(room_id, guest),
+            at_once=self._at_once,
+        )
 
     async def remove_if_closed(self, room_id: RoomID, guest: UserID) -> None:
         """Let one guest leave a room that was closed while they joined it."""
@@ -69,18 +65,6 @@ class GuestRemoval:
             asked = local[start : start + _ASKED_AT_ONCE]
             guests += await self._accounts.query_guests(user_ids=asked)
         return guests
-
-    async def _remove_some(
-        self, room_id: RoomID, guests: Iterator[UserID], outages: list[Exception]
-    ) -> None:
-        """Remove guests until none remains, or one meets an outage, which others would meet."""
-        for guest in guests:
-            try:
-                await self._remove(room_id, guest)
-            except (Unavailable, LimitExceeded, LogOutage) as outage:
-                outages.append(outage)
-            if outages:
-                return
 
     async def _remove(self, room_id: RoomID, guest: UserID) -> None:
         state = await self._sender.state(room_id, [member_key(guest)])

@@ -1,8 +1,8 @@
 """Changes of a profile, and the member events that tell rooms of them."""
 
-import asyncio
 from typing import Any
 
+from base.at_once import for_each
 from components.clientapi.profiles.member_profiles import (
     MEMBER_FIELDS,
     MemberProfiles,
@@ -64,12 +64,8 @@ class ProfileChanges:
 
     async def _announce_everywhere(self, user_id: UserID, shown: dict[str, Any]) -> None:
         joined = await self._rooms.query_rooms_of_user(user_id=user_id, memberships=["join"])
-        remaining = iter(joined)
-
-        async def announce_some() -> None:
-            for membership in remaining:
-                await self._shown.announce(membership.room_id, user_id, shown)
-
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(self._rooms_at_once, len(joined))):
-                group.create_task(announce_some())
+        await for_each(
+            [one.room_id for one in joined],
+            lambda room_id: self._shown.announce(room_id, user_id, shown),
+            at_once=self._rooms_at_once,
+        )

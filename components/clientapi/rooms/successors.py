@@ -1,9 +1,8 @@
 """Who keeps what they have set for a room in the room that replaces it ("Room Upgrades")."""
 
-import asyncio
-from collections.abc import Iterator
 from typing import Final
 
+from base.at_once import for_each
 from internalapi.roomserver import RoomQueries, RoomUnknown
 from internalapi.userapi import ReplacedRooms
 from matrix.events import Event
@@ -56,16 +55,11 @@ class Successors:
         if create is None or predecessor_of(create) != old_room_id:
             return
         joined = await self._rooms.query_members(room_id=room_id, membership="join")
-        local = (one for one in joined if server_of(one) == self._server_name)
-        async with asyncio.TaskGroup() as group:
-            for _ in range(_AT_ONCE):
-                group.create_task(self._take_over_for(local, old_room_id, room_id))
-
-    async def _take_over_for(
-        self, users: Iterator[UserID], old_room_id: RoomID, room_id: RoomID
-    ) -> None:
-        for user_id in users:
-            await self._take_over(user_id, old_room_id, room_id)
+        await for_each(
+            [one for one in joined if server_of(one) == self._server_name],
+            lambda user_id: self._take_over(user_id, old_room_id, room_id),
+            at_once=_AT_ONCE,
+        )
 
     async def _take_over(self, user_id: UserID, old_room_id: RoomID, room_id: RoomID) -> None:
         if await self._was_member(old_room_id, user_id):

@@ -79,6 +79,21 @@ async def test_too_many_waiting_events_are_refused(tmp_path: Path) -> None:
     await log.close()
 
 
+async def test_a_name_for_more_rooms_than_events_may_wait_has_to_be_set_again(
+    tmp_path: Path,
+) -> None:
+    settings = with_settings(max_waiting_sends=10, rooms_updated_at_once=30)
+    async with running_house(tmp_path, settings) as house:
+        alice = await house.user("alice")
+        for _ in range(30):
+            await alice.create_room()
+
+        path = f"/profile/{quote(alice.user_id)}/displayname"
+        answer = await alice.put(path, {"displayname": "Alice"})
+
+    assert (answer.status, answer.errcode) == (429, "M_LIMIT_EXCEEDED")
+
+
 async def test_more_than_a_few_waiting_events_are_refused_while_verdicts_take_too_long(
     tmp_path: Path,
 ) -> None:
