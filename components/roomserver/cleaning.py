@@ -1,16 +1,14 @@
 """Forgets transaction IDs that no client repeats any more, a few at a time."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from typing import Final
 
 from base.clock import Clock
 from base.database import Database, DatabaseOutage
+from base.repeating import repeat
 from components.roomserver.store.events import EventStore
 from logs.records.room_input import Transaction
-
-_log: Final = logging.getLogger(__name__)
 
 TRANSACTIONS_KEPT_MS: Final = 24 * 3600 * 1000
 """How long a repeated transaction is recognised: clients give up long before."""
@@ -33,12 +31,12 @@ class TransactionCleaner:
 
     async def run(self) -> None:
         """Clean, until cancelled."""
-        while True:
-            try:
-                await self.clean()
-            except DatabaseOutage as outage:
-                _log.debug("Transactions are not cleaned now", extra={"reason": str(outage)})
-            await asyncio.sleep(_BETWEEN_PASSES_S)
+        await repeat(
+            self.clean,
+            pause_s=_BETWEEN_PASSES_S,
+            outages=(DatabaseOutage,),
+            what="forgetting old transaction IDs",
+        )
 
     async def clean(self) -> None:
         """Forget all that are old, with pauses in which others have their turn."""

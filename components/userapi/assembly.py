@@ -11,6 +11,7 @@ from base.clock import Clock
 from base.database import Database, DatabaseOutage
 from base.http import Router
 from base.metrics import Source, sizes_of
+from base.repeating import repeat
 from components.userapi.account_data import AccountDataService
 from components.userapi.accounts import AccountService
 from components.userapi.administration import AdministrationService
@@ -147,12 +148,13 @@ class UserApi:
             await self._finish()
 
     async def _write_last_seen(self) -> None:
-        while True:
-            await asyncio.sleep(self._last_seen_interval_s)
-            try:
-                await self._tokens.write_last_seen()
-            except DatabaseOutage as outage:
-                _log.debug("Device activity is not noted", extra={"reason": str(outage)})
+        await repeat(
+            self._tokens.write_last_seen,
+            pause_s=self._last_seen_interval_s,
+            outages=(DatabaseOutage,),
+            what="noting when devices were last seen",
+            pause_first=True,
+        )
 
     async def _finish(self) -> None:
         try:

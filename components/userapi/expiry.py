@@ -1,15 +1,12 @@
 """Deletes sessions and tokens that have expired, also where nobody asks for new ones."""
 
-import asyncio
-import logging
 from functools import partial
 from typing import Final
 
 from base.clock import Clock
 from base.database import Database, DatabaseOutage
+from base.repeating import repeat
 from components.userapi.store.expired import KNOWN_FOR_MS, delete_expired
-
-_log: Final = logging.getLogger(__name__)
 
 _BETWEEN_PASSES_S: Final = 3600
 
@@ -23,12 +20,12 @@ class Expiry:
 
     async def run(self) -> None:
         """Delete what expires, until cancelled."""
-        while True:
-            try:
-                await self.delete_expired()
-            except DatabaseOutage as outage:
-                _log.debug("What has expired is not deleted now", extra={"reason": str(outage)})
-            await asyncio.sleep(_BETWEEN_PASSES_S)
+        await repeat(
+            self.delete_expired,
+            pause_s=_BETWEEN_PASSES_S,
+            outages=(DatabaseOutage,),
+            what="deleting what has expired",
+        )
 
     async def delete_expired(self) -> None:
         """Delete all that is of no use any more when it is called."""

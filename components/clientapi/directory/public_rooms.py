@@ -1,15 +1,12 @@
 """The directory of public rooms as clients see it: pages, and tokens of their places."""
 
-import binascii
-from base64 import urlsafe_b64decode
 from typing import Any
 
 import msgspec
 
 from internalapi.roomserver import PublishedPage, PublishedRoom, PublishedStart
-from matrix.errors import InvalidParam
 from matrix.identifiers import RoomID
-from matrix.unpadded_base64 import encode_base64_url_safe
+from requesting.page_tokens import encode_page_token, parse_page_token
 
 
 class _Token(msgspec.Struct, frozen=True, array_like=True):
@@ -22,11 +19,7 @@ class _Token(msgspec.Struct, frozen=True, array_like=True):
 
 def parse_token(text: str) -> PublishedStart:
     """Return where the page of a token begins, or raise `InvalidParam`."""
-    try:
-        packed = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        token = msgspec.msgpack.decode(packed, type=_Token)
-    except (binascii.Error, msgspec.MsgspecError, ValueError) as error:
-        raise InvalidParam("since is no token of this directory.") from error
+    token = parse_page_token(text, _Token, "since")
     return PublishedStart(token.is_forward, token.joined_members, RoomID(token.room_id))
 
 
@@ -47,8 +40,7 @@ def describe_page(page: PublishedPage) -> dict[str, Any]:
 
 
 def _token(room: PublishedRoom, *, is_forward: bool) -> str:
-    token = _Token(is_forward, room.joined_members, room.room_id)
-    return encode_base64_url_safe(msgspec.msgpack.encode(token))
+    return encode_page_token(_Token(is_forward, room.joined_members, room.room_id))
 
 
 def _describe(room: PublishedRoom) -> dict[str, Any]:

@@ -1,14 +1,11 @@
 """The rooms that two users share (client-server API, "Mutual Rooms")."""
 
-import binascii
-from base64 import urlsafe_b64decode
-
 import msgspec
 
 from internalapi.roomserver import RoomQueries
 from matrix.errors import InvalidParam
 from matrix.identifiers import RoomID, UserID
-from matrix.unpadded_base64 import encode_base64_url_safe
+from requesting.page_tokens import encode_page_token, parse_page_token
 
 
 class MutualPage(msgspec.Struct, frozen=True):
@@ -56,16 +53,12 @@ class MutualRooms:
         page = rest[: self._max_page]
         token = None
         if len(rest) > len(page):
-            token = encode_base64_url_safe(msgspec.msgpack.encode(_Place(other, page[-1])))
+            token = encode_page_token(_Place(other, page[-1]))
         return MutualPage(page, len(shared), token)
 
 
 def _parse(token: str, other: UserID) -> str:
-    try:
-        packed = urlsafe_b64decode(token + "=" * (-len(token) % 4))
-        place = msgspec.msgpack.decode(packed, type=_Place)
-    except (binascii.Error, msgspec.MsgspecError, ValueError) as error:
-        raise InvalidParam("from is no token of this endpoint.") from error
+    place = parse_page_token(token, _Place, "from")
     if place.user_id != other:
         raise InvalidParam("from is a token for another user.")
     return place.room_id

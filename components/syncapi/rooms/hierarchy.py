@@ -4,8 +4,6 @@ Nothing is kept between the pages: each goes through the space again up to where
 ended. What that costs has a bound, and the newest state counts.
 """
 
-import binascii
-from base64 import urlsafe_b64decode
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -22,7 +20,7 @@ from components.syncapi.store.previews import (
 )
 from matrix.errors import Forbidden, InvalidParam
 from matrix.spaces import SPACE, child_order, names_child
-from matrix.unpadded_base64 import encode_base64_url_safe
+from requesting.page_tokens import encode_page_token
 
 _CHILD: Final = "m.space.child"
 
@@ -36,19 +34,6 @@ class HierarchyPlace(msgspec.Struct, frozen=True, array_like=True):
     count: int
     """How many rooms came so far."""
     last_room_id: str
-
-    def encode(self) -> str:
-        """Return the token as clients see it."""
-        return encode_base64_url_safe(msgspec.msgpack.encode(self))
-
-    @classmethod
-    def parse(cls, text: str) -> "HierarchyPlace":
-        """Return the place that a token names, or raise `InvalidParam`."""
-        try:
-            packed = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-            return msgspec.msgpack.decode(packed, type=cls)
-        except (binascii.Error, msgspec.MsgspecError, ValueError) as error:
-            raise InvalidParam("from is no token of this endpoint.") from error
 
 
 class HierarchyQuery(msgspec.Struct, frozen=True):
@@ -97,7 +82,7 @@ def read_hierarchy(
         place = HierarchyPlace(
             query.room_id, query.max_depth, query.suggested_only, count, page[-1].room_id
         )
-        answer["next_batch"] = place.encode()
+        answer["next_batch"] = encode_page_token(place)
     return answer
 
 

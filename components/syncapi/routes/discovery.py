@@ -15,6 +15,7 @@ from internalapi.roomserver import LocalAliases
 from internalapi.userapi import Requester
 from matrix.errors import MissingParam, NotFound
 from matrix.identifiers import RoomID, parse_room_alias, parse_room_id
+from requesting.page_tokens import parse_page_token
 
 _V1: Final = "/_matrix/client/v1"
 _FORMER_SUMMARY: Final = "/_matrix/client/unstable/im.nheko.summary"
@@ -72,7 +73,7 @@ class DiscoveryRoutes:
             request.query_int("limit", most, minimum=1, maximum=most),
             settings.max_space_children,
             settings.max_hierarchy_children,
-            None if token is None else HierarchyPlace.parse(token),
+            None if token is None else parse_page_token(token, HierarchyPlace, "from"),
         )
         await self._freshness.rooms()
         read = partial(read_hierarchy, query=query, user_id=requester.user_id)
