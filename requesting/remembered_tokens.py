@@ -1,6 +1,5 @@
 """Access tokens in the memory of a process in which the user API is not."""
 
-import hashlib
 from collections.abc import Sequence
 from typing import Final
 
@@ -12,7 +11,7 @@ from internalapi.userapi import CurrentToken, CurrentTokens, Requester
 from logs.log import Log
 from matrix.errors import UnknownToken
 from requesting.revocations import revocations
-from requesting.token_cache import KnownToken, TokenCache
+from requesting.token_cache import KnownToken, TokenCache, hash_of_token
 
 
 class _RememberedToken(KnownToken):
@@ -62,7 +61,7 @@ class RememberedTokens:
 
     async def query_token(self, *, access_token: str) -> Requester:
         """Return whose token it is (`internalapi.userapi.Authentication`)."""
-        token_hash = hashlib.sha256(access_token.encode("utf-8", "replace")).digest()
+        token_hash = hash_of_token(access_token)
         known = self._cache.get(token_hash)
         now_s = self._clock.monotonic_s()
         if not isinstance(known, _RememberedToken) or known.asked_at_s + self._ask_again_s < now_s:

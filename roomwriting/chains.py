@@ -95,6 +95,10 @@ class Chain:
         state = self.state
         return all(key in state for key in keys)
 
+    def stands_at(self, position: InputPosition) -> None:
+        """What was built last is appended there: the room server is asked not before it."""
+        self.position = position
+
     def mark(self) -> Mark:
         """Return where the chain is."""
         return Mark(self.latest, self.depth, self.length, self.state)

@@ -1,63 +1,29 @@
-"""Building events and writing them to the log: what every change of a room ends in.
+"""Sending events into rooms: what every change of a room by this server's users ends in.
 
 Cost of a message in the monolith: one authorisation check, two passes of canonical JSON, one
 signature, one append that shares its fsync with others, no database.
 """
 
-import asyncio
-import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, NamedTuple, TypeAlias
 
-import msgspec
-
-from base.clock import Clock
 from base.tracing import current_request_id
-from internalapi.roomserver import InputPosition, RoomQueries
-from logs.log import Log, Outgoing
+from internalapi.roomserver import RoomQueries
 from logs.records.room_input import AddEvent, Transaction
-from logs.topics import INPUT_ROOM_EVENT
-from matrix.auth_rules import auth_state_keys, check_auth
-from matrix.building import build_event
-from matrix.errors import AuthRejected, Forbidden, Unavailable
+from matrix.errors import AuthRejected, Forbidden
 from matrix.events import Event
-from matrix.identifiers import EventID, RoomID, ServerName, UserID
-from matrix.room_versions import DEFAULT_ROOM_VERSION, RoomVersion, room_version
-from matrix.signing import SigningKey
+from matrix.identifiers import EventID, RoomID
+from matrix.room_versions import RoomVersion
 from matrix.state_keys import CREATE, StateKey
+from roomwriting.building import Draft, EventBuilder, deciding_keys
 from roomwriting.chains import Chain, Chains
-from roomwriting.outcomes import Outcome, Outcomes
+from roomwriting.inputs import Expected, RoomInputs
+from roomwriting.outcomes import Outcome
 
 _TRIES: Final = 4
-_NEWEST: Final = room_version(DEFAULT_ROOM_VERSION)
-
 
 TellGone: TypeAlias = Callable[[RoomID, Sequence[str]], Awaitable[None]]
 """Hears of users who are no longer in a room, once that stands."""
-
-
-class WritingLimits(NamedTuple):
-    """How long a writer waits, and how much it remembers."""
-
-    outcome_timeout_s: float
-    """How long it waits for the room server's verdict."""
-    max_chained_events: int
-    """Most events that are built one on another before the room server is asked again."""
-    remembered_state_events: int
-    """Most state events of rooms that are remembered so that the next event needs no query."""
-
-
-class Draft(msgspec.Struct, frozen=True):
-    """An event that is wanted, before it has a place in the room's graph."""
-
-    type: str
-    sender: UserID
-    content: Mapping[str, Any]
-    state_key: str | None = None
-    redacts: EventID | None = None
-    transaction: Transaction | None = None
-    origin_server_ts: int | None = None
-    """Milliseconds; now, if not given."""
 
 
 class NewRoom(NamedTuple):
@@ -83,25 +49,18 @@ class EventSender:
         self,
         *,
         rooms: RoomQueries,
-        log: Log,
-        outcomes: Outcomes,
-        server_name: ServerName,
-        key: SigningKey,
-        clock: Clock,
-        limits: WritingLimits,
+        inputs: RoomInputs,
+        builder: EventBuilder,
+        chains: Chains,
         tell_gone: TellGone | None = None,
     ) -> None:
+        """Take the chains, which follow from now on what comes of inputs."""
         self._rooms = rooms
-        self._log = log
-        self._outcomes = outcomes
-        self._server_name = server_name
-        self._key = key
-        self._clock = clock
-        self._timeout_s = limits.outcome_timeout_s
+        self._inputs = inputs
+        self._builder = builder
+        self._chains = chains
         self._tell_gone = tell_gone
-        self._last_creation_ms = 0
-        self._chains = Chains(limits.max_chained_events, limits.remembered_state_events)
-        outcomes.tell(self._chains)
+        inputs.tell(chains)
 
     async def send(self, room_id: RoomID, draft: Draft) -> EventID:
         """Send one event into a room and return its ID once it stands there.
@@ -142,30 +101,26 @@ class EventSender:
     async def prepare(self, room_id: RoomID, draft: Draft) -> Event:
         """Return an event whose ID is known, checked and built; nothing is written."""
         chain = await self._chain(room_id, [draft], may_remember=False)
-        return self._build(chain, draft, room_id)
+        return self._builder.build(chain, draft, room_id)
 
     async def send_prepared(self, event: Event, transaction: Transaction) -> EventID:
         """Send an event as it was prepared, whatever the room has seen since.
 
         A repeated transaction gives the first event's ID. Raises what `send` does.
         """
-        verdict = self._outcomes.expect(event.event_id)
         try:
-            await self._log.append(INPUT_ROOM_EVENT.name, [self._record(event, transaction)])
-            async with asyncio.timeout(self._timeout_s):
-                outcome = await verdict
-        except TimeoutError as error:
-            raise _unanswered() from error
+            outcome = await self._inputs.write_one(
+                event.room_id, event.event_id, _record(event, transaction)
+            )
         finally:
             self._chains.forget_state(event.room_id)
-            self._outcomes.forget(event.event_id)
         if outcome.refusal is not None:
             raise Forbidden(outcome.refusal)
         return outcome.event_id
 
     def new_room_id(self, version: RoomVersion) -> RoomID | None:
         """Return an ID for a new room; `None` where the create event makes it."""
-        return None if version.create_event_is_room_id else self._new_room_id()
+        return self._builder.new_room_id(version)
 
     def new_room(
         self, version: RoomVersion, create: Draft, room_id: RoomID | None = None
@@ -175,13 +130,9 @@ class EventSender:
         It gets `room_id`, unless the create event makes another one. Raises `BadJson` and
         `TooLarge`.
         """
-        # From room version 12 on the ID is a hash: rooms that one user creates within the same
-        # millisecond must not have the same create event.
-        self._last_creation_ms = max(self._clock.now_ms(), self._last_creation_ms + 1)
-        create = msgspec.structs.replace(create, origin_server_ts=self._last_creation_ms)
         room_id = room_id or self.new_room_id(version)
         chain = Chain(room_id or RoomID(""), version)
-        event = self._build(chain, create, room_id)
+        event = self._builder.build(chain, self._builder.dated(create), room_id)
         chain.room_id = event.room_id
         chain.advance(event)
         return NewRoom(event.room_id, event, chain)
@@ -192,7 +143,7 @@ class EventSender:
         Raises `AuthRejected` when the rules refuse an event: then nothing was written.
         """
         for draft in drafts:
-            for key in self._keys(room.chain.version, draft):
+            for key in deciding_keys(room.chain.version, draft):
                 room.chain.state.setdefault(key, None)
         try:
             return await self._write(room.chain, drafts, first=room.create)
@@ -208,12 +159,9 @@ class EventSender:
         """Return the version of a room. Raises `RoomUnknown`."""
         return (await self._chain_with(room_id, [CREATE])).version
 
-    def _new_room_id(self) -> RoomID:
-        return RoomID(f"!{secrets.token_urlsafe(13)}:{self._server_name}")
-
-    async def _chain(
+    def _chain(
         self, room_id: RoomID, drafts: Sequence[Draft], *, may_remember: bool
-    ) -> Chain:
+    ) -> Awaitable[Chain]:
         # Several events are not tried again, and state follows a look at what it changes.
         if len(drafts) > 1 or drafts[0].state_key is not None:
             may_remember = False
@@ -222,9 +170,9 @@ class EventSender:
         keys = {
             key
             for draft in drafts
-            for key in self._keys(None if chain is None else chain.version, draft)
+            for key in deciding_keys(None if chain is None else chain.version, draft)
         }
-        return await self._chain_with(room_id, list(keys), look)
+        return self._chain_with(room_id, list(keys), look)
 
     async def _chain_with(
         self,
@@ -256,78 +204,24 @@ class EventSender:
                     return chain
                 chain = current
 
-    @staticmethod
-    def _keys(version: RoomVersion | None, draft: Draft) -> list[StateKey]:
-        """Return the state that decides about a draft; with no version, in any version."""
-        keys = auth_state_keys(
-            version or _NEWEST,
-            type=draft.type,
-            sender=draft.sender,
-            state_key=draft.state_key,
-            content=draft.content,
-        )
-        return keys if CREATE in keys else [CREATE, *keys]
-
-    def _build(self, chain: Chain, draft: Draft, room_id: RoomID | None) -> Event:
-        version = chain.version
-        auth_events = [
-            event.event_id
-            for key in auth_state_keys(
-                version,
-                type=draft.type,
-                sender=draft.sender,
-                state_key=draft.state_key,
-                content=draft.content,
-            )
-            if (event := chain.state.get(key)) is not None
-        ]
-        event = build_event(
-            version=version,
-            room_id=room_id,
-            type=draft.type,
-            sender=draft.sender,
-            content=draft.content,
-            state_key=draft.state_key,
-            origin_server_ts=draft.origin_server_ts or self._clock.now_ms(),
-            depth=chain.depth,
-            prev_events=chain.latest,
-            auth_events=auth_events,
-            redacts=draft.redacts,
-            server_name=self._server_name,
-            key=self._key,
-            event_id_suffix=secrets.token_urlsafe(18) if version.has_event_id_field else None,
-            reference_hashes=chain.reference_hashes,
-        )
-        check_auth(event, chain.state.get)
-        return event
-
     async def _write(
         self, chain: Chain, drafts: Sequence[Draft], first: Event | None = None
     ) -> list[EventID]:
         """Build, append and await the verdicts. No await comes between building and appending."""
-        events, waiting = self._prepare(chain, drafts, first)
+        events, expected = self._prepare(chain, drafts, first)
         transactions = [None] * (len(events) - len(drafts)) + [one.transaction for one in drafts]
         records = [
-            self._record(event, transaction)
+            _record(event, transaction)
             for event, transaction in zip(events, transactions, strict=True)
         ]
         self._chains.enter(chain)
         try:
-            positions = await self._log.append(INPUT_ROOM_EVENT.name, records)
-            last = positions[-1]
-            chain.position = InputPosition(last.partition, last.offset)
-            async with asyncio.timeout(self._timeout_s):
-                outcomes = [await future for future in waiting]
-        except TimeoutError as error:
-            chain.is_stale = True
-            raise _unanswered() from error
+            outcomes = await self._inputs.write(chain.room_id, records, expected, chain.stands_at)
         except BaseException:
             chain.is_stale = True
             raise
         finally:
             self._chains.leave(chain)
-            for event in events:
-                self._outcomes.forget(event.event_id)
         for outcome, event in zip(outcomes, events, strict=True):
             if outcome.refusal is not None:
                 self._chains.discard(chain)
@@ -339,32 +233,29 @@ class EventSender:
 
     def _prepare(
         self, chain: Chain, drafts: Sequence[Draft], first: Event | None
-    ) -> tuple[list[Event], list[asyncio.Future[Outcome]]]:
+    ) -> tuple[list[Event], Expected]:
         before = chain.mark()
         events: list[Event] = [] if first is None else [first]
         try:
             for draft in drafts:
-                event = self._build(chain, draft, chain.room_id)
+                event = self._builder.build(chain, draft, chain.room_id)
                 chain.advance(event)
                 events.append(event)
-            waiting = [self._outcomes.expect(event.event_id) for event in events]
+            return events, self._inputs.expect([event.event_id for event in events])
         except BaseException:
             # Nothing of this is appended: those who share the chain must not build on it.
             chain.return_to(before)
-            for event in events:
-                self._outcomes.forget(event.event_id)
             raise
-        return events, waiting
 
-    def _record(self, event: Event, transaction: Transaction | None) -> Outgoing:
-        record = AddEvent(
-            event_id=event.event_id,
-            room_version=event.room_version.identifier,
-            pdu=event.raw,
-            transaction=transaction,
-            request_id=current_request_id(),
-        )
-        return Outgoing(event.room_id, INPUT_ROOM_EVENT.encode(record))
+
+def _record(event: Event, transaction: Transaction | None) -> AddEvent:
+    return AddEvent(
+        event_id=event.event_id,
+        room_version=event.room_version.identifier,
+        pdu=event.raw,
+        transaction=transaction,
+        request_id=current_request_id(),
+    )
 
 
 def _gone(drafts: Sequence[Draft]) -> list[str]:
@@ -376,9 +267,3 @@ def _gone(drafts: Sequence[Draft]) -> list[str]:
         and draft.state_key is not None
         and draft.content.get("membership") in ("leave", "ban")
     ]
-
-
-def _unanswered() -> Unavailable:
-    return Unavailable(
-        "The event is written, but the room server has not answered: repeat the request."
-    )

@@ -52,8 +52,11 @@ from matrix.room_versions import room_version
 from matrix.signing import SigningKey
 from requesting.requesters import Requesters
 from requesting.transactions import Transactions
+from roomwriting.building import EventBuilder
+from roomwriting.chains import Chains
+from roomwriting.inputs import RoomInputs
 from roomwriting.outcomes import Outcomes
-from roomwriting.sending import EventSender, WritingLimits
+from roomwriting.sending import EventSender
 
 __all__ = ["ClientApi", "build"]
 
@@ -103,18 +106,12 @@ def build(
         clock=clock,
     )
     typing = TypingWriter(log, processed, settings.announce_timeout_s)
+    inputs = RoomInputs(log, outcomes, settings.outcome_timeout_s)
     sender = EventSender(
         rooms=rooms,
-        log=log,
-        outcomes=outcomes,
-        server_name=server_name,
-        key=key,
-        clock=clock,
-        limits=WritingLimits(
-            settings.outcome_timeout_s,
-            settings.max_chained_events,
-            settings.remembered_state_events,
-        ),
+        inputs=inputs,
+        builder=EventBuilder(server_name, key, clock),
+        chains=Chains(settings.max_chained_events, settings.remembered_state_events),
         tell_gone=typing.end_typing,
     )
     rates = ClientApiRates(settings, clock)
@@ -133,7 +130,7 @@ def build(
         transactions=Transactions(settings.remembered_transactions),
         relations=RelationChecks(rooms, relations),
         successors=Successors(sender, rooms, replaced_rooms, server_name),
-        forgetting=RoomForgetting(log, outcomes, settings),
+        forgetting=RoomForgetting(inputs),
         guests=GuestRemoval(sender, rooms, accounts, server_name, settings.guests_removed_at_once),
     )
     router = Router()

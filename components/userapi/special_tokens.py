@@ -8,10 +8,10 @@ from base.clock import Clock
 from components.userapi.settings import UserApiSettings
 from components.userapi.store.sessions import LoginTokenInvalid, ProvenUser
 from components.userapi.store.special_tokens import Purpose, SpecialTokenStore
-from components.userapi.tokens import token_hash_of
 from internalapi.userapi import Requester
 from matrix.errors import UnknownToken
 from matrix.identifiers import UserID
+from requesting.token_cache import hash_of_token
 
 _TOKEN_BYTES: Final = 24
 
@@ -45,7 +45,7 @@ class SpecialTokens:
 
     async def check_login_token(self, token: str) -> ProvenUser:
         """Return whose token it is; the login uses it up. Raises `Forbidden`."""
-        token_hash = token_hash_of(token)
+        token_hash = hash_of_token(token)
         user_id = await self._store.select_login_user(token_hash, self._clock.now_ms())
         if user_id is None:
             raise LoginTokenInvalid
@@ -62,7 +62,7 @@ class SpecialTokens:
         Raises `UnknownToken`, also for an expired one, and that of a locked account.
         """
         user_id = await self._store.select_openid_user(
-            token_hash_of(access_token), self._clock.now_ms()
+            hash_of_token(access_token), self._clock.now_ms()
         )
         if user_id is None:
             raise UnknownToken("The token is not known, or has expired.")
@@ -74,7 +74,7 @@ class SpecialTokens:
         token = base64.urlsafe_b64encode(self._random_bytes(_TOKEN_BYTES)).decode()
         now_ms = self._clock.now_ms()
         await self._store.insert_token(
-            token_hash_of(token),
+            hash_of_token(token),
             purpose,
             requester,
             now_ms=now_ms,

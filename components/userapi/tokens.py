@@ -1,7 +1,6 @@
 """Access and refresh tokens: made, recognised, replaced and revoked."""
 
 import base64
-import hashlib
 from collections.abc import Callable, Collection
 from typing import Final
 
@@ -19,7 +18,7 @@ from components.userapi.store.sessions import (
 from internalapi.userapi import CurrentToken, Requester
 from matrix.errors import UnknownToken, UserLocked
 from matrix.identifiers import DeviceID, UserID
-from requesting.token_cache import KnownToken, TokenCache
+from requesting.token_cache import KnownToken, TokenCache, hash_of_token
 
 _TOKEN_BYTES: Final = 32
 _DEVICE_ID_LETTERS: Final = 10
@@ -52,16 +51,6 @@ class Login(msgspec.Struct, frozen=True):
     expires_in_ms: int | None
 
 
-def _hash(access_token: str) -> bytes:
-    # The token is opaque and may hold anything that a header can: no error is too odd.
-    return hashlib.sha256(access_token.encode("utf-8", "replace")).digest()
-
-
-def token_hash_of(token: str) -> bytes:
-    """Return what is stored of a token."""
-    return hashlib.sha256(token.encode()).digest()
-
-
 class AccessTokens:
     """Recognises access tokens from memory, and gives out new ones."""
 
@@ -91,7 +80,7 @@ class AccessTokens:
 
     async def query_current_token(self, *, access_token: str) -> CurrentToken:
         """Return whose token it is, from the database (`internalapi.userapi.CurrentTokens`)."""
-        known = self._checked(await self._read_token(_hash(access_token)))
+        known = self._checked(await self._read_token(hash_of_token(access_token)))
         if known.is_locked:
             raise UserLocked(soft_logout=True)
         return CurrentToken(known.requester, known.requester.expires_at_ms)
@@ -104,7 +93,7 @@ class AccessTokens:
         return (await self._find(access_token)).requester
 
     async def _find(self, access_token: str) -> KnownToken:
-        token_hash = _hash(access_token)
+        token_hash = hash_of_token(access_token)
         known = self.cache.get(token_hash)
         return await self._read_token(token_hash) if known is None else known
 
@@ -187,7 +176,7 @@ class AccessTokens:
         access_token, access, lifetime_s = self._new_access_token(is_refreshable=True)
         new_refresh_token, refresh = self._new_refresh_token()
         device = await self._store.refresh(
-            token_hash_of(refresh_token), self._clock.now_ms(), access, refresh
+            hash_of_token(refresh_token), self._clock.now_ms(), access, refresh
         )
         if isinstance(device, bool):
             raise UnknownToken("The refresh token is not valid.", soft_logout=device)
@@ -234,12 +223,12 @@ class AccessTokens:
             else settings.access_token_lifetime_s
         )
         token = self._new_token()
-        return token, TokenHash(token_hash_of(token), self._expiry(lifetime_s)), lifetime_s
+        return token, TokenHash(hash_of_token(token), self._expiry(lifetime_s)), lifetime_s
 
     def _new_refresh_token(self) -> tuple[str, TokenHash]:
         token = self._new_token()
         expires_at_ms = self._expiry(self._settings.refresh_token_lifetime_s)
-        return token, TokenHash(token_hash_of(token), expires_at_ms)
+        return token, TokenHash(hash_of_token(token), expires_at_ms)
 
     def _expiry(self, lifetime_s: int | None) -> int | None:
         return None if lifetime_s is None else self._clock.now_ms() + lifetime_s * 1000

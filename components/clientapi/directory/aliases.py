@@ -16,6 +16,7 @@ from matrix.identifiers import (
     server_of,
 )
 from matrix.state_keys import member_key
+from roomwriting.building import Draft
 from roomwriting.current_state import (
     CANONICAL_ALIAS,
     HISTORY_VISIBILITY,
@@ -24,7 +25,7 @@ from roomwriting.current_state import (
     require_joined,
     require_level_for_state,
 )
-from roomwriting.sending import Draft, EventSender
+from roomwriting.sending import EventSender
 
 _ALIASES_MAX: Final = 100
 

@@ -12,8 +12,9 @@ from matrix.events import Event
 from matrix.identifiers import EventID, RoomID, ServerName, server_of
 from matrix.state_keys import CREATE, POWER_LEVELS, member_key
 from requesting.requesters import require_active
+from roomwriting.building import Draft
 from roomwriting.current_state import GUEST_ACCESS, levels_of, membership_of
-from roomwriting.sending import Draft, EventSender
+from roomwriting.sending import EventSender
 
 # Without its content, a list of servers lets no server in.
 _NEVER_REDACTED: Final = frozenset({"m.room.create", "m.room.server_acl"})

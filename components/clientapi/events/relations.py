@@ -13,7 +13,7 @@ from logs.records.room_input import Transaction
 from matrix.errors import DuplicateAnnotation, MatrixError, Unavailable
 from matrix.identifiers import DeviceID, EventID, RoomID, UserID
 from matrix.relations import ANNOTATION, THREAD, Relation, rel_type_of, relation_of
-from roomwriting.sending import Draft
+from roomwriting.building import Draft
 
 _log: Final = logging.getLogger(__name__)
 

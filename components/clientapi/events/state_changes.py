@@ -14,8 +14,9 @@ from matrix.errors import Forbidden, InvalidParam
 from matrix.identifiers import EventID, RoomID, parse_user_id
 from matrix.state_keys import StateKey, member_key
 from requesting.requesters import require_active
+from roomwriting.building import Draft
 from roomwriting.current_state import GUEST_ACCESS, TOMBSTONE, membership_of
-from roomwriting.sending import Draft, EventSender
+from roomwriting.sending import EventSender
 
 
 class StateChanges:

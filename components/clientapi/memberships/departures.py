@@ -10,8 +10,9 @@ from logs.log import LogOutage
 from matrix.errors import InvalidParam, LimitExceeded, MatrixError, Unavailable
 from matrix.identifiers import RoomID, ServerName, UserID, server_of
 from matrix.state_keys import member_key
+from roomwriting.building import Draft
 from roomwriting.current_state import membership_of
-from roomwriting.sending import Draft, EventSender
+from roomwriting.sending import EventSender
 
 _log: Final = logging.getLogger(__name__)
 

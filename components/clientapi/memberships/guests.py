@@ -8,8 +8,9 @@ from internalapi.userapi import Accounts
 from matrix.errors import Forbidden
 from matrix.identifiers import RoomID, ServerName, UserID, server_of
 from matrix.state_keys import member_key
+from roomwriting.building import Draft
 from roomwriting.current_state import GUEST_ACCESS, field_of, membership_of
-from roomwriting.sending import Draft, EventSender
+from roomwriting.sending import EventSender
 
 _ASKED_AT_ONCE: Final = 500
 _ROOM_CLOSED: Final = "Guests can no longer be in this room."

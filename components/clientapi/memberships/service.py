@@ -22,8 +22,9 @@ from internalapi.userapi import Requester
 from matrix.errors import BadJson, Forbidden, GuestAccessForbidden, NotFound
 from matrix.identifiers import EventID, RoomID, UserID
 from matrix.state_keys import CREATE, JOIN_RULES, POWER_LEVELS, member_key
+from roomwriting.building import Draft
 from roomwriting.current_state import GUEST_ACCESS, State, field_of, membership_of
-from roomwriting.sending import Draft, EventSender
+from roomwriting.sending import EventSender
 
 _SET_BY_SERVERS: Final = frozenset({"membership", "join_authorised_via_users_server"})
 _IN_ROOM: Final = frozenset({"join", "invite", "knock"})

@@ -9,8 +9,9 @@ from logs.topics import OUTPUT_CLIENT_DATA
 from matrix.errors import Forbidden, NotFound
 from matrix.identifiers import RoomID, UserID
 from matrix.state_keys import member_key
+from roomwriting.building import Draft
 from roomwriting.current_state import membership_of
-from roomwriting.sending import Draft, EventSender
+from roomwriting.sending import EventSender
 
 _OF_ONE_EVENT: Final = frozenset({"reason", "join_authorised_via_users_server", *MEMBER_FIELDS})
 

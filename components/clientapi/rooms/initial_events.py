@@ -8,7 +8,7 @@ from matrix.identifiers import UserID
 from matrix.power_levels import CREATOR_LEVEL
 from matrix.room_versions import RoomVersion
 from matrix.state_keys import StateKey
-from roomwriting.sending import Draft
+from roomwriting.building import Draft
 
 _STATE_DEFAULT: Final = 50
 _TOMBSTONE_LEVEL: Final = 150

@@ -21,8 +21,9 @@ from matrix.identifiers import RoomID, UserID
 from matrix.power_levels import creators_of
 from matrix.room_versions import RoomVersion
 from matrix.state_keys import CREATE, member_key
+from roomwriting.building import Draft
 from roomwriting.current_state import TOMBSTONE, State, field_of
-from roomwriting.sending import Draft, EventSender
+from roomwriting.sending import EventSender
 
 _EVENTS_AT_ONCE: Final = 500
 """So many events of a new room are written at once; the rest follows."""

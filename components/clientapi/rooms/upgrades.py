@@ -17,8 +17,9 @@ from internalapi.userapi import Requester
 from matrix.errors import AuthRejected, Forbidden, InvalidRoomState
 from matrix.identifiers import RoomID, UserID
 from matrix.state_keys import CREATE, POWER_LEVELS, member_key
+from roomwriting.building import Draft
 from roomwriting.current_state import TOMBSTONE, levels_of, membership_of
-from roomwriting.sending import Draft, EventSender
+from roomwriting.sending import EventSender
 
 _BODY: Final = "This room has been replaced"
 

@@ -14,7 +14,8 @@ from matrix.errors import BadJson, InvalidParam
 from matrix.identifiers import EventID, RoomID, parse_event_id, parse_room_id
 from requesting.requesters import Requesters, require_active
 from requesting.transactions import Transactions
-from roomwriting.sending import Draft, EventSender
+from roomwriting.building import Draft
+from roomwriting.sending import EventSender
 
 _TRANSACTION_ID_CHARACTERS_MAX: Final = 255
 
