@@ -297,6 +297,7 @@ def _router(serving: _Serving) -> Router:
             window=serving.settings.unread_window,
             slices=slices,
         ),
+        federation_format=FederationFormat(serving.events, slices),
         slices=slices,
     )
     entrance = Entrance(
@@ -313,7 +314,6 @@ def _router(serving: _Serving) -> Router:
         log_ends=LogEnds(serving.log, serving.projected),
         freshness=serving.freshness,
         max_timeout_s=serving.settings.max_timeout_s,
-        federation_format=FederationFormat(serving.events),
     ).add_to(router)
     RoomRoutes(
         database=serving.database,

@@ -9,7 +9,6 @@ from components.syncapi.memory.log_ends import LogEnds
 from components.syncapi.position import SyncPosition
 from components.syncapi.routes.queries import RequestReading
 from components.syncapi.streams.request import FORMER_STATE_AFTER, STATE, STATE_AFTER
-from components.syncapi.sync.federation_format import FederationFormat
 from components.syncapi.sync.service import Query, SyncService
 from components.syncapi.tokens import SyncTokens, TokenOutdated
 from internalapi.userapi import Requester
@@ -29,9 +28,7 @@ class SyncRoutes:
         log_ends: LogEnds,
         freshness: Freshness,
         max_timeout_s: int,
-        federation_format: FederationFormat,
     ) -> None:
-        self._federation_format = federation_format
         self._service = service
         self._reading = reading
         self._tokens = tokens
@@ -60,10 +57,7 @@ class SyncRoutes:
         if query.since is not None and await self._log_ends.are_before(query.since):
             query.since = None
         query.begins_anew = bool(token) and query.since is None
-        body = await self._service.sync(query)
-        if query.filter.event_format == "federation":
-            body = await self._federation_format.converted(body, query.filter)
-        return json_response(body)
+        return json_response(await self._service.sync(query))
 
     def _position_of(self, token: str) -> SyncPosition | None:
         """Return the position of a token; `None` where it means nothing any more.

@@ -26,6 +26,7 @@ from components.syncapi.streams.rooms.reading import read_sections
 from components.syncapi.streams.rooms.sections import RoomTask, Section, wants
 from components.syncapi.streams.rooms.sent_members import SentMembers, SentRoom
 from components.syncapi.sync.ephemeral import Ephemeral, EphemeralLook
+from components.syncapi.sync.federation_format import FederationFormat
 from components.syncapi.sync.response import Parts, render_answer
 from components.syncapi.sync.waiting import Check, Wait, Waiter
 from components.syncapi.tokens import SyncTokens
@@ -77,8 +78,10 @@ class SyncService:
         user_partition: PartitionOf,
         ephemeral: EphemeralLook,
         unread: UnreadCounts,
+        federation_format: FederationFormat,
         slices: Slices,
     ) -> None:
+        self._federation_format: Final = federation_format
         self._projected = projected
         self._waiter: Final = Waiter(projected, now_ms)
         self._database = database
@@ -127,6 +130,9 @@ class SyncService:
             if position == self._projected.position
             else self._tokens.encode(position)
         )
+        if query.filter.event_format == "federation":
+            parts.join = await self._federation_format.converted(parts.join, query.filter)
+            parts.leave = await self._federation_format.converted(parts.leave, query.filter)
         return await render_answer(token, parts, self._slices)
 
     async def _view(self, query: Query, since: SyncPosition | None) -> "_View":

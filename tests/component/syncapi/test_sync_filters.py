@@ -37,6 +37,27 @@ async def test_the_federation_format_is_the_event_as_servers_know_it(house: Hous
     assert all("hashes" in one and "state_key" in one for one in part["state"]["events"])
 
 
+async def test_whole_events_of_many_rooms_are_each_in_their_room(house: House) -> None:
+    rooms = [Room(f"room{number}") for number in range(7)]
+    for room in rooms:
+        records = [*room.created(BOB), *(room.message(f"{one}") for one in range(90))]
+        await house.put(*records)
+        known(house, *records)
+
+    answer = await house.get(
+        BOB,
+        "sync",
+        filter={"event_format": "federation", "room": {"timeline": {"limit": 90}}},
+    )
+
+    assert set(answer.json["rooms"]["join"]) == {room.room_id for room in rooms}
+    for room in rooms:
+        events = answer.json["rooms"]["join"][room.room_id]["timeline"]["events"]
+        assert [event["content"]["body"] for event in events] == [str(one) for one in range(90)]
+        assert {event["room_id"] for event in events} == {room.room_id}
+        assert all("hashes" in event for event in events)
+
+
 async def test_the_fields_of_whole_events_can_be_chosen(house: House) -> None:
     room = Room()
     said = room.message("whole")
