@@ -16,6 +16,7 @@ from base.database import (
     DatabaseDamaged,
     OtherServer,
     Schema,
+    SchemaToBeRebuilt,
     SchemaTooNew,
     SchemaTooOld,
     open_database,
@@ -80,6 +81,12 @@ def _explained(what: str) -> Iterator[None]:
             str(error),
             "A server cannot be renamed: set server_name to what it was, or start with "
             "another data_dir or database.url.",
+        ) from error
+    except SchemaToBeRebuilt as error:
+        raise StartRefused(
+            str(error),
+            f"Run `xylem rebuild {error.schema_name}` with this version. Until it has ended, "
+            "processes of the former version may go on.",
         ) from error
     except SchemaTooOld as error:
         raise StartRefused(

@@ -10,7 +10,14 @@ from sqlalchemy.engine import Connection
 
 from base.database.interface import Database, DatabaseDamaged, DatabaseOutage
 from base.database.pace import Pace, pace_of, paced
-from base.database.schema import Migration, OtherServer, Schema, SchemaTooNew, SchemaTooOld
+from base.database.schema import (
+    Migration,
+    OtherServer,
+    Schema,
+    SchemaToBeRebuilt,
+    SchemaTooNew,
+    SchemaTooOld,
+)
 from base.database.sqlite import SqliteDatabase
 from base.database.sqlite_copy import copy_sqlite
 from base.database.statements import (
@@ -35,6 +42,7 @@ __all__ = [
     "OtherServer",
     "Pace",
     "Schema",
+    "SchemaToBeRebuilt",
     "SchemaTooNew",
     "SchemaTooOld",
     "SelectByKeys",
@@ -67,7 +75,7 @@ async def open_database(
     `postgresql://…` (one schema per component in it). `durable` makes every commit reach the disk
     before it is acknowledged: for tables that no log can rebuild. `server_name` is whose tables
     they are from now on. Raises `DatabaseOutage`, `DatabaseDamaged`, `OtherServer`, `SchemaTooNew`,
-    and without `may_migrate` `SchemaTooOld`.
+    `SchemaToBeRebuilt`, and without `may_migrate` `SchemaTooOld`.
     """
     if url.startswith("sqlite"):
         return await SqliteDatabase.open(

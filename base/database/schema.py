@@ -20,6 +20,14 @@ class SchemaTooOld(Exception):
     """The database was written by an older version of the server, or not at all."""
 
 
+class SchemaToBeRebuilt(SchemaTooOld):
+    """The tables are of a version that no migration leads on from: they have to be made again."""
+
+    def __init__(self, message: str, schema_name: str) -> None:
+        super().__init__(message)
+        self.schema_name = schema_name
+
+
 class OtherServer(Exception):
     """The database is that of a server with another name."""
 
@@ -37,6 +45,9 @@ class Schema:
     migrations: Sequence[Migration] = field(default=())
     parts: "Sequence[Schema]" = field(default=())
     """Tables beside these, which others define and give versions of their own."""
+    oldest: int = 1
+    """The oldest version that migrations lead on from. Derived tables of an older one, whose rows
+    would have to be worked out again, are made again from what they are derived from."""
     copy: int = 0
     """The number of the copy of these tables: copies lie beside each other."""
 
@@ -60,7 +71,8 @@ def prepare(
 ) -> None:
     """Make the tables what this version needs, or raise why they are not.
 
-    Raises `SchemaTooOld` (without `may_migrate`), `SchemaTooNew` and `OtherServer`.
+    Raises `SchemaTooOld` (without `may_migrate`), `SchemaToBeRebuilt`, `SchemaTooNew` and
+    `OtherServer`.
     """
     # First: tables of another server are left as they are.
     if server_name is not None:
@@ -80,7 +92,7 @@ def migrate(connection: Connection, schema: Schema) -> None:
         if found is None:
             part.metadata.create_all(connection)
         else:
-            _refuse_newer(schema, part, found)
+            _refuse_far(schema, part, found)
             for migration in part.migrations[found - 1 :]:
                 migration(connection)
         _set_version(connection, part)
@@ -94,7 +106,7 @@ def require_version(connection: Connection, schema: Schema) -> None:
         found = versions.get(part.name)
         if found is None:
             raise SchemaTooOld(f"The {schema.name} database has no {_of(schema, part)}tables yet.")
-        _refuse_newer(schema, part, found)
+        _refuse_far(schema, part, found)
         if found < part.version:
             raise SchemaTooOld(
                 f"The {schema.name} database has {_of(schema, part)}schema version {found}, this "
@@ -151,7 +163,14 @@ def _set_version(connection: Connection, part: Schema) -> None:
     )
 
 
-def _refuse_newer(schema: Schema, part: Schema, found: int) -> None:
+def _refuse_far(schema: Schema, part: Schema, found: int) -> None:
+    """Raise for a version that is newer than the code, and for one that cannot be migrated."""
+    if found < part.oldest:
+        raise SchemaToBeRebuilt(
+            f"The {schema.name} database has {_of(schema, part)}schema version {found}: this "
+            f"server needs {part.version}, and migrates from {part.oldest} on.",
+            schema.name,
+        )
     if found > part.version:
         raise SchemaTooNew(
             f"The {schema.name} database has {_of(schema, part)}schema version {found}, this "

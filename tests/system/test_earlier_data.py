@@ -1,5 +1,6 @@
 """Data directories that earlier versions left: the server goes on with each of them."""
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -77,6 +78,33 @@ async def test_what_users_have_stored_is_there(
     assert [one["user_id"] for one in found["results"]] == [bob.user_id]
     devices = (await bob.call("GET", "/devices"))["devices"]
     assert {one["device_id"] for one in devices} == {bob.device_id, new_device.device_id}
+
+
+async def test_tables_of_client_sync_that_are_too_old_ask_for_a_rebuild_and_the_server_goes_on(
+    server: ServerProcess, homeserver: Homeserver, told: Told
+) -> None:
+    alice, bob, carol = told.clients(homeserver)
+    # As a version before the first one that is migrated would have left them.
+    with sqlite3.connect(server.folder / "data/databases/syncapi.db") as tables:
+        tables.execute("UPDATE schema_version SET version = 0 WHERE component = 'syncapi'")
+
+    def run(*command: str) -> tuple[int, str]:
+        done = xylem(*command, "--config", str(server.config_path), cwd=server.folder)
+        return done.returncode, done.stderr
+
+    for command in ("monolith", "migrate"):
+        code, said = run(command)
+        assert code == 1
+        assert "The syncapi database has schema version 0" in said
+        assert "xylem rebuild syncapi" in said
+    assert run("rebuild", "syncapi")[0] == 0
+
+    server.start()
+    await settled([alice, bob], told.room_id)
+    assert await what_is_stored([alice, bob], told.room_id) == told.seen
+    assert told.room_id in (await carol.sync())["rooms"]["invite"]
+    event_id = await bob.send(told.room_id, "I go on")
+    assert (await alice.walk(told.room_id))[-1]["event_id"] == event_id
 
 
 async def test_client_sync_is_made_anew_from_earlier_owners(

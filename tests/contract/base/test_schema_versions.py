@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from base.database import (
     Database,
     DatabaseOutage,
     Schema,
+    SchemaToBeRebuilt,
     SchemaTooNew,
     SchemaTooOld,
     open_database,
@@ -58,9 +60,9 @@ def open_version(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
 
     @asynccontextmanager
     async def opening(
-        version: int, *, parts: Sequence[Schema] = (), may_migrate: bool = True
+        version: int, *, parts: Sequence[Schema] = (), may_migrate: bool = True, oldest: int = 1
     ) -> AsyncIterator[Database]:
-        schema_of_test = schema(version, parts=parts)
+        schema_of_test = replace(schema(version, parts=parts), oldest=oldest)
         database = await open_database(url, schema_of_test, may_migrate=may_migrate)
         try:
             yield database
@@ -93,6 +95,31 @@ async def test_a_newer_schema_is_refused(open_version: Open, *, may_migrate: boo
     with pytest.raises(SchemaTooNew, match="has schema version 2, this server knows up to 1"):
         async with open_version(1, may_migrate=may_migrate):
             pass
+
+
+@pytest.mark.parametrize("may_migrate", [True, False])
+async def test_a_version_that_no_migration_leads_on_from_is_refused_and_left_as_it_is(
+    open_version: Open, *, may_migrate: bool
+) -> None:
+    async with open_version(1):
+        pass
+
+    with pytest.raises(SchemaToBeRebuilt, match="version 1: this server needs 3"):
+        async with open_version(3, oldest=2, may_migrate=may_migrate):
+            pass
+
+    async with open_version(1, may_migrate=False):
+        pass
+
+
+async def test_versions_from_the_oldest_on_are_migrated(open_version: Open) -> None:
+    async with open_version(2):
+        pass
+
+    async with open_version(3, oldest=2):
+        pass
+    async with open_version(3, may_migrate=False):
+        pass
 
 
 async def test_a_migrated_database_is_opened_without_leave(open_version: Open) -> None:

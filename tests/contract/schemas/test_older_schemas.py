@@ -13,7 +13,7 @@ _VALUES: Final = {str: "@alice:localhost", int: 1, bool: True, bytes: b'"x"'}
 _OLDER: Final = [
     pytest.param(schema, version, id=f"{schema.name}-{version}")
     for schema in snapshots.ALL
-    for version in range(1, schema.version)
+    for version in range(schema.oldest, schema.version)
 ]
 
 
