@@ -4,9 +4,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec import inspect
 
-from logs.records.room_input import AddEvent, Transaction
-from logs.topics import INPUT_ROOM_EVENT, TOPICS, Topic, UndecodableRecord
+from logs.topics import TOPICS, Topic, UndecodableRecord
 from tests.unit.logs import golden_records
 from tests.unit.logs.golden_records import Golden
 
@@ -38,19 +38,65 @@ def test_old_bytes_say_what_they_said(topic: Topic[Any], golden: Golden) -> None
 
 
 @pytest.mark.parametrize(("topic", "golden"), GOLDEN, ids=name_of)
-def test_fields_of_a_newer_version_are_passed_over(topic: Topic[Any], golden: Golden) -> None:
-    newer = msgspec.msgpack.decode(golden.value) | {"of_a_newer_version": [{"any": "thing"}]}
+def test_fields_of_a_newer_version_are_passed_over_in_records_and_their_parts(
+    topic: Topic[Any], golden: Golden
+) -> None:
+    known = type(topic.decode(golden.value))
+    newer = grown(msgspec.msgpack.decode(golden.value), inspect.type_info(known))
 
+    assert newer != msgspec.msgpack.decode(golden.value)
     assert topic.decode(msgspec.msgpack.encode(newer)) == topic.decode(golden.value)
 
 
-def test_what_a_newer_version_appends_to_a_part_without_names_is_passed_over() -> None:
-    transaction = Transaction("@alice:localhost", "DEVICE", "1")
-    record = AddEvent("$event", "11", b"{}", transaction=transaction)
-    newer = msgspec.msgpack.decode(INPUT_ROOM_EVENT.encode(record))
-    newer["transaction"].append("of a newer version")
+def grown(value: Any, known: inspect.Type) -> Any:
+    """Return a value as a version writes it that has one field more in each struct."""
+    match known:
+        case inspect.UnionType(types=types):
+            structs = [one for one in types if isinstance(one, inspect.StructType)]
+            return grown(value, structs[0]) if structs and value is not None else value
+        case inspect.StructType(array_like=True, fields=fields):
+            parts = [grown(part, field.type) for part, field in zip(value, fields, strict=False)]
+            return [*parts, "of a newer version"]
+        case inspect.StructType(fields=fields):
+            of = {field.encode_name: field.type for field in fields}
+            named = {
+                name: grown(part, of[name]) if name in of else part for name, part in value.items()
+            }
+            return {**named, "of_a_newer_version": [{"any": "thing"}]}
+        case inspect.ListType(item_type=item):
+            return [grown(part, item) for part in value]
+    return value
 
-    assert INPUT_ROOM_EVENT.decode(msgspec.msgpack.encode(newer)) == record
+
+@pytest.mark.parametrize(("topic", "golden"), GOLDEN, ids=name_of)
+def test_what_this_version_writes_is_read_by_one_that_knows_the_fields_of_then(
+    topic: Topic[Any], golden: Golden
+) -> None:
+    known: Any
+    [known] = [one for one in golden_records.records_of(topic) if golden.kind == kind_of(one)]
+    config = known.__struct_config__
+    of_then = msgspec.defstruct(
+        known.__name__,
+        [as_defined(one) for one in msgspec.structs.fields(known) if one.name in golden.fields],
+        tag_field=config.tag_field,
+        tag=config.tag,
+        kw_only=True,
+    )
+    [*_, newest] = [one for one in golden_records.read(topic.name) if one.kind == golden.kind]
+
+    read = golden_records.said(msgspec.msgpack.decode(newest.value, type=of_then))
+
+    assert read == {name: newest.says[name] for name in golden.fields}
+
+
+def as_defined(field: msgspec.structs.FieldInfo) -> Any:
+    if field.default_factory is not msgspec.NODEFAULT:
+        return (field.name, field.type, msgspec.field(default_factory=field.default_factory))
+    return (field.name, field.type, msgspec.field(default=field.default))
+
+
+def kind_of(record: Any) -> str:
+    return str(record.__struct_config__.tag or record.__name__)
 
 
 @pytest.mark.parametrize(("topic", "golden"), TAGGED, ids=name_of)
