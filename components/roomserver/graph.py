@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from components.roomserver.auth_chains import ResolutionSource
+from components.roomserver.branches import meet
 from components.roomserver.state.resolution import resolve_snapshots
 from components.roomserver.state.snapshots import EMPTY, NodeName
 from components.roomserver.stored import KnownEvent, LatestEvent, Room
@@ -63,7 +64,7 @@ def resolve(writer: RoomWriter, version: RoomVersion, states: Iterable[NodeName]
         return distinct[0]
     if not distinct:
         return EMPTY
-    return resolve_snapshots(writer.states, version, distinct, ResolutionSource(writer))
+    return resolve_snapshots(writer.states, version, distinct, ResolutionSource(writer)).state
 
 
 def with_event(writer: RoomWriter, room: Room, known: KnownEvent) -> Room:
@@ -72,35 +73,27 @@ def with_event(writer: RoomWriter, room: Room, known: KnownEvent) -> Room:
     if after is None:
         raise ValueError(f"{event.event_id} has no state: it cannot be one of the latest.")
     covered = set(event.prev_event_ids)
-    version = room_version(room.version)
-    latest = _with_few_states(
-        writer,
-        version,
-        (
-            *(one for one in room.latest if one.event_id not in covered),
-            LatestEvent(event.event_id, event.depth, after),
-        ),
+    latest = (
+        *(one for one in room.latest if one.event_id not in covered),
+        LatestEvent(event.event_id, event.depth, after),
     )
     states = {one.state_after for one in latest}
     # Messages on one of many branches change no branch's state: what they resolve to is known.
     is_known = states == {one.state_after for one in room.latest}
-    state = room.state if is_known else resolve(writer, version, states)
+    state = room.state if is_known else meet(writer, room, known, states)
+    if len(states) > _MOST_STATES:
+        latest = _merged(latest, state)
     return msgspec.structs.replace(room, latest=latest, state=state)
 
 
-def _with_few_states(
-    writer: RoomWriter, version: RoomVersion, latest: tuple[LatestEvent, ...]
-) -> tuple[LatestEvent, ...]:
+def _merged(latest: tuple[LatestEvent, ...], state: NodeName) -> tuple[LatestEvent, ...]:
     """Return the latest events with few different states, however many branches there are.
 
     Whoever lets a room fall into hundreds of branches would make each event resolve them all.
-    Where they are many, the older ones count with the state in which they meet, as if an event
+    Where they are many, the older ones count with the state in which all meet, as if an event
     had merged them. They remain the prev events that the next ones refer to.
     """
-    if len({one.state_after for one in latest}) <= _MOST_STATES:
-        return latest
     older, newer = latest[:-_OWN_STATES], latest[-_OWN_STATES:]
-    state = resolve(writer, version, (one.state_after for one in older))
     merged = (LatestEvent(one.event_id, one.depth, state, is_merged=True) for one in older)
     return (*merged, *newer)
 

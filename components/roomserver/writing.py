@@ -7,7 +7,7 @@ leaves no trace in memory.
 from collections.abc import Collection, Mapping
 
 from base.database import Connection
-from components.roomserver.memory import Memory
+from components.roomserver.memory import Meeting, Memory
 from components.roomserver.reading import RoomReader
 from components.roomserver.state.snapshots import Node, NodeName, SnapshotWriter
 from components.roomserver.store.events import EventStore
@@ -35,6 +35,7 @@ class RoomWriter(RoomReader):
         self._transactions: dict[Transaction, EventID] = {}
         self._transactions_before: Mapping[Transaction, EventID] = {}
         self._absent: set[EventID] = set()
+        self._meetings: dict[str, Meeting | None] = {}
 
     def prefetch(
         self, event_ids: Collection[EventID], transactions: Collection[Transaction]
@@ -51,6 +52,16 @@ class RoomWriter(RoomReader):
     def set_room(self, room: Room) -> None:
         """Store the room as it is now."""
         self._rooms[room.room_id] = room
+
+    def meeting(self, room_id: str) -> Meeting | None:
+        """Return what memory has of where the branches of a room meet."""
+        if room_id in self._meetings:
+            return self._meetings[room_id]
+        return self._memory.meetings.get(room_id)
+
+    def set_meeting(self, room_id: str, meeting: Meeting | None) -> None:
+        """Remember where the branches of a room meet, or that it is not known."""
+        self._meetings[room_id] = meeting
 
     def known_event(self, event_id: EventID) -> KnownEvent | None:
         """Return one stored event."""
@@ -152,3 +163,8 @@ class RoomWriter(RoomReader):
             else:
                 memory.events.pop(event_id, None)
         memory.nodes.update(self._nodes)
+        for room_id, meeting in self._meetings.items():
+            if meeting is None:
+                memory.meetings.pop(room_id, None)
+            else:
+                memory.meetings[room_id] = meeting

@@ -4,8 +4,15 @@
 v2.1 (12). `resolve_conflicts` does so for sets that were compared elsewhere.
 """
 
-from matrix.state_resolution.conflicts import Conflicts
+from matrix.state_resolution.conflicts import Conflicts, Resolution
 from matrix.state_resolution.resolve import resolve_conflicts, resolve_state
-from matrix.state_resolution.source import EventSource
+from matrix.state_resolution.source import CITED_TYPES, EventSource
 
-__all__ = ["Conflicts", "EventSource", "resolve_conflicts", "resolve_state"]
+__all__ = [
+    "CITED_TYPES",
+    "Conflicts",
+    "EventSource",
+    "Resolution",
+    "resolve_conflicts",
+    "resolve_state",
+]

@@ -1,20 +1,9 @@
 """The events on auth chain paths between conflicted events (conflicted state subgraph)."""
 
 from collections.abc import Collection
-from typing import Final
 
 from matrix.identifiers import EventID
-from matrix.state_resolution.source import LoadedEvents
-
-_CITED_TYPES: Final = frozenset(
-    {
-        "m.room.create",
-        "m.room.join_rules",
-        "m.room.member",
-        "m.room.power_levels",
-        "m.room.third_party_invite",
-    }
-)
+from matrix.state_resolution.source import CITED_TYPES, LoadedEvents
 
 
 def conflicted_subgraph(conflicted: Collection[EventID], events: LoadedEvents) -> set[EventID]:
@@ -27,7 +16,7 @@ def conflicted_subgraph(conflicted: Collection[EventID], events: LoadedEvents) -
     of a type that `auth_events` cite, for then nothing can lead to one.
     """
     events.load(conflicted)
-    targets = [event.event_id for event in events.known(conflicted) if event.type in _CITED_TYPES]
+    targets = [event.event_id for event in events.known(conflicted) if event.type in CITED_TYPES]
     if not targets:
         return set()
     cited_by = _citations_below(conflicted, events)

@@ -18,6 +18,17 @@ class Conflicts(NamedTuple):
     """The bits of all sets."""
 
 
+class Resolution(NamedTuple):
+    """What comes of the conflicts."""
+
+    decided: dict[StateKey, EventID]
+    """What the resolved state has besides the unconflicted state."""
+    is_plain: bool
+    """Whether nothing was sorted or checked that could authorise an event, and the auth chains of
+    all sets and of the resolved state hold the same events. Then what was decided of one key had
+    no part in any other."""
+
+
 def separate(state_sets: Sequence[StateMap]) -> Conflicts:
     """Return what these sets, at least one, agree on and where they differ.
 

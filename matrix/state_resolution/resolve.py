@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from matrix.identifiers import EventID
 from matrix.room_versions import RoomVersion, StateResolution
 from matrix.state_keys import StateKey, StateMap
-from matrix.state_resolution.conflicts import Conflicts, separate
+from matrix.state_resolution.conflicts import Conflicts, Resolution, separate
 from matrix.state_resolution.source import EventSource
 from matrix.state_resolution.v1 import resolve_v1
 from matrix.state_resolution.v2 import resolve_v2
@@ -30,12 +30,12 @@ def resolve_state(
     if len(distinct) <= 1:
         return dict(distinct[0]) if distinct else {}
     conflicts = separate(distinct)
-    return {**conflicts.unconflicted, **resolve_conflicts(version, conflicts, source)}
+    return {**conflicts.unconflicted, **resolve_conflicts(version, conflicts, source).decided}
 
 
 def resolve_conflicts(
     version: RoomVersion, conflicts: Conflicts, source: EventSource
-) -> dict[StateKey, EventID]:
+) -> Resolution:
     """Return what the resolved state has besides the unconflicted state, on which it is built.
 
     Conflicted keys that are not in the result are not in the resolved state; the result may have

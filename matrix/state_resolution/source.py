@@ -6,6 +6,17 @@ from typing import Final, Protocol
 from matrix.events import Event
 from matrix.identifiers import EventID
 
+CITED_TYPES: Final = frozenset(
+    {
+        "m.room.create",
+        "m.room.join_rules",
+        "m.room.member",
+        "m.room.power_levels",
+        "m.room.third_party_invite",
+    }
+)
+"""Types of the events that others may name as their auth events, and that checks read."""
+
 _ALONE: Final = 8
 """So many times only what is wanted is asked for: mostly that is all."""
 _MOST_AHEAD: Final = 1024

@@ -8,14 +8,14 @@ from matrix.errors import AuthRejected
 from matrix.events import Event
 from matrix.identifiers import EventID
 from matrix.state_keys import StateKey
-from matrix.state_resolution.conflicts import Conflicts
+from matrix.state_resolution.conflicts import Conflicts, Resolution
 from matrix.state_resolution.partly_resolved import PartlyResolved
 from matrix.state_resolution.source import EventSource, LoadedEvents
 
 _PASSES = ("m.room.power_levels", "m.room.join_rules", "m.room.member")
 
 
-def resolve_v1(conflicts: Conflicts, source: EventSource) -> dict[StateKey, EventID]:
+def resolve_v1(conflicts: Conflicts, source: EventSource) -> Resolution:
     """Return what resolution adds to the unconflicted state (room version 1, "State resolution").
 
     A key that only some sets hold, and hold alike, is no conflict here. Conflicts of one type
@@ -38,7 +38,8 @@ def resolve_v1(conflicts: Conflicts, source: EventSource) -> dict[StateKey, Even
         keys = [key for key in conflicted if key[0] == event_type]
         _resolve_keys({key: conflicted.pop(key) for key in keys}, _last_allowed, state, events)
     _resolve_keys(conflicted, _newest_allowed, state, events)
-    return state.decided
+    # Chains have no part in it: nobody has looked whether they differ.
+    return Resolution(state.decided, is_plain=False)
 
 
 def _resolve_keys(

@@ -9,19 +9,17 @@ from matrix.identifiers import EventID
 from matrix.state_keys import CREATE, POWER_LEVELS, StateKey
 from matrix.state_resolution.auth_difference import auth_difference
 from matrix.state_resolution.conflicted_subgraph import conflicted_subgraph
-from matrix.state_resolution.conflicts import Conflicts
+from matrix.state_resolution.conflicts import Conflicts, Resolution
 from matrix.state_resolution.ordering import (
     Mainline,
     create_event_id,
     reverse_topological_power_order,
 )
 from matrix.state_resolution.partly_resolved import PartlyResolved
-from matrix.state_resolution.source import EventSource, LoadedEvents
+from matrix.state_resolution.source import CITED_TYPES, EventSource, LoadedEvents
 
 
-def resolve_v2(
-    conflicts: Conflicts, source: EventSource, *, subgraph: bool
-) -> dict[StateKey, EventID]:
+def resolve_v2(conflicts: Conflicts, source: EventSource, *, subgraph: bool) -> Resolution:
     """Return what resolution adds to the unconflicted state (room version 2, "State resolution").
 
     With `subgraph`, by v2.1: the conflicted state subgraph joins what is sorted and checked,
@@ -30,7 +28,8 @@ def resolve_v2(
     Every event is loaded once. Loads what `auth_difference` and, in v2.1, `conflicted_subgraph`
     say; the auth events of all events in the full conflicted set; the state that their checks
     read; and the mainline down to where the last of them attaches. Checks each event of the
-    full conflicted set once.
+    full conflicted set once. Where none of them authorises others, the auth chains of the resolved
+    state are compared with those of the sets.
     """
     unconflicted, conflicted, all_sets = conflicts
     events = LoadedEvents(source)
@@ -49,7 +48,21 @@ def resolve_v2(
     mainline = Mainline(state.get(POWER_LEVELS), events)
     _apply_allowed(mainline.order(full_conflicted_set - power_events), state, events)
     # An event of the auth difference may have held such a key for the checks that followed it.
-    return {key: one for key, one in state.decided.items() if unconflicted.get(key) is None}
+    decided = {key: one for key, one in state.decided.items() if unconflicted.get(key) is None}
+    is_plain = _authorise_nothing(full_conflicted_set, events)
+    if is_plain:
+        resolved = {event_id: seeds[event_id] | all_sets + 1 for event_id in decided.values()}
+        difference = auth_difference(seeds | resolved, unconflicted, 2 * all_sets + 1, events)
+        is_plain = not difference
+    return Resolution(decided, is_plain)
+
+
+def _authorise_nothing(full_conflicted_set: Collection[EventID], events: LoadedEvents) -> bool:
+    known = events.known(full_conflicted_set)
+    # Of one that is not known nobody can tell what it is.
+    return len(known) == len(full_conflicted_set) and not any(
+        event.type in CITED_TYPES for event in known
+    )
 
 
 def is_power_event(event: Event) -> bool:

@@ -4,27 +4,67 @@ What it costs depends on how much the branches differ, not on how large the room
 """
 
 from collections.abc import Iterator, Mapping, Sequence, ValuesView
-from typing import Final
+from typing import Final, NamedTuple
 
 from components.roomserver.state.snapshots import NodeName, SnapshotReader, SnapshotWriter
 from matrix.identifiers import EventID
 from matrix.room_versions import RoomVersion
 from matrix.state_keys import StateKey
-from matrix.state_resolution import Conflicts, EventSource, resolve_conflicts
+from matrix.state_resolution import Conflicts, EventSource, Resolution, resolve_conflicts
+
+
+class ResolvedSnapshot(NamedTuple):
+    """What snapshots resolve to."""
+
+    state: NodeName
+    is_plain: bool
+    """As `matrix.state_resolution.Resolution.is_plain`."""
 
 
 def resolve_snapshots(
     states: SnapshotWriter, version: RoomVersion, snapshots: Sequence[NodeName], source: EventSource
-) -> NodeName:
+) -> ResolvedSnapshot:
     """Return the snapshot that these, at least one and all different, resolve to."""
     first, *others = snapshots
     conflicts = _conflicts(states, first, others)
-    resolved = resolve_conflicts(version, conflicts, source)
-    result = first
+    resolved, is_plain = resolve_conflicts(version, conflicts, source)
+    result = snapshots[_nearest(conflicts, resolved)]
     # In a fixed order, so that what is written is the same whenever it is written.
     for key in sorted(conflicts.conflicted.keys() | resolved.keys()):
         result = states.assign(result, key, resolved.get(key))
-    return result
+    return ResolvedSnapshot(result, is_plain)
+
+
+def resolve_key(
+    states: SnapshotReader,
+    version: RoomVersion,
+    snapshot: NodeName,
+    holders_of: tuple[StateKey, Sequence[EventID]],
+    source: EventSource,
+) -> Resolution:
+    """Return what snapshots resolve to that differ at one key: each has one of its events."""
+    key, event_ids = holders_of
+    holders = {event_id: 1 << index for index, event_id in enumerate(event_ids)}
+    conflicted = {key: holders}
+    conflicts = Conflicts(
+        _Unconflicted(states, snapshot, conflicted), conflicted, (1 << len(event_ids)) - 1
+    )
+    return resolve_conflicts(version, conflicts, source)
+
+
+def _nearest(conflicts: Conflicts, resolved: Mapping[StateKey, EventID]) -> int:
+    """Return the index of the snapshot in which the fewest keys have to be changed."""
+    count = conflicts.all_sets.bit_length()
+    same = [0] * count
+    for key, holders in conflicts.conflicted.items():
+        event_id = resolved.get(key)
+        if event_id is None:
+            agreeing = conflicts.all_sets & ~sum(holders.values())
+        else:
+            agreeing = holders.get(event_id, 0)
+        for index in range(count):
+            same[index] += agreeing >> index & 1
+    return same.index(max(same))
 
 
 def _conflicts(states: SnapshotReader, first: NodeName, others: Sequence[NodeName]) -> Conflicts:

@@ -115,6 +115,7 @@ class Room:
         redacts: EventID | None = None,
         auth: Sequence[Event] | None = None,
         depth: int | None = None,
+        origin_server_ts: int | None = None,
     ) -> Event:
         """Return an event that follows `after` (default: the latest), unsent.
 
@@ -137,7 +138,7 @@ class Room:
             sender=sender,
             content=content,
             state_key=state_key,
-            origin_server_ts=self._now,
+            origin_server_ts=self._now if origin_server_ts is None else origin_server_ts,
             depth=1 + max((one.depth for one in prev), default=0) if depth is None else depth,
             prev_events=[one.event_id for one in prev],
             auth_events=[one.event_id for one in auth],

@@ -40,7 +40,7 @@ def test_snapshots_resolve_to_the_state_that_their_maps_resolve_to(history: Hist
 
     resolved = resolve_snapshots(
         states, version, sorted({states.of(one) for one in history.sets}), room
-    )
+    ).state
 
     assert states.items(resolved) == resolve_state(version, history.sets, room)
     assert resolved == states.of(states.items(resolved))
@@ -61,7 +61,7 @@ def nodes_read(version: str, members: int) -> int:
     states = SnapshotWriter(nodes)
     snapshots = [states.of({**others, **branch.ids}) for branch in (left, right)]
 
-    resolved = resolve_snapshots(states, left.room.version, snapshots, left.room)
+    resolved = resolve_snapshots(states, left.room.version, snapshots, left.room).state
 
     read = nodes.read
     assert states.lookup(resolved, ("m.room.topic", "")) == right.ids["m.room.topic", ""]
