@@ -154,7 +154,11 @@ async def _read_topic(consumer: Consumer[Any]) -> ReadTopic:
 def _disks(folders: Mapping[str, Path]) -> list[Disk]:
     found = []
     for name, path in folders.items():
-        disk = os.statvfs(path)
+        try:
+            disk = os.statvfs(path)
+        except OSError:
+            # Why it cannot be looked at stands among the dependencies.
+            continue
         found.append(
             Disk(
                 folder=name,

@@ -116,6 +116,19 @@ async def test_the_status_tells_what_a_process_needs_and_how_far_it_has_read(
     assert "roomserver" in {one["database"] for one in found["schemas"]}
 
 
+async def test_the_status_is_told_also_when_a_disk_cannot_be_looked_at(
+    operator: Operator, server: ServerProcess
+) -> None:
+    databases = server.folder / "data/databases"
+    away = databases.rename(databases.with_name("away"))
+    try:
+        status, found = await operator("GET", "/status")
+    finally:
+        away.rename(databases)
+
+    assert (status, [one["folder"] for one in found["disks"]]) == (200, ["log"])
+
+
 async def test_clients_reach_nothing_of_it(
     server: ServerProcess, http: aiohttp.ClientSession
 ) -> None:
