@@ -1,4 +1,4 @@
-"""What other components ask client sync, which knows how the events of a room relate."""
+"""What other components ask client sync: how the events of a room relate, and who sees them."""
 
 from typing import Protocol
 
@@ -24,5 +24,20 @@ class Relations(Protocol):
         Redacted annotations do not count, nor does what was sent with this very transaction: that
         is a repeat of the request. What was written before the call counts. Raises `Unavailable`
         when that cannot be read yet.
+        """
+        ...
+
+
+class EventVisibility(Protocol):
+    """Who may see which events (client-server API, "Room History Visibility")."""
+
+    async def query_visible(
+        self, *, room_id: RoomID, user_id: UserID, event_ids: list[EventID]
+    ) -> list[EventID]:
+        """Return those of the events that stand in the room and that the user may see.
+
+        Whom the user ignores does not matter. Who may see an event now may see it for as long as
+        they are in the room. What was written before the call counts. Raises `Unavailable` when
+        that cannot be read yet.
         """
         ...

@@ -39,11 +39,13 @@ def levels_of(state: State) -> PowerLevels:
     return power_levels_of(state.get(POWER_LEVELS), create)
 
 
-async def require_joined(sender: EventSender, room_id: RoomID, user_id: UserID) -> None:
-    """Raise `Forbidden` unless the user is in the room, and `RoomUnknown`."""
+async def require_joined(sender: EventSender, room_id: RoomID, user_id: UserID) -> Event:
+    """Return the event by which the user is in the room. Raises `Forbidden`, and `RoomUnknown`."""
     state = await sender.state(room_id, [member_key(user_id)])
-    if membership_of(state, user_id) != "join":
+    event = state.get(member_key(user_id))
+    if event is None or event.membership != "join":
         raise Forbidden("You are not in this room.")
+    return event
 
 
 async def require_level_for_state(

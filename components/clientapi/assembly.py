@@ -35,9 +35,10 @@ from components.clientapi.routes.profiles import ProfileRoutes
 from components.clientapi.routes.reading_marks import ReceiptRoutes
 from components.clientapi.routes.rooms import RoomCreationRoutes
 from components.clientapi.settings import ClientApiSettings
+from components.clientapi.visible_events import VisibleEvents
 from internalapi.clientapi import Departures
 from internalapi.roomserver import RoomDirectory, RoomQueries
-from internalapi.syncapi import Relations
+from internalapi.syncapi import EventVisibility, Relations
 from internalapi.userapi import (
     AccountData,
     Accounts,
@@ -90,10 +91,12 @@ def build(
     settings: ClientApiSettings,
     default_room_version: str,
     relations: Relations | None = None,
+    visibility: EventVisibility | None = None,
     processed: ProcessedInputs | None = None,
 ) -> ClientApi:
     """Put the component together; nothing is started. Without `relations`, no reaction is compared.
 
+    Without `visibility`, members may mark and redact events of the room that they do not see.
     Without `processed`, receipts and typing are answered once they are written.
     Raises `UnsupportedRoomVersion` for a default that does not exist.
     """
@@ -115,6 +118,7 @@ def build(
         tell_gone=typing.end_typing,
     )
     rates = ClientApiRates(settings, clock)
+    visible = VisibleEvents(visibility)
     member_profiles = MemberProfiles(profiles, accounts, account_data, server_name)
     parts = _Parts(
         rooms=rooms,
@@ -128,7 +132,8 @@ def build(
         server_name=server_name,
         settings=settings,
         transactions=Transactions(settings.remembered_transactions),
-        relations=RelationChecks(rooms, relations),
+        relations=RelationChecks(rooms, relations, visible),
+        visible=visible,
         successors=Successors(sender, rooms, replaced_rooms, server_name),
         forgetting=RoomForgetting(inputs),
         guests=GuestRemoval(sender, rooms, accounts, server_name, settings.guests_removed_at_once),
@@ -149,6 +154,7 @@ def build(
         sender=sender,
         writer=ReceiptWriter(
             rooms=rooms,
+            visible=visible,
             log=log,
             clock=clock,
             processed=processed,
@@ -156,7 +162,7 @@ def build(
         ),
         typing=typing,
     ).add_to(router)
-    caches = sizes_of("clientapi", {"transactions": parts.transactions})
+    caches = sizes_of("clientapi", {"transactions": parts.transactions, "seen_events": visible})
     departures = DepartureService(sender, rooms, server_name)
     return ClientApi(router, outcomes, sender, departures, (outcomes.readings, caches))
 
@@ -176,6 +182,7 @@ class _Parts(NamedTuple):
     settings: ClientApiSettings
     transactions: Transactions
     relations: RelationChecks
+    visible: VisibleEvents
     successors: Successors
     forgetting: RoomForgetting
     guests: GuestRemoval
@@ -202,7 +209,9 @@ def _add_events_and_memberships(parts: _Parts, router: Router) -> None:
         requesters=parts.requesters,
         sender=parts.sender,
         transactions=parts.transactions,
-        redactions=RedactionService(parts.sender, parts.rooms, parts.server_name, parts.guests),
+        redactions=RedactionService(
+            parts.sender, parts.rooms, parts.server_name, parts.guests, parts.visible
+        ),
         relations=parts.relations,
         state_changes=StateChanges(
             sender=parts.sender,

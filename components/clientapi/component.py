@@ -11,7 +11,7 @@ from describing.ground import Ground
 from describing.parts import ComponentParts, served
 from internalapi.clientapi import Departures
 from internalapi.roomserver import RoomDirectory, RoomQueries
-from internalapi.syncapi import Relations
+from internalapi.syncapi import EventVisibility, Relations
 from internalapi.userapi import AccountData, Accounts, Authentication, Profiles, ReplacedRooms
 
 
@@ -44,6 +44,7 @@ async def _build(ground: Ground) -> ComponentParts:
         settings=ground.section(ClientApiSettings),
         default_room_version=ground.server.default_room_version,
         relations=ground.ask(Relations),
+        visibility=ground.ask(EventVisibility),
         processed=processed,
     )
     return ComponentParts(
@@ -72,7 +73,7 @@ COMPONENT: Final = Component(
         RoomQueries,
         RoomDirectory,
     ),
-    asks_later=(Relations,),
+    asks_later=(Relations, EventVisibility),
     public_paths=PUBLIC_PATHS,
     signs=True,
     families=_families,

@@ -39,8 +39,9 @@ from components.syncapi.sync.federation_format import FederationFormat
 from components.syncapi.sync.service import SyncService
 from components.syncapi.sync.streaming import EventStreams
 from components.syncapi.tokens import SyncTokens
+from components.syncapi.visibility_queries import VisibilityQueries
 from internalapi.roomserver import EventQueries, LocalAliases
-from internalapi.syncapi import Relations
+from internalapi.syncapi import EventVisibility, Relations
 from internalapi.userapi import Authentication, Filters, Reports, UserDirectory
 from logs.consumer.loop import Consumer
 from logs.following.followed_topic import FollowedTopic
@@ -90,6 +91,7 @@ class SyncApi(NamedTuple):
     is_waiting: Callable[[str], bool]
     """Tells whether a request of this user waits for something new."""
     relations: Relations
+    visibility: EventVisibility
     """Asked by the component that lets users send events."""
     readings: Sequence[Source]
     """What was counted, for metrics."""
@@ -192,6 +194,7 @@ async def build(
         end_long_polls=polls.close,
         is_waiting=polls.users.__contains__,
         relations=RelationQueries(database, shared.freshness),
+        visibility=VisibilityQueries(database, shared.freshness),
         readings=(
             projected.recent.readings,
             waiting,

@@ -13,7 +13,7 @@ from describing.parts import ComponentParts, served
 from describing.tables import Keeps, Rebuild, Rebuilding, RebuildRefused, Tables
 from internalapi.receipts import ReceiptHistory
 from internalapi.roomserver import RoomDirectory, RoomHistory, RoomQueries
-from internalapi.syncapi import Relations
+from internalapi.syncapi import EventVisibility, Relations
 from internalapi.userapi import Authentication, Filters, Reports, UserDirectory, UserHistory
 from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, OUTPUT_ROOM_EVENT
 
@@ -70,7 +70,10 @@ async def _build(ground: Ground) -> ComponentParts:
     )
     return ComponentParts(
         router=sync.router,
-        apis=(served(Relations).by(sync.relations),),
+        apis=(
+            served(Relations).by(sync.relations),
+            served(EventVisibility).by(sync.visibility),
+        ),
         consumers=(sync.room_events, sync.client_data, sync.receipts),
         tasks={"syncapi, typing": sync.typing.run, "syncapi, follower": sync.follower.run},
         readings=sync.readings,
@@ -85,7 +88,7 @@ COMPONENT: Final = Component(
     number=4,
     settings=SyncApiSettings,
     url_help="Client sync, which the client API asks whether a reaction is a repeat.",
-    serves=(InternalApi(Relations),),
+    serves=(InternalApi(Relations), InternalApi(EventVisibility)),
     asks_at_start=(Authentication, Filters, Reports, UserDirectory),
     asks_later=(RoomQueries, RoomDirectory),
     tables=Tables(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from components.clientapi.memberships.guests import GuestRemoval
+from components.clientapi.visible_events import PresentMember, VisibleEvents
 from internalapi.roomserver import RoomQueries
 from internalapi.userapi import Requester
 from logs.records.room_input import Transaction
@@ -33,7 +34,9 @@ class RedactionService:
         rooms: RoomQueries,
         server_name: ServerName,
         guests: GuestRemoval,
+        visible: VisibleEvents,
     ) -> None:
+        self._visible = visible
         self._guests = guests
         self._sender = sender
         self._rooms = rooms
@@ -49,8 +52,8 @@ class RedactionService:
     ) -> EventID:
         """Redact an event and return the redaction's ID.
 
-        Raises `NotFound` for an event that is not known in the room, `Forbidden`, and
-        `UserSuspended` for what others sent.
+        Raises `NotFound` for an event that is not known in the room or that they may not see,
+        `Forbidden`, and `UserSuspended` for what others sent.
         """
         target = await self._check(requester, room_id, target_id)
         event_id = await self._sender.send(
@@ -82,23 +85,30 @@ class RedactionService:
             raise Forbidden("You are not in this room.")
         stored = await self._rooms.query_events(event_ids=[target_id])
         target = stored[0].event if stored and stored[0].event.room_id == room_id else None
-        if target is not None and target.type in _NEVER_REDACTED:
-            raise Forbidden(f"{target.type} cannot be redacted.")
         if target is not None and target.sender == user_id:
-            return target
+            return _redactable(target)
         require_active(requester)
         if target is not None and self._is_administered(requester, target):
-            return target
+            return _redactable(target)
         levels = levels_of(state)
         # Before what is not there, so that nobody learns of events which they may not see.
         if levels.user(user_id) < levels.redact:
             raise Forbidden(f"Redacting what others sent needs the power level {levels.redact}.")
-        if target is None:
+        member = PresentMember(user_id, state[member_key(user_id)].depth)
+        if target is None or not await self._visible.is_visible(
+            room_id, member, target_id, target.depth
+        ):
             raise NotFound("There is no such event in this room.")
-        return target
+        return _redactable(target)
 
     def _is_administered(self, requester: Requester, target: Event) -> bool:
         return requester.is_admin and server_of(target.sender) == self._server_name
+
+
+def _redactable(target: Event) -> Event:
+    if target.type in _NEVER_REDACTED:
+        raise Forbidden(f"{target.type} cannot be redacted.")
+    return target
 
 
 def split_redacts(content: Mapping[str, Any]) -> tuple[EventID, dict[str, Any]]:

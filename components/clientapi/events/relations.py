@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 from weakref import WeakValueDictionary
 
+from components.clientapi.visible_events import VisibleEvents
 from internalapi.roomserver import RoomQueries
 from internalapi.syncapi import Relations
 from logs.records.room_input import Transaction
@@ -35,8 +36,11 @@ class RelationChecks:
     check is left out: the spec has clients count equal annotations once.
     """
 
-    def __init__(self, rooms: RoomQueries, relations: Relations | None) -> None:
+    def __init__(
+        self, rooms: RoomQueries, relations: Relations | None, visible: VisibleEvents
+    ) -> None:
         self._rooms = rooms
+        self._visible = visible
         self._relations = relations
         self._annotating: WeakValueDictionary[Annotation, asyncio.Lock] = WeakValueDictionary()
 
@@ -48,7 +52,7 @@ class RelationChecks:
         """
         relation = relation_of(draft.content)
         if relation is not None and relation.rel_type == THREAD:
-            await self._check_thread(room_id, relation.parent_id)
+            await self._check_thread(room_id, draft.sender, relation.parent_id)
         annotation = None if relation is None else _annotation(room_id, draft, relation)
         if annotation is None:
             yield
@@ -60,13 +64,26 @@ class RelationChecks:
                 raise DuplicateAnnotation
             yield
 
-    async def _check_thread(self, room_id: RoomID, root_id: EventID) -> None:
+    async def _check_thread(self, room_id: RoomID, sender: UserID, root_id: EventID) -> None:
         stored = await self._rooms.query_events(event_ids=[root_id])
-        # Of an event of another room the sender may know nothing.
+        # Of an event of another room, or that they may not see, the sender learns nothing.
         if not stored or stored[0].event.room_id != room_id:
             return
-        if rel_type_of(stored[0].event.content) is not None:
+        if rel_type_of(stored[0].event.content) is None:
+            return
+        if await self._is_visible(room_id, sender, root_id):
             raise ThreadRefused
+
+    async def _is_visible(self, room_id: RoomID, user_id: UserID, event_id: EventID) -> bool:
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                return event_id in await self._visible.among(room_id, user_id, [event_id])
+        except (Unavailable, TimeoutError) as error:
+            _log.warning(
+                "What a thread starts at was not checked",
+                extra={"room_id": room_id, "reason": repr(error)},
+            )
+            return False
 
     async def _is_there(self, annotation: Annotation, transaction: Transaction | None) -> bool:
         if self._relations is None:

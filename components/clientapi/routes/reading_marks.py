@@ -1,5 +1,6 @@
 """Typing, receipts and read markers."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from base.http import Request, Response, Router, empty_response
@@ -11,9 +12,10 @@ from components.clientapi.reading_marks.receipts import (
 )
 from components.clientapi.reading_marks.typing_writer import TypingWriter
 from components.clientapi.routes.answers import R0, V3
+from components.clientapi.visible_events import PresentMember
 from internalapi.userapi import Requester
 from matrix.errors import InvalidParam
-from matrix.identifiers import parse_event_id, parse_room_id
+from matrix.identifiers import RoomID, UserID, parse_event_id, parse_room_id
 from requesting.requesters import Requesters, require_active
 from roomwriting.current_state import require_joined
 from roomwriting.sending import EventSender
@@ -78,9 +80,8 @@ class ReceiptRoutes:
         receipt_type = _receipt_type(request.path["receipt_type"])
         body = await request.json_object(allow_empty=True)
         thread_id = _thread_id(receipt_type, body["thread_id"]) if "thread_id" in body else None
-        await require_joined(self._sender, room_id, requester.user_id)
         mark = ReadMark(receipt_type, event_id, thread_id)
-        await self._writer.mark_read(room_id, requester.user_id, [mark])
+        await self._mark(room_id, requester.user_id, [mark])
         return empty_response()
 
     async def _read_markers(self, request: Request, requester: Requester) -> Response:
@@ -91,9 +92,12 @@ class ReceiptRoutes:
             for receipt_type in _RECEIPT_TYPES
             if (event_id := body.optional_string(receipt_type)) is not None
         ]
-        await require_joined(self._sender, room_id, requester.user_id)
-        await self._writer.mark_read(room_id, requester.user_id, marks)
+        await self._mark(room_id, requester.user_id, marks)
         return empty_response()
+
+    async def _mark(self, room_id: RoomID, user_id: UserID, marks: Sequence[ReadMark]) -> None:
+        joined = await require_joined(self._sender, room_id, user_id)
+        await self._writer.mark_read(room_id, PresentMember(user_id, joined.depth), marks)
 
 
 def _receipt_type(text: str) -> ReceiptType:

@@ -3,6 +3,7 @@
 import msgspec
 
 from base.database import Connection
+from components.syncapi.room_event import RoomEvent
 from components.syncapi.rooms.paging import FROM_THE_START, TO_THE_END
 from components.syncapi.rooms.rendering import content_of
 from components.syncapi.rooms.viewing import viewer_of
@@ -23,6 +24,13 @@ class Access(msgspec.Struct, gc=False):
     """Where the room's state ends for them: for those who left, after their leaving."""
     end: int
     """Where the timeline ends for them: also who left reads on where all may."""
+
+    def may_see(self, event: RoomEvent) -> bool:
+        """Whether the reader may see an event of the room, whoever sent it."""
+        if event.stream_order is None:
+            # State from before the server was in the room: its members have it anyway.
+            return self.is_joined
+        return self.viewer.may_see(event)
 
 
 def require_access(connection: Connection, user_id: str, room_id: str) -> Access:

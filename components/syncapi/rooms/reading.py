@@ -154,8 +154,7 @@ def visible_event(connection: Connection, room_id: str, event_id: str, access: A
     event = select_events(connection, [event_id]).get(event_id)
     if event is not None and event.room_id == room_id:
         if event.stream_order is None:
-            # State from before the server was in the room: its members have it anyway.
-            if access.is_joined:
+            if access.may_see(event):
                 return event
         elif access.viewer.sees(event):
             return with_erasures(connection, room_id, [event], access.viewer)[0]

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from internalapi.syncapi import Relations
+from internalapi.syncapi import EventVisibility, Relations
 from logs.records.room_input import Transaction
-from matrix.identifiers import DeviceID, EventID
+from matrix.identifiers import DeviceID, EventID, UserID
 from tests.component.syncapi.relating import reaction
-from tests.component.syncapi.story import ALICE, BOB, House, Room, running_house
+from tests.component.syncapi.story import ALICE, BOB, CHARLIE, House, Room, running_house
 from tests.contract.internalapi.conftest import Connect
 
 
@@ -20,6 +20,7 @@ class Apis(NamedTuple):
     house: House
     room: Room
     relations: Relations
+    visibility: EventVisibility
 
 
 @pytest.fixture
@@ -27,8 +28,11 @@ async def apis(tmp_path: Path, connect: Connect) -> AsyncIterator[Apis]:
     async with running_house(tmp_path, f"sqlite:///{tmp_path}/db") as house:
         room = Room()
         await house.put(*room.created(BOB))
-        async with connect(Relations, house.sync_api.relations) as relations:
-            yield Apis(house, room, relations)
+        async with (
+            connect(Relations, house.sync_api.relations) as relations,
+            connect(EventVisibility, house.sync_api.visibility) as visibility,
+        ):
+            yield Apis(house, room, relations, visibility)
 
 
 async def has_annotated(apis: Apis, parent_id: str, **changed: Any) -> bool:
@@ -77,3 +81,22 @@ async def test_what_this_request_has_sent_already_does_not_count(apis: Apis) -> 
     assert await has_annotated(apis, message.event_id, device_id=DeviceID("LAPTOP"))
     await apis.house.put(reaction(apis.room, message, "👍"))
     assert await has_annotated(apis, message.event_id)
+
+
+async def test_of_events_those_are_named_that_the_user_may_see(apis: Apis) -> None:
+    room, other = apis.room, Room("other")
+    shared, rule = room.message("for all who come"), room.hides("joined")
+    before = room.message("before charlie")
+    joined, after = room.member(CHARLIE, "join"), room.message("after charlie")
+    elsewhere = other.created()
+    await apis.house.put(shared, rule, before, joined, after, *elsewhere)
+    known = [EventID(one.event_id) for one in (after, before, elsewhere[0], shared)]
+
+    async def visible_to(user_id: UserID) -> list[EventID]:
+        return await apis.visibility.query_visible(
+            room_id=room.room_id, user_id=user_id, event_ids=[*known, EventID("$unknown")]
+        )
+
+    assert await visible_to(CHARLIE) == [after.event_id, shared.event_id]
+    assert await visible_to(BOB) == [after.event_id, before.event_id, shared.event_id]
+    assert await visible_to(UserID("@stranger:example.org")) == []
