@@ -62,6 +62,7 @@ class StateEntry(msgspec.Struct, gc=False):
     """What clients are told of an event that is state, and what decides whether they may be."""
 
     type: str
+    sender: str
     state_key: str
     stream_order: int | None
     history_visibility: str

@@ -6,13 +6,13 @@ import orjson
 from base.database import Connection
 from components.syncapi.room_event import StateEntry
 from components.syncapi.rooms.access import Access, require_access
+from components.syncapi.rooms.erasure import state_with_erasures
 from components.syncapi.rooms.paging import FROM_THE_START, TO_THE_END
 from components.syncapi.rooms.rendering import (
     content_of,
     joined_parts,
     render_state,
     room_id_member,
-    with_known_past,
 )
 from components.syncapi.store.events import select_backwards
 from components.syncapi.store.state_pages import select_member_pages
@@ -48,7 +48,8 @@ def read_members(connection: Connection, *, query: MembersQuery, user_id: str) -
     for page in select_member_pages(connection, query.room_id, at):
         wanted = [event for event in page if query.wants(event)]
         if wanted:
-            parts.append(render_state(with_known_past(wanted, access.viewer), room_id))
+            shown = state_with_erasures(connection, query.room_id, wanted, access.viewer)
+            parts.append(render_state(shown, room_id))
     return joined_parts(b'{"chunk":[', parts, b"]}")
 
 
@@ -77,9 +78,9 @@ def read_joined_members(connection: Connection, *, room_id: str, user_id: str) -
         raise Forbidden("You are not in this room.")
     parts: list[bytes] = []
     for page in select_member_pages(connection, room_id, TO_THE_END):
-        profiles = {
-            event.state_key: _profile(event) for event in page if event.membership == "join"
-        }
+        joined = [event for event in page if event.membership == "join"]
+        shown = state_with_erasures(connection, room_id, joined, access.viewer)
+        profiles = {event.state_key: _profile(event) for event in shown}
         if profiles:
             parts.append(orjson.dumps(profiles)[1:-1])
     return joined_parts(b'{"joined":{', parts, b"}}")

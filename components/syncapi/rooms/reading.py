@@ -9,7 +9,7 @@ from base.database import Connection
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.rooms.access import Access, require_access
 from components.syncapi.rooms.bundling import Bundler
-from components.syncapi.rooms.erasure import with_erasures
+from components.syncapi.rooms.erasure import state_with_erasures, with_erasures
 from components.syncapi.rooms.matching import matches
 from components.syncapi.rooms.paging import FROM_THE_START, Page, Range, select_page
 from components.syncapi.rooms.rendering import (
@@ -19,7 +19,6 @@ from components.syncapi.rooms.rendering import (
     render,
     render_state,
     room_id_member,
-    with_known_past,
 )
 from components.syncapi.store.events import select_events
 from components.syncapi.store.state_at import select_entry_at, select_members_at, select_state_at
@@ -80,6 +79,7 @@ def read_messages(
     if query.event_filter.lazy_load_members:
         senders = {event.sender for event in page.events}
         state = select_members_at(connection, query.room_id, access.upto, senders)
+        state = state_with_erasures(connection, query.room_id, state, access.viewer)
         members.append(b'"state":[' + render_state(state, room_id) + b"]")
     return b"{" + b",".join(members) + b"}"
 
@@ -155,7 +155,7 @@ def visible_event(connection: Connection, room_id: str, event_id: str, access: A
     if event is not None and event.room_id == room_id:
         if event.stream_order is None:
             if access.may_see(event):
-                return event
+                return state_with_erasures(connection, room_id, [event], access.viewer)[0]
         elif access.viewer.sees(event):
             return with_erasures(connection, room_id, [event], access.viewer)[0]
     raise NotFound("There is no such event, or you may not see it.")
@@ -190,7 +190,7 @@ def read_context(
         wanted = {one.sender for one in [event, *before.events, *after.events]}
     state = select_state_at(connection, room_id, last.order + 1, members=wanted)
     state = [one for one in state if matches(query.event_filter, one)]
-    state = with_known_past(state, access.viewer)
+    state = state_with_erasures(connection, room_id, state, access.viewer)
     member = room_id_member(room_id)
     events = [event, *before.events, *after.events]
     bundles = _bundles(connection, room_id, events, reader, access)
@@ -225,7 +225,7 @@ def read_state(connection: Connection, *, room_id: str, user_id: str) -> list[by
     access = require_access(connection, user_id, room_id)
     member = room_id_member(room_id)
     parts = [
-        render_state(with_known_past(page, access.viewer), member)
+        render_state(state_with_erasures(connection, room_id, page, access.viewer), member)
         for page in select_state_pages(connection, room_id, access.upto)
         if page
     ]
@@ -246,6 +246,7 @@ def read_state_entry(
     event = select_entry_at(connection, room_id, access.upto, event_type, state_key)
     if event is None:
         raise NotFound("The room has no state of this type and key.")
+    [event] = state_with_erasures(connection, room_id, [event], access.viewer)
     if whole_event:
         return render(event, reader, room_id=room_id_member(room_id))
     return orjson.dumps(content_of(event))

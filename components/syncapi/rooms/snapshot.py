@@ -9,13 +9,13 @@ from base.database import Connection
 from components.syncapi.changes import AccountDatum, Membership
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.rooms.access import is_world_readable, require_access
+from components.syncapi.rooms.erasure import state_with_erasures
 from components.syncapi.rooms.paging import FROM_THE_START, Range, select_page
 from components.syncapi.rooms.rendering import (
     Reader,
     render,
     render_state,
     room_id_member,
-    with_known_past,
 )
 from components.syncapi.store.account_data import select_room_account_data
 from components.syncapi.store.events import select_events
@@ -73,10 +73,11 @@ def read_snapshot(
     ]
     start = b'"start":"%b",' % tokens.encode_place(page.place).encode() if page.more else b""
     state = select_state_at(connection, room_id, min(upto, access.upto))
+    state = state_with_erasures(connection, room_id, state, access.viewer)
     members += [
         b'"messages":{%b"end":"%b","chunk":[%b]}'
         % (start, query.end_token.encode(), b",".join(chunk)),
-        b'"state":[' + render_state(with_known_past(state, access.viewer), member) + b"]",
+        b'"state":[' + render_state(state, member) + b"]",
         b'"account_data":'
         + render_data(select_room_account_data(connection, reader.user_id, room_id)),
     ]

@@ -136,7 +136,7 @@ class Viewer:
         history = list(zip(self._orders[:count], self._memberships[:count], strict=True))
         return Viewer(self.user_id, None, lambda: history)
 
-    def was_there(self, event: RoomEvent) -> bool:
+    def was_there(self, event: Placed) -> bool:
         """Whether the user was in the room when an event of its timeline came."""
         return event.order > self._joined_from or self.membership_before(event.order) == "join"
 

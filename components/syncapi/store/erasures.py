@@ -1,4 +1,8 @@
-"""Erased users: their rooms, and up to where whoever was there saw what they wrote."""
+"""Erased users: their rooms, and up to where whoever was there saw what they wrote.
+
+One row of each user is of no room: it counts where there is none of a room. So it is where a join
+that was under way is projected after the erasure, which comes by another topic.
+"""
 
 from collections.abc import Collection
 from typing import Final
@@ -19,6 +23,7 @@ ERASURES: Final = sa.Table(
 
 _BEFORE_ALL: Final = -(2**62)
 """The place of an erasure in rooms that were rebuilt: who was there when is not known."""
+_NO_ROOM: Final = ""
 
 # In the text: parameters of such a statement have to be named.
 _NEXT: Final = sa.literal_column("1", sa.BigInteger)
@@ -41,20 +46,29 @@ _ERASE: Final = Statement(
 _RESTORE: Final = Statement(
     sa.delete(ERASURES).where(ERASURES.c.user_id == sa.bindparam("user_id"))
 )
+_ERASE_ELSEWHERE: Final = Statement(
+    lambda dialect: (
+        insert_for(dialect, ERASURES)
+        .values(user_id=sa.bindparam("user_id"), room_id=_NO_ROOM, erased_at=_BEFORE_ALL)
+        .on_conflict_do_nothing()
+    )
+)
+_ANY: Final = Statement(sa.select(ERASURES.c.user_id).limit(1))
 _IN_ROOM: Final = SelectByKeys(
-    sa.select(ERASURES.c.user_id, ERASURES.c.erased_at).where(
-        ERASURES.c.room_id == sa.bindparam("room_id")
+    sa.select(ERASURES.c.user_id, ERASURES.c.room_id, ERASURES.c.erased_at).where(
+        sa.or_(ERASURES.c.room_id == sa.bindparam("room_id"), ERASURES.c.room_id == _NO_ROOM)
     ),
     ERASURES.c.user_id,
 )
 
 
 def insert_erasure(connection: Connection, user_id: str) -> None:
-    """Note in all rooms of a user that what they wrote is erased from here on.
+    """Note in all rooms of a user, and for all others, that what they wrote is erased from here on.
 
     Where that was noted before, the first time counts.
     """
     _ERASE.run(connection, {"user_id": user_id})
+    _ERASE_ELSEWHERE.run(connection, {"user_id": user_id})
 
 
 def delete_erasure(connection: Connection, user_id: str) -> None:
@@ -71,5 +85,13 @@ def select_erasures(
     connection: Connection, room_id: str, user_ids: Collection[str]
 ) -> dict[str, int]:
     """Return those of the users who are erased in the room, with the place where that was."""
-    rows = _IN_ROOM.rows(connection, user_ids, {"room_id": room_id})
-    return {user_id: place for user_id, place in rows}  # noqa: C416 (a row is no pair)
+    # Mostly nobody is erased at all.
+    if not user_ids or not _ANY.rows(connection, {}):
+        return {}
+    erased: dict[str, int] = {}
+    for user_id, where, place in _IN_ROOM.rows(connection, user_ids, {"room_id": room_id}):
+        if where == room_id:
+            erased[user_id] = place
+        else:
+            erased.setdefault(user_id, place)
+    return erased

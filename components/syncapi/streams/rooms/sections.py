@@ -11,9 +11,10 @@ from components.syncapi.changes import AccountDatum, Membership
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.room_summary import Summary, render_summary
 from components.syncapi.rooms.bundling import NO_BUNDLES, Bundler
+from components.syncapi.rooms.erasure import state_with_erasures
 from components.syncapi.rooms.matching import matches
 from components.syncapi.rooms.paging import FROM_THE_START, Range, select_page
-from components.syncapi.rooms.rendering import render, select_fields, with_known_past
+from components.syncapi.rooms.rendering import render, select_fields
 from components.syncapi.rooms.summary import select_summary
 from components.syncapi.rooms.viewing import viewer_of
 from components.syncapi.rooms.visibility import Viewer
@@ -395,7 +396,10 @@ class SectionReader:
         state_json = b",".join(
             [
                 select_fields(render(event, request.reader), request.filter)
-                for event in paced(self._connection, with_known_past(state, viewer))
+                for event in paced(
+                    self._connection,
+                    state_with_erasures(self._connection, task.room_id, state, viewer),
+                )
             ]
         )
         bundles = self._bundles(task, timeline, viewer)
