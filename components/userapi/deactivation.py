@@ -8,7 +8,7 @@ from typing import Final
 from base.database import DatabaseOutage
 from components.userapi.store.account_status import AccountStatusStore
 from internalapi.clientapi import Departures
-from matrix.errors import MatrixError
+from matrix.errors import MatrixError, Unavailable
 from matrix.identifiers import UserID
 from requesting.token_cache import TokenCache
 
@@ -16,6 +16,9 @@ _log: Final = logging.getLogger(__name__)
 
 _USERS_AT_ONCE: Final = 100
 _LOOK_AGAIN_S: Final = 30.0
+"""Also for how long after their departure users are looked for in rooms, who may have been on their
+way into one: the process that would have let them leave it may have died.
+"""
 
 
 class DeactivationService:
@@ -28,6 +31,7 @@ class DeactivationService:
         self._cache = cache
         self._departures = departures
         self._departing = asyncio.Event()
+        self._departed_at_s: dict[UserID, float] = {}
 
     async def perform_deactivate(
         self, user_id: UserID, *, erase: bool, session_id: str | None = None
@@ -45,7 +49,7 @@ class DeactivationService:
             self._departing.clear()
             try:
                 await self._depart(self._departures)
-            except DatabaseOutage as outage:
+            except (DatabaseOutage, Unavailable) as outage:
                 _log.debug("Deactivated users stay in rooms for now", extra={"reason": str(outage)})
             # Commands and other replicas deactivate accounts, too, and some may have stayed.
             with contextlib.suppress(TimeoutError):
@@ -55,7 +59,11 @@ class DeactivationService:
     async def _depart(self, departures: Departures) -> None:
         """Let all leave who have to; those who cannot now are tried again later."""
         after = ""
+        looked_at: set[UserID] = set()
         while user_ids := await self._store.select_departing(after, _USERS_AT_ONCE):
+            # Whoever enters a room after this look finds that the account has ended.
+            await self._store.announced()
+            looked_at.update(user_ids)
             for user_id in user_ids:
                 try:
                     await departures.perform_leave_all(user_id=user_id)
@@ -65,5 +73,15 @@ class DeactivationService:
                         extra={"user_id": user_id, "reason": str(refusal)},
                     )
                 else:
-                    await self._store.delete_departing(user_id)
+                    await self._note_departure(user_id)
             after = user_ids[-1]
+        # Other replicas end departures, too.
+        for user_id in self._departed_at_s.keys() - looked_at:
+            del self._departed_at_s[user_id]
+
+    async def _note_departure(self, user_id: UserID) -> None:
+        """Let the user depart once more after a while, or no more."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._departed_at_s.setdefault(user_id, now_s) >= _LOOK_AGAIN_S:
+            await self._store.delete_departing(user_id)
+            del self._departed_at_s[user_id]

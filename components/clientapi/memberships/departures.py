@@ -9,14 +9,11 @@ from internalapi.roomserver import RoomQueries
 from logs.log import LogOutage
 from matrix.errors import InvalidParam, LimitExceeded, MatrixError, Unavailable
 from matrix.identifiers import RoomID, ServerName, UserID, server_of
-from matrix.state_keys import member_key
-from roomwriting.building import Draft
-from roomwriting.current_state import membership_of
+from roomwriting.leaving import LEFT, leave_room
 from roomwriting.sending import EventSender
 
 _log: Final = logging.getLogger(__name__)
 
-_LEFT: Final = ("join", "invite", "knock")
 _ROOMS_AT_ONCE: Final = 10
 _PASSES: Final = 2
 _LATER: Final = (Unavailable, LimitExceeded, LogOutage, DatabaseOutage)
@@ -44,7 +41,7 @@ class DepartureService:
         for _ in range(_PASSES):
             try:
                 found = await self._rooms.query_rooms_of_user(
-                    user_id=user_id, memberships=list(_LEFT)
+                    user_id=user_id, memberships=list(LEFT)
                 )
             except _LATER as outage:
                 raise Unavailable(f"The rooms of {user_id} are not known for now.") from outage
@@ -61,7 +58,7 @@ class DepartureService:
 
     async def _leave_unless_refused(self, user_id: UserID, room_id: RoomID) -> None:
         try:
-            await self._leave(user_id, room_id)
+            await leave_room(self._sender, room_id, user_id)
         except _LATER:
             # Other rooms would meet it too.
             raise
@@ -69,13 +66,4 @@ class DepartureService:
             _log.warning(
                 "A deactivated user stays in a room for now",
                 extra={"user_id": user_id, "room_id": room_id, "reason": str(refusal)},
-            )
-
-    async def _leave(self, user_id: UserID, room_id: RoomID) -> None:
-        own = member_key(user_id)
-        state = await self._sender.state(room_id, [own])
-        if membership_of(state, user_id) in _LEFT:
-            content = {"membership": "leave"}
-            await self._sender.send(
-                room_id, Draft("m.room.member", user_id, content, state_key=user_id)
             )

@@ -148,9 +148,12 @@ class MembershipService:
         if membership == "ban":
             raise Forbidden(f"{target} is banned from the room.")
         await self._profiles.require_invitable(target)
+        copied = await self._shown.copy(target)
         self._rates.check_invites(requester.user_id)
-        whole = {**await self._profiles.of(target), **_given_of_other(content)}
-        return await self._send(requester, room_id, target, "invite", whole)
+        whole = {**copied.shown, **_given_of_other(content)}
+        event_id = await self._send(requester, room_id, target, "invite", whole)
+        await self._shown.correct(room_id, target, copied)
+        return event_id
 
     async def kick(
         self, requester: Requester, room_id: RoomID, target: UserID, content: Mapping[str, Any]
@@ -237,10 +240,7 @@ class MembershipService:
         self, requester: Requester, room_id: RoomID, membership: str, content: Mapping[str, Any]
     ) -> EventID:
         user_id = requester.user_id
-        if membership != "join":
-            whole = {**await self._profiles.of(user_id), **content}
-            return await self._send(requester, room_id, user_id, membership, whole)
-        copied = await self._shown.copy(user_id)
+        copied = await self._shown.copy_own(user_id)
         whole = {**copied.shown, **content}
         event_id = await self._send(requester, room_id, user_id, membership, whole)
         await self._shown.correct(room_id, user_id, copied)

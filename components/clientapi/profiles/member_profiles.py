@@ -62,15 +62,20 @@ class MemberProfiles:
             return {}
         return {name: value for name in MEMBER_FIELDS if (value := profile.get(name))}
 
+    async def require_account(self, user_id: UserID) -> None:
+        """Raise `NotFound` for a local user who does not exist, or whose account has ended."""
+        if self.is_local(user_id) and not await self._accounts.query_account_exists(
+            user_id=user_id
+        ):
+            raise NotFound(f"There is no user {user_id}.")
+
     async def require_invitable(self, user_id: UserID) -> None:
-        """Raise `NotFound` for a local user who does not exist, `Forbidden` for a remote one.
+        """Raise `Forbidden` for a user of another server.
 
         Raises `InviteBlocked` for one who blocks invites ("Invite permission").
         """
         if not self.is_local(user_id):
             raise Forbidden(f"{user_id} cannot be invited: this server does not federate.")
-        if not await self._accounts.query_account_exists(user_id=user_id):
-            raise NotFound(f"There is no user {user_id}.")
         config = await self._account_data.query_account_data(
             user_id=user_id, room_id=None, data_type=INVITE_PERMISSION
         )

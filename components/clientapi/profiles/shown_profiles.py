@@ -1,4 +1,8 @@
-"""Rooms show local users as their profiles say, whichever of both changes first."""
+"""Rooms show local users as their profiles say, and none whose account has ended.
+
+Whichever comes first, the user into the room or the change of the profile or account, both orders
+end alike: who brought a user into a room looks again once the user stands there.
+"""
 
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
@@ -6,11 +10,12 @@ from typing import Any, Final, NamedTuple
 from components.clientapi.profiles.member_profiles import MEMBER_FIELDS, MemberProfiles
 from logs.log import Log
 from logs.topics import OUTPUT_CLIENT_DATA
-from matrix.errors import Forbidden, NotFound
+from matrix.errors import Forbidden, NotFound, UnknownToken
 from matrix.identifiers import RoomID, UserID
 from matrix.state_keys import member_key
 from roomwriting.building import Draft
 from roomwriting.current_state import membership_of
+from roomwriting.leaving import leave_room
 from roomwriting.sending import EventSender
 
 _OF_ONE_EVENT: Final = frozenset({"reason", "join_authorised_via_users_server", *MEMBER_FIELDS})
@@ -33,9 +38,17 @@ class ShownProfiles:
         self._log = log
 
     async def copy(self, user_id: UserID) -> ProfileCopy:
-        """Return what a member event is to show of a user."""
+        """Return what a member event is to show of a user. Raises `NotFound` without an account."""
         upto = await self._announced_upto(user_id)
+        await self._profiles.require_account(user_id)
         return ProfileCopy(await self._profiles.of(user_id), upto)
+
+    async def copy_own(self, user_id: UserID) -> ProfileCopy:
+        """Return the same for the sender of a request. Raises `UnknownToken` without an account."""
+        try:
+            return await self.copy(user_id)
+        except NotFound as error:
+            raise UnknownToken("The account was deactivated.") from error
 
     async def correct(self, room_id: RoomID, user_id: UserID, copied: ProfileCopy | None) -> None:
         """Let a room show the profile as it is now, after an event has brought a copy of it.
@@ -44,9 +57,16 @@ class ShownProfiles:
         that has copied it before, and stands only after that, would show the old one for good: so
         the copy is compared again, if anything was announced meanwhile. `None` stands for a copy
         that is not known; one that is up to date costs no event.
+
+        So it is with the end of an account: it is announced, and then the user leaves all rooms
+        where they are by then. Whom a room has let in only after that leaves it here.
         """
         while copied is None or copied.upto != await self._announced_upto(user_id):
-            now = await self.copy(user_id)
+            try:
+                now = await self.copy(user_id)
+            except NotFound:
+                await leave_room(self._sender, room_id, user_id)
+                return
             if copied is not None and now.shown == copied.shown:
                 return
             await self.announce(room_id, user_id, now.shown)

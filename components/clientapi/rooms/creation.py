@@ -1,8 +1,5 @@
 """Creating rooms."""
 
-from collections.abc import Iterable
-from typing import Any
-
 from components.clientapi.profiles.member_profiles import MemberProfiles
 from components.clientapi.profiles.shown_profiles import ShownProfiles
 from components.clientapi.rates import ClientApiRates
@@ -43,14 +40,16 @@ class RoomCreation:
         self._rates.check_creation(creator)
         for invited in request.invites:
             await self._profiles.require_invitable(invited)
+        copies = {user_id: await self._shown.copy(user_id) for user_id in request.invites}
         self._rates.check_invites(creator, len(request.invites))
-        copied = await self._shown.copy(creator)
-        profiles = {**await self._profiles_of(request.invites), creator: copied.shown}
+        copies[creator] = await self._shown.copy_own(creator)
+        profiles = {user_id: copied.shown for user_id, copied in copies.items()}
         try:
             room_id = await self._write(request, creator, InitialEvents(request, creator, profiles))
         except AuthRejected as refusal:
             raise InvalidRoomState(refusal.message) from refusal
-        await self._shown.correct(room_id, creator, copied)
+        for user_id, copied in copies.items():
+            await self._shown.correct(room_id, user_id, copied)
         if request.is_published:
             await self._directory.perform_publish(room_id=room_id, is_published=True)
         return room_id
@@ -73,6 +72,3 @@ class RoomCreation:
             await self._directory.perform_delete_alias(alias=request.alias)
             raise
         return room.room_id
-
-    async def _profiles_of(self, user_ids: Iterable[UserID]) -> dict[UserID, dict[str, Any]]:
-        return {user_id: await self._profiles.of(user_id) for user_id in user_ids}

@@ -128,6 +128,10 @@ class AccountStatusStore:
             lambda connection: [UserID(user_id) for user_id in connection.scalars(query)]
         )
 
+    async def announced(self) -> None:
+        """Return once all that is committed is announced, by whomever. Raises `Unavailable`."""
+        await self._outgoing.all_announced()
+
     async def delete_departing(self, user_id: UserID) -> None:
         """Note that a user has left all rooms."""
         statement = sa.delete(departing_users).where(departing_users.c.user_id == user_id)

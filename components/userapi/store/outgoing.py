@@ -79,13 +79,24 @@ class OutgoingStore:
 
     async def wait_announced(self) -> None:
         """Return once all that was committed here is announced. Raises `Unavailable`."""
-        if not self.is_announced:
-            return
+        if self.is_announced:
+            await self._reach()
+
+    async def _reach(self) -> None:
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self.announced.reach(self.count)
         except TimeoutError as error:
             raise Unavailable("The change is stored, and can only be seen later.") from error
+
+    async def all_announced(self) -> None:
+        """Return once all that any replica has committed before is in the log.
+
+        For those who run beside the announcer. Raises `Unavailable`.
+        """
+        self.count += 1
+        self.written.set()
+        await self._reach()
 
     def put(self, connection: Connection, record: OutputClientData) -> None:
         """Leave a record to be sent once the transaction is committed.

@@ -1,4 +1,7 @@
-"""Rooms that get a copy of a profile while it changes end with the new one."""
+"""Rooms that get a copy of a profile while it changes end with the new one.
+
+Those that somebody enters whose account ends meanwhile end without them.
+"""
 
 import asyncio
 from pathlib import Path
@@ -8,7 +11,13 @@ import pytest
 
 from internalapi.userapi import Profiles
 from matrix.identifiers import UserID
-from tests.component.clientapi.clientapi_server import House, Options, User, running_house
+from tests.component.clientapi.clientapi_server import (
+    House,
+    Options,
+    User,
+    room_with_rule,
+    running_house,
+)
 
 
 class HeldProfiles:
@@ -80,3 +89,47 @@ async def test_a_room_shows_the_name_that_was_set_while_it_got_a_copy(
         content = await house.content(room_id, "m.room.member", bob.user_id)
 
         assert content["displayname"] == "Robert"
+
+
+async def let_in(house: House, bob: User, way: str) -> str:
+    """Let Bob come into a room that Alice has, or he makes, in some way; return its ID."""
+    alice = await house.user("alice")
+    room_id: str
+    match way:
+        case "join":
+            room_id = await alice.create_room(preset="public_chat")
+            await bob.join(room_id)
+        case "knock":
+            room_id = await room_with_rule(alice, "12", {"join_rule": "knock"})
+            await bob.post(f"/knock/{room_id}")
+        case "invite":
+            room_id = await alice.create_room()
+            await alice.in_room("invite", room_id, user_id=bob.user_id)
+        case "invite of a new room":
+            room_id = await alice.create_room(invite=[bob.user_id])
+        case _:
+            room_id = await bob.create_room(preset="public_chat")
+    return room_id
+
+
+WAYS = ["join", "knock", "invite", "invite of a new room", "creation"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_whose_account_ends_on_the_way_into_a_room_is_not_in_it(
+    tmp_path: Path, way: str
+) -> None:
+    held = HeldProfiles()
+    async with running_house(tmp_path, Options(profiles_through=held.through)) as house:
+        bob = await house.user("bob")
+        held.held_user_id = bob.user_id
+        entering = asyncio.create_task(let_in(house, bob, way))
+        await held.is_read.wait()
+        await house.users.operator.perform_deactivate(bob.user_id, erase=False)
+        # All that Bob is in so far is left before he comes in.
+        await house.departures.perform_leave_all(user_id=bob.user_id)
+        held.may_arrive.set()
+
+        room_id = await entering
+
+        assert await house.membership(room_id, bob) == "leave"

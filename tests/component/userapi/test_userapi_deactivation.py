@@ -164,7 +164,8 @@ async def test_who_could_not_leave_leaves_after_the_next_start(
     async with deployment.start(log, departures=rooms) as server, server.running():
         first = [await rooms.attempts.get(), await rooms.attempts.get()]
     async with deployment.start(log, departures=rooms) as server, server.running():
-        second = await rooms.attempts.get()
+        second = [await rooms.attempts.get(), await rooms.attempts.get()]
 
     assert first == ["@alice:xylem.test", "@unlucky:xylem.test"]
-    assert second == "@unlucky:xylem.test"
+    # Also who has left: a process may have died that was about to let them into a room.
+    assert second == first
