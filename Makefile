@@ -63,9 +63,10 @@ format: $(DEVELOPING) ## Format the code and mend what the lint can mend
 	@$(BIN)/ruff format $(CODE)
 
 .PHONY: docs
-docs: $(DEVELOPING) ## Renew the pages that are made from code
+docs: $(DEVELOPING) ## Renew the pages and files that are made from code
 	@$(BIN)/python -m deploy.reference
 	@$(BIN)/python -m deploy.metrics_reference
+	@$(BIN)/python -m deploy.proxy_files
 	@$(BIN)/python -m tests.spec.endpoints
 
 .PHONY: bench
