@@ -9,13 +9,13 @@ from base.database import Database
 from base.http import Router
 from base.metrics import Family, Reading, Source, sizes_of
 from base.slices import Slices
-from components.syncapi.memory.freshness import Freshness, ProjectedTopic, TypingTopic
+from components.syncapi.memory.freshness import Freshness, TypingTopic
 from components.syncapi.memory.log_ends import LogEnds
 from components.syncapi.memory.projected import Projected
 from components.syncapi.memory.typing_rooms import typing_reader
 from components.syncapi.notifications.counting import UnreadCounts
 from components.syncapi.projection.consumers import NAME as _NAME
-from components.syncapi.projection.consumers import make_consumers, tokens_of
+from components.syncapi.projection.consumers import project_topics, tokens_of
 from components.syncapi.relation_queries import RelationQueries
 from components.syncapi.routes.discovery import DiscoveryRoutes
 from components.syncapi.routes.entering import Entrance
@@ -28,12 +28,6 @@ from components.syncapi.routes.sync import SyncRoutes
 from components.syncapi.routes.user_directory import UserDirectoryRoutes
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.store.tables import REBUILDS_SCHEMA, SCHEMA
-from components.syncapi.streams.rooms.confirming import (
-    NewReceipts,
-    confirm_client_data,
-    confirm_receipts,
-    confirm_rooms,
-)
 from components.syncapi.sync.ephemeral import EphemeralLook
 from components.syncapi.sync.federation_format import FederationFormat
 from components.syncapi.sync.service import SyncService
@@ -44,9 +38,7 @@ from internalapi.roomserver import EventQueries, LocalAliases
 from internalapi.syncapi import EventVisibility, Relations
 from internalapi.userapi import Authentication, Filters, Reports, UserDirectory
 from logs.consumer.loop import Consumer
-from logs.following.followed_topic import FollowedTopic
 from logs.following.follower import Follower
-from logs.following.gate import Gate
 from logs.log import Log
 from logs.rebuilding.copies import select_serving
 from logs.rebuilding.serving import ServingCopy, ServingWatch
@@ -54,7 +46,7 @@ from logs.records.client_data import OutputClientData
 from logs.records.receipts import OutputReceipt
 from logs.records.room_output import OutputRoomEvent
 from logs.records.typing import OutputTyping
-from logs.tail_reader import Decoding, TailReader
+from logs.tail_reader import TailReader
 from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, OUTPUT_ROOM_EVENT, OUTPUT_TYPING
 from requesting.rates import RequestRates
 from requesting.requesters import Requesters
@@ -125,11 +117,10 @@ async def build(
     without it, nobody rebuilds them.
     """
     tokens = tokens_of(log, 0 if serving is None else serving.copy)
-    made = await make_consumers(
+    topics = await project_topics(
         log=log, database=database, settings=settings, clock=clock, tokens=tokens
     )
-    room_events, client_data, receipts, projected, rooms_gate, data_gate, receipts_gate = made
-    wait_s = settings.read_your_writes_timeout_s
+    projected = topics.projected
     shared = _Serving(
         log=log,
         database=database,
@@ -151,11 +142,11 @@ async def build(
         ),
         freshness=Freshness(
             log,
-            rooms=ProjectedTopic(room_events, rooms_gate, wait_s),
-            client_data=ProjectedTopic(client_data, data_gate, wait_s),
-            receipts=ProjectedTopic(receipts, receipts_gate, wait_s),
+            rooms=topics.rooms,
+            client_data=topics.client_data,
+            receipts=topics.receipts,
             typing=TypingTopic(projected.typing),
-            timeout_s=wait_s,
+            timeout_s=settings.read_your_writes_timeout_s,
         ),
         aliases=aliases,
         events=events,
@@ -168,28 +159,14 @@ async def build(
         yield Reading(WAITING_POLLS, (), len(polls))
 
     typing = typing_reader(log, projected.learn_typing)
-    decodings = _Decodings(
-        Decoding(_NAME, OUTPUT_ROOM_EVENT),
-        Decoding(_NAME, OUTPUT_CLIENT_DATA),
-        Decoding(_NAME, OUTPUT_RECEIPT),
-    )
     caches = sizes_of(_NAME, {"users": projected.users, "summaries": projected.summaries})
     return SyncApi(
         router=_router(shared),
-        room_events=room_events,
-        client_data=client_data,
-        receipts=receipts,
+        room_events=topics.rooms.consumer,
+        client_data=topics.client_data.consumer,
+        receipts=topics.receipts.consumer,
         typing=typing,
-        follower=_follower(
-            log,
-            database,
-            projected,
-            settings,
-            decodings,
-            rooms=rooms_gate,
-            data=data_gate,
-            receipts=receipts_gate,
-        ),
+        follower=Follower(log, database, _NAME, [one.followed for one in topics.all]),
         serving=ServingWatch(serving),
         end_long_polls=polls.close,
         is_waiting=polls.users.__contains__,
@@ -200,59 +177,9 @@ async def build(
             waiting,
             caches,
             typing.readings,
-            *(decoding.readings for decoding in decodings),
+            *(one.readings for one in topics.all),
         ),
     )
-
-
-class _Decodings(NamedTuple):
-    """Of what other processes project."""
-
-    rooms: Decoding[OutputRoomEvent]
-    data: Decoding[OutputClientData]
-    receipts: Decoding[OutputReceipt]
-
-
-def _follower(
-    log: Log,
-    database: Database,
-    projected: Projected,
-    settings: SyncApiSettings,
-    decodings: _Decodings,
-    *,
-    rooms: Gate,
-    data: Gate,
-    receipts: Gate,
-) -> Follower:
-    def learn_receipts(partition: int, found: NewReceipts) -> None:
-        projected.learn_receipts(partition, found.receipts, found.next_offset)
-
-    moved_receipts = FollowedTopic(
-        OUTPUT_RECEIPT.name,
-        receipts,
-        partitions=log.partition_count(OUTPUT_RECEIPT.name),
-        confirm=partial(confirm_receipts, decodings.receipts),
-        learn=learn_receipts,
-        max_bytes=settings.followed_bytes,
-    )
-    room_events = FollowedTopic(
-        OUTPUT_ROOM_EVENT.name,
-        rooms,
-        partitions=log.partition_count(OUTPUT_ROOM_EVENT.name),
-        confirm=partial(confirm_rooms, decodings.rooms),
-        learn=projected.learn_rooms,
-        max_bytes=settings.followed_bytes,
-    )
-    client_data = FollowedTopic(
-        OUTPUT_CLIENT_DATA.name,
-        data,
-        partitions=log.partition_count(OUTPUT_CLIENT_DATA.name),
-        confirm=partial(confirm_client_data, decodings.data),
-        learn=projected.learn_client_data,
-        max_bytes=settings.followed_bytes,
-    )
-    topics = (room_events, client_data, moved_receipts)
-    return Follower(log, database, _NAME, topics)
 
 
 class _Serving(NamedTuple):

@@ -8,12 +8,10 @@ comparison; on Kafka one question serves all who ask at the same time (`logs.log
 import asyncio
 from collections.abc import Sequence
 from operator import le
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-from logs.consumer.loop import Consumer
-from logs.following.gate import Gate
 from logs.following.progress import TopicProgress
-from logs.log import Log, Position
+from logs.log import Log
 from logs.topics import OUTPUT_TYPING
 from matrix.errors import Unavailable
 
@@ -34,26 +32,6 @@ class KnownTopic(Protocol):
     async def reached(self, partition: int, end: int) -> None:
         """Return once everything before this offset can be read."""
         ...
-
-
-class ProjectedTopic:
-    """A topic that is projected into tables, by this process or by others."""
-
-    def __init__(self, consumer: Consumer[Any], gate: Gate, timeout_s: float) -> None:
-        self.name: Final = consumer.topic.name
-        self.progress: Final = gate.progress
-        self._consumer: Final = consumer
-        self._gate: Final = gate
-        self._timeout_s: Final = timeout_s
-
-    async def reached(self, partition: int, end: int) -> None:
-        """Return once everything before this offset is projected, and known to memory."""
-        if not self._gate.is_followed(partition):
-            # The consumer knows of records that needed no projection, too.
-            await self._consumer.wait_for(Position(partition, end - 1), timeout_s=self._timeout_s)
-            if not self._gate.is_followed(partition):
-                return
-        await self.progress.reached(partition, end)
 
 
 class TypingTopic:

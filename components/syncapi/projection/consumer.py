@@ -1,81 +1,74 @@
-"""What client sync does with the records of its two topics."""
+"""What client sync makes of the records of rooms and of users' data."""
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from base.database import Connection
 from components.syncapi.changes import AccountDatum, ClientDataNews, RoomNews
 from components.syncapi.memory.projected import Projected
 from components.syncapi.store.account_data import delete_account_data, upsert_account_data
 from components.syncapi.store.erasures import delete_erasure, insert_erasure
+from components.syncapi.streams.rooms.confirming import confirm_client_data, confirm_rooms
 from components.syncapi.streams.rooms.records import project
 from components.syncapi.streams.rooms.writing import write_batch
-from logs.consumer import Message, Outbox
-from logs.following.gate import Gate
+from logs.consumer import Message
+from logs.following.progress import TopicProgress
+from logs.following.projected_topic import Followed, Reject
 from logs.records.client_data import AccountDataChanged, AccountStatusChanged, OutputClientData
 from logs.records.room_output import OutputRoomEvent
+from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_ROOM_EVENT, Topic
 
 
-class RoomEventProcessor:
-    """Projects one partition of OutputRoomEvent."""
+class RoomProjection:
+    """Writes rooms and what happens in them (`logs.following.projected_topic.Projection`)."""
 
-    def __init__(
-        self, partition: int, projected: Projected, gate: Gate, covered: Mapping[str, int]
-    ) -> None:
-        self._partition = partition
-        self._projected = projected
-        self._gate = gate
-        self._covered = covered
-        self._start = 0
-        self._written: RoomNews | None = None
-        gate.begin(partition)
+    topic: Final[Topic[OutputRoomEvent]] = OUTPUT_ROOM_EVENT
 
-    def process(
+    def __init__(self, projected: Projected, covered: Mapping[str, int]) -> None:
+        """Take memory, and by room the offset before which its records are in the tables."""
+        self.progress: Final[TopicProgress] = projected.rooms
+        self._covered: Final = covered
+        self.learn: Final = projected.learn_rooms
+
+    def write(
         self,
         connection: Connection,
         messages: Sequence[Message[OutputRoomEvent]],
-        outbox: Outbox,
-    ) -> None:
+        reject: Reject[OutputRoomEvent],
+    ) -> RoomNews:
         """Write a batch of room records."""
-        self._start = self._gate.start_of(self._partition, messages[0].position.offset)
-        self._written = write_batch(connection, project(messages, outbox.reject, self._covered))
+        return write_batch(connection, project(messages, reject, self._covered))
 
-    def committed(self) -> None:
-        """Let memory follow, and wake those who wait for it."""
-        if self._written is not None and self._gate.admits(self._partition, self._start):
-            self._projected.learn_rooms(self._partition, self._written)
-        self._written = None
-
-    def aborted(self) -> None:
-        """Forget the batch."""
-        self._written = None
+    def confirm(
+        self, connection: Connection, followed: Mapping[int, Followed[OutputRoomEvent]]
+    ) -> Mapping[int, RoomNews]:
+        """Return what was written because of these records."""
+        return confirm_rooms(connection, followed)
 
 
-class ClientDataProcessor:
-    """Projects one partition of OutputClientData."""
+class ClientDataProjection:
+    """Writes account data and who is erased (`logs.following.projected_topic.Projection`)."""
 
-    def __init__(self, partition: int, projected: Projected, gate: Gate) -> None:
-        self._partition = partition
-        self._projected = projected
-        self._gate = gate
-        self._start = 0
-        self._news = ClientDataNews(0)
-        gate.begin(partition)
+    topic: Final[Topic[OutputClientData]] = OUTPUT_CLIENT_DATA
 
-    def process(
+    def __init__(self, projected: Projected) -> None:
+        self.progress: Final[TopicProgress] = projected.client_data
+        self.learn: Final = projected.learn_client_data
+
+    def write(
         self,
         connection: Connection,
         messages: Sequence[Message[OutputClientData]],
-        outbox: Outbox,
-    ) -> None:
+        reject: Reject[OutputClientData],
+    ) -> ClientDataNews:
         """Write a batch of account data and of erasures; other kinds are for other readers."""
-        del outbox  # there is nothing to refuse
-        self._start = self._gate.start_of(self._partition, messages[0].position.offset)
-        self._news = ClientDataNews(messages[-1].position.offset + 1)
+        del reject  # there is nothing to refuse
+        news = ClientDataNews(messages[-1].position.offset + 1)
         data: list[AccountDatum] = []
         for message in messages:
             offset = message.position.offset
             record = message.value
-            self._news.note(record, offset)
+            news.note(record, offset)
             if isinstance(record, AccountDataChanged):
                 data.append(
                     AccountDatum(
@@ -90,13 +83,11 @@ class ClientDataProcessor:
                     data = [one for one in data if one.user_id != gone]
                     delete_account_data(connection, gone)
         upsert_account_data(connection, data)
+        return news
 
-    def committed(self) -> None:
-        """Let memory follow, and wake the users whose data changed."""
-        if self._gate.admits(self._partition, self._start):
-            self._projected.learn_client_data(self._partition, self._news)
-        self.aborted()
-
-    def aborted(self) -> None:
-        """Forget the batch."""
-        self._news = ClientDataNews(0)
+    def confirm(
+        self, connection: Connection, followed: Mapping[int, Followed[OutputClientData]]
+    ) -> Mapping[int, ClientDataNews]:
+        """Return what these records mean to memory."""
+        del connection  # nothing depends on what was stored: the answer's data is read from there
+        return confirm_client_data(followed)

@@ -1,24 +1,28 @@
-"""The consumers of client sync's topics over one copy of its tables, with the memory they feed."""
+"""What projects client sync's topics into one copy of its tables, with the memory that it feeds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from base.clock import Clock
 from base.database import Database
+from components.syncapi.changes import ClientDataNews, RoomNews
 from components.syncapi.memory.projected import Projected
 from components.syncapi.position import SyncPosition
-from components.syncapi.projection.consumer import ClientDataProcessor, RoomEventProcessor
+from components.syncapi.projection.consumer import ClientDataProjection, RoomProjection
 from components.syncapi.projection.receipt_consumer import ReceiptProjection
 from components.syncapi.settings import SyncApiSettings
+from components.syncapi.streams.rooms.confirming import NewReceipts
 from components.syncapi.tokens import Era, SyncTokens
-from logs.consumer.loop import Consumer
-from logs.following.gate import Gate
+from logs.following.projected_topic import ProjectedTopic, Projection, stored_positions
 from logs.log import Log, LogRun
 from logs.records.client_data import OutputClientData
 from logs.records.receipts import OutputReceipt
 from logs.records.room_output import OutputRoomEvent
 from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, OUTPUT_ROOM_EVENT, OUTPUT_TYPING
+
+T = TypeVar("T")
+N = TypeVar("N")
 
 NAME: Final = "syncapi"
 """Of the consumers, in all copies of the tables."""
@@ -26,30 +30,18 @@ NAME: Final = "syncapi"
 _NOT_REBUILT: Final[Mapping[str, int]] = {}
 
 
-class Consumers(NamedTuple):
-    """What projects, and what it lets memory know."""
+class ProjectedTopics(NamedTuple):
+    """What is projected, and the memory that hears of it."""
 
-    room_events: Consumer[OutputRoomEvent]
-    client_data: Consumer[OutputClientData]
-    receipts: Consumer[OutputReceipt]
+    rooms: ProjectedTopic[OutputRoomEvent, RoomNews]
+    client_data: ProjectedTopic[OutputClientData, ClientDataNews]
+    receipts: ProjectedTopic[OutputReceipt, NewReceipts]
     projected: Projected
-    rooms_gate: Gate
-    data_gate: Gate
-    receipts_gate: Gate
 
-    def room_processor(
-        self, partition: int, covered: Mapping[str, int] = _NOT_REBUILT
-    ) -> RoomEventProcessor:
-        """Return what projects a partition of OutputRoomEvent."""
-        return RoomEventProcessor(partition, self.projected, self.rooms_gate, covered)
-
-    def data_processor(self, partition: int) -> ClientDataProcessor:
-        """Return what projects a partition of OutputClientData."""
-        return ClientDataProcessor(partition, self.projected, self.data_gate)
-
-    def receipt_processor(self, partition: int) -> ReceiptProjection:
-        """Return what projects a partition of OutputReceipt."""
-        return ReceiptProjection(partition, self.projected, self.receipts_gate)
+    @property
+    def all(self) -> Sequence[ProjectedTopic[Any, Any]]:
+        """Each of them."""
+        return (self.rooms, self.client_data, self.receipts)
 
 
 def tokens_of(log: Log, copy: int) -> SyncTokens:
@@ -80,7 +72,7 @@ def _ends_of(log: Log, run: LogRun) -> SyncPosition | None:
     )
 
 
-async def make_consumers(
+async def project_topics(
     *,
     log: Log,
     database: Database,
@@ -89,44 +81,19 @@ async def make_consumers(
     tokens: SyncTokens,
     group: str = NAME,
     covered: Mapping[str, int] = _NOT_REBUILT,
-) -> Consumers:
-    """Return the consumers over a copy of the tables; nothing is started.
+) -> ProjectedTopics:
+    """Return what projects into a copy of the tables; nothing is started.
 
-    Those of one `group` share the partitions. `covered` has by room the offset before which its
-    records are in the tables already.
+    Consumers of one `group` share the partitions. `covered` has by room the offset before which
+    its records are in the tables already.
     """
-    room_events = Consumer(
-        NAME,
-        OUTPUT_ROOM_EVENT,
-        lambda partition: made.room_processor(partition, covered),
-        log,
-        database,
-        clock=clock,
-        group=group,
-    )
-    client_data = Consumer(
-        NAME,
-        OUTPUT_CLIENT_DATA,
-        lambda partition: made.data_processor(partition),  # noqa: PLW0108 (is made below)
-        log,
-        database,
-        clock=clock,
-        group=group,
-    )
-    receipts = Consumer(
-        NAME,
-        OUTPUT_RECEIPT,
-        lambda partition: made.receipt_processor(partition),  # noqa: PLW0108 (as above)
-        log,
-        database,
-        clock=clock,
-        group=group,
-    )
+    topics = (OUTPUT_ROOM_EVENT.name, OUTPUT_CLIENT_DATA.name, OUTPUT_RECEIPT.name)
+    starts = await stored_positions(log, database, NAME, topics)
     projected = Projected(
         SyncPosition(
-            _whole(log, OUTPUT_ROOM_EVENT.name, await room_events.positions()),
-            _whole(log, OUTPUT_CLIENT_DATA.name, await client_data.positions()),
-            _whole(log, OUTPUT_RECEIPT.name, await receipts.positions()),
+            starts[OUTPUT_ROOM_EVENT.name],
+            starts[OUTPUT_CLIENT_DATA.name],
+            starts[OUTPUT_RECEIPT.name],
             (0,) * log.partition_count(OUTPUT_TYPING.name),
         ),
         tokens=tokens,
@@ -134,16 +101,25 @@ async def make_consumers(
         settings=settings,
         partition_of=partial(log.partition_of, OUTPUT_ROOM_EVENT.name),
     )
-    made = Consumers(
-        room_events,
-        client_data,
-        receipts,
+
+    def topic_of(projection: Projection[T, N]) -> ProjectedTopic[T, N]:
+        return ProjectedTopic(
+            NAME,
+            projection,
+            log,
+            database,
+            followed_bytes=settings.followed_bytes,
+            reach_timeout_s=settings.read_your_writes_timeout_s,
+            clock=clock,
+            group=group,
+        )
+
+    return ProjectedTopics(
+        topic_of(RoomProjection(projected, covered)),
+        topic_of(ClientDataProjection(projected)),
+        topic_of(ReceiptProjection(projected)),
         projected,
-        Gate(projected.rooms, room_events.position),
-        Gate(projected.client_data, client_data.position),
-        Gate(projected.receipts, receipts.position),
     )
-    return made
 
 
 def _whole(log: Log, topic: str, positions: Mapping[int, int]) -> tuple[int, ...]:

@@ -1,11 +1,10 @@
 """Writes parts of the histories as the records of the topics are written: by their processors."""
 
 import logging
-from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from base.database import Connection
-from components.syncapi.projection.consumers import Consumers
+from components.syncapi.projection.consumers import ProjectedTopics
 from components.syncapi.projection.history import STAGES, HistoryPart
 from components.syncapi.store.carried import update_carried
 from components.syncapi.store.rebuild_progress import (
@@ -15,7 +14,7 @@ from components.syncapi.store.rebuild_progress import (
     upsert_covered,
 )
 from logs.consumer import Message, Processor
-from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, OUTPUT_ROOM_EVENT, Topic
+from logs.topics import Topic
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -26,12 +25,8 @@ _log: Final = logging.getLogger(__name__)
 class HistoryWriter:
     """Writes parts, one after another, each with how far the copy is then."""
 
-    def __init__(self, consumers: Consumers, run: str) -> None:
-        self._makers: Final[dict[str, Callable[[int], Processor[Any]]]] = {
-            OUTPUT_ROOM_EVENT.name: consumers.room_processor,
-            OUTPUT_CLIENT_DATA.name: consumers.data_processor,
-            OUTPUT_RECEIPT.name: consumers.receipt_processor,
-        }
+    def __init__(self, topics: ProjectedTopics, run: str) -> None:
+        self._topics: Final = {one.name: one for one in topics.all}
         self._run: Final = run
         self._processors: Final[dict[tuple[str, int], Processor[Any]]] = {}
 
@@ -52,7 +47,7 @@ class HistoryWriter:
     def _processor(self, topic: str, partition: int) -> Processor[Any]:
         key = (topic, partition)
         if key not in self._processors:
-            self._processors[key] = self._makers[topic](partition)
+            self._processors[key] = self._topics[topic].processor(partition)
         return self._processors[key]
 
 

@@ -20,7 +20,7 @@ from base.backoff import Backoff
 from base.clock import Clock
 from base.database import Connection, Database, DatabaseOutage, Schema, SchemaTooOld
 from components.syncapi.projection import late_invites
-from components.syncapi.projection.consumers import NAME, Consumers, make_consumers, tokens_of
+from components.syncapi.projection.consumers import NAME, ProjectedTopics, project_topics, tokens_of
 from components.syncapi.projection.history import STAGES, Histories, HistoryReader
 from components.syncapi.projection.history_writing import HistoryWriter
 from components.syncapi.settings import SyncApiSettings
@@ -285,7 +285,7 @@ class _Rebuild:
             await self._fill_from(HistoryReader(self._ground.log, self._ground.histories, former))
 
     async def _fill_from(self, reader: HistoryReader) -> None:
-        writer = HistoryWriter(await self._consumers({}), self._run)
+        writer = HistoryWriter(await self._topics({}), self._run)
         found = await self._database.read(select_progress)
         cursor = Cursor() if found is None else found[0]
         self._tell(cursor)
@@ -301,9 +301,9 @@ class _Rebuild:
         doing = STAGES[cursor.stage] if cursor.stage < len(STAGES) else "the topics"
         self._progress(RebuildProgress(doing, self._rooms, self._all_rooms, self._records))
 
-    async def _consumers(self, covered: Mapping[str, int]) -> Consumers:
+    async def _topics(self, covered: Mapping[str, int]) -> ProjectedTopics:
         ground = self._ground
-        return await make_consumers(
+        return await project_topics(
             log=ground.log,
             database=self._database,
             settings=ground.settings,
@@ -317,8 +317,8 @@ class _Rebuild:
     async def catch_up(self) -> None:
         """Read the topics until the copy is as new as the one that serves."""
         await self._read_late_invites()
-        made = await self._consumers(await self._database.read(select_covered))
-        consumers: list[Consumer[Any]] = [made.room_events, made.client_data, made.receipts]
+        made = await self._topics(await self._database.read(select_covered))
+        consumers: list[Consumer[Any]] = [one.consumer for one in made.all]
         # What was covered is behind all of these.
         ends = [await self._ends_of(one.topic.name) for one in consumers]
         await self._consume(consumers, ends, may_be_behind=_SMALL_LAG)

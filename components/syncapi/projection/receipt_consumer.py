@@ -1,46 +1,48 @@
-"""What client sync does with the records of OutputReceipt."""
+"""What client sync makes of the records of receipts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from base.database import Connection
 from components.syncapi.memory.projected import Projected
-from components.syncapi.receipt import Receipt, receipt_of
+from components.syncapi.receipt import receipt_of
 from components.syncapi.store.receipts import upsert_receipts
-from logs.consumer import Message, Outbox
-from logs.following.gate import Gate
+from components.syncapi.streams.rooms.confirming import NewReceipts, confirm_receipts
+from logs.consumer import Message
+from logs.following.progress import TopicProgress
+from logs.following.projected_topic import Followed, Reject
 from logs.records.receipts import OutputReceipt
+from logs.topics import OUTPUT_RECEIPT, Topic
 
 
 class ReceiptProjection:
-    """Projects one partition of OutputReceipt."""
+    """Writes where receipts are (`logs.following.projected_topic.Projection`)."""
 
-    def __init__(self, partition: int, projected: Projected, gate: Gate) -> None:
-        self._partition = partition
-        self._projected = projected
-        self._gate = gate
-        self._start = 0
-        self._next_offset = 0
-        self._receipts: list[Receipt] = []
-        gate.begin(partition)
+    topic: Final[Topic[OutputReceipt]] = OUTPUT_RECEIPT
 
-    def process(
-        self, connection: Connection, messages: Sequence[Message[OutputReceipt]], outbox: Outbox
-    ) -> None:
+    def __init__(self, projected: Projected) -> None:
+        self.progress: Final[TopicProgress] = projected.receipts
+        self._projected: Final = projected
+
+    def write(
+        self,
+        connection: Connection,
+        messages: Sequence[Message[OutputReceipt]],
+        reject: Reject[OutputReceipt],
+    ) -> NewReceipts:
         """Write a batch of receipts."""
-        del outbox  # there is nothing to refuse
-        self._start = self._gate.start_of(self._partition, messages[0].position.offset)
-        self._next_offset = messages[-1].position.offset + 1
-        self._receipts = [
-            receipt_of(message.value, message.position.offset) for message in messages
-        ]
-        upsert_receipts(connection, self._receipts)
+        del reject  # there is nothing to refuse
+        receipts = [receipt_of(message.value, message.position.offset) for message in messages]
+        upsert_receipts(connection, receipts)
+        return NewReceipts(receipts, messages[-1].position.offset + 1)
 
-    def committed(self) -> None:
+    def confirm(
+        self, connection: Connection, followed: Mapping[int, Followed[OutputReceipt]]
+    ) -> Mapping[int, NewReceipts]:
+        """Return which receipts these records moved."""
+        del connection  # the projection takes every receipt as it is
+        return confirm_receipts(followed)
+
+    def learn(self, partition: int, news: NewReceipts) -> None:
         """Let memory follow, and wake those who may see the receipts."""
-        if self._gate.admits(self._partition, self._start):
-            self._projected.learn_receipts(self._partition, self._receipts, self._next_offset)
-        self.aborted()
-
-    def aborted(self) -> None:
-        """Forget the batch."""
-        self._receipts = []
+        self._projected.learn_receipts(partition, news.receipts, news.next_offset)

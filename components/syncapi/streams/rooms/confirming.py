@@ -4,7 +4,7 @@ The projection may have dropped a record as a repeat, refused it, or found what 
 stored rows tell, and bring the events' client JSON, which need not be made again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -19,7 +19,7 @@ from components.syncapi.store.following import (
     select_membership_change,
     select_memberships_by_event,
 )
-from logs.log import Record
+from logs.following.projected_topic import Followed
 from logs.records.client_data import OutputClientData
 from logs.records.receipts import OutputReceipt
 from logs.records.room_output import (
@@ -30,7 +30,6 @@ from logs.records.room_output import (
     RedactionApplied,
     RedactionWithheld,
 )
-from logs.tail_reader import Decoding
 
 _NO_EVENT: Final = ""
 
@@ -80,16 +79,14 @@ class _Told:
 
 
 def confirm_rooms(
-    decoding: Decoding[OutputRoomEvent],
-    connection: Connection,
-    followed: Mapping[int, Sequence[Record]],
+    connection: Connection, followed: Mapping[int, Followed[OutputRoomEvent]]
 ) -> dict[int, RoomNews]:
     """Return per partition what was written because of these records, all of them committed."""
     told: dict[int, _Told] = {}
-    for partition, records in followed.items():
-        told[partition] = _Told(records[-1].offset + 1)
-        for record, value in decoding.decodable(records):
-            told[partition].note(value, record.offset)
+    for partition, (records, next_offset) in followed.items():
+        told[partition] = _Told(next_offset)
+        for offset, record in records:
+            told[partition].note(record, offset)
     wanted = {event_id for one in told.values() for event_id, _ in one.added}
     wanted.update(event_id for one in told.values() for event_id in one.redacted)
     stored = {event.event_id: event for event in select_events_by_id(connection, wanted)}
@@ -145,30 +142,22 @@ class NewReceipts(msgspec.Struct):
 
 
 def confirm_receipts(
-    decoding: Decoding[OutputReceipt],
-    connection: Connection,
-    followed: Mapping[int, Sequence[Record]],
+    followed: Mapping[int, Followed[OutputReceipt]],
 ) -> dict[int, NewReceipts]:
     """Return per partition which receipts these records moved."""
-    del connection  # the projection takes every receipt as it is
-    found: dict[int, NewReceipts] = {}
-    for partition, records in followed.items():
-        one = found[partition] = NewReceipts([], records[-1].offset + 1)
-        for record, value in decoding.decodable(records):
-            one.receipts.append(receipt_of(value, record.offset))
-    return found
+    return {
+        partition: NewReceipts([receipt_of(value, offset) for offset, value in records], end)
+        for partition, (records, end) in followed.items()
+    }
 
 
 def confirm_client_data(
-    decoding: Decoding[OutputClientData],
-    connection: Connection,
-    followed: Mapping[int, Sequence[Record]],
+    followed: Mapping[int, Followed[OutputClientData]],
 ) -> dict[int, ClientDataNews]:
     """Return per partition what these records mean to memory."""
-    del connection  # nothing depends on what was stored: the answer's data is read from there
     found: dict[int, ClientDataNews] = {}
-    for partition, records in followed.items():
-        one = found[partition] = ClientDataNews(records[-1].offset + 1)
-        for record, value in decoding.decodable(records):
-            one.note(value, record.offset)
+    for partition, (records, next_offset) in followed.items():
+        one = found[partition] = ClientDataNews(next_offset)
+        for offset, record in records:
+            one.note(record, offset)
     return found
