@@ -11,7 +11,7 @@ import contextlib
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -31,7 +31,8 @@ from deploy.kept_tables import CONSUMERS, KEPT, ConsumerPlace, KeptTables, servi
 from deploy.readiness import Readiness
 from deploy.settings import DatabaseSettings, Settings
 from deploy.signing_key_file import read_signing_key
-from describing.tables import Announcing
+from logs.announcing import AnnouncedTopic
+from logs.announcing.reconciling import query_newer_records
 from logs.consumer.lost_records import require_records
 from logs.consumer.tables import ConsumerStore
 from logs.embedded import Cut, copy_log, cut_log
@@ -100,8 +101,8 @@ class DataCopy:
         if self.has_log:
             await asyncio.to_thread(copy_log, self._source.log_path, self._copy.log_path)
         if self.has_databases and self.has_log:
-            for kept, announces in _BEFORE_THE_LOG.items():
-                cut = await self._cut(kept, announces)
+            for kept, announced in _BEFORE_THE_LOG.items():
+                cut = await self._cut(kept, announced)
                 now_ms = SystemClock().now_ms()
                 await asyncio.to_thread(
                     cut_log, self._copy.log_path, starting.EMBEDDED_PARTITIONS, cut, now_ms
@@ -117,9 +118,9 @@ class DataCopy:
         last = {kept.name for kept in _BEFORE_THE_LOG}
         return sorted(folder.glob("*.db"), key=lambda file: (file.stem in last, file.name))
 
-    async def _cut(self, kept: KeptTables, announces: Announcing) -> Cut:
+    async def _cut(self, kept: KeptTables, announced: AnnouncedTopic[Any]) -> Cut:
         """Return where the log first tells of what the copy of a database lacks."""
-        topic = announces.topic
+        topic = announced.topic
         start: dict[int, int] = {}
         for place in CONSUMERS:
             if place.topic is topic and place.kept not in _BEFORE_THE_LOG:
@@ -129,7 +130,7 @@ class DataCopy:
                     for partition, offset in (await database.read(offsets)).items():
                         start[partition] = max(offset, start.get(partition, 0))
         async with self._database(kept) as database:
-            return Cut(topic.name, start, await announces.query_newer(database))
+            return Cut(topic.name, start, await query_newer_records(database, announced))
 
     async def _check(self) -> None:
         """Open everything as a server does. Raises `RecordsLost`, `StartRefused`."""

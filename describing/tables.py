@@ -9,8 +9,8 @@ import msgspec
 
 from base.clock import Clock
 from base.database import Database, Schema
-from logs.log import Log, Record
-from logs.topics import Topic
+from logs.announcing import AnnouncedTopic
+from logs.log import Log
 
 P = TypeVar("P")
 S = TypeVar("S", bound=msgspec.Struct)
@@ -41,17 +41,6 @@ class KeptHistory(NamedTuple):
 def kept_history(protocol: Callable[..., P], make: Callable[[Database, Any], P]) -> KeptHistory:
     """Return the history with what makes it, which type checkers compare."""
     return KeptHistory(protocol, make)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Announcing:
-    """What is written into tables first and announced on a topic afterwards, from an outbox."""
-
-    topic: Topic[Any]
-    bind_to_log: Callable[[Database, Log], Awaitable[None]]
-    """Lets what waits go to another log; no process has the database open."""
-    query_newer: Callable[[Database], Awaitable[Callable[[Record], bool]]]
-    """Returns what tells whether a record of the topic is newer than this database."""
 
 
 class TableCopies(Protocol):
@@ -159,7 +148,7 @@ class Tables:
     schema: Callable[[], Schema]
     """Imports and returns the tables; it has the component's name."""
     keeps: Keeps
-    announces: Announcing | None = None
+    announces: AnnouncedTopic[Any] | None = None
     """Where these tables are written before the log; then each commit is durable."""
     histories: Sequence[KeptHistory] = ()
     rebuild: Rebuild | None = None

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
 from base.clock import Clock
@@ -15,7 +14,7 @@ from base.repeating import repeat
 from components.userapi.account_data import AccountDataService
 from components.userapi.accounts import AccountService
 from components.userapi.administration import AdministrationService
-from components.userapi.announcer import Announcer, is_newer
+from components.userapi.announced import ANNOUNCED
 from components.userapi.deactivation import DeactivationService
 from components.userapi.expiry import Expiry
 from components.userapi.filters import FilterService
@@ -47,14 +46,10 @@ from components.userapi.special_tokens import SpecialTokens
 from components.userapi.store.account_facts import AccountFacts, AccountFactsStore
 from components.userapi.store.account_status import AccountStatusStore
 from components.userapi.store.accounts import AccountStore
+from components.userapi.store.announcing import ClientDataAnnouncements
 from components.userapi.store.devices import DeviceStore
 from components.userapi.store.directory import UserDirectoryStore
 from components.userapi.store.interactive import InteractiveStore
-from components.userapi.store.outgoing import (
-    OutgoingStore,
-    select_next_sequences,
-    spread_again,
-)
 from components.userapi.store.registration_tokens import RegistrationTokenStore
 from components.userapi.store.reports import ReportStore
 from components.userapi.store.schema import SCHEMA
@@ -78,10 +73,10 @@ from internalapi.userapi import (
     Reports,
     UserDirectory,
 )
-from logs.log import Log, LogOutage, Record
+from logs.announcing.announcer import Announcer
+from logs.log import Log, LogOutage
 from logs.records.client_data import OutputClientData
 from logs.tail_reader import TailReader
-from logs.topics import OUTPUT_CLIENT_DATA
 from matrix.identifiers import ServerName
 from matrix.room_versions import DEFAULT_ROOM_VERSION
 from requesting.requesters import Requesters
@@ -93,9 +88,7 @@ __all__ = [
     "OperatorService",
     "UserApi",
     "UserHistoryReader",
-    "bind_to_log",
     "build",
-    "query_newer_records",
 ]
 
 _log: Final = logging.getLogger(__name__)
@@ -173,21 +166,19 @@ class _Stores:
     """The tables of all topics over one database."""
 
     def __init__(self, database: Database, log: Log, settings: UserApiSettings) -> None:
-        outgoing = OutgoingStore(
-            database,
-            partial(log.partition_of, OUTPUT_CLIENT_DATA.name),
-            timeout_s=settings.announce_timeout_s,
+        announcements = ClientDataAnnouncements(
+            ANNOUNCED, database, log, timeout_s=settings.announce_timeout_s
         )
         devices_max = settings.devices_max
-        self.outgoing = outgoing
-        self.sessions = SessionStore(database, outgoing, devices_max=devices_max)
+        self.announcements = announcements
+        self.sessions = SessionStore(database, announcements, devices_max=devices_max)
         self.devices = DeviceStore(database)
-        self.accounts = AccountStore(database, outgoing, devices_max=devices_max)
-        self.status = AccountStatusStore(database, outgoing)
-        self.profiles = ProfileStore(database, outgoing)
+        self.accounts = AccountStore(database, announcements, devices_max=devices_max)
+        self.status = AccountStatusStore(database, announcements)
+        self.profiles = ProfileStore(database, announcements)
         self.account_data = AccountDataStore(
             database,
-            outgoing,
+            announcements,
             types_max=settings.account_data_types_max,
             bytes_max=settings.account_data_bytes_max,
         )
@@ -341,28 +332,12 @@ def build(
         router=router,
         _tokens=services.tokens,
         _revocations=revocations(log, services.tokens.cache, "userapi"),
-        _announcer=Announcer(stores.outgoing, log),
+        _announcer=Announcer(stores.announcements, log),
         _deactivations=services.deactivations,
         _expiry=Expiry(database, clock),
         _passwords=services.passwords,
         _last_seen_interval_s=settings.last_seen_interval_s,
     )
-
-
-async def bind_to_log(database: Database, log: Log) -> None:
-    """Let what waits to be announced go to another log than the one that it was numbered for.
-
-    `database` was opened with `SCHEMA`, and no process has it open.
-    """
-    await spread_again(database, partial(log.partition_of, OUTPUT_CLIENT_DATA.name))
-
-
-async def query_newer_records(database: Database) -> Callable[[Record], bool]:
-    """Return what tells of a record of OutputClientData whether it is newer than this database.
-
-    Client sync would show what it tells, and nothing here would.
-    """
-    return partial(is_newer, next_sequences=await select_next_sequences(database))
 
 
 def _add_session_routes(router: Router, services: _Services) -> None:

@@ -1,17 +1,17 @@
 """What the user API is to the rest of the server."""
 
 import secrets
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from base.database import Database, Schema
+from components.userapi.announced import ANNOUNCED
 from components.userapi.public_paths import PUBLIC_PATHS
 from components.userapi.settings import UserApiSettings
 from describing.component import Component, InternalApi, StandIn
 from describing.ground import Ground
 from describing.parts import ComponentParts, served
-from describing.tables import Announcing, Keeps, Tables, kept_history
+from describing.tables import Keeps, Tables, kept_history
 from internalapi.clientapi import Departures
 from internalapi.receipts import FullyReadMarkers
 from internalapi.userapi import (
@@ -26,8 +26,6 @@ from internalapi.userapi import (
     UserDirectory,
     UserHistory,
 )
-from logs.log import Log, Record
-from logs.topics import OUTPUT_CLIENT_DATA
 
 if TYPE_CHECKING:
     from components.userapi.operating import OperatorService
@@ -43,18 +41,6 @@ def _history(database: Database, _section: Any) -> UserHistory:
     from components.userapi.history import UserHistoryReader
 
     return UserHistoryReader(database)
-
-
-async def _bind_to_log(database: Database, log: Log) -> None:
-    from components.userapi.assembly import bind_to_log
-
-    await bind_to_log(database, log)
-
-
-async def _query_newer(database: Database) -> Callable[[Record], bool]:
-    from components.userapi.assembly import query_newer_records
-
-    return await query_newer_records(database)
 
 
 def _operator_router(operator: "OperatorService") -> Any:
@@ -135,9 +121,7 @@ COMPONENT: Final = Component(
     tables=Tables(
         schema=_schema,
         keeps=Keeps.DURABLE,
-        announces=Announcing(
-            topic=OUTPUT_CLIENT_DATA, bind_to_log=_bind_to_log, query_newer=_query_newer
-        ),
+        announces=ANNOUNCED,
         histories=(kept_history(UserHistory, _history),),
     ),
     public_paths=PUBLIC_PATHS,

@@ -17,6 +17,7 @@ from deploy.data_directory import DataDirectory
 from deploy.kept_tables import CONSUMERS, KEPT, ConsumerPlace, KeptTables, made_serving_schema
 from deploy.readiness import Readiness
 from deploy.settings import Settings
+from logs.announcing.reconciling import bind_to_log
 from logs.consumer.lost_records import require_records
 from logs.consumer.rebinding import Rebinding, find_rebindings, rebind
 from logs.log import Log, RecordsLost
@@ -103,7 +104,7 @@ class _Command:
             announces = kept.tables.announces
             if announces is not None:
                 async with self._database(kept) as database:
-                    await announces.bind_to_log(database, log)
+                    await bind_to_log(database, log, announces)
 
     @contextlib.asynccontextmanager
     async def _database(self, kept: KeptTables) -> AsyncIterator[Database]:

@@ -24,7 +24,7 @@ Reject = Callable[[Message[T], str], None]
 """Puts a record that can't be projected into the topic Rejected, with the reason."""
 
 
-class Followed(NamedTuple, Generic[T]):
+class FollowedRecords(NamedTuple, Generic[T]):
     """Records of one partition that another process has projected, without a hole."""
 
     records: Sequence[tuple[int, T]]
@@ -59,7 +59,7 @@ class Projection(Protocol[T, N]):
         ...
 
     def confirm(
-        self, connection: Connection, followed: Mapping[int, Followed[T]]
+        self, connection: Connection, followed: Mapping[int, FollowedRecords[T]]
     ) -> Mapping[int, N]:
         """Return per partition what memory learns of records that another process projected.
 
@@ -168,7 +168,7 @@ class ProjectedTopic(Generic[T, N]):
     ) -> Mapping[int, _Learned[N]]:
         decodable = self._decoding.decodable
         told = {
-            partition: Followed(
+            partition: FollowedRecords(
                 [(record.offset, value) for record, value in decodable(records)],
                 records[-1].offset + 1,
             )

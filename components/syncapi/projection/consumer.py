@@ -13,7 +13,7 @@ from components.syncapi.streams.rooms.records import project
 from components.syncapi.streams.rooms.writing import write_batch
 from logs.consumer import Message
 from logs.following.progress import TopicProgress
-from logs.following.projected_topic import Followed, Reject
+from logs.following.projected_topic import FollowedRecords, Reject
 from logs.records.client_data import AccountDataChanged, AccountStatusChanged, OutputClientData
 from logs.records.room_output import OutputRoomEvent
 from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_ROOM_EVENT, Topic
@@ -40,7 +40,7 @@ class RoomProjection:
         return write_batch(connection, project(messages, reject, self._covered))
 
     def confirm(
-        self, connection: Connection, followed: Mapping[int, Followed[OutputRoomEvent]]
+        self, connection: Connection, followed: Mapping[int, FollowedRecords[OutputRoomEvent]]
     ) -> Mapping[int, RoomNews]:
         """Return what was written because of these records."""
         return confirm_rooms(connection, followed)
@@ -86,7 +86,7 @@ class ClientDataProjection:
         return news
 
     def confirm(
-        self, connection: Connection, followed: Mapping[int, Followed[OutputClientData]]
+        self, connection: Connection, followed: Mapping[int, FollowedRecords[OutputClientData]]
     ) -> Mapping[int, ClientDataNews]:
         """Return what these records mean to memory."""
         del connection  # nothing depends on what was stored: the answer's data is read from there

@@ -10,7 +10,7 @@ from components.syncapi.store.receipts import upsert_receipts
 from components.syncapi.streams.rooms.confirming import NewReceipts, confirm_receipts
 from logs.consumer import Message
 from logs.following.progress import TopicProgress
-from logs.following.projected_topic import Followed, Reject
+from logs.following.projected_topic import FollowedRecords, Reject
 from logs.records.receipts import OutputReceipt
 from logs.topics import OUTPUT_RECEIPT, Topic
 
@@ -37,7 +37,7 @@ class ReceiptProjection:
         return NewReceipts(receipts, messages[-1].position.offset + 1)
 
     def confirm(
-        self, connection: Connection, followed: Mapping[int, Followed[OutputReceipt]]
+        self, connection: Connection, followed: Mapping[int, FollowedRecords[OutputReceipt]]
     ) -> Mapping[int, NewReceipts]:
         """Return which receipts these records moved."""
         del connection  # the projection takes every receipt as it is

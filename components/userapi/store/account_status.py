@@ -6,9 +6,9 @@ import msgspec
 import sqlalchemy as sa
 
 from base.database import Connection, Database, insert
+from components.userapi.store.announcing import ClientDataAnnouncements
 from components.userapi.store.directory import remove_user
 from components.userapi.store.interactive import end_session
-from components.userapi.store.outgoing import OutgoingStore
 from components.userapi.store.sessions import delete_all_devices
 from components.userapi.store.tables import (
     account_data,
@@ -32,9 +32,9 @@ class AccountStatus(msgspec.Struct, frozen=True):
 class AccountStatusStore:
     """Transactions over what accounts may do."""
 
-    def __init__(self, database: Database, outgoing: OutgoingStore) -> None:
+    def __init__(self, database: Database, announcements: ClientDataAnnouncements) -> None:
         self._database = database
-        self._outgoing = outgoing
+        self._announcements = announcements
 
     async def select_status(self, user_id: UserID) -> AccountStatus | None:
         """Return what holds for an account; `None` for one that is deactivated or not there."""
@@ -58,7 +58,7 @@ class AccountStatusStore:
                 .where(accounts.c.user_id == user_id)
                 .values(**msgspec.structs.asdict(changed))
             )
-            self._outgoing.put(
+            self._announcements.put(
                 connection,
                 AccountStatusChanged(
                     user_id,
@@ -70,7 +70,7 @@ class AccountStatusStore:
             )
             return True
 
-        return await self._outgoing.write(work)
+        return await self._announcements.write(work)
 
     async def deactivate(self, user_id: UserID, session_id: str | None, *, erase: bool) -> None:
         """End an account for good: nobody can use it, nor take its name.
@@ -89,10 +89,10 @@ class AccountStatusStore:
             connection.execute(
                 insert(connection, departing_users).values(user_id=user_id).on_conflict_do_nothing()
             )
-            delete_all_devices(connection, self._outgoing, user_id)
+            delete_all_devices(connection, self._announcements, user_id)
             for field in fields:
-                self._outgoing.put(connection, ProfileChanged(user_id, field, b"null"))
-            self._outgoing.put(
+                self._announcements.put(connection, ProfileChanged(user_id, field, b"null"))
+            self._announcements.put(
                 connection,
                 AccountStatusChanged(
                     user_id,
@@ -103,7 +103,7 @@ class AccountStatusStore:
                 ),
             )
 
-        await self._outgoing.write(work)
+        await self._announcements.write(work)
 
     def _end_account(self, connection: Connection, user_id: UserID, *, erase: bool) -> None:
         connection.execute(
@@ -130,7 +130,7 @@ class AccountStatusStore:
 
     async def announced(self) -> None:
         """Return once all that is committed is announced, by whomever. Raises `Unavailable`."""
-        await self._outgoing.all_announced()
+        await self._announcements.all_announced()
 
     async def delete_departing(self, user_id: UserID) -> None:
         """Note that a user has left all rooms."""

@@ -15,9 +15,9 @@ from base.database import (
     insert_for,
     insert_into,
 )
+from components.userapi.store.announcing import ClientDataAnnouncements
 from components.userapi.store.directory import index_user
 from components.userapi.store.interactive import end_registration, end_session
-from components.userapi.store.outgoing import OutgoingStore
 from components.userapi.store.sessions import NewSession, delete_devices, insert_session
 from components.userapi.store.special_tokens import delete_login_tokens
 from components.userapi.store.tables import (
@@ -110,9 +110,11 @@ class StoredAccount(msgspec.Struct, frozen=True):
 class AccountStore:
     """Transactions over accounts."""
 
-    def __init__(self, database: Database, outgoing: OutgoingStore, *, devices_max: int) -> None:
+    def __init__(
+        self, database: Database, announcements: ClientDataAnnouncements, *, devices_max: int
+    ) -> None:
         self._database = database
-        self._outgoing = outgoing
+        self._announcements = announcements
         self._devices_max = devices_max
 
     async def insert_account(self, new: StoredAccount) -> None:
@@ -131,11 +133,11 @@ class AccountStore:
                 _use_token(connection, new.token_use)
             end_registration(connection, new.interactive_session_id, new.user_id)
             if new.session is not None:
-                insert_session(connection, self._outgoing, new.session, self._devices_max)
+                insert_session(connection, self._announcements, new.session, self._devices_max)
             for record in _first_data(connection, new):
-                self._outgoing.put(connection, record)
+                self._announcements.put(connection, record)
 
-        await self._outgoing.write(work)
+        await self._announcements.write(work)
 
     async def select_account(self, user_id: UserID) -> Account | None:
         """Return an account."""
@@ -184,10 +186,10 @@ class AccountStore:
                     devices.c.user_id == user_id, devices.c.device_id != logout_all_but
                 )
             ).all()
-            delete_devices(connection, self._outgoing, user_id, others)
+            delete_devices(connection, self._announcements, user_id, others)
             return others
 
-        return await self._outgoing.write(work)
+        return await self._announcements.write(work)
 
     async def select_token_uses(self, token: str) -> int:
         """Return how many accounts were made with a registration token."""

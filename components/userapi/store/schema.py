@@ -5,6 +5,7 @@ from typing import Final
 from base.database import Connection, Schema
 from components.userapi.store.directory import index_all
 from components.userapi.store.tables import METADATA
+from logs.announcing.tables import ANNOUNCING_SCHEMA
 
 
 def _add_devices_and_openers(connection: Connection) -> None:
@@ -52,4 +53,5 @@ SCHEMA: Final = Schema(
         _index_reporters,
         _index_expiring_tokens,
     ),
+    parts=(ANNOUNCING_SCHEMA,),
 )

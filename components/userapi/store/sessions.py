@@ -7,8 +7,8 @@ import msgspec
 import sqlalchemy as sa
 
 from base.database import Connection, Database, Statement, insert_for, insert_into
+from components.userapi.store.announcing import ClientDataAnnouncements
 from components.userapi.store.interactive import end_session
-from components.userapi.store.outgoing import OutgoingStore
 from components.userapi.store.special_tokens import delete_tokens_of, take_login_token
 from components.userapi.store.tables import (
     access_tokens,
@@ -117,7 +117,10 @@ class NewSession(msgspec.Struct, frozen=True):
 
 
 def insert_session(
-    connection: Connection, outgoing: OutgoingStore, session: NewSession, devices_max: int
+    connection: Connection,
+    announcements: ClientDataAnnouncements,
+    session: NewSession,
+    devices_max: int,
 ) -> bool:
     """Log in on a device. A device that was known keeps its name and loses its tokens.
 
@@ -142,7 +145,7 @@ def insert_session(
         refresh=session.refresh,
     )
     if revoked:
-        outgoing.put(connection, TokensRevoked(session.user_id, session.device_id))
+        announcements.put(connection, TokensRevoked(session.user_id, session.device_id))
     return bool(revoked)
 
 
@@ -164,7 +167,10 @@ def _check_account(
 
 
 def delete_devices(
-    connection: Connection, outgoing: OutgoingStore, user_id: UserID, device_ids: Collection[str]
+    connection: Connection,
+    announcements: ClientDataAnnouncements,
+    user_id: UserID,
+    device_ids: Collection[str],
 ) -> None:
     """Delete devices with their tokens; those that don't exist are none the worse for it."""
     # The devices first: that waits for a refresh under way, whose new tokens go then as well.
@@ -176,17 +182,19 @@ def delete_devices(
     _delete_tokens(connection, user_id, device_ids)
     delete_tokens_of(connection, user_id, device_ids)
     for device_id in device_ids:
-        outgoing.put(connection, TokensRevoked(user_id, device_id))
+        announcements.put(connection, TokensRevoked(user_id, device_id))
 
 
-def delete_all_devices(connection: Connection, outgoing: OutgoingStore, user_id: UserID) -> None:
+def delete_all_devices(
+    connection: Connection, announcements: ClientDataAnnouncements, user_id: UserID
+) -> None:
     """Delete all devices and tokens of a user, those for further logins too."""
     # First the account: that waits for a login under way, whose device goes then as well.
     _LOCK_ACCOUNT.run(connection, {"of_user": user_id}).first()
     for table in (devices, access_tokens, refresh_tokens):
         connection.execute(sa.delete(table).where(table.c.user_id == user_id))
     delete_tokens_of(connection, user_id, None)
-    outgoing.put(connection, TokensRevoked(user_id, None))
+    announcements.put(connection, TokensRevoked(user_id, None))
 
 
 def _see_device(connection: Connection, session: NewSession) -> bool:
@@ -271,20 +279,22 @@ def _lock_refresh(connection: Connection, refresh_hash: bytes) -> sa.Row[Any] | 
 class SessionStore:
     """Transactions over devices and tokens."""
 
-    def __init__(self, database: Database, outgoing: OutgoingStore, *, devices_max: int) -> None:
+    def __init__(
+        self, database: Database, announcements: ClientDataAnnouncements, *, devices_max: int
+    ) -> None:
         self._database = database
-        self._outgoing = outgoing
+        self._announcements = announcements
         self._devices_max = devices_max
 
     async def insert_session(self, session: NewSession) -> None:
         """Log in on a device. Raises what `insert_session` does."""
-        has_revoked = await self._outgoing.commit(
+        has_revoked = await self._announcements.commit(
             lambda connection: insert_session(
-                connection, self._outgoing, session, self._devices_max
+                connection, self._announcements, session, self._devices_max
             )
         )
         if has_revoked:
-            await self._outgoing.wait_announced()
+            await self._announcements.wait_announced()
 
     async def select_token(self, token_hash: bytes) -> StoredToken | None:
         """Return an access token, expired or not."""
@@ -311,7 +321,7 @@ class SessionStore:
 
     async def confirm_refresh(self, token: StoredToken) -> None:
         """Note that the tokens of a refresh arrived: those that they replace end here."""
-        await self._outgoing.write(
+        await self._announcements.write(
             lambda connection: self._confirm(
                 connection, token.user_id, token.device_id, token.replaces_hash
             )
@@ -336,7 +346,7 @@ class SessionStore:
                 .where(_is(table, user_id, device_id), table.c.replaces_hash == replaced)
                 .values(replaces_hash=None)
             )
-        self._outgoing.put(connection, TokensRevoked(user_id, device_id))
+        self._announcements.put(connection, TokensRevoked(user_id, device_id))
 
     async def refresh(
         self, refresh_hash: bytes, now_ms: int, access: TokenHash, refresh: TokenHash
@@ -373,7 +383,7 @@ class SessionStore:
             )
             return row.user_id, row.device_id
 
-        return await self._outgoing.write(work)
+        return await self._announcements.write(work)
 
     async def delete_devices(
         self, user_id: UserID, device_ids: Collection[str], session_id: str | None = None
@@ -385,14 +395,14 @@ class SessionStore:
 
         def delete(connection: Connection) -> None:
             end_session(connection, session_id)
-            delete_devices(connection, self._outgoing, user_id, device_ids)
+            delete_devices(connection, self._announcements, user_id, device_ids)
 
-        await self._outgoing.write(delete)
+        await self._announcements.write(delete)
 
     async def delete_all_devices(self, user_id: UserID) -> None:
         """Delete all devices and tokens of a user."""
-        await self._outgoing.write(
-            lambda connection: delete_all_devices(connection, self._outgoing, user_id)
+        await self._announcements.write(
+            lambda connection: delete_all_devices(connection, self._announcements, user_id)
         )
 
     async def select_addresses(self, user_id: UserID) -> set[str]:

@@ -182,21 +182,3 @@ reports: Final = sa.Table(
     sa.Index("reports_by_user", "user_id", "report_id"),
     sqlite_autoincrement=True,
 )
-
-# What OutputClientData has yet to be told. Numbers count per partition without holes; a number
-# is taken inside the transaction, so their order is the order of the commits.
-outgoing: Final = sa.Table(
-    "outgoing",
-    METADATA,
-    sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("key", sa.Text, nullable=False),
-    sa.Column("value", sa.LargeBinary, nullable=False),
-)
-
-outgoing_sequences: Final = sa.Table(
-    "outgoing_sequences",
-    METADATA,
-    sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("next_sequence", sa.BigInteger, nullable=False),
-)

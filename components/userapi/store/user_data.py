@@ -6,8 +6,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from base.database import Connection, Database, insert
+from components.userapi.store.announcing import ClientDataAnnouncements
 from components.userapi.store.directory import index_user
-from components.userapi.store.outgoing import OutgoingStore
 from components.userapi.store.tables import account_data, accounts, filters, profile_fields
 from logs.records.client_data import AccountDataChanged, ProfileChanged
 from matrix.errors import NotFound, ProfileTooLarge, TooLarge
@@ -20,9 +20,9 @@ PROFILE_SIZE_MAX: Final = 65_536
 class ProfileStore:
     """Transactions over profiles."""
 
-    def __init__(self, database: Database, outgoing: OutgoingStore) -> None:
+    def __init__(self, database: Database, announcements: ClientDataAnnouncements) -> None:
         self._database = database
-        self._outgoing = outgoing
+        self._announcements = announcements
 
     async def select_profile(self, user_id: UserID) -> dict[str, bytes] | None:
         """Return the fields as JSON values, ordered by name.
@@ -57,10 +57,10 @@ class ProfileStore:
             _write_field(connection, user_id, field, value, profile)
             if field == "displayname":
                 index_user(connection, user_id, value)
-            self._outgoing.put(connection, ProfileChanged(user_id, field, value or b"null"))
+            self._announcements.put(connection, ProfileChanged(user_id, field, value or b"null"))
             return True
 
-        return await self._outgoing.write(work)
+        return await self._announcements.write(work)
 
 
 def _profile(connection: Connection, user_id: str) -> dict[str, bytes]:
@@ -118,10 +118,15 @@ class AccountDataStore:
     """Transactions over account data. `room_id` is empty for account data of no room."""
 
     def __init__(
-        self, database: Database, outgoing: OutgoingStore, *, types_max: int, bytes_max: int
+        self,
+        database: Database,
+        announcements: ClientDataAnnouncements,
+        *,
+        types_max: int,
+        bytes_max: int,
     ) -> None:
         self._database = database
-        self._outgoing = outgoing
+        self._announcements = announcements
         self._types_max = types_max
         self._bytes_max = bytes_max
 
@@ -152,7 +157,7 @@ class AccountDataStore:
         self, user_id: UserID, room_id: str, data_type: str, content: bytes
     ) -> None:
         """Set the JSON object of a type. Raises `TooLarge` where the user has too much."""
-        await self._outgoing.write(
+        await self._announcements.write(
             lambda connection: self._upsert(connection, (user_id, room_id, data_type), content)
         )
 
@@ -178,7 +183,7 @@ class AccountDataStore:
             if content is not None:
                 self._upsert(connection, key, content)
 
-        await self._outgoing.write(work)
+        await self._announcements.write(work)
 
     def _upsert(self, connection: Connection, key: tuple[UserID, str, str], content: bytes) -> None:
         user_id, room_id, data_type = key
@@ -188,7 +193,7 @@ class AccountDataStore:
         ).rowcount:
             row = {"user_id": user_id, "room_id": room_id, "type": data_type, "content": content}
             self._insert(connection, row)
-        self._outgoing.put(
+        self._announcements.put(
             connection,
             AccountDataChanged(
                 user_id=user_id, type=data_type, content=content, room_id=room_id or None

@@ -32,28 +32,18 @@ from tests.contract.logs.under_test import (
     NUMBERS,
     SPREAD,
     EmbeddedHost,
-    KafkaHost,
     LogHost,
     Number,
     numbered,
     take,
     value_of,
 )
+from tests.contract.logs.with_databases import LOGS_WITH_DATABASES, host_of, url_of
 
 
-@pytest.fixture(
-    params=[
-        "embedded-sqlite",
-        pytest.param("embedded-postgres", marks=pytest.mark.postgres),
-        pytest.param("kafka-sqlite", marks=pytest.mark.kafka),
-    ]
-)
+@pytest.fixture(params=LOGS_WITH_DATABASES)
 async def host(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[LogHost]:
-    host: LogHost
-    if "kafka" in request.param:
-        host = KafkaHost(request.getfixturevalue("kafka_broker"))
-    else:
-        host = EmbeddedHost(tmp_path / "log")
+    host = host_of(request, tmp_path)
     yield host
     await host.close()
 
@@ -61,9 +51,7 @@ async def host(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
 @pytest.fixture
 def url(request: pytest.FixtureRequest, host: LogHost, tmp_path: Path) -> str:
     del host
-    if "postgres" in request.node.callspec.params["host"]:
-        return str(request.getfixturevalue("postgres_url"))
-    return f"sqlite:///{tmp_path / 'databases'}"
+    return url_of(request, tmp_path)
 
 
 @pytest.fixture

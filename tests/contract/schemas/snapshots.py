@@ -16,9 +16,10 @@ from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 
 from base.database import Connection, Schema
 from deploy.kept_tables import all_schemas
+from logs.announcing.tables import ANNOUNCING_SCHEMA
 from logs.consumer.tables import CONSUMER_SCHEMA
 
-ALL: Final = (*all_schemas(), CONSUMER_SCHEMA)
+ALL: Final = (CONSUMER_SCHEMA, ANNOUNCING_SCHEMA, *all_schemas())
 DIALECTS: Final[dict[str, sa.Dialect]] = {
     name: sa.make_url(url).get_dialect()()
     for name, url in {"sqlite": "sqlite://", "postgresql": "postgresql+asyncpg://"}.items()
@@ -46,10 +47,8 @@ def render(metadata: sa.MetaData, dialect: str) -> str:
 
 def make_tables(connection: Connection, schema: Schema, version: int) -> None:
     """Make the tables as this version of the schema had them."""
-    text = file_of(schema, version, connection.dialect.name).read_text()
-    for statement in text.split(";\n"):
-        if statement.strip():
-            connection.exec_driver_sql(statement)
+    for statement in _statements(file_of(schema, version, connection.dialect.name).read_text()):
+        connection.exec_driver_sql(statement)
 
 
 def drift(schema: Schema, dialect: str) -> str | None:
@@ -57,7 +56,7 @@ def drift(schema: Schema, dialect: str) -> str | None:
     frozen = file_of(schema, schema.version, dialect)
     if not frozen.exists():
         return f"{schema.name} {schema.version} has no snapshot for {dialect}: run {_COMMAND}"
-    if render(schema.metadata, dialect) != frozen.read_text():
+    if _statements(render(schema.metadata, dialect)) != _own_statements(schema, dialect):
         return (
             f"The tables of {schema.name} are not those of its version {schema.version}: add a "
             f"migration, then run {_COMMAND}. What changed: {_changes(schema)}"
@@ -65,10 +64,30 @@ def drift(schema: Schema, dialect: str) -> str | None:
     return None
 
 
+def _statements(text: str) -> list[str]:
+    return [statement.strip() for statement in text.split(";\n") if statement.strip()]
+
+
+def _own_statements(schema: Schema, dialect: str) -> list[str]:
+    """Return what is frozen of the present version, without tables that are a part by now.
+
+    Snapshots from before have them among the schema's own tables.
+    """
+    parts = {
+        statement
+        for part in schema.parts
+        for statement in _statements(file_of(part, 1, dialect).read_text())
+    }
+    frozen = _statements(file_of(schema, schema.version, dialect).read_text())
+    return [statement for statement in frozen if statement not in parts]
+
+
 def _changes(schema: Schema) -> Sequence[Any]:
     """Return what a migration has to do, as alembic names it."""
     with sa.create_engine("sqlite://").begin() as connection:
         make_tables(connection, schema, schema.version)
+        for part in schema.parts:
+            part.metadata.drop_all(connection)
         changes: list[Any] = compare_metadata(
             MigrationContext.configure(connection), schema.metadata
         )

@@ -13,7 +13,8 @@ _VALUES: Final = {str: "@alice:localhost", int: 1, bool: True, bytes: b'"x"'}
 _OLDER: Final = [
     pytest.param(schema, version, id=f"{schema.name}-{version}")
     for schema in snapshots.ALL
-    for version in range(schema.oldest, schema.version)
+    # The present one, too: what is a part by now may have been among the schema's own tables.
+    for version in range(schema.oldest, schema.version + 1)
 ]
 
 

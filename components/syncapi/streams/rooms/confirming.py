@@ -19,7 +19,7 @@ from components.syncapi.store.following import (
     select_membership_change,
     select_memberships_by_event,
 )
-from logs.following.projected_topic import Followed
+from logs.following.projected_topic import FollowedRecords
 from logs.records.client_data import OutputClientData
 from logs.records.receipts import OutputReceipt
 from logs.records.room_output import (
@@ -79,7 +79,7 @@ class _Told:
 
 
 def confirm_rooms(
-    connection: Connection, followed: Mapping[int, Followed[OutputRoomEvent]]
+    connection: Connection, followed: Mapping[int, FollowedRecords[OutputRoomEvent]]
 ) -> dict[int, RoomNews]:
     """Return per partition what was written because of these records, all of them committed."""
     told: dict[int, _Told] = {}
@@ -142,7 +142,7 @@ class NewReceipts(msgspec.Struct):
 
 
 def confirm_receipts(
-    followed: Mapping[int, Followed[OutputReceipt]],
+    followed: Mapping[int, FollowedRecords[OutputReceipt]],
 ) -> dict[int, NewReceipts]:
     """Return per partition which receipts these records moved."""
     return {
@@ -152,7 +152,7 @@ def confirm_receipts(
 
 
 def confirm_client_data(
-    followed: Mapping[int, Followed[OutputClientData]],
+    followed: Mapping[int, FollowedRecords[OutputClientData]],
 ) -> dict[int, ClientDataNews]:
     """Return per partition what these records mean to memory."""
     found: dict[int, ClientDataNews] = {}

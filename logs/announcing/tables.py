@@ -1,0 +1,116 @@
+"""What has been decided and the log has yet to be told, in the owner's database.
+
+Numbers count per partition without holes; a number is taken inside the transaction, so that their
+order is the order of the commits.
+"""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import sqlalchemy as sa
+
+from base.database import Connection, Schema, Statement, insert, insert_for, insert_into
+
+_METADATA: Final = sa.MetaData()
+
+_OUTGOING: Final = sa.Table(
+    "outgoing",
+    _METADATA,
+    sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("value", sa.LargeBinary, nullable=False),
+)
+
+_SEQUENCES: Final = sa.Table(
+    "outgoing_sequences",
+    _METADATA,
+    sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("next_sequence", sa.BigInteger, nullable=False),
+)
+
+ANNOUNCING_SCHEMA: Final = Schema("announcing", _METADATA)
+"""A part of the schema of an owner that announces, one topic each."""
+
+
+def _next_sequence(dialect: str) -> sa.Executable:
+    return (
+        insert_for(dialect, _SEQUENCES)
+        .values(partition=sa.bindparam("partition"), next_sequence=sa.literal_column("1"))
+        .on_conflict_do_update(
+            index_elements=[_SEQUENCES.c.partition],
+            set_={"next_sequence": _SEQUENCES.c.next_sequence + sa.literal_column("1")},
+        )
+        .returning(_SEQUENCES.c.next_sequence)
+    )
+
+
+_NEXT_SEQUENCE: Final = Statement(_next_sequence)
+_INSERT_OUTGOING: Final = insert_into(_OUTGOING)
+
+
+class OutgoingRecord(NamedTuple):
+    """A record that waits to be appended, with its number in its partition."""
+
+    partition: int
+    sequence: int
+    key: str
+    value: bytes
+
+
+def insert_outgoing(connection: Connection, partition: int, key: str, value: bytes) -> None:
+    """Leave a record with the next number of its partition."""
+    following = _NEXT_SEQUENCE.run(connection, {"partition": partition}).scalar_one()
+    values = {"partition": partition, "sequence": following - 1, "key": key, "value": value}
+    _INSERT_OUTGOING.run(connection, values)
+
+
+def select_outgoing(
+    connection: Connection, after: Mapping[int, int], limit: int | None
+) -> list[OutgoingRecord]:
+    """Return what waits beyond these numbers per partition, each partition in order."""
+    beyond = sa.and_(
+        sa.true(),
+        *(
+            sa.or_(_OUTGOING.c.partition != partition, _OUTGOING.c.sequence > sequence)
+            for partition, sequence in after.items()
+        ),
+    )
+    query = (
+        sa.select(_OUTGOING.c.partition, _OUTGOING.c.sequence, _OUTGOING.c.key, _OUTGOING.c.value)
+        .where(beyond)
+        .order_by(_OUTGOING.c.partition, _OUTGOING.c.sequence)
+        .limit(limit)
+    )
+    return [OutgoingRecord(*row) for row in connection.execute(query)]
+
+
+def delete_outgoing(connection: Connection, up_to: Mapping[int, int]) -> None:
+    """Forget what has been appended: per partition, up to and with this number."""
+    for partition, sequence in sorted(up_to.items()):
+        connection.execute(
+            sa.delete(_OUTGOING).where(
+                _OUTGOING.c.partition == partition, _OUTGOING.c.sequence <= sequence
+            )
+        )
+
+
+def select_next_sequences(connection: Connection) -> dict[int, int]:
+    """Return per partition the number that the next record gets; 0 where there is none."""
+    rows = connection.execute(sa.select(_SEQUENCES.c.partition, _SEQUENCES.c.next_sequence))
+    return {partition: following for partition, following in rows}  # noqa: C416 (a row is no pair)
+
+
+def raise_next_sequences(connection: Connection, least: Mapping[int, int]) -> None:
+    """Let the next records of these partitions have at least these numbers."""
+    for partition, number in least.items():
+        values = {"partition": partition, "next_sequence": number}
+        connection.execute(
+            insert(connection, _SEQUENCES)
+            .values(values)
+            .on_conflict_do_update(
+                index_elements=[_SEQUENCES.c.partition],
+                set_={"next_sequence": number},
+                where=_SEQUENCES.c.next_sequence < number,
+            )
+        )
