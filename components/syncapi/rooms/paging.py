@@ -17,7 +17,7 @@ FROM_THE_START: Final = -(2**62)
 TO_THE_END: Final = 2**62
 """After the order of every event."""
 _LEAST_CHUNK: Final = 20
-_MOST_AT_ONCE: Final = 500
+MOST_AT_ONCE: Final = 500
 """Events that are looked at without a pause."""
 
 
@@ -86,7 +86,7 @@ def _scan(  # noqa: PLR0917 (of one caller)
         scanned += len(rows)
         if scanned >= max_scanned:
             return Page(found, more=True, place=reached)
-        chunk = min(chunk * 2, max(_MOST_AT_ONCE, limit + 1), max_scanned)
+        chunk = min(chunk * 2, max(MOST_AT_ONCE, limit + 1), max_scanned)
 
 
 def _select(connection: Connection, place: Range, reached: int, limit: int) -> list[RoomEvent]:

@@ -5,12 +5,12 @@ from typing import Final
 import msgspec
 import orjson
 
-from base.database import Connection
+from base.database import Connection, pace_of
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.rooms.access import Access, require_access
 from components.syncapi.rooms.bundling import Bundler
 from components.syncapi.rooms.erasure import with_erasures
-from components.syncapi.rooms.paging import FROM_THE_START, Page
+from components.syncapi.rooms.paging import FROM_THE_START, MOST_AT_ONCE, Page
 from components.syncapi.rooms.reading import visible_event
 from components.syncapi.rooms.rendering import Reader, render, room_id_member
 from components.syncapi.store.related import (
@@ -96,8 +96,10 @@ def _select_page(connection: Connection, query: RelationsQuery, access: Access) 
     place = _range_of(query, access)
     found: list[RoomEvent] = []
     scanned = 0
+    pace = pace_of(connection)
     chunk = max(query.limit + 1, _LEAST_CHUNK)
     while True:
+        pace.step(chunk)
         children = _select(connection, query, place, chunk)
         for child in children:
             event = child.event
@@ -116,7 +118,7 @@ def _select_page(connection: Connection, query: RelationsQuery, access: Access) 
         scanned += len(children)
         if scanned >= query.max_scanned:
             return Page(found, more=True, place=last if place.backwards else last + 1)
-        chunk = min(chunk * 2, query.max_scanned)
+        chunk = min(chunk * 2, max(MOST_AT_ONCE, query.limit + 1), query.max_scanned)
 
 
 def _range_of(query: RelationsQuery, access: Access) -> ChildrenRange:

@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from base.database import Connection
+from base.database import Connection, pace_of
 from components.syncapi.rooms.access import require_access
 from components.syncapi.store.timestamps import select_around
 from matrix.errors import NotFound
@@ -27,7 +27,9 @@ def read_closest_event(
     """Return ID and time of the event. Raises `Forbidden`, and `NotFound` where there is none."""
     access = require_access(connection, user_id, query.room_id)
     reached: tuple[int, int] | None = None
+    pace = pace_of(connection)
     for _ in range(0, query.max_scanned, _CHUNK):
+        pace.step(_CHUNK)
         events = select_around(
             connection,
             query.room_id,

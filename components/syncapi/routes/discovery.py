@@ -116,4 +116,6 @@ class DiscoveryRoutes:
         )
         await self._freshness.room(room_id)
         read = partial(read_closest_event, query=query, user_id=requester.user_id)
-        return json_response(await self._database.read(read))
+        return json_response(
+            await self._database.read(read, heavy_for=requester.user_id, begins_light=True)
+        )

@@ -59,7 +59,9 @@ class RelationRoutes:
             self._settings.max_scanned_events,
         )
         read = partial(read_relations, query=query, reader=reader, tokens=self._tokens)
-        return json_response(await self._database.read(read))
+        return json_response(
+            await self._database.read(read, heavy_for=reader.user_id, begins_light=True)
+        )
 
     async def _threads(self, request: Request, requester: Requester) -> Response:
         reader, room_id = await self._entrance.enter(request, requester)

@@ -37,8 +37,6 @@ _ROOM: Final = "/_matrix/client/v3/rooms/{room_id}"
 _VERSIONS: Final = ("r0",)
 _LIGHT_PAGE: Final = 100
 """Events of a page that is read on the event loop."""
-_LIGHT_SCAN: Final = 500
-"""Events that are looked at for such a page: a reader may see few of those that there are."""
 _MEMBERSHIPS: Final = ("join", "invite", "knock", "leave", "ban")
 
 
@@ -94,8 +92,10 @@ class RoomRoutes:
         reader, room_id = await self._entrance.enter(request, requester)
         query = await self._asked(reader, room_id, lambda: self._page_query(request, room_id))
         read = partial(read_messages, query=query, reader=reader, tokens=self._tokens)
-        heavy_for = None if _is_light(query.event_filter, query.limit) else reader.user_id
-        return json_response(await self._database.read(read, heavy_for=heavy_for))
+        is_light = _is_light(query.event_filter, query.limit)
+        return json_response(
+            await self._database.read(read, heavy_for=reader.user_id, begins_light=is_light)
+        )
 
     def _page_query(self, request: Request, room_id: RoomID) -> PageQuery:
         direction = request.query_choice("dir", ("b", "f"))
@@ -103,7 +103,6 @@ class RoomRoutes:
             raise MissingParam("The query parameter dir is missing.")
         event_filter = self._reading.event_filter(request)
         limit = self._reading.limit(request, event_filter)
-        most = self._settings.max_scanned_events
         return PageQuery(
             room_id,
             request.query_str("from"),
@@ -112,7 +111,7 @@ class RoomRoutes:
             direction == "b",
             limit,
             event_filter,
-            min(most, _LIGHT_SCAN) if _is_light(event_filter, limit) else most,
+            self._settings.max_scanned_events,
         )
 
     async def _context(self, request: Request, requester: Requester) -> Response:
@@ -152,7 +151,9 @@ class RoomRoutes:
             reader=reader,
             whole_event=request.query_choice("format", ("content", "event")) == "event",
         )
-        return json_response(await self._database.read(read))
+        return json_response(
+            await self._database.read(read, heavy_for=reader.user_id, begins_light=True)
+        )
 
     async def _members(self, request: Request, requester: Requester) -> StreamingResponse:
         reader, room_id = await self._entrance.enter(request, requester)
