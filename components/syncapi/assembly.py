@@ -1,21 +1,20 @@
 """Puts client sync together."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from base.clock import Clock
 from base.database import Database
 from base.http import Router
 from base.metrics import Family, Reading, Source, sizes_of
-from base.slices import Slices
-from components.syncapi.memory.freshness import Freshness, TypingTopic
+from components.syncapi.memory.freshness import Freshness
 from components.syncapi.memory.log_ends import LogEnds
-from components.syncapi.memory.projected import Projected
-from components.syncapi.memory.typing_rooms import typing_reader
 from components.syncapi.notifications.counting import UnreadCounts
 from components.syncapi.projection.consumers import NAME as _NAME
-from components.syncapi.projection.consumers import project_topics, tokens_of
+from components.syncapi.projection.consumers import ProjectedStreams, project_streams, tokens_of
+from components.syncapi.projection.momentary import momentary_reader
+from components.syncapi.projection.reading_own_writes import freshness_of
 from components.syncapi.relation_queries import RelationQueries
 from components.syncapi.routes.discovery import DiscoveryRoutes
 from components.syncapi.routes.entering import Entrance
@@ -28,10 +27,13 @@ from components.syncapi.routes.sync import SyncRoutes
 from components.syncapi.routes.user_directory import UserDirectoryRoutes
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.store.tables import REBUILDS_SCHEMA, SCHEMA
-from components.syncapi.sync.ephemeral import EphemeralLook
+from components.syncapi.streams.catalogue import STREAMS
+from components.syncapi.streams.stream import StreamKinds
+from components.syncapi.sync.completing import RoomParts
 from components.syncapi.sync.federation_format import FederationFormat
 from components.syncapi.sync.service import SyncService
 from components.syncapi.sync.streaming import EventStreams
+from components.syncapi.sync.unread import UnreadSections
 from components.syncapi.tokens import SyncTokens
 from components.syncapi.visibility_queries import VisibilityQueries
 from internalapi.roomserver import EventQueries, LocalAliases
@@ -42,12 +44,8 @@ from logs.following.follower import Follower
 from logs.log import Log
 from logs.rebuilding.copies import select_serving
 from logs.rebuilding.serving import ServingCopy, ServingWatch
-from logs.records.client_data import OutputClientData
-from logs.records.receipts import OutputReceipt
-from logs.records.room_output import OutputRoomEvent
-from logs.records.typing import OutputTyping
 from logs.tail_reader import TailReader
-from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, OUTPUT_ROOM_EVENT, OUTPUT_TYPING
+from logs.topics import OUTPUT_ROOM_EVENT
 from requesting.rates import RequestRates
 from requesting.requesters import Requesters
 
@@ -70,10 +68,10 @@ class SyncApi(NamedTuple):
     """The parts of client sync: what answers, and what has to run."""
 
     router: Router
-    room_events: Consumer[OutputRoomEvent]
-    client_data: Consumer[OutputClientData]
-    receipts: Consumer[OutputReceipt]
-    typing: TailReader[OutputTyping]
+    consumers: Sequence[Consumer[Any]]
+    """Of the streams that are written into the tables, that of rooms first."""
+    readers: Mapping[str, TailReader[Any]]
+    """By name those of the streams that are in memory only."""
     follower: Follower
     """Has to run where other processes may project, too."""
     serving: ServingWatch
@@ -87,6 +85,10 @@ class SyncApi(NamedTuple):
     """Asked by the component that lets users send events."""
     readings: Sequence[Source]
     """What was counted, for metrics."""
+
+    def tasks(self) -> dict[str, TailReader[Any] | Follower]:
+        """Return by name what has to run beside the consumers."""
+        return {**self.readers, "follower": self.follower}
 
 
 async def query_serving(rebuilds: Database) -> int:
@@ -110,24 +112,25 @@ async def build(
     reports: Reports,
     user_directory: UserDirectory,
     serving: ServingCopy | None = None,
+    streams: StreamKinds = STREAMS,
 ) -> SyncApi:
     """Return client sync over its database, opened with `SCHEMA`; nothing is started.
 
     `serving` says which copy of the tables this is and where to look whether it still serves;
     without it, nobody rebuilds them.
     """
-    tokens = tokens_of(log, 0 if serving is None else serving.copy)
-    topics = await project_topics(
-        log=log, database=database, settings=settings, clock=clock, tokens=tokens
+    tokens = tokens_of(log, 0 if serving is None else serving.copy, streams)
+    projection = await project_streams(
+        log=log, database=database, settings=settings, clock=clock, tokens=tokens, kinds=streams
     )
-    projected = topics.projected
+    projected = projection.projected
     shared = _Serving(
         log=log,
         database=database,
         settings=settings,
         clock=clock,
         tokens=tokens,
-        projected=projected,
+        projection=projection,
         reading=RequestReading(
             Requesters(
                 authentication,
@@ -140,14 +143,7 @@ async def build(
             filters,
             settings,
         ),
-        freshness=Freshness(
-            log,
-            rooms=topics.rooms,
-            client_data=topics.client_data,
-            receipts=topics.receipts,
-            typing=TypingTopic(projected.typing),
-            timeout_s=settings.read_your_writes_timeout_s,
-        ),
+        freshness=freshness_of(log, projection, settings.read_your_writes_timeout_s),
         aliases=aliases,
         events=events,
         reports=reports,
@@ -158,15 +154,13 @@ async def build(
     def waiting() -> Iterator[Reading]:
         yield Reading(WAITING_POLLS, (), len(polls))
 
-    typing = typing_reader(log, projected.learn_typing)
-    caches = sizes_of(_NAME, {"users": projected.users, "summaries": projected.summaries})
+    readers = {one.name: momentary_reader(log, one) for one in projection.momentary()}
+    caches = sizes_of(_NAME, {"users": projected.cached_users, "summaries": projected.summaries})
     return SyncApi(
         router=_router(shared),
-        room_events=topics.rooms.consumer,
-        client_data=topics.client_data.consumer,
-        receipts=topics.receipts.consumer,
-        typing=typing,
-        follower=Follower(log, database, _NAME, [one.followed for one in topics.all]),
+        consumers=[topic.consumer for topic in projection.topics],
+        readers=readers,
+        follower=Follower(log, database, _NAME, [topic.followed for topic in projection.topics]),
         serving=ServingWatch(serving),
         end_long_polls=polls.close,
         is_waiting=polls.users.__contains__,
@@ -176,8 +170,8 @@ async def build(
             projected.recent.readings,
             waiting,
             caches,
-            typing.readings,
-            *(one.readings for one in topics.all),
+            *(reader.readings for reader in readers.values()),
+            *(topic.readings for topic in projection.topics),
         ),
     )
 
@@ -190,7 +184,7 @@ class _Serving(NamedTuple):
     settings: SyncApiSettings
     clock: Clock
     tokens: SyncTokens
-    projected: Projected
+    projection: ProjectedStreams
     reading: RequestReading
     freshness: Freshness
     aliases: LocalAliases
@@ -200,35 +194,28 @@ class _Serving(NamedTuple):
 
 
 def _router(serving: _Serving) -> Router:
+    projected = serving.projection.projected
     room_partition = partial(serving.log.partition_of, OUTPUT_ROOM_EVENT.name)
-    slices = Slices()
+    unread = UnreadCounts(
+        database=serving.database,
+        unread_counts=projected.unread_counts,
+        recent=projected.recent,
+        room_partition=room_partition,
+        most_users=serving.settings.cached_push_rules,
+        window=serving.settings.unread_window,
+        slices=serving.projection.slices,
+    )
     service = SyncService(
-        projected=serving.projected,
+        projected=projected,
+        streams=serving.projection.streams,
         database=serving.database,
         tokens=serving.tokens,
         settings=serving.settings,
         now_ms=serving.clock.now_ms,
-        room_partition=room_partition,
-        user_partition=partial(serving.log.partition_of, OUTPUT_CLIENT_DATA.name),
-        ephemeral=EphemeralLook(
-            serving.projected,
-            tokens=serving.tokens,
-            room_partition=room_partition,
-            receipt_partition=partial(serving.log.partition_of, OUTPUT_RECEIPT.name),
-            typing_partition=partial(serving.log.partition_of, OUTPUT_TYPING.name),
-            slices=slices,
-        ),
-        unread=UnreadCounts(
-            database=serving.database,
-            unread_counts=serving.projected.unread_counts,
-            recent=serving.projected.recent,
-            room_partition=room_partition,
-            most_users=serving.settings.cached_push_rules,
-            window=serving.settings.unread_window,
-            slices=slices,
-        ),
-        federation_format=FederationFormat(serving.events, slices),
-        slices=slices,
+        unread=UnreadSections(unread, room_partition),
+        parts=RoomParts(serving.tokens, room_partition, serving.projection.slices),
+        federation_format=FederationFormat(serving.events, serving.projection.slices),
+        slices=serving.projection.slices,
     )
     entrance = Entrance(
         freshness=serving.freshness,
@@ -241,13 +228,15 @@ def _router(serving: _Serving) -> Router:
         service=service,
         reading=serving.reading,
         tokens=serving.tokens,
-        log_ends=LogEnds(serving.log, serving.projected),
+        log_ends=LogEnds(
+            serving.log, projected, [one.topic.name for one in serving.projection.streams]
+        ),
         freshness=serving.freshness,
         max_timeout_s=serving.settings.max_timeout_s,
     ).add_to(router)
     RoomRoutes(
         database=serving.database,
-        projected=serving.projected,
+        projected=projected,
         reading=serving.reading,
         entrance=entrance,
         tokens=serving.tokens,
@@ -256,9 +245,9 @@ def _router(serving: _Serving) -> Router:
     ).add_to(router)
     OldSyncRoutes(
         database=serving.database,
-        projected=serving.projected,
+        projected=projected,
         streams=EventStreams(
-            projected=serving.projected,
+            projected=projected,
             database=serving.database,
             tokens=serving.tokens,
             settings=serving.settings,

@@ -71,9 +71,8 @@ class RoomNews(msgspec.Struct):
 
 
 class ClientDataNews(msgspec.Struct):
-    """What memory learns of records of OutputClientData, and up to where they go."""
+    """What memory learns of records of OutputClientData."""
 
-    next_offset: int
     newest: dict[str, int] = msgspec.field(default_factory=dict)
     """By user the order of the last change of their account data."""
     ignored: dict[str, AbstractSet[str]] = msgspec.field(default_factory=dict)

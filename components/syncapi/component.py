@@ -32,9 +32,9 @@ def _families() -> Sequence[Family]:
 
 
 async def _rebuild(on: Rebuilding) -> None:
-    from components.syncapi.projection.history import Histories
     from components.syncapi.projection.rebuild import NOTICE_S, RebuildGround, rebuild
     from components.syncapi.store.rebuild_progress import RebuildTaken
+    from components.syncapi.streams.history import Histories
     from logs.rebuilding.copies import SwitchRefused
 
     histories = Histories(
@@ -74,8 +74,8 @@ async def _build(ground: Ground) -> ComponentParts:
             served(Relations).by(sync.relations),
             served(EventVisibility).by(sync.visibility),
         ),
-        consumers=(sync.room_events, sync.client_data, sync.receipts),
-        tasks={"syncapi, typing": sync.typing.run, "syncapi, follower": sync.follower.run},
+        consumers=sync.consumers,
+        tasks={f"syncapi, {name}": part.run for name, part in sync.tasks().items()},
         readings=sync.readings,
         serving=sync.serving,
         drain=(sync.end_long_polls,),

@@ -1,25 +1,26 @@
 """How far a client has read the topics that /sync is made of."""
 
-import msgspec
+from typing import Final, TypeAlias
 
+Offsets: TypeAlias = tuple[int, ...]
+"""Per partition of a topic the first offset that is not seen."""
+SyncPosition: TypeAlias = tuple[Offsets, ...]
+"""The offsets of each stream, in the order of their list (`streams.catalogue`).
 
-class SyncPosition(msgspec.Struct, frozen=True, gc=False):
-    """Per partition the first offset that is not seen."""
+Empty where a token of before there was the stream leaves them out.
+"""
 
-    rooms: tuple[int, ...]
-    client_data: tuple[int, ...]
-    receipts: tuple[int, ...] = ()
-    """Empty in tokens of before there were receipts; the same goes for typing."""
-    typing: tuple[int, ...] = ()
+ROOMS: Final = 0
+"""The place of the stream of rooms, the first one: places in timelines are offsets of its topic."""
 
 
 def later(one: SyncPosition, other: SyncPosition) -> SyncPosition:
     """Return the position that has seen what either has."""
-    return SyncPosition(
-        tuple(map(max, one.rooms, other.rooms)),
-        tuple(map(max, one.client_data, other.client_data)),
-        tuple(map(max, one.receipts, other.receipts)),
-        tuple(map(max, one.typing, other.typing)),
+    return tuple(
+        [
+            mine if mine is theirs else tuple(map(max, mine, theirs))
+            for mine, theirs in zip(one, other, strict=True)
+        ]
     )
 
 
@@ -29,9 +30,12 @@ def is_beyond(one: SyncPosition, end: SyncPosition) -> bool:
 
 
 def completed(one: SyncPosition, now: SyncPosition) -> SyncPosition:
-    """Return a position with the topics that it leaves out as they are now."""
-    if one.receipts and one.typing:
+    """Return a position with the streams that it leaves out as they are now."""
+    if all(one):
         return one
-    return SyncPosition(
-        one.rooms, one.client_data, one.receipts or now.receipts, one.typing or now.typing
-    )
+    return tuple([known or present for known, present in zip(one, now, strict=True)])
+
+
+def with_rooms(position: SyncPosition, rooms: Offsets) -> SyncPosition:
+    """Return a position with other offsets of the stream of rooms."""
+    return (rooms, *position[1:])

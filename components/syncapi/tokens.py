@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from enum import Enum, auto
 from typing import Final, NamedTuple
 from zlib import crc32
 
 import msgspec
 from cachetools import LRUCache
 
-from components.syncapi.position import SyncPosition, is_beyond
+from components.syncapi.position import ROOMS, Offsets, SyncPosition, is_beyond
 from logs.positions import (
     TokenContents,
     TokenFromOtherGeneration,
@@ -20,11 +21,27 @@ from matrix.errors import InvalidParam
 
 # A place is told from a position by its first letter: a position begins with its version.
 _PLACE: Final = re.compile(r"t(-?[0-9]{1,18})_([0-9a-f]{8})", re.ASCII)
-_ROOMS: Final = 1
-_CLIENT_DATA: Final = 2
-_RECEIPTS: Final = 3
-_TYPING: Final = 4
 _RECENT_TOKENS: Final = 256
+
+
+class Absent(Enum):
+    """What a token means that does not have a stream: it is of before there was the stream."""
+
+    REFUSED = auto()
+    """Nothing: the client has to begin again."""
+    NOW = auto()
+    """As if the client had seen all of it."""
+    START = auto()
+    """As if the client had seen nothing of it."""
+
+
+class Slot(NamedTuple):
+    """How tokens tell the offsets of one stream."""
+
+    number: int
+    """Of the stream in tokens: never given again."""
+    partitions: int
+    absent: Absent
 
 
 class TokenOutdated(InvalidParam):
@@ -42,33 +59,20 @@ class Era(NamedTuple):
 class SyncTokens:
     """Makes tokens of the present era, the last one, and reads those of all."""
 
-    def __init__(
-        self,
-        eras: Sequence[Era],
-        partitions: int,
-        client_data_partitions: int,
-        *,
-        receipt_partitions: int = 0,
-        typing_partitions: int = 0,
-    ) -> None:
+    def __init__(self, eras: Sequence[Era], slots: Sequence[Slot]) -> None:
         # The newest first: of those whose marks are alike it is the one that goes farthest.
         self._ends: Final = {era.generation: era.ends for era in reversed(eras)}
         self._generation: Final = eras[-1].generation
         self._place_mark: Final = _mark(self._generation)
         self._ends_by_mark: Final = {_mark(era.generation): era.ends for era in eras}
-        self._partitions: Final = partitions
-        self._client_data_partitions: Final = client_data_partitions
-        self._receipt_partitions: Final = receipt_partitions
-        self._typing_partitions: Final = typing_partitions
+        self._slots: Final = slots
         self._recent: Final[LRUCache[str, SyncPosition]] = LRUCache(_RECENT_TOKENS)
 
     def encode(self, position: SyncPosition) -> str:
         """Return the token of a position of /sync."""
         offsets = {
-            _ROOMS: dict(enumerate(position.rooms)),
-            _CLIENT_DATA: dict(enumerate(position.client_data)),
-            _RECEIPTS: dict(enumerate(position.receipts)),
-            _TYPING: dict(enumerate(position.typing)),
+            slot.number: dict(enumerate(known))
+            for slot, known in zip(self._slots, position, strict=True)
         }
         token = encode_token(TokenContents(self._generation, offsets))
         self._recent[token] = position
@@ -88,17 +92,7 @@ class SyncTokens:
             raise _unreadable() from error
         except TokenFromOtherGeneration as error:
             raise _outdated() from error
-        rooms, client_data = offsets.get(_ROOMS, {}), offsets.get(_CLIENT_DATA, {})
-        if list(rooms) != list(range(self._partitions)) or list(client_data) != list(
-            range(self._client_data_partitions)
-        ):
-            raise _outdated()
-        position = SyncPosition(
-            tuple(rooms.values()),
-            tuple(client_data.values()),
-            _whole(offsets.get(_RECEIPTS, {}), self._receipt_partitions),
-            _whole(offsets.get(_TYPING, {}), self._typing_partitions),
-        )
+        position = tuple([_offsets(slot, offsets.get(slot.number, {})) for slot in self._slots])
         ends = self._ends[generation]
         if ends is not None and is_beyond(position, ends):
             raise _outdated()
@@ -115,18 +109,26 @@ class SyncTokens:
         """
         match = _PLACE.fullmatch(token)
         if match is None:
-            return self.decode(token).rooms[partition]
+            return self.decode(token)[ROOMS][partition]
         order = int(match[1])
         if match[2] != self._place_mark:
             ends = self._ends_by_mark.get(match[2])
-            if ends is None or order > ends.rooms[partition]:
+            if ends is None or order > ends[ROOMS][partition]:
                 raise _outdated()
         return order
 
 
-def _whole(offsets: Mapping[int, int], partitions: int) -> tuple[int, ...]:
-    """Return the offsets of a topic that a token may leave out; nothing unless they are all."""
-    return tuple(offsets.values()) if list(offsets) == list(range(partitions)) else ()
+def _offsets(slot: Slot, told: Mapping[int, int]) -> Offsets:
+    """Return the offsets of a stream that a token tells. Raises `TokenOutdated`."""
+    if list(told) == list(range(slot.partitions)):
+        return tuple(told.values())
+    match slot.absent:
+        case Absent.REFUSED:
+            raise _outdated()
+        case Absent.NOW:
+            return ()
+        case Absent.START:
+            return (0,) * slot.partitions
 
 
 def _unreadable() -> InvalidParam:

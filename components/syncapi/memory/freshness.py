@@ -12,7 +12,6 @@ from typing import Final, Protocol
 
 from logs.following.progress import TopicProgress
 from logs.log import Log
-from logs.topics import OUTPUT_TYPING
 from matrix.errors import Unavailable
 
 
@@ -34,12 +33,11 @@ class KnownTopic(Protocol):
         ...
 
 
-class TypingTopic:
-    """Who types, which every process reads for itself."""
+class MomentaryTopic:
+    """A topic that every process reads for itself."""
 
-    name: Final = OUTPUT_TYPING.name
-
-    def __init__(self, progress: TopicProgress) -> None:
+    def __init__(self, name: str, progress: TopicProgress) -> None:
+        self.name: Final = name
         self.progress: Final = progress
 
     async def reached(self, partition: int, end: int) -> None:
@@ -53,27 +51,26 @@ class Freshness:
     def __init__(
         self,
         log: Log,
+        topics: Sequence[KnownTopic],
         *,
-        rooms: KnownTopic,
-        client_data: KnownTopic,
-        receipts: KnownTopic,
-        typing: KnownTopic,
+        of_rooms: Sequence[KnownTopic],
         timeout_s: float,
     ) -> None:
+        """Take the topics of all streams, and those that show rooms, the one of rooms first."""
         self._log: Final = log
-        self._rooms: Final = rooms
-        self._events: Final = (rooms, client_data)
-        self._all: Final = (rooms, client_data, receipts, typing)
+        self._rooms: Final = of_rooms[0]
+        self._of_rooms: Final = of_rooms
+        self._all: Final = topics
         self._timeout_s: Final = timeout_s
 
     async def room(self, room_id: str) -> None:
         """Return once one room can be read, and who ignores whom and who is erased."""
         partition = self._log.partition_of(self._rooms.name, room_id)
-        await self._reach(self._events, self._timeout_s, rooms=[partition])
+        await self._reach(self._of_rooms, self._timeout_s, rooms=[partition])
 
     async def rooms(self) -> None:
         """Return once all rooms can be read, and who ignores whom and who is erased."""
-        await self._reach(self._events, self._timeout_s)
+        await self._reach(self._of_rooms, self._timeout_s)
 
     async def everything(self, *, patience_s: float = 0) -> None:
         """Return once all that clients are shown can be read.

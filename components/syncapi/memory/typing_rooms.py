@@ -1,17 +1,8 @@
-"""Who types where: the newest list of each room, in memory only, read beside all other readers."""
+"""Who types where: the newest list of each room, in memory only."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
-
-from logs.log import Log, Record
-from logs.records.typing import OutputTyping
-from logs.tail_reader import Bounds, Decoding, TailReader
-from logs.topics import OUTPUT_TYPING
-
-_READER: Final = "syncapi"
-_MOST_AT_START: Final = 10_000
-"""Records per partition that are read again at the start: older lists have long ended."""
 
 
 class TypingList(NamedTuple):
@@ -57,29 +48,3 @@ class TypingRooms:
         while len(rooms) > self._most:
             rooms.popitem(last=False)
         return True
-
-
-def typing_reader(
-    log: Log, learn: Callable[[int, Sequence[TypingList], int], None]
-) -> TailReader[OutputTyping]:
-    """Return the reader of all of OutputTyping, which every process has for itself."""
-
-    def take(records: Sequence[tuple[Record, OutputTyping | None]]) -> None:
-        lists: dict[int, list[TypingList]] = {}
-        next_offsets: dict[int, int] = {}
-        for record, value in records:
-            ones = lists.setdefault(record.partition, [])
-            next_offsets[record.partition] = record.offset + 1
-            if value is not None:
-                ones.append(TypingList(value.room_id, value.user_ids, record.offset))
-        for partition, ones in lists.items():
-            learn(partition, ones, next_offsets[partition])
-
-    def newest(bounds: Bounds) -> dict[int, int]:
-        starts = {one: max(first, end - _MOST_AT_START) for one, (first, end) in bounds.items()}
-        for partition, start in starts.items():
-            # What lies before is known as far as anybody wants to know it.
-            learn(partition, (), start)
-        return starts
-
-    return TailReader(log, Decoding(_READER, OUTPUT_TYPING), take, starts=newest)

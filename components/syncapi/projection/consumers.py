@@ -1,28 +1,25 @@
-"""What projects client sync's topics into one copy of its tables, with the memory that it feeds."""
+"""Streams over one copy of the tables, with what projects them and the memory that they feed."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 from base.clock import Clock
 from base.database import Database
-from components.syncapi.changes import ClientDataNews, RoomNews
+from base.slices import Slices
 from components.syncapi.memory.projected import Projected
-from components.syncapi.position import SyncPosition
-from components.syncapi.projection.consumer import ClientDataProjection, RoomProjection
-from components.syncapi.projection.receipt_consumer import ReceiptProjection
+from components.syncapi.position import ROOMS, Offsets, SyncPosition
 from components.syncapi.settings import SyncApiSettings
-from components.syncapi.streams.rooms.confirming import NewReceipts
-from components.syncapi.tokens import Era, SyncTokens
-from logs.following.projected_topic import ProjectedTopic, Projection, stored_positions
+from components.syncapi.streams.stream import (
+    MomentaryStream,
+    ProjectedStream,
+    StreamContext,
+    StreamKinds,
+    SyncStream,
+)
+from components.syncapi.tokens import Era, Slot, SyncTokens
+from logs.following.projected_topic import ProjectedTopic, stored_positions
 from logs.log import Log, LogRun
-from logs.records.client_data import OutputClientData
-from logs.records.receipts import OutputReceipt
-from logs.records.room_output import OutputRoomEvent
-from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, OUTPUT_ROOM_EVENT, OUTPUT_TYPING
-
-T = TypeVar("T")
-N = TypeVar("N")
 
 NAME: Final = "syncapi"
 """Of the consumers, in all copies of the tables."""
@@ -30,82 +27,86 @@ NAME: Final = "syncapi"
 _NOT_REBUILT: Final[Mapping[str, int]] = {}
 
 
-class ProjectedTopics(NamedTuple):
-    """What is projected, and the memory that hears of it."""
+class ProjectedStreams(NamedTuple):
+    """All streams over one copy of the tables, in the order of their list."""
 
-    rooms: ProjectedTopic[OutputRoomEvent, RoomNews]
-    client_data: ProjectedTopic[OutputClientData, ClientDataNews]
-    receipts: ProjectedTopic[OutputReceipt, NewReceipts]
     projected: Projected
+    streams: Sequence[SyncStream[Any, Any]]
+    topics: Sequence[ProjectedTopic[Any, Any]]
+    """What projects those that are written into the tables."""
+    slices: Slices
+    """What long answers share."""
 
-    @property
-    def all(self) -> Sequence[ProjectedTopic[Any, Any]]:
-        """Each of them."""
-        return (self.rooms, self.client_data, self.receipts)
+    def momentary(self) -> list[MomentaryStream[Any]]:
+        """Return the streams that are in memory only."""
+        return [stream for stream in self.streams if isinstance(stream, MomentaryStream)]
 
 
-def tokens_of(log: Log, copy: int) -> SyncTokens:
+def tokens_of(log: Log, copy: int, kinds: StreamKinds) -> SyncTokens:
     """Return the tokens of one copy of the tables: those of others are void."""
     generation = f"{log.generation}#{copy}" if copy else log.generation
     return SyncTokens(
         [
-            Era(f"{generation}/{run.name}" if run.name else generation, _ends_of(log, run))
+            Era(f"{generation}/{run.name}" if run.name else generation, _ends_of(log, run, kinds))
             for run in log.runs
         ],
-        log.partition_count(OUTPUT_ROOM_EVENT.name),
-        log.partition_count(OUTPUT_CLIENT_DATA.name),
-        receipt_partitions=log.partition_count(OUTPUT_RECEIPT.name),
-        typing_partitions=log.partition_count(OUTPUT_TYPING.name),
+        [Slot(kind.number, log.partition_count(kind.topic.name), kind.absent) for kind in kinds],
     )
 
 
-def _ends_of(log: Log, run: LogRun) -> SyncPosition | None:
+def _ends_of(log: Log, run: LogRun, kinds: StreamKinds) -> SyncPosition | None:
     """Return where a run ended; topics and partitions that it did not have had nothing."""
     if run.ends is None:
         return None
-    topics = (OUTPUT_ROOM_EVENT, OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, OUTPUT_TYPING)
-    return SyncPosition(
-        *(
-            _whole(log, topic.name, dict(enumerate(run.ends.get(topic.name, ()))))
-            for topic in topics
-        )
-    )
+    topics = [kind.topic.name for kind in kinds]
+    return tuple([_whole(log, topic, dict(enumerate(run.ends.get(topic, ())))) for topic in topics])
 
 
-async def project_topics(
+async def project_streams(
     *,
     log: Log,
     database: Database,
     settings: SyncApiSettings,
     clock: Clock,
     tokens: SyncTokens,
+    kinds: StreamKinds,
     group: str = NAME,
     covered: Mapping[str, int] = _NOT_REBUILT,
-) -> ProjectedTopics:
-    """Return what projects into a copy of the tables; nothing is started.
+) -> ProjectedStreams:
+    """Return the streams over a copy of the tables; nothing is started.
 
     Consumers of one `group` share the partitions. `covered` has by room the offset before which
     its records are in the tables already.
     """
-    topics = (OUTPUT_ROOM_EVENT.name, OUTPUT_CLIENT_DATA.name, OUTPUT_RECEIPT.name)
-    starts = await stored_positions(log, database, NAME, topics)
+    names = [kind.topic.name for kind in kinds]
+    starts = await stored_positions(log, database, NAME, names)
     projected = Projected(
-        SyncPosition(
-            starts[OUTPUT_ROOM_EVENT.name],
-            starts[OUTPUT_CLIENT_DATA.name],
-            starts[OUTPUT_RECEIPT.name],
-            (0,) * log.partition_count(OUTPUT_TYPING.name),
-        ),
+        tuple([starts[name] for name in names]),
         tokens=tokens,
         database=database,
         settings=settings,
-        partition_of=partial(log.partition_of, OUTPUT_ROOM_EVENT.name),
+        partition_of=partial(log.partition_of, names[ROOMS]),
     )
-
-    def topic_of(projection: Projection[T, N]) -> ProjectedTopic[T, N]:
-        return ProjectedTopic(
+    slices = Slices()
+    streams = [
+        kind(
+            StreamContext(
+                slot,
+                partial(log.partition_of, kind.topic.name),
+                log,
+                projected,
+                tokens,
+                settings,
+                slices,
+                covered,
+            )
+        )
+        for slot, kind in enumerate(kinds)
+    ]
+    topics = [
+        ProjectedTopic(
             NAME,
-            projection,
+            stream,
             log,
             database,
             followed_bytes=settings.followed_bytes,
@@ -113,14 +114,11 @@ async def project_topics(
             clock=clock,
             group=group,
         )
-
-    return ProjectedTopics(
-        topic_of(RoomProjection(projected, covered)),
-        topic_of(ClientDataProjection(projected)),
-        topic_of(ReceiptProjection(projected)),
-        projected,
-    )
+        for stream in streams
+        if isinstance(stream, ProjectedStream)
+    ]
+    return ProjectedStreams(projected, streams, topics, slices)
 
 
-def _whole(log: Log, topic: str, positions: Mapping[int, int]) -> tuple[int, ...]:
+def _whole(log: Log, topic: str, positions: Mapping[int, int]) -> Offsets:
     return tuple([positions.get(number, 0) for number in range(log.partition_count(topic))])

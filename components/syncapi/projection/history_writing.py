@@ -1,18 +1,17 @@
 """Writes parts of the histories as the records of the topics are written: by their processors."""
 
 import logging
+from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from base.database import Connection
-from components.syncapi.projection.consumers import ProjectedTopics
-from components.syncapi.projection.history import STAGES, HistoryPart
-from components.syncapi.store.carried import update_carried
+from components.syncapi.projection.consumers import ProjectedStreams
 from components.syncapi.store.rebuild_progress import (
     Cursor,
     settle_history,
     update_progress,
-    upsert_covered,
 )
+from components.syncapi.streams.history import HistoryPart
 from logs.consumer import Message, Processor
 from logs.topics import Topic
 
@@ -25,12 +24,16 @@ _log: Final = logging.getLogger(__name__)
 class HistoryWriter:
     """Writes parts, one after another, each with how far the copy is then."""
 
-    def __init__(self, topics: ProjectedTopics, run: str) -> None:
-        self._topics: Final = {one.name: one for one in topics.all}
+    def __init__(self, projection: ProjectedStreams, run: str) -> None:
+        self._makers: Final[dict[str, Callable[[int], Processor[Any]]]] = {
+            topic.name: topic.processor for topic in projection.topics
+        }
         self._run: Final = run
         self._processors: Final[dict[tuple[str, int], Processor[Any]]] = {}
 
-    def write(self, connection: Connection, before: Cursor, part: HistoryPart) -> None:
+    def write(
+        self, connection: Connection, before: Cursor, part: HistoryPart, *, is_last: bool
+    ) -> None:
         """Write a part. Raises `RebuildTaken` if it is not this run's turn."""
         update_progress(connection, self._run, before, part.after)
         for partition, messages in part.messages.items():
@@ -38,16 +41,15 @@ class HistoryWriter:
             processor.process(connection, messages, _Nowhere())
             # Nobody reads from memory what is written here.
             processor.aborted()
-        update_carried(connection, part.carried)
-        if part.covered is not None:
-            upsert_covered(connection, *part.covered)
-        if part.after.stage == len(STAGES):
+        if part.also is not None:
+            part.also(connection)
+        if is_last:
             settle_history(connection)
 
     def _processor(self, topic: str, partition: int) -> Processor[Any]:
         key = (topic, partition)
         if key not in self._processors:
-            self._processors[key] = self._topics[topic].processor(partition)
+            self._processors[key] = self._makers[topic](partition)
         return self._processors[key]
 
 

@@ -20,8 +20,13 @@ from base.backoff import Backoff
 from base.clock import Clock
 from base.database import Connection, Database, DatabaseOutage, Schema, SchemaTooOld
 from components.syncapi.projection import late_invites
-from components.syncapi.projection.consumers import NAME, ProjectedTopics, project_topics, tokens_of
-from components.syncapi.projection.history import STAGES, Histories, HistoryReader
+from components.syncapi.projection.consumers import (
+    NAME,
+    ProjectedStreams,
+    project_streams,
+    tokens_of,
+)
+from components.syncapi.projection.history import HistoryReader
 from components.syncapi.projection.history_writing import HistoryWriter
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.store.rebuild_progress import (
@@ -35,6 +40,9 @@ from components.syncapi.store.rebuild_progress import (
     update_run,
 )
 from components.syncapi.store.tables import SCHEMA
+from components.syncapi.streams.catalogue import STREAMS, projected_topics
+from components.syncapi.streams.history import Histories, HistorySource
+from components.syncapi.streams.stream import StreamKinds
 from logs.consumer.loop import Consumer
 from logs.consumer.tables import ConsumerStore, reset_positions
 from logs.log import Log, LogOutage
@@ -48,7 +56,7 @@ from logs.rebuilding.copies import (
     update_retired,
     update_serving,
 )
-from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, OUTPUT_ROOM_EVENT
+from logs.topics import OUTPUT_ROOM_EVENT
 
 T = TypeVar("T")
 
@@ -58,7 +66,6 @@ NOTICE_S: Final = 10.0
 """How long processes have to leave the former copy; they look every second."""
 
 _GROUP: Final = f"{NAME}-rebuild"
-_TOPICS: Final = (OUTPUT_ROOM_EVENT.name, OUTPUT_CLIENT_DATA.name, OUTPUT_RECEIPT.name)
 _SMALL_LAG: Final = 500
 """Records of all topics that the new copy may be behind when it begins to serve."""
 _LOOK_S: Final = 0.1
@@ -102,6 +109,7 @@ class RebuildGround(NamedTuple):
     histories: Histories
     settings: SyncApiSettings
     clock: Clock
+    streams: StreamKinds = STREAMS
 
 
 async def rebuild(
@@ -153,7 +161,7 @@ async def _can_go_on(ground: RebuildGround, number: int) -> bool:
         _, generation = found
         if generation != ground.log.generation:
             return False
-        for topic in _TOPICS:
+        for topic in _topics(ground):
             if not await _is_in_log(ground.log, database, ConsumerStore(NAME, topic), topic):
                 return False
         return await _is_in_log(ground.log, database, late_invites.STORE, OUTPUT_ROOM_EVENT.name)
@@ -172,6 +180,10 @@ async def _is_in_log(log: Log, database: Database, store: ConsumerStore, topic: 
             )
             return False
     return True
+
+
+def _topics(ground: RebuildGround) -> list[str]:
+    return [topic.name for topic in projected_topics(ground.streams)]
 
 
 async def _switch(ground: RebuildGround, number: int) -> None:
@@ -219,9 +231,11 @@ class _Rebuild:
     async def start(self) -> None:
         """Begin with the copy, or take over what an earlier run has done."""
         log = self._ground.log
-        bounds = {topic: await log.bounds(topic) for topic in _TOPICS}
+        bounds = {topic: await log.bounds(topic) for topic in _topics(self._ground)}
         positions, invites = await self._what_serves(bounds[OUTPUT_ROOM_EVENT.name])
-        starts = {topic: {one: end for one, (_, end) in bounds[topic].items()} for topic in _TOPICS}
+        starts = {
+            topic: {one: end for one, (_, end) in found.items()} for topic, found in bounds.items()
+        }
 
         def work(connection: Connection) -> None:
             if select_progress(connection) is not None:
@@ -274,42 +288,49 @@ class _Rebuild:
 
     async def fill(self) -> None:
         """Write the histories, from where they are written up to."""
-        self._all_rooms = await HistoryReader(
-            self._ground.log, self._ground.histories
-        ).count_rooms()
+        self._all_rooms = await self._reader(None).count_rooms()
         await _patiently(self._fill)
+
+    def _reader(self, former: Database | None) -> HistoryReader:
+        ground = self._ground
+        source = HistorySource(ground.log, ground.histories, former)
+        return HistoryReader(source, ground.streams)
 
     async def _fill(self) -> None:
         """Go on with what the copy has: after an outage it tells what was committed."""
         async with self._serving_copy() as former:
-            await self._fill_from(HistoryReader(self._ground.log, self._ground.histories, former))
+            await self._fill_from(self._reader(former))
 
     async def _fill_from(self, reader: HistoryReader) -> None:
-        writer = HistoryWriter(await self._topics({}), self._run)
+        writer = HistoryWriter(await self._projection({}), self._run)
         found = await self._database.read(select_progress)
         cursor = Cursor() if found is None else found[0]
-        self._tell(cursor)
+        self._tell(reader, cursor)
         while (part := await reader.read(cursor)) is not None:
-            await self._database.write(partial(writer.write, before=cursor, part=part))
+            is_last = reader.stage_at(part.after) is None
+            write = partial(writer.write, before=cursor, part=part, is_last=is_last)
+            await self._database.write(write)
             cursor = part.after
             self._records += sum(map(len, part.messages.values()))
-            self._tell(cursor)
+            self._tell(reader, cursor)
 
-    def _tell(self, cursor: Cursor) -> None:
+    def _tell(self, reader: HistoryReader, cursor: Cursor) -> None:
         self._rooms = cursor.rooms
         self._all_rooms = max(self._all_rooms, self._rooms)
-        doing = STAGES[cursor.stage] if cursor.stage < len(STAGES) else "the topics"
+        stage = reader.stage_at(cursor)
+        doing = "the topics" if stage is None else stage.name
         self._progress(RebuildProgress(doing, self._rooms, self._all_rooms, self._records))
 
-    async def _topics(self, covered: Mapping[str, int]) -> ProjectedTopics:
+    async def _projection(self, covered: Mapping[str, int]) -> ProjectedStreams:
         ground = self._ground
-        return await project_topics(
+        return await project_streams(
             log=ground.log,
             database=self._database,
             settings=ground.settings,
             clock=ground.clock,
             # Nobody gets one.
-            tokens=tokens_of(ground.log, 0),
+            tokens=tokens_of(ground.log, 0, ground.streams),
+            kinds=ground.streams,
             group=_GROUP,
             covered=covered,
         )
@@ -317,8 +338,8 @@ class _Rebuild:
     async def catch_up(self) -> None:
         """Read the topics until the copy is as new as the one that serves."""
         await self._read_late_invites()
-        made = await self._topics(await self._database.read(select_covered))
-        consumers: list[Consumer[Any]] = [one.consumer for one in made.all]
+        projection = await self._projection(await self._database.read(select_covered))
+        consumers = [topic.consumer for topic in projection.topics]
         # What was covered is behind all of these.
         ends = [await self._ends_of(one.topic.name) for one in consumers]
         await self._consume(consumers, ends, may_be_behind=_SMALL_LAG)

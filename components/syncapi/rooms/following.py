@@ -7,7 +7,7 @@ import msgspec
 
 from base.database import Connection
 from components.syncapi.changes import Membership
-from components.syncapi.position import SyncPosition
+from components.syncapi.position import ROOMS, SyncPosition, with_rooms
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.rooms.access import require_access
 from components.syncapi.rooms.paging import Range, select_page
@@ -57,7 +57,7 @@ def follow_rooms(
     for room_id in _changed(connection, query, memberships):
         now = memberships[room_id]
         partition = query.partition_of(room_id)
-        end = query.upto.rooms[partition]
+        end = query.upto[ROOMS][partition]
         viewer = viewer_of(connection, query.reader.user_id, room_id, now, end, ignored=ignored)
         if now.membership != "join":
             end = min(end, now.stream_order + 1)
@@ -68,7 +68,7 @@ def follow_rooms(
 def follow_room(connection: Connection, *, query: FollowQuery, room_id: str) -> Followed:
     """Return what one room has for a user, who may be no member. Raises `Forbidden`."""
     access = require_access(connection, query.reader.user_id, room_id)
-    end = min(query.upto.rooms[query.partition_of(room_id)], access.end)
+    end = min(query.upto[ROOMS][query.partition_of(room_id)], access.end)
     return _merged(query, {room_id: _tail(connection, query, room_id, access.viewer, end)})
 
 
@@ -78,7 +78,7 @@ def _changed(
     """Return the rooms with events since the position that may concern the user."""
     by_since: dict[int, list[str]] = {}
     for room_id, now in memberships.items():
-        since = query.since.rooms[query.partition_of(room_id)]
+        since = query.since[ROOMS][query.partition_of(room_id)]
         if now.membership == "join" or now.stream_order >= since:
             by_since.setdefault(since, []).append(room_id)
     changed: set[str] = set()
@@ -92,7 +92,7 @@ def _tail(
 ) -> _Tail:
     page = select_page(
         connection,
-        Range(room_id, query.since.rooms[query.partition_of(room_id)], end, backwards=False),
+        Range(room_id, query.since[ROOMS][query.partition_of(room_id)], end, backwards=False),
         limit=query.limit,
         event_filter=_EVERYTHING,
         viewer=viewer,
@@ -103,7 +103,7 @@ def _tail(
 
 def _merged(query: FollowQuery, tails: Mapping[str, _Tail]) -> Followed:
     """Return the events of each partition as far as all of its rooms are whole."""
-    ends = list(query.upto.rooms)
+    ends = list(query.upto[ROOMS])
     for room_id, tail in tails.items():
         if tail.whole_before is not None:
             partition = query.partition_of(room_id)
@@ -124,4 +124,4 @@ def _merged(query: FollowQuery, tails: Mapping[str, _Tail]) -> Followed:
         )
         for _, order, event in events
     ]
-    return Followed(rendered, msgspec.structs.replace(query.upto, rooms=tuple(ends)))
+    return Followed(rendered, with_rooms(query.upto, tuple(ends)))

@@ -8,7 +8,7 @@ import msgspec
 
 from base.database import Connection
 from components.syncapi.changes import Membership
-from components.syncapi.position import SyncPosition
+from components.syncapi.position import ROOMS, SyncPosition
 from components.syncapi.rooms.rendering import Reader
 from components.syncapi.rooms.snapshot import SnapshotQuery, read_snapshot, render_data
 from components.syncapi.store.account_data import select_account_data, select_ignored_users
@@ -59,7 +59,7 @@ def read_room_initial_sync(
 
 
 def _end(query: RoomInitialSyncQuery, room_id: str) -> int:
-    return query.upto.rooms[query.partition_of(room_id)]
+    return query.upto[ROOMS][query.partition_of(room_id)]
 
 
 def _shown(connection: Connection, query: RoomInitialSyncQuery, user_id: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ from base.database import Database
 from base.http import Request, Response, Router, json_response
 from components.syncapi.memory.freshness import Freshness
 from components.syncapi.memory.projected import Projected
+from components.syncapi.position import ROOMS
 from components.syncapi.rooms.initial_sync import RoomInitialSyncQuery, read_room_initial_sync
 from components.syncapi.rooms.reading import read_event_by_id
 from components.syncapi.rooms.snapshot import SnapshotQuery, read_snapshot
@@ -104,7 +105,7 @@ class OldSyncRoutes:
         read = partial(
             read_snapshot,
             room_id=room_id,
-            upto=position.rooms[self._partition_of(room_id)],
+            upto=position[ROOMS][self._partition_of(room_id)],
             reader=reader,
             query=self._snapshot_query(request),
             tokens=self._tokens,

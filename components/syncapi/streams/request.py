@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from components.syncapi.changes import Membership
 from components.syncapi.position import SyncPosition
 from components.syncapi.rooms.rendering import Reader
 from matrix.filters import Filter
@@ -31,8 +32,12 @@ class SyncRequest(msgspec.Struct, frozen=True, gc=False):
     max_scanned: int
     known_members: Mapping[str, AbstractSet[str]]
     """By room the users whose member events the device has."""
+    memberships: Mapping[str, Membership]
+    """Of the reader, by room."""
     ignored: AbstractSet[str]
     """The users whose messages and invites the reader does not want."""
+    account_data_order: int
+    """Of the last change of the reader's account data."""
     begins_anew: bool = False
     """Whether the client knows rooms already, from a time that means nothing here any more."""
 
@@ -40,6 +45,13 @@ class SyncRequest(msgspec.Struct, frozen=True, gc=False):
     def use_state_after(self) -> bool:
         """Whether state is told as it is at the timeline's end."""
         return self.state_name != STATE
+
+    def shows(self, room_id: str) -> bool:
+        """Whether the reader is in a room, and wants to hear of it."""
+        now = self.memberships.get(room_id)
+        return (
+            now is not None and now.membership == "join" and self.filter.room.includes_room(room_id)
+        )
 
     @property
     def user_id(self) -> str:

@@ -1,47 +1,42 @@
 """The answer of /sync, put together from ready bytes."""
 
+from collections.abc import Mapping
 from typing import Final
 
-import msgspec
 import orjson
 
 from base.slices import Slices
-from components.syncapi.changes import AccountDatum
-from components.syncapi.streams.rooms.sections import render_account_data
+from components.syncapi.streams.answer import SyncAnswer
 
-_HEAD: Final = (
-    b'"presence":{"events":[]},"to_device":{"events":[]},"device_lists":{"changed":[],"left":[]},'
-    b'"device_one_time_keys_count":{},"device_unused_fallback_key_types":[]'
-)
-
-
-class Parts(msgspec.Struct, gc=False):
-    """What an answer tells, by kind of room."""
-
-    join: list[tuple[str, bytes]] = msgspec.field(default_factory=list)
-    invite: list[tuple[str, bytes]] = msgspec.field(default_factory=list)
-    knock: list[tuple[str, bytes]] = msgspec.field(default_factory=list)
-    leave: list[tuple[str, bytes]] = msgspec.field(default_factory=list)
-    account_data: list[AccountDatum] = msgspec.field(default_factory=list)
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing that a client has to hear of."""
-        return not (self.join or self.invite or self.knock or self.leave or self.account_data)
+_EMPTY: Final = {
+    "account_data": b'{"events":[]}',
+    "presence": b'{"events":[]}',
+    "to_device": b'{"events":[]}',
+    "device_lists": b'{"changed":[],"left":[]}',
+    "device_one_time_keys_count": b"{}",
+    "device_unused_fallback_key_types": b"[]",
+}
+"""The sections of the specification, where no stream tells them."""
 
 
-async def render_answer(token: str, parts: Parts, slices: Slices) -> bytes:
+def _render_sections(sections: Mapping[str, bytes]) -> bytes:
+    return b",".join([b'"%b":%b' % (name.encode(), value) for name, value in sections.items()])
+
+
+_NO_SECTIONS: Final = _render_sections(_EMPTY)
+
+
+async def render_answer(token: str, answer: SyncAnswer, slices: Slices) -> bytes:
     """Return the body of the answer."""
-    pieces = [
-        b'{"next_batch":"%b",%b,%b,"rooms":{'
-        % (token.encode(), render_account_data(parts.account_data), _HEAD)
-    ]
+    told = answer.sections
+    sections = _render_sections(_EMPTY | told) if told else _NO_SECTIONS
+    pieces = [b'{"next_batch":"%b",%b,"rooms":{' % (token.encode(), sections)]
     comma = b""
     for name, entries in (
-        (b"join", parts.join),
-        (b"invite", parts.invite),
-        (b"knock", parts.knock),
-        (b"leave", parts.leave),
+        (b"join", answer.join),
+        (b"invite", answer.invite),
+        (b"knock", answer.knock),
+        (b"leave", answer.leave),
     ):
         if not entries:
             continue

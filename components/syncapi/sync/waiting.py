@@ -47,7 +47,7 @@ class Waiter:
         if is_revoked:
             # Who knows the tokens of this process may hear of it a little later than we did.
             await wait.check()
-        if not projected.users.mark_active(requester.user_id) or is_revoked:
+        if not projected.cached_users.mark_active(requester.user_id) or is_revoked:
             # What came during the check has woken nobody, and nobody wakes one who made room for
             # others in memory.
             until = min(until, loop.time() + _SOON_S)

@@ -1,6 +1,7 @@
 """Stories with all that is kept of them for good, and rebuilds from it."""
 
 import asyncio
+import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ from msgspec.structs import replace
 from base.clock import SystemClock
 from base.database import Database, Schema, drop_database, open_database
 from components.syncapi.assembly import REBUILDS_SCHEMA
-from components.syncapi.projection.history import Histories
 from components.syncapi.projection.rebuild import RebuildGround, RebuildProgress, rebuild
 from components.syncapi.settings import SyncApiSettings
+from components.syncapi.streams.catalogue import STREAMS
+from components.syncapi.streams.history import Histories
+from components.syncapi.streams.stream import StreamKinds
 from internalapi.receipts import ReceiptHistoryPage
 from internalapi.roomserver import RoomHistoryPage, SentEvent, SentEventsPage
 from internalapi.userapi import UserHistoryPage
@@ -121,10 +124,12 @@ def _users(records: list[OutputClientData], after: list[str], limit: int) -> Use
 class Copies:
     """Copies of the tables at the address of a test."""
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, *further: Schema) -> None:
         self._url = database_url
+        self._further = further
 
     async def open(self, schema: Schema, *, may_migrate: bool) -> Database:
+        schema = dataclasses.replace(schema, parts=(*schema.parts, *self._further))
         return await open_database(self._url, schema, may_migrate=may_migrate)
 
     async def drop(self, schema: Schema) -> None:
@@ -142,16 +147,19 @@ async def rebuilt_beside(
     progress: Callable[[RebuildProgress], None] = lambda _: None,
     *,
     notice_s: float = 0,
+    streams: StreamKinds = STREAMS,
+    further: Sequence[Schema] = (),
 ) -> None:
     """Rebuild; who serves meanwhile has so long to leave the former copy."""
     rebuilds = await open_database(database_url, REBUILDS_SCHEMA)
     ground = RebuildGround(
         log,
         rebuilds,
-        Copies(database_url),
+        Copies(database_url, *further),
         Histories(kept, kept, kept),
         SyncApiSettings(),
         SystemClock(),
+        streams,
     )
     try:
         await rebuild(ground, progress, notice_s=notice_s)

@@ -28,8 +28,9 @@ class Replica(House):
 
     def start_consumers(self) -> None:
         sync = self.sync_api
-        for part in (sync.room_events, sync.client_data, sync.receipts, sync.typing, sync.serving):
-            self._consuming.append(asyncio.create_task(part.run()))
+        runs = [one.run for one in sync.consumers] + [one.run for one in sync.readers.values()]
+        for run in (*runs, sync.serving.run):
+            self._consuming.append(asyncio.create_task(run()))
 
     async def stop_consumers(self) -> None:
         await _stop(self._consuming)
@@ -61,7 +62,7 @@ class Replica(House):
                 await asyncio.sleep(0.005)
 
     def owned(self) -> list[int]:
-        position = self.sync_api.room_events.position
+        position = self.sync_api.consumers[0].position
         return [number for number in range(PARTITIONS) if position(number) is not None]
 
     def own_room(self, name: str = "room") -> Room:

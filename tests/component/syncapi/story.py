@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 import orjson
 
 from base.clock import ManualClock
-from base.database import Database, open_database
+from base.database import Database, Schema, open_database
 from base.http import ApplicationSettings, application
 from base.http.testing import Answer
 from base.tasks import Tasks
@@ -23,6 +23,8 @@ from components.syncapi.assembly import (
     query_serving,
 )
 from components.syncapi.settings import SyncApiSettings
+from components.syncapi.streams.catalogue import STREAMS
+from components.syncapi.streams.stream import StreamKinds
 from internalapi.roomserver import StoredEvent
 from internalapi.userapi import FoundUser, FoundUsers, NewReport, Requester
 from logs.embedded import EmbeddedLog
@@ -311,7 +313,7 @@ class House:
     async def projected(self) -> None:
         """Wait until all that was put is projected."""
         sync = self.sync_api
-        for consumer in (sync.room_events, sync.client_data, sync.receipts):
+        for consumer in sync.consumers:
             for partition, (_, end) in (await self.log.bounds(consumer.topic.name)).items():
                 if end:
                     await consumer.wait_for(Position(partition, end - 1), timeout_s=10)
@@ -368,11 +370,16 @@ async def announce(
     )
 
 
-async def open_tables(database_url: str) -> tuple[Database, ServingCopy]:
+async def open_tables(database_url: str, schema: Schema = SCHEMA) -> tuple[Database, ServingCopy]:
     """Open the copy of the tables that serves."""
     rebuilds = await open_database(database_url, REBUILDS_SCHEMA)
     copy = await query_serving(rebuilds)
-    return await open_database(database_url, SCHEMA.numbered(copy)), ServingCopy(rebuilds, copy)
+    return await open_database(database_url, schema.numbered(copy)), ServingCopy(rebuilds, copy)
+
+
+def topics_of(streams: StreamKinds) -> set[str]:
+    """Return all topics, those of further streams too."""
+    return {*TOPICS, *(stream.topic.name for stream in streams)}
 
 
 @asynccontextmanager
@@ -381,10 +388,13 @@ async def running_house(
     database_url: str,
     settings: SyncApiSettings | None = None,
     partitions: int = 1,
+    *,
+    streams: StreamKinds = STREAMS,
+    schema: Schema = SCHEMA,
 ) -> AsyncIterator[House]:
     """Start client sync over the log in this folder."""
-    log = await EmbeddedLog.open(folder / "log", dict.fromkeys(TOPICS, partitions))
-    database, serving = await open_tables(database_url)
+    log = await EmbeddedLog.open(folder / "log", dict.fromkeys(topics_of(streams), partitions))
+    database, serving = await open_tables(database_url, schema)
     accounts, clock = Accounts(), ManualClock(NOW_MS)
     sync = await build(
         log=log,
@@ -398,13 +408,14 @@ async def running_house(
         events=accounts,
         reports=accounts,
         user_directory=accounts,
+        streams=streams,
     )
     try:
         async with Tasks() as tasks:
-            tasks.start("room events", sync.room_events.run())
-            tasks.start("client data", sync.client_data.run())
-            tasks.start("receipts", sync.receipts.run())
-            tasks.start("typing", sync.typing.run())
+            for consumer in sync.consumers:
+                tasks.start(consumer.topic.name, consumer.run())
+            for name, reader in sync.readers.items():
+                tasks.start(name, reader.run())
             yield House(log, sync, accounts, clock)
             sync.end_long_polls()
     finally:

@@ -1,17 +1,21 @@
 """Memory learns each record once, whether this process committed it or followed another."""
 
+from pathlib import Path
+
 import pytest
 
+from base.clock import ManualClock
 from base.database import open_database
 from components.syncapi.assembly import SCHEMA
 from components.syncapi.changes import RoomNews
-from components.syncapi.memory.projected import Projected
-from components.syncapi.position import SyncPosition
+from components.syncapi.projection.consumers import project_streams, tokens_of
 from components.syncapi.room_event import RoomEvent, room_event
 from components.syncapi.settings import SyncApiSettings
-from components.syncapi.tokens import Era, SyncTokens
+from components.syncapi.streams.rooms.stream import RoomStream
+from logs.embedded import EmbeddedLog
 from logs.following.gate import Gate
 from logs.following.progress import TopicProgress
+from logs.topics import TOPICS
 from matrix.events import load_event
 from matrix.identifiers import EventID
 from tests.component.syncapi.story import VERSION, Room
@@ -98,28 +102,35 @@ async def test_progress_goes_forward_only_and_wakes_who_waits() -> None:
     assert progress.next_offsets == (5, 8)
 
 
-async def test_what_memory_knows_is_not_learned_again() -> None:
+async def test_what_memory_knows_is_not_learned_again(tmp_path: Path) -> None:
     database = await open_database("sqlite://", SCHEMA)
-    start = SyncPosition((0,), (0,))
-    projected = Projected(
-        start,
-        tokens=SyncTokens([Era("generation", None)], 1, 1),
+    log = await EmbeddedLog.open(tmp_path, dict.fromkeys(TOPICS, 1))
+    projection = await project_streams(
+        log=log,
         database=database,
         settings=SyncApiSettings(),
-        partition_of=lambda _: 0,
+        clock=ManualClock(0),
+        tokens=tokens_of(log, 0, [RoomStream]),
+        kinds=[RoomStream],
     )
+    [stream], projected = projection.streams, projection.projected
     room = Room()
     events = [_message(room, number) for number in range(4)]
 
-    projected.learn_rooms(0, RoomNews(events[:2], [], [], 2))
-    projected.learn_rooms(0, RoomNews(events[1:3], [], [], 3))
-    projected.learn_rooms(0, RoomNews(events[:2], [], [], 2))
-    projected.learn_rooms(0, RoomNews(events[3:], [], [], 4))
+    for news in (
+        RoomNews(events[:2], [], [], 2),
+        RoomNews(events[1:3], [], [], 3),
+        RoomNews(events[:2], [], [], 2),
+        RoomNews(events[3:], [], [], 4),
+    ):
+        stream.learn(0, news)
+        stream.progress.advance(0, news.next_offset)
 
     recent = projected.recent.get(0, room.room_id)
     assert recent is not None
     assert [event.order for event in recent.since(0)] == [0, 1, 2, 3]
-    assert projected.position == SyncPosition((4,), (0,))
+    assert projected.position == ((4,),)
+    await log.close()
     await database.close()
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from components.syncapi.position import SyncPosition
 from components.syncapi.settings import SyncApiSettings
-from components.syncapi.tokens import Era, SyncTokens
+from components.syncapi.streams.catalogue import STREAMS
+from components.syncapi.tokens import Era, Slot, SyncTokens
 from logs.positions import TokenContents, decode_token, encode_token
 from logs.records.receipts import FullyReadMoved, ReceiptMoved
 from tests.component.syncapi.replicas import two_replicas
@@ -366,24 +366,11 @@ async def test_either_replica_tells_of_receipts_and_typing(
 
 def test_a_token_of_many_partitions_stays_short() -> None:
     partitions = 16
-    tokens = SyncTokens(
-        [Era("generation", None)],
-        partitions,
-        partitions,
-        receipt_partitions=16,
-        typing_partitions=16,
-    )
+    slots = [Slot(kind.number, partitions, kind.absent) for kind in STREAMS]
     offsets = tuple(10_000_000 + 34_000 * number for number in range(partitions))
-    position = SyncPosition(offsets, offsets, offsets, offsets)
+    position = (offsets,) * len(STREAMS)
 
-    token = tokens.encode(position)
+    token = SyncTokens([Era("generation", None)], slots).encode(position)
 
     assert len(token) <= 256
-    fresh = SyncTokens(
-        [Era("generation", None)],
-        partitions,
-        partitions,
-        receipt_partitions=16,
-        typing_partitions=16,
-    )
-    assert fresh.decode(token) == position
+    assert SyncTokens([Era("generation", None)], slots).decode(token) == position

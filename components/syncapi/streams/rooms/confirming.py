@@ -7,11 +7,8 @@ stored rows tell, and bring the events' client JSON, which need not be made agai
 from collections.abc import Mapping
 from typing import Final
 
-import msgspec
-
 from base.database import Connection
-from components.syncapi.changes import ClientDataNews, MembershipChange, RoomNews
-from components.syncapi.receipt import Receipt, receipt_of
+from components.syncapi.changes import MembershipChange, RoomNews
 from components.syncapi.room_event import RoomEvent, keeps_membership
 from components.syncapi.store.events import select_replacing
 from components.syncapi.store.following import (
@@ -20,8 +17,6 @@ from components.syncapi.store.following import (
     select_memberships_by_event,
 )
 from logs.following.projected_topic import FollowedRecords
-from logs.records.client_data import OutputClientData
-from logs.records.receipts import OutputReceipt
 from logs.records.room_output import (
     EventAdded,
     InviteReceived,
@@ -83,10 +78,10 @@ def confirm_rooms(
 ) -> dict[int, RoomNews]:
     """Return per partition what was written because of these records, all of them committed."""
     told: dict[int, _Told] = {}
-    for partition, (records, next_offset) in followed.items():
-        told[partition] = _Told(next_offset)
-        for offset, record in records:
-            told[partition].note(record, offset)
+    for partition, one in followed.items():
+        told[partition] = _Told(one.next_offset)
+        for offset, value in one.records:
+            told[partition].note(value, offset)
     wanted = {event_id for one in told.values() for event_id, _ in one.added}
     wanted.update(event_id for one in told.values() for event_id in one.redacted)
     stored = {event.event_id: event for event in select_events_by_id(connection, wanted)}
@@ -132,32 +127,3 @@ def _written(
         rewritten = [stored[event_id] for event_id in told.redacted if event_id in stored]
         rewritten += select_replacing(connection, told.redacted)
     return RoomNews(events, changes, rewritten, told.next_offset, told.state_only)
-
-
-class NewReceipts(msgspec.Struct):
-    """Receipts that moved, and up to where that was looked at."""
-
-    receipts: list[Receipt]
-    next_offset: int
-
-
-def confirm_receipts(
-    followed: Mapping[int, FollowedRecords[OutputReceipt]],
-) -> dict[int, NewReceipts]:
-    """Return per partition which receipts these records moved."""
-    return {
-        partition: NewReceipts([receipt_of(value, offset) for offset, value in records], end)
-        for partition, (records, end) in followed.items()
-    }
-
-
-def confirm_client_data(
-    followed: Mapping[int, FollowedRecords[OutputClientData]],
-) -> dict[int, ClientDataNews]:
-    """Return per partition what these records mean to memory."""
-    found: dict[int, ClientDataNews] = {}
-    for partition, (records, next_offset) in followed.items():
-        one = found[partition] = ClientDataNews(next_offset)
-        for offset, record in records:
-            one.note(record, offset)
-    return found

@@ -1,14 +1,15 @@
 """Which rooms an answer has to tell of, and those parts of it that memory can make."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Final
 
 import msgspec
 
 from base.slices import Slices
-from components.syncapi.changes import AccountDatum, Membership
+from components.syncapi.changes import Membership
 from components.syncapi.memory.recent import RecentRoom, RecentRooms
+from components.syncapi.position import ROOMS
 from components.syncapi.room_summary import Summary
 from components.syncapi.streams.request import SyncRequest
 from components.syncapi.streams.rooms.fragments import FragmentMaker, NeedsDatabase
@@ -21,7 +22,6 @@ _MOST_EVENTS: Final = 1000
 """Events from memory in one answer, which take some milliseconds."""
 _ROOM: Final = 2
 """How many events a room itself counts as."""
-_NONE: Final[list[AccountDatum]] = []
 _NOBODY: Final[AbstractSet[str]] = frozenset()
 
 
@@ -44,9 +44,6 @@ class Look:
     def __init__(
         self,
         request: SyncRequest,
-        *,
-        memberships: Mapping[str, Membership],
-        account_data: Sequence[AccountDatum],
         summaries: Mapping[str, Summary],
         partition_of: PartitionOf,
         slices: Slices,
@@ -54,13 +51,9 @@ class Look:
         self._request = request
         self._slices = slices
         self._events_left = _MOST_EVENTS
-        self._memberships = memberships
+        self._memberships = request.memberships
         self._summaries = summaries
         self._partition_of = partition_of
-        self._data: dict[str, list[AccountDatum]] = {}
-        for datum in account_data:
-            if datum.room_id:
-                self._data.setdefault(datum.room_id, []).append(datum)
         self.found: Final = Found()
 
     async def begin(self) -> None:
@@ -84,9 +77,7 @@ class Look:
         """Ask for what changed since a position that memory does not reach."""
         for room_id, now in list(self._memberships.items()):
             await self._slices.next()
-            if self._has_moved(room_id, now) or (
-                room_id in self._data and now.membership == "join"
-            ):
+            if self._has_moved(room_id, now):
                 self._ask(room_id, now)
             elif now.membership == "join" and self._request.filter.room.includes_room(room_id):
                 self.found.unsure.append(self._task(room_id, now))
@@ -101,16 +92,12 @@ class Look:
         """
         for room in self._changed(since, recent):
             now = self._memberships.get(room.room_id)
-            if now is None or room.room_id in self._data:
+            if now is None:
                 continue
             if now.membership == "join":
                 self._make(room, now, since[room.partition], fragments)
             elif now.stream_order >= since[room.partition]:
                 self._ask(room.room_id, now)
-        for room_id in self._data:
-            now = self._memberships.get(room_id)
-            if now is not None and (now.membership == "join" or self._has_moved(room_id, now)):
-                self._ask(room_id, now)
 
     def _make(
         self, room: RecentRoom, now: Membership, since: int, fragments: FragmentMaker
@@ -154,7 +141,7 @@ class Look:
     def _has_moved(self, room_id: str, now: Membership) -> bool:
         """Whether the user's membership changed in the range; at the beginning every one has."""
         since = self._request.since
-        return since is None or now.stream_order >= since.rooms[self._partition_of(room_id)]
+        return since is None or now.stream_order >= since[ROOMS][self._partition_of(room_id)]
 
     def _ask(self, room_id: str, now: Membership) -> None:
         if self._request.filter.room.includes_room(room_id):
@@ -163,7 +150,7 @@ class Look:
     def _task(self, room_id: str, now: Membership) -> RoomTask:
         request = self._request
         partition = self._partition_of(room_id)
-        since = None if request.since is None else request.since.rooms[partition]
+        since = None if request.since is None else request.since[ROOMS][partition]
         known = _NOBODY
         state_filter = request.filter.room.state
         if since is not None and not state_filter.include_redundant_members:
@@ -172,8 +159,7 @@ class Look:
             room_id,
             now,
             since,
-            request.upto.rooms[partition],
-            self._data.get(room_id, _NONE),
+            request.upto[ROOMS][partition],
             known,
             self._summaries.get(room_id),
         )

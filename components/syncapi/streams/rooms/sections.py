@@ -4,10 +4,9 @@ from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 import msgspec
-import orjson
 
 from base.database import Connection, paced
-from components.syncapi.changes import AccountDatum, Membership
+from components.syncapi.changes import Membership
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.room_summary import Summary, render_summary
 from components.syncapi.rooms.bundling import NO_BUNDLES, Bundler
@@ -18,7 +17,6 @@ from components.syncapi.rooms.rendering import render, select_fields
 from components.syncapi.rooms.summary import select_summary
 from components.syncapi.rooms.viewing import viewer_of
 from components.syncapi.rooms.visibility import Viewer
-from components.syncapi.store.account_data import select_room_account_data
 from components.syncapi.store.events import select_events
 from components.syncapi.store.membership import has_moved_members
 from components.syncapi.store.state import (
@@ -31,7 +29,6 @@ from components.syncapi.store.state import (
 from components.syncapi.store.state_at import KnownState, select_members_at, select_state_at
 from components.syncapi.streams.request import SyncRequest
 from components.syncapi.tokens import SyncTokens
-from matrix.filters import EventFilter
 
 
 class RoomTask(msgspec.Struct, gc=False):
@@ -42,7 +39,6 @@ class RoomTask(msgspec.Struct, gc=False):
     since: int | None
     """The first order of the room that the client has not seen; None where it begins again."""
     upto: int
-    account_data: list[AccountDatum]
     known_members: AbstractSet[str]
     """The users whose member events the device has."""
     summary: Summary | None = None
@@ -72,14 +68,13 @@ class Section(msgspec.Struct, gc=False):
 
     room_id: str
     json: bytes
-    """Where the user is joined without unread counts, account data and what is ephemeral."""
+    """Without account data and, where the user is joined, unread counts and what is ephemeral."""
     sent_members: list[str] = msgspec.field(default_factory=list)
     """The users whose member events it carries."""
     summary: Summary | None = None
     """The room's summary, where it was looked up."""
     begins: bool = False
     """Whether the client begins again with the room."""
-    account_data: list[AccountDatum] = msgspec.field(default_factory=list)
 
 
 class SectionReader:
@@ -107,7 +102,6 @@ class SectionReader:
         viewer = self._viewer(task)
         from_order = FROM_THE_START if task.since is None else task.since
         timeline = self._timeline(task, task.upto, viewer)
-        account_data = self._account_data(task)
         summary: Summary | None = None
         if task.begins or request.full_state:
             summary = self._summary(task)
@@ -120,8 +114,7 @@ class SectionReader:
             if self._changes_summary(task.room_id, from_order, changes):
                 summary = self._summary(task)
             state = self._delta(task, timeline, changes, summary)
-            is_told = timeline.has_news or state or account_data or summary is not None
-            if not is_told:
+            if not (timeline.has_news or state or summary is not None):
                 return None
         members = self._head(task, state, timeline, viewer)
         if summary is not None:
@@ -132,7 +125,7 @@ class SectionReader:
             if event.type == "m.room.member" and event.state_key is not None
         ]
         json = b"{" + b",".join(members) + b"}"
-        return Section(task.room_id, json, sent, summary, task.begins, account_data)
+        return Section(task.room_id, json, sent, summary, task.begins)
 
     def left(self, task: RoomTask) -> Section:
         """Return the part of a room that the user has left, or was banned from."""
@@ -163,10 +156,7 @@ class SectionReader:
             state = []
         if self._request.use_state_after:
             state = self._with_own_membership(task, state)
-        members = [
-            *self._head(task, state, timeline, viewer),
-            render_account_data(self._account_data(task)),
-        ]
+        members = self._head(task, state, timeline, viewer)
         return Section(task.room_id, b"{" + b",".join(members) + b"}")
 
     def _with_own_membership(self, task: RoomTask, state: Sequence[RoomEvent]) -> list[RoomEvent]:
@@ -178,13 +168,6 @@ class SectionReader:
         others = [event for event in state if (event.type, event.state_key) != own]
         ending = select_events(self._connection, [task.now.event_id])
         return others + self._wanted(list(ending.values()))
-
-    def _account_data(self, task: RoomTask) -> list[AccountDatum]:
-        """Return what the filter lets through; all of a room that the user is new in."""
-        request, data = self._request, task.account_data
-        if task.now.membership == "join" and task.begins and task.since is not None:
-            data = select_room_account_data(self._connection, request.user_id, task.room_id)
-        return [datum for datum in data if wants(request.filter.room.account_data, datum)]
 
     def _summary(self, task: RoomTask) -> Summary:
         return task.summary or select_summary(self._connection, task.room_id)
@@ -426,18 +409,3 @@ class SectionReader:
                 self._tokens.encode_place(timeline.start).encode(),
             ),
         ]
-
-
-def wants(event_filter: EventFilter, datum: AccountDatum) -> bool:
-    """Whether a filter lets account data through; its limit does not count here."""
-    return event_filter.is_pass_all or event_filter.matches(
-        datum.type, datum.user_id, datum.room_id or None, {}
-    )
-
-
-def render_account_data(data: Sequence[AccountDatum]) -> bytes:
-    """Return the member `account_data` of an answer or of a room's part of it."""
-    events = b",".join(
-        [b'{"type":%b,"content":%b}' % (orjson.dumps(datum.type), datum.content) for datum in data]
-    )
-    return b'"account_data":{"events":[' + events + b"]}"
