@@ -7,7 +7,7 @@ from base.database import Connection
 from components.syncapi.store.account_data import select_account_datum
 from components.syncapi.store.forgotten import select_forgotten_rooms
 from components.syncapi.streams.request import SyncRequest
-from components.syncapi.streams.rooms.sections import RoomTask
+from components.syncapi.streams.rooms.tasks import RoomTask
 from matrix.canonical import decode_json
 from matrix.invite_permission import INVITE_PERMISSION, blocks_invites
 

@@ -13,7 +13,7 @@ from components.syncapi.position import ROOMS
 from components.syncapi.room_summary import Summary
 from components.syncapi.streams.request import SyncRequest
 from components.syncapi.streams.rooms.fragments import FragmentMaker, NeedsDatabase
-from components.syncapi.streams.rooms.sections import RoomTask
+from components.syncapi.streams.rooms.tasks import RoomTask
 from matrix.push_rules.classes import QUIET
 
 PartitionOf = Callable[[str], int]

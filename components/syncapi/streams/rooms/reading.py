@@ -7,8 +7,9 @@ from base.database import Connection, paced
 from components.syncapi.store.events import select_changed_rooms
 from components.syncapi.streams.request import SyncRequest
 from components.syncapi.streams.rooms.choosing import shown
-from components.syncapi.streams.rooms.sections import RoomTask, Section, SectionReader
+from components.syncapi.streams.rooms.sections import SectionReader
 from components.syncapi.streams.rooms.stripped import is_ignored_invite, select_stripped_state
+from components.syncapi.streams.rooms.tasks import RoomTask, Section
 from components.syncapi.tokens import SyncTokens
 
 _AT_ONCE: Final = 50

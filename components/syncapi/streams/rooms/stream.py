@@ -18,7 +18,7 @@ from components.syncapi.streams.rooms.learning import RoomLearning
 from components.syncapi.streams.rooms.looking import Found, Look
 from components.syncapi.streams.rooms.reading import read_sections
 from components.syncapi.streams.rooms.records import project
-from components.syncapi.streams.rooms.sections import RoomTask, Section
+from components.syncapi.streams.rooms.tasks import RoomTask, Section
 from components.syncapi.streams.rooms.writing import write_batch
 from components.syncapi.streams.sent_members import SentRoom
 from components.syncapi.streams.stream import (
