@@ -146,5 +146,9 @@ def server_facts(settings: Settings, catalogue: Catalogue) -> ServerFacts:
     for component in catalogue:
         capabilities.update(component.capabilities(settings.section(component.settings)))
     return ServerFacts(
-        ServerName(settings.server_name), settings.default_room_version, version(), capabilities
+        ServerName(settings.server_name),
+        settings.default_room_version,
+        version(),
+        capabilities,
+        is_alone=settings.log.kafka is None,
     )

@@ -27,6 +27,8 @@ class ServerFacts(NamedTuple):
     """Of the server's code."""
     capabilities: Mapping[str, Any]
     """What clients are told at `/capabilities` because of the settings of any component."""
+    is_alone: bool
+    """Whether all of the server is in this process: its log can be in no other one."""
 
 
 class Ground(Protocol):

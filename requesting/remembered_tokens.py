@@ -10,7 +10,7 @@ from base.metrics import Source
 from internalapi.userapi import CurrentToken, CurrentTokens, Requester
 from logs.log import Log
 from matrix.errors import UnknownToken
-from requesting.revocations import revocations
+from requesting.revocations import Revocations
 from requesting.token_cache import KnownToken, TokenCache, hash_of_token
 
 
@@ -39,8 +39,9 @@ class RememberedTokens:
         *,
         size: int,
         ask_again_s: float,
+        lease_s: float = 0.0,
     ) -> None:
-        """Take how many tokens are kept, and for how long.
+        """Take how many tokens are kept, for how long, and how long a lease lasts (`Revocations`).
 
         The user API notes when devices were last seen: it has to hear of them now and then.
         """
@@ -48,7 +49,7 @@ class RememberedTokens:
         self._clock = clock
         self._ask_again_s = ask_again_s
         self._cache = TokenCache(size)
-        self._revocations = revocations(log, self._cache, "tokens")
+        self._revocations = Revocations(log, self._cache, "tokens", clock, lease_s=lease_s)
 
     @property
     def readings(self) -> Sequence[Source]:
@@ -63,6 +64,8 @@ class RememberedTokens:
         """Return whose token it is (`internalapi.userapi.Authentication`)."""
         token_hash = hash_of_token(access_token)
         known = self._cache.get(token_hash)
+        if known is not None and not self._revocations.is_current():
+            known = self._cache.get(token_hash) if await self._revocations.confirm() else None
         now_s = self._clock.monotonic_s()
         if not isinstance(known, _RememberedToken) or known.asked_at_s + self._ask_again_s < now_s:
             generation = self._cache.generation

@@ -75,12 +75,11 @@ from internalapi.userapi import (
 )
 from logs.announcing.announcer import Announcer
 from logs.log import Log, LogOutage
-from logs.records.client_data import OutputClientData
-from logs.tail_reader import TailReader
 from matrix.identifiers import ServerName
 from matrix.room_versions import DEFAULT_ROOM_VERSION
 from requesting.requesters import Requesters
-from requesting.revocations import revocations
+from requesting.revocations import Revocations
+from requesting.token_cache import TokenCache
 
 __all__ = [
     "SCHEMA",
@@ -112,7 +111,7 @@ class UserApi:
     user_directory: UserDirectory
     router: Router
     _tokens: AccessTokens
-    _revocations: TailReader[OutputClientData]
+    _revocations: Revocations
     _announcer: Announcer
     _deactivations: DeactivationService
     _expiry: Expiry
@@ -165,9 +164,11 @@ class UserApi:
 class _Stores:
     """The tables of all topics over one database."""
 
-    def __init__(self, database: Database, log: Log, settings: UserApiSettings) -> None:
+    def __init__(
+        self, database: Database, log: Log, settings: UserApiSettings, lease_s: float
+    ) -> None:
         announcements = ClientDataAnnouncements(
-            ANNOUNCED, database, log, timeout_s=settings.announce_timeout_s
+            ANNOUNCED, database, log, timeout_s=settings.announce_timeout_s, lease_s=lease_s
         )
         devices_max = settings.devices_max
         self.announcements = announcements
@@ -206,6 +207,8 @@ class _Services:
         clock: Clock,
         random_bytes: Callable[[int], bytes],
         *,
+        cache: TokenCache,
+        revocations: Revocations,
         server_name: ServerName,
         settings: UserApiSettings,
         departures: Departures | None,
@@ -213,7 +216,14 @@ class _Services:
     ) -> None:
         self.settings, self.server_name, self.stores = settings, server_name, stores
         self.rates = UserApiRates(settings, clock)
-        self.tokens = AccessTokens(stores.sessions, clock, random_bytes, settings)
+        self.tokens = AccessTokens(
+            stores.sessions,
+            clock,
+            random_bytes,
+            settings,
+            cache=cache,
+            revocations=revocations,
+        )
         self.requesters = Requesters(self.tokens, self.rates.requests)
         self.passwords = Passwords(
             cost=settings.bcrypt_cost,
@@ -285,6 +295,7 @@ def build(
     capabilities: Mapping[str, Any] | None = None,
     departures: Departures | None = None,
     markers: FullyReadMarkers | None = None,
+    lease_s: float = 0.0,
 ) -> UserApi:
     """Put the component together; nothing runs until `run`.
 
@@ -292,9 +303,12 @@ def build(
     that nobody can guess: `secrets.token_bytes`. `version` of the server, `default_room_version`
     and the `capabilities` of other components are what clients are told.
     Without `departures`, deactivated users stay in their rooms until there are any; without
-    `markers`, nobody is told how far they have read.
+    `markers`, nobody is told how far they have read. `lease_s` is how long each process trusts its
+    memory of tokens (`Revocations`); 0 where there is no other process.
     """
-    stores = _Stores(database, log, settings)
+    stores = _Stores(database, log, settings, lease_s)
+    cache = TokenCache(settings.token_cache_size)
+    revocations = Revocations(log, cache, "userapi", clock, lease_s=lease_s)
     services = _Services(
         stores,
         clock,
@@ -303,6 +317,8 @@ def build(
         settings=settings,
         departures=departures,
         markers=markers,
+        cache=cache,
+        revocations=revocations,
     )
     router = Router()
     _add_session_routes(router, services)
@@ -331,7 +347,7 @@ def build(
         user_directory=UserDirectoryService(stores.directory, settings.user_directory),
         router=router,
         _tokens=services.tokens,
-        _revocations=revocations(log, services.tokens.cache, "userapi"),
+        _revocations=revocations,
         _announcer=Announcer(stores.announcements, log),
         _deactivations=services.deactivations,
         _expiry=Expiry(database, clock),

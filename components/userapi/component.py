@@ -49,6 +49,11 @@ def _operator_router(operator: "OperatorService") -> Any:
     return operator_router(operator)
 
 
+def _lease_s(ground: Ground) -> float:
+    """Return how long processes trust their memory of tokens; one alone needs no lease."""
+    return 0.0 if ground.server.is_alone else ground.section(UserApiSettings).revocation_lease_s
+
+
 def _remember_tokens(ground: Ground) -> StandIn:
     from requesting.remembered_tokens import RememberedTokens
 
@@ -59,6 +64,7 @@ def _remember_tokens(ground: Ground) -> StandIn:
         ground.clock,
         size=settings.token_cache_size,
         ask_again_s=settings.last_seen_interval_s,
+        lease_s=_lease_s(ground),
     )
     return StandIn(tokens, tokens.run, tokens.readings)
 
@@ -79,6 +85,7 @@ async def _build(ground: Ground) -> ComponentParts:
         capabilities=server.capabilities,
         departures=ground.ask(Departures),
         markers=ground.ask(FullyReadMarkers),
+        lease_s=_lease_s(ground),
     )
     return ComponentParts(
         router=users.router,

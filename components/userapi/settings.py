@@ -124,6 +124,11 @@ class UserApiSettings(msgspec.Struct, frozen=True):
     """How many access tokens are known from memory."""
     filter_cache_size: int = 10_000
     """How many filters of up to 256 bytes are known from memory; a larger one counts as several."""
+    revocation_lease_s: float = 0.5
+    """For how long, on Kafka, a process takes access tokens from memory before it asks the log
+    again whether some were revoked. Logging out, a new password and the like are answered that much
+    later: from then on no process takes the tokens. The same for all processes; 0 answers at once,
+    and processes hear of it some milliseconds later."""
     last_seen_interval_s: float = 60.0
     """How often it is written down when devices were last seen."""
     announce_timeout_s: float = 10.0

@@ -18,6 +18,7 @@ from components.userapi.store.sessions import (
 from internalapi.userapi import CurrentToken, Requester
 from matrix.errors import UnknownToken, UserLocked
 from matrix.identifiers import DeviceID, UserID
+from requesting.revocations import Revocations
 from requesting.token_cache import KnownToken, TokenCache, hash_of_token
 
 _TOKEN_BYTES: Final = 32
@@ -60,13 +61,17 @@ class AccessTokens:
         clock: Clock,
         random_bytes: Callable[[int], bytes],
         settings: UserApiSettings,
+        *,
+        cache: TokenCache,
+        revocations: Revocations,
     ) -> None:
         self._store = store
+        self._revocations = revocations
         self._clock = clock
         self._random_bytes = random_bytes
         self._settings = settings
         self._seen: dict[tuple[str, str], int] = {}
-        self.cache: Final = TokenCache(settings.token_cache_size)
+        self.cache: Final = cache
 
     async def query_token(self, *, access_token: str) -> Requester:
         """Return whose token it is.
@@ -95,6 +100,8 @@ class AccessTokens:
     async def _find(self, access_token: str) -> KnownToken:
         token_hash = hash_of_token(access_token)
         known = self.cache.get(token_hash)
+        if known is not None and not self._revocations.is_current():
+            known = self.cache.get(token_hash) if await self._revocations.confirm() else None
         return await self._read_token(token_hash) if known is None else known
 
     def _checked(self, known: KnownToken) -> KnownToken:

@@ -12,6 +12,12 @@ from tests.spec.clients import checked
 from tests.system.client import Homeserver
 from tests.system.server_process import SHARED_SECRET, ServerProcess
 
+ASKING_FOR_TOKENS: Final = {
+    "userapi": "/account/whoami",
+    "clientapi": "/rooms/!unknown:example.org/aliases",
+    "syncapi": "/joined_rooms",
+}
+"""Of each component that clients reach, a path that is answered 401 without a valid token."""
 NO_RATE_LIMITS: Final[dict[str, Any]] = {
     "clientapi": {
         "send_rate_per_user": None,
@@ -76,3 +82,9 @@ def homeserver(busy_server: ServerProcess, http: aiohttp.ClientSession) -> Itera
 def readers(homeserver: Homeserver) -> Sequence[Homeserver]:
     """Who can be asked for what was written: in a cluster each replica, here the server."""
     return [homeserver]
+
+
+@pytest.fixture
+def doors(homeserver: Homeserver) -> Sequence[tuple[Homeserver, str]]:
+    """Who takes access tokens, with a path that asks for one: in a cluster each replica."""
+    return [(homeserver, path) for path in ASKING_FOR_TOKENS.values()]

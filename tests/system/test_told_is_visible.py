@@ -1,10 +1,11 @@
 """What a client was told is there is in what it, or anybody else, reads next."""
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
 
-from tests.system.client import Homeserver
+from tests.system.client import V3, Homeserver
 from tests.system.told import READS, WRITES, Scene, load, scene_of
 
 _TURNS = 4
@@ -36,6 +37,28 @@ async def test_what_is_written_is_in_every_answer_that_begins_afterwards(
                         missed[read] = missed.get(read, 0) + 1
 
     assert not missed
+
+
+@pytest.mark.parametrize("path", ["/logout", "/logout/all"])
+async def test_a_token_is_taken_nowhere_once_its_end_was_answered(
+    homeserver: Homeserver, doors: Sequence[tuple[Homeserver, str]], path: str
+) -> None:
+    await homeserver.register("leaver")
+    refused, taken = 0, 0
+    async with load(homeserver, _BUSY_PEOPLE):
+        for _ in range(_TURNS):
+            device = await homeserver.login("leaver")
+
+            async def statuses(token: str = device.token) -> list[int]:
+                asked = [door.once("GET", V3 + one, token=token) for door, one in doors]
+                return [status for status, _ in await asyncio.gather(*asked)]
+
+            taken += (await statuses()).count(401)
+            await device.call("POST", path, {})
+            refused += (await statuses()).count(401)
+
+    assert taken == 0
+    assert refused == _TURNS * len(doors)
 
 
 async def test_a_new_account_has_its_push_rules_in_its_first_sync(

@@ -321,11 +321,13 @@ class SessionStore:
 
     async def confirm_refresh(self, token: StoredToken) -> None:
         """Note that the tokens of a refresh arrived: those that they replace end here."""
-        await self._announcements.write(
+        # No wait for leases: nobody has asked for the end of tokens that have successors.
+        await self._announcements.commit(
             lambda connection: self._confirm(
                 connection, token.user_id, token.device_id, token.replaces_hash
             )
         )
+        await self._announcements.wait_announced()
 
     def _confirm(
         self, connection: Connection, user_id: str, device_id: str, replaced: bytes | None

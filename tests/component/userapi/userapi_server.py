@@ -146,7 +146,12 @@ class Deployment:
 
     @contextlib.asynccontextmanager
     async def start(
-        self, log: Log, *, departures: Departures | None = None, **changes: Any
+        self,
+        log: Log,
+        *,
+        departures: Departures | None = None,
+        lease_s: float = 0.0,
+        **changes: Any,
     ) -> AsyncIterator[UserApiServer]:
         """Start a replica, without its background work."""
         database = await open_database(self._database_url, SCHEMA, durable=True)
@@ -158,6 +163,7 @@ class Deployment:
             clock=self.clock,
             random_bytes=secrets.token_bytes,
             departures=departures,
+            lease_s=lease_s,
         )
         try:
             yield UserApiServer(api, log, self.clock)

@@ -15,7 +15,7 @@ from deploy.local.cluster import LocalCluster
 from deploy.local.programs import ProgramMissing
 from tests.fixtures.servers import missing
 from tests.system.client import Homeserver
-from tests.system.conftest import NO_RATE_LIMITS
+from tests.system.conftest import ASKING_FOR_TOKENS, NO_RATE_LIMITS
 from tests.system.server_process import SHARED_SECRET
 
 REPLICAS: Final = {"userapi": 2, "roomserver": 2, "syncapi": 2, "clientapi": 2}
@@ -99,6 +99,21 @@ def homeserver(server: RunningCluster, http: aiohttp.ClientSession) -> Homeserve
         shared_secret=SHARED_SECRET,
         name_suffix=f".{next(_test_numbers)}",
     )
+
+
+@pytest.fixture
+def doors(homeserver: Homeserver, server: RunningCluster) -> Sequence[tuple[Homeserver, str]]:
+    """Each replica that takes access tokens, with a path that asks for one."""
+
+    def at(port: int) -> Homeserver:
+        return Homeserver(homeserver.http, lambda: f"http://127.0.0.1:{port}")
+
+    return [
+        (at(one.ports.client), path)
+        for name, one in server.cluster.processes.items()
+        for component, path in ASKING_FOR_TOKENS.items()
+        if name.startswith(component)
+    ]
 
 
 @pytest.fixture
