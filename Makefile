@@ -64,9 +64,9 @@ format: $(DEVELOPING) ## Format the code and mend what the lint can mend
 
 .PHONY: docs
 docs: $(DEVELOPING) ## Renew the pages and files that are made from code
-	@$(BIN)/python -m deploy.reference
-	@$(BIN)/python -m deploy.metrics_reference
-	@$(BIN)/python -m deploy.proxy_files
+	@$(BIN)/python -m deploy.generating.reference
+	@$(BIN)/python -m deploy.generating.metrics_reference
+	@$(BIN)/python -m deploy.generating.proxy_files
 	@$(BIN)/python -m tests.spec.endpoints
 
 .PHONY: bench

@@ -52,7 +52,7 @@ class ComponentParts:
     readings: Sequence[Source] = ()
     """What was counted, for metrics."""
     checks: Mapping[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
-    """What `/health/ready` asks (`deploy.process.checks`)."""
+    """What `/health/ready` asks (`deploy.watching.checks`)."""
     ready: Sequence[Callable[[], Awaitable[object]]] = ()
     """Each returns once requests can be served."""
     serving: ServingWatch | None = None

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from base.tasks import run as run_event_loop
 from components.userapi.assembly import AccountFacts, OperatorService
-from deploy.beside import operate
+from deploy.commands.beside import operate
 from deploy.commands.passwords import add_password_argument, password_of
-from deploy.configuration import load_settings
-from deploy.tables import table
-from deploy.times import shown_time
+from deploy.commands.tables import table
+from deploy.commands.times import shown_time
+from deploy.settings.loading import load_settings
 
 _Action = Callable[[OperatorService, argparse.Namespace], Coroutine[Any, Any, None]]
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Final
 
 from base.tasks import run as run_event_loop
-from deploy.backup import DataCopy
-from deploy.configuration import CONFIG_VARIABLE, load_settings
-from deploy.data_directory import DataDirectory
+from deploy.commands.data_copy import DataCopy
+from deploy.commands.new_folder import new_folder
+from deploy.commands.tables import table
 from deploy.errors import StartRefused
-from deploy.log_lines import hush
-from deploy.new_folder import new_folder
+from deploy.process.data_directory import DataDirectory
 from deploy.settings import Settings
-from deploy.tables import table
+from deploy.settings.loading import CONFIG_VARIABLE, load_settings
+from deploy.watching.log_lines import hush
 
 _DATA: Final = "data"
 _CONFIG: Final = "xylem.yaml"

@@ -5,11 +5,11 @@ import os
 from pathlib import Path
 
 from base.tasks import run as run_event_loop
-from deploy.beside import users_beside
+from deploy.commands.beside import users_beside
 from deploy.commands.passwords import add_password_argument, password_of
-from deploy.configuration import load_settings
 from deploy.errors import StartRefused
 from deploy.settings import Settings
+from deploy.settings.loading import load_settings
 from matrix.errors import MatrixError
 
 

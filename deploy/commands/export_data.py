@@ -14,14 +14,14 @@ from base.tasks import run as run_event_loop
 from components.syncapi.component import COMPONENT as SYNCAPI
 from components.syncapi.rooms.exporting import RoomsExport
 from components.userapi.assembly import OperatorService
-from deploy import starting
-from deploy.beside import users_beside
-from deploy.configuration import load_settings
-from deploy.data_directory import DataDirectory
-from deploy.kept_tables import KEPT, serving_schema
-from deploy.new_folder import new_folder
-from deploy.readiness import Readiness
+from deploy.commands.beside import users_beside
+from deploy.commands.new_folder import new_folder
+from deploy.process import starting
+from deploy.process.data_directory import DataDirectory
+from deploy.process.kept_tables import KEPT, serving_schema
 from deploy.settings import Settings
+from deploy.settings.loading import load_settings
+from deploy.watching.readiness import Readiness
 
 _JSON_LINES: Final = "jsonl"
 

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from deploy.configuration import load_settings
 from deploy.errors import StartRefused
-from deploy.reference import generate_config
+from deploy.generating.reference import generate_config
+from deploy.settings.loading import load_settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,9 +4,9 @@ import argparse
 import os
 from pathlib import Path
 
-from deploy.configuration import load_settings
-from deploy.data_directory import DataDirectory
-from deploy.signing_key_file import write_new_signing_key
+from deploy.process.data_directory import DataDirectory
+from deploy.process.signing_key_file import write_new_signing_key
+from deploy.settings.loading import load_settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

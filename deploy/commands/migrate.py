@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from base.tasks import run as run_event_loop
-from deploy import starting
-from deploy.configuration import load_settings
-from deploy.data_directory import DataDirectory
-from deploy.kept_tables import KEPT, KeptTables, made_serving_schema
-from deploy.readiness import Readiness
+from deploy.process import starting
+from deploy.process.data_directory import DataDirectory
+from deploy.process.kept_tables import KEPT, KeptTables, made_serving_schema
+from deploy.settings.loading import load_settings
+from deploy.watching.readiness import Readiness
 
 _ALL: Final = "all"
 

@@ -10,12 +10,12 @@ from typing import Final
 
 from components.userapi.settings import UserApiSettings
 from deploy.catalogue import CATALOGUE
-from deploy.configuration import is_local, load_settings
-from deploy.data_directory import DataDirectory
-from deploy.log_lines import configure_logging
-from deploy.running import Server, run_to_the_end
+from deploy.commands.welcome import welcome
+from deploy.process.data_directory import DataDirectory
+from deploy.process.running import Server, run_to_the_end
 from deploy.settings import ListenerSettings
-from deploy.welcome import welcome
+from deploy.settings.loading import is_local, load_settings
+from deploy.watching.log_lines import configure_logging
 
 _log: Final = logging.getLogger(__name__)
 

@@ -10,13 +10,19 @@ from typing import Final
 from base.clock import SystemClock
 from base.database import Database
 from base.tasks import run as run_event_loop
-from deploy import starting
 from deploy.commands.rebuild import rebuild
-from deploy.configuration import load_settings
-from deploy.data_directory import DataDirectory
-from deploy.kept_tables import CONSUMERS, KEPT, ConsumerPlace, KeptTables, made_serving_schema
-from deploy.readiness import Readiness
+from deploy.process import starting
+from deploy.process.data_directory import DataDirectory
+from deploy.process.kept_tables import (
+    CONSUMERS,
+    KEPT,
+    ConsumerPlace,
+    KeptTables,
+    made_serving_schema,
+)
 from deploy.settings import Settings
+from deploy.settings.loading import load_settings
+from deploy.watching.readiness import Readiness
 from logs.announcing.reconciling import bind_to_log
 from logs.consumer.lost_records import require_records
 from logs.consumer.rebinding import Rebinding, find_rebindings, rebind

@@ -14,14 +14,14 @@ import msgspec
 from base.clock import Clock, SystemClock
 from base.database import Database, DatabaseOutage, Schema, SchemaTooNew
 from base.tasks import run as run_event_loop
-from deploy import starting
 from deploy.catalogue import CATALOGUE
-from deploy.configuration import load_settings
-from deploy.data_directory import DataDirectory
 from deploy.errors import StartRefused
-from deploy.kept_tables import KEPT, StoredCopies
-from deploy.readiness import Readiness
+from deploy.process import starting
+from deploy.process.data_directory import DataDirectory
+from deploy.process.kept_tables import KEPT, StoredCopies
 from deploy.settings import Settings
+from deploy.settings.loading import load_settings
+from deploy.watching.readiness import Readiness
 from describing.component import Component
 from describing.tables import RebuildRefused, RebuildStep
 from logs.log import Log, LogOutage, RecordsLost

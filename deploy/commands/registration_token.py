@@ -9,10 +9,10 @@ from typing import Final
 from base.tasks import run as run_event_loop
 from components.userapi.assembly import OperatorService
 from components.userapi.settings import UserApiSettings
-from deploy.beside import operate
-from deploy.configuration import load_settings
-from deploy.tables import table
-from deploy.times import shown_time
+from deploy.commands.beside import operate
+from deploy.commands.tables import table
+from deploy.commands.times import shown_time
+from deploy.settings.loading import load_settings
 
 _UNITS: Final = {"m": 60, "h": 3600, "d": 86_400}
 

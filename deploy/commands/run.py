@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Final
 
 from deploy.catalogue import CATALOGUE
-from deploy.configuration import load_settings
-from deploy.data_directory import DataDirectory
 from deploy.errors import StartRefused
-from deploy.log_lines import configure_logging
-from deploy.other_processes import internal_secret, urls_of
-from deploy.running import Server, run_to_the_end
+from deploy.process.data_directory import DataDirectory
+from deploy.process.running import Server, run_to_the_end
 from deploy.settings import ListenerSettings, Settings
+from deploy.settings.loading import load_settings
+from deploy.watching.log_lines import configure_logging
+from deploy.wiring.other_processes import internal_secret, urls_of
 
 _log: Final = logging.getLogger(__name__)
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from base.clock import SystemClock
 from base.tasks import run as run_event_loop
-from deploy import starting
-from deploy.configuration import load_settings
-from deploy.data_directory import DataDirectory
 from deploy.errors import StartRefused
-from deploy.kept_tables import CONSUMERS
-from deploy.lost_records import OF_ANOTHER_LOG
-from deploy.readiness import Readiness
+from deploy.process import starting
+from deploy.process.data_directory import DataDirectory
+from deploy.process.kept_tables import CONSUMERS
+from deploy.process.lost_records import OF_ANOTHER_LOG
 from deploy.settings import Settings
+from deploy.settings.loading import load_settings
+from deploy.watching.readiness import Readiness
 from logs.consumer.lost_records import skip_lost_records
 from logs.log import RecordsLost
 

@@ -10,11 +10,11 @@ import msgspec
 import orjson
 
 from base.tasks import run as run_event_loop
-from deploy.colours import GREEN, RED, paint_for
-from deploy.configuration import load_settings
-from deploy.log_lines import hush
-from deploy.status import Status, query_status
-from deploy.tables import table
+from deploy.commands.server_status import Status, query_status
+from deploy.commands.tables import table
+from deploy.settings.loading import load_settings
+from deploy.watching.colours import GREEN, RED, paint_for
+from deploy.watching.log_lines import hush
 
 NOT_WELL: Final = 3
 """The exit code where something is away."""

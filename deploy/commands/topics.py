@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Final
 
 from base.tasks import run as run_event_loop
-from deploy import starting
-from deploy.configuration import load_settings
+from deploy.commands.topic_checks import Misfit, misfits
 from deploy.errors import StartRefused
-from deploy.log_lines import hush
-from deploy.readiness import Readiness
+from deploy.process import starting
 from deploy.settings import Settings
-from deploy.topic_checks import Misfit, misfits
+from deploy.settings.loading import load_settings
+from deploy.watching.log_lines import hush
+from deploy.watching.readiness import Readiness
 from logs.kafka.settings import KafkaLogSettings
 from logs.kafka.topics import TopicState, describe_topics
 from logs.topics import TOPICS

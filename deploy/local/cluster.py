@@ -14,7 +14,7 @@ from deploy.local.kafka import KafkaBroker
 from deploy.local.nginx import has_nginx, nginx_program
 from deploy.local.postgres import PostgresServer
 from deploy.local.programs import Program, free_port, is_listening
-from deploy.signing_key_file import write_new_signing_key
+from deploy.process.signing_key_file import write_new_signing_key
 
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
 _HEALTH_TIMEOUT_S: Final = 90

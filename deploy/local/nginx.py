@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from deploy.generating.proxy_files import FOLDER, nginx_map
 from deploy.local.programs import Program, ProgramMissing, find_program
-from deploy.proxy_files import FOLDER, nginx_map
 
 _CONFIG: Final = """\
 daemon off;

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from base.tasks import run as run_event_loop
+from deploy.generating.route_table import FALLBACK, component_for
 from deploy.local.proxy_http import ClientConnection, Forward, Upstream, UpstreamLost
-from deploy.route_table import FALLBACK, component_for
 
 _REST_S: Final = 3.0
 _PATIENCE_S: Final = 30.0

@@ -9,9 +9,9 @@ from base.clock import SystemClock
 from base.database import Database, Schema, open_database
 from base.http import Router
 from deploy.catalogue import CATALOGUE
-from deploy.ground import ProcessGround
 from deploy.settings import Settings
-from deploy.wiring import built
+from deploy.wiring.building import built
+from deploy.wiring.ground import ProcessGround
 from logs.embedded import EmbeddedLog
 from logs.topics import TOPICS
 from matrix.signing import SigningKey

@@ -82,9 +82,9 @@ def test_the_pages_and_the_files_of_proxies_are_made_with_it(
     (tmp_path / "docs").mkdir()
     (checkout / "docs").mkdir(exist_ok=True)
 
-    run(checkout, tmp_path, "deploy.reference")
-    run(checkout, tmp_path, "deploy.metrics_reference")
-    run(checkout, tmp_path, "deploy.proxy_files")
+    run(checkout, tmp_path, "deploy.generating.reference")
+    run(checkout, tmp_path, "deploy.generating.metrics_reference")
+    run(checkout, tmp_path, "deploy.generating.proxy_files")
 
     settings = (tmp_path / "docs/configuration.md").read_text()
     assert "| `cups_at_once` | whole number | `1` | How many cups a user gets" in settings

@@ -7,7 +7,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from deploy.metrics_reference import SECTIONS
+from deploy.generating.metrics_reference import SECTIONS
 from tests.system.client import V3, Homeserver, is_told, send_path
 from tests.system.server_process import SHARED_SECRET, ServerProcess
 

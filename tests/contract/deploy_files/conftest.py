@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.route_table import served_components
+from deploy.generating.route_table import served_components
 from tests.contract.deploy_files.chart import EVERYTHING, LEAST, OWN_SECRET, Chart, render
 from tests.fixtures.servers import find_program, last_line, missing
 

@@ -7,8 +7,8 @@ import yaml
 
 from deploy.catalogue import CATALOGUE
 from deploy.cli import COMMANDS
-from deploy.configuration import load_settings
 from deploy.settings import Settings
+from deploy.settings.loading import load_settings
 
 CHECKOUT = Path(__file__).parents[3]
 DEPLOY = CHECKOUT / "deploy"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deploy.route_table import TABLE, served_components
+from deploy.generating.route_table import TABLE, served_components
 from tests.contract.deploy_files.chart import Chart, labels_of
 from tests.contract.deploy_files.declared import COMPONENTS
 from tests.contract.deploy_files.nginx import nginx_accepts

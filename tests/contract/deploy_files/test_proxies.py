@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.route_table import FALLBACK, TABLE, component_for
+from deploy.generating.route_table import FALLBACK, TABLE, component_for
 from tests.contract.deploy_files.declared import DEPLOY
 from tests.contract.deploy_files.nginx import nginx_accepts, nginx_program
 from tests.fixtures.servers import (

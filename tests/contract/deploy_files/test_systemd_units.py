@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploy.catalogue import CATALOGUE
-from deploy.proxy_files import client_port
+from deploy.generating.proxy_files import client_port
 from tests.contract.deploy_files.declared import (
     COMPONENTS,
     DEPLOY,

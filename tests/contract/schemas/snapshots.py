@@ -15,7 +15,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 
 from base.database import Connection, Schema
-from deploy.kept_tables import all_schemas
+from deploy.process.kept_tables import all_schemas
 from logs.announcing.tables import ANNOUNCING_SCHEMA
 from logs.consumer.tables import CONSUMER_SCHEMA
 

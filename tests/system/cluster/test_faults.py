@@ -11,9 +11,9 @@ from typing import Any, Final, cast
 
 import pytest
 
-from deploy.configuration import load_settings
 from deploy.local.cluster import Balancer, LocalCluster
 from deploy.local.programs import ProgramMissing
+from deploy.settings.loading import load_settings
 from logs.kafka.log import KafkaLog
 from logs.topics import REJECTED, TOPICS
 from tests.fixtures.servers import missing

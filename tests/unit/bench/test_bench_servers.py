@@ -5,7 +5,7 @@ import yaml
 
 from bench.servers import synapse, xylem
 from components.userapi.settings import UserApiSettings
-from deploy.configuration import load_settings
+from deploy.settings.loading import load_settings
 
 
 def test_xylem_accepts_the_settings_that_it_is_measured_with(tmp_path: Path) -> None:

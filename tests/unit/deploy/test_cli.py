@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from deploy.cli import COMMANDS, main
-from deploy.configuration import load_settings
+from deploy.settings.loading import load_settings
 from matrix.signing import SigningKey
 
 CHECKOUT = Path(__file__).parents[3]

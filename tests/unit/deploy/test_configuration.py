@@ -10,10 +10,10 @@ import yaml
 
 from components.syncapi.settings import SyncApiSettings
 from components.userapi.settings import UserApiSettings
-from deploy.configuration import load_settings
 from deploy.errors import SettingsInvalid
-from deploy.reference import PAGE, generate_config, generate_page
+from deploy.generating.reference import PAGE, generate_config, generate_page
 from deploy.settings import Settings
+from deploy.settings.loading import load_settings
 from logs.retention import Retention
 from logs.topics import OUTPUT_ROOM_EVENT, REJECTED
 

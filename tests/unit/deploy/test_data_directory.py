@@ -11,11 +11,11 @@ import pytest
 import sqlalchemy as sa
 
 from base.database import Schema
-from deploy import starting
-from deploy.data_directory import DataDirectory
 from deploy.errors import StartRefused
-from deploy.readiness import Readiness
+from deploy.process import starting
+from deploy.process.data_directory import DataDirectory
 from deploy.settings import Settings
+from deploy.watching.readiness import Readiness
 
 METADATA = sa.MetaData()
 sa.Table("things", METADATA, sa.Column("name", sa.Text))

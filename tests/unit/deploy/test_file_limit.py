@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploy.file_limit import connections_of
+from deploy.process.file_limit import connections_of
 from deploy.settings import ListenerSettings
 
 

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from base.http import request_id
-from deploy.colours import paint_for
-from deploy.log_lines import ConsoleFormatter, JsonFormatter
+from deploy.watching.colours import paint_for
+from deploy.watching.log_lines import ConsoleFormatter, JsonFormatter
 
 PLAIN = paint_for(io.StringIO())
 

@@ -10,8 +10,8 @@ from sqlalchemy.engine import Connection
 
 from base.database import Database, Schema, open_database
 from deploy.errors import StartRefused
-from deploy.lost_records import require_records
-from deploy.readiness import Readiness
+from deploy.process.lost_records import require_records
+from deploy.watching.readiness import Readiness
 from logs.consumer import Message, Outbox
 from logs.consumer.loop import Consumer
 from logs.consumer.tables import CONSUMER_SCHEMA

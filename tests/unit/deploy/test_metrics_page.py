@@ -1,13 +1,13 @@
 """Metrics are named alike and all listed."""
 
-from deploy.metrics_reference import PAGE, SECTIONS, metrics_page
+from deploy.generating.metrics_reference import PAGE, SECTIONS, metrics_page
 
 FAMILIES = [family for _, families in SECTIONS for family in families]
 UNITS = ("_seconds", "_bytes", "_records", "_batches", "_entries", "_sends", "_polls", "_total")
 
 
 def test_the_page_of_metrics_is_what_the_code_says() -> None:
-    assert PAGE.read_text(encoding="utf-8") == metrics_page(), "python -m deploy.metrics_reference"
+    assert PAGE.read_text(encoding="utf-8") == metrics_page(), "run: make docs"
 
 
 def test_metrics_have_one_name_each_with_its_unit() -> None:

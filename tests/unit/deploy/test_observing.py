@@ -15,9 +15,9 @@ from base.clock import ManualClock
 from base.database import DatabaseOutage, Schema, open_database
 from base.http import application
 from base.http.testing import Client
-from deploy.observing import Observing
-from deploy.readiness import Readiness
 from deploy.settings import ObservingSettings
+from deploy.watching.observing import Observing
+from deploy.watching.readiness import Readiness
 from logs.consumer import Message, Outbox
 from logs.consumer.loop import Consumer
 from logs.consumer.tables import CONSUMER_SCHEMA
@@ -194,7 +194,7 @@ async def test_while_the_database_is_away_probes_tell_of_nothing_else(
         _, checks = await process.ready()
 
     assert checks["ground"] == checks["what stands on it"] == "It is away."
-    assert not [line for line in caplog.records if line.name == "deploy.checks"]
+    assert not [line for line in caplog.records if line.name == "deploy.watching.checks"]
 
 
 async def test_probes_look_at_most_once_a_second(process: Process) -> None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from base.database import DatabaseOutage
-from deploy.outages import Dependency
+from deploy.watching.outages import Dependency
 
 AWAY, BACK = "A dependency is not there", "A dependency is there again"
 FAILED = "A dependency is there, but has failed"
@@ -54,7 +54,7 @@ async def dependency(broker: Broker) -> AsyncIterator[Dependency]:
 @pytest.fixture(autouse=True)
 def lines(caplog: pytest.LogCaptureFixture) -> None:
     """Let lines of all levels be kept."""
-    caplog.set_level(logging.INFO, "deploy.outages")
+    caplog.set_level(logging.INFO, "deploy.watching.outages")
 
 
 async def test_an_outage_is_told_once_and_its_end_once(

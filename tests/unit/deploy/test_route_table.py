@@ -8,8 +8,8 @@ from typing import NamedTuple, TypeAlias
 import pytest
 
 from base.http import Router
-from deploy.proxy_files import files
-from deploy.route_table import FALLBACK, TABLE, component_for, served_components
+from deploy.generating.proxy_files import files
+from deploy.generating.route_table import FALLBACK, TABLE, component_for, served_components
 from describing.public_paths import PublicPath
 from tests.spec.routes import server_routers
 
@@ -51,7 +51,7 @@ def test_every_route_of_a_component_is_sent_to_it(routers: Routers) -> None:
         if (sent := component_for(one.method, one.path)) != one.component
     ]
 
-    assert lost == [], "add a public path to the component, then: python -m deploy.proxy_files"
+    assert lost == [], "add a public path to the component, then: make docs"
 
 
 def test_every_alternative_of_every_line_has_a_route(routers: Routers) -> None:
@@ -110,4 +110,4 @@ def test_a_line_with_methods_matches_only_these() -> None:
 
 @pytest.mark.parametrize(("path", "make"), files().items(), ids=[path.name for path in files()])
 def test_a_file_made_from_the_table_is_up_to_date(path: Path, make: Callable[[], str]) -> None:
-    assert path.read_text(encoding="utf-8") == make(), "run: python -m deploy.proxy_files"
+    assert path.read_text(encoding="utf-8") == make(), "run: make docs"

@@ -10,7 +10,7 @@ import yaml
 
 from deploy.catalogue import CATALOGUE
 from deploy.cli import main
-from deploy.configuration import load_settings
+from deploy.settings.loading import load_settings
 
 KAFKA = {"kafka": {"bootstrap_servers": ["127.0.0.1:1"]}}
 POSTGRES = {"url": "postgresql://xylem@127.0.0.1:1/xylem"}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import StartRefused
-from deploy.secret_files import secret_of
+from deploy.settings.secret_files import secret_of
 
 
 def test_a_secret_is_what_the_setting_holds_or_the_line_of_its_file(tmp_path: Path) -> None:

@@ -16,9 +16,9 @@ from base.clock import SystemClock
 from base.database import open_database
 import deploy.commands.run
 from deploy.catalogue import CATALOGUE
-from deploy.ground import ProcessGround
+from deploy.wiring.ground import ProcessGround
 from deploy.settings import Settings
-from deploy.wiring import built
+from deploy.wiring.building import built
 from logs.embedded import EmbeddedLog
 from logs.topics import TOPICS
 
@@ -83,8 +83,8 @@ def test_help_loads_no_library() -> None:
 def test_statements_for_many_keys_are_built_when_they_first_run() -> None:
     parameters = int(
         printed_by(
-            "import deploy.kept_tables, gc, sqlalchemy\n"
-            "schemas = [*deploy.kept_tables.all_schemas()]\n"
+            "import deploy.process.kept_tables, gc, sqlalchemy\n"
+            "schemas = [*deploy.process.kept_tables.all_schemas()]\n"
             "import deploy.commands.account, components.syncapi.assembly\n"
             "print(sum(isinstance(one, sqlalchemy.BindParameter) for one in gc.get_objects()))"
         )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deploy.topic_checks import misfits
+from deploy.commands.topic_checks import misfits
 from logs.kafka.settings import KafkaLogSettings
 from logs.kafka.topics import TopicState
 from logs.retention import Retention, Retentions

@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 
 from base.tracing import request_id, trace_of
-from deploy.traces import Traces
+from deploy.watching.traces import Traces
 
 SEND = "/_matrix/client/v3/rooms/{room_id}/send/{event_type}/{transaction_id}"
 

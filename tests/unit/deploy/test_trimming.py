@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from base.clock import ManualClock
-from deploy.trimming import Trimmer
+from deploy.process.trimming import Trimmer
 from logs.embedded import EmbeddedLog, EmbeddedLogSettings
 from logs.log import Outgoing
 from logs.retention import Retentions

@@ -9,10 +9,10 @@ import pytest
 from base.clock import SystemClock
 from base.database import Database, Schema, open_database
 from deploy.catalogue import CATALOGUE
-from deploy.ground import ProcessGround
-from deploy.kept_tables import CONSUMERS, KEPT, all_schemas
+from deploy.process.kept_tables import CONSUMERS, KEPT, all_schemas
 from deploy.settings import Settings
-from deploy.wiring import Components, built
+from deploy.wiring.building import Components, built
+from deploy.wiring.ground import ProcessGround
 from logs.embedded import EmbeddedLog
 from logs.topics import TOPICS
 from matrix.signing import SigningKey

@@ -1,6 +1,7 @@
 """Writes the route table down for proxies, in each one's words.
 
-`python -m deploy.proxy_files` renews the files; a test fails when one differs from the table.
+`python -m deploy.generating.proxy_files` renews the files; a test fails when one differs from the
+table.
 """
 
 import json
@@ -10,12 +11,12 @@ from pathlib import Path
 from typing import Final
 
 from deploy.catalogue import CATALOGUE
-from deploy.route_table import FALLBACK, TABLE, served_components
+from deploy.generating.route_table import FALLBACK, TABLE, served_components
 from describing.public_paths import PublicPath
 
-FOLDER: Final = Path(__file__).parent
+FOLDER: Final = Path(__file__).parents[1]
 
-_MADE: Final = "Made from what components describe by `python -m deploy.proxy_files`."
+_MADE: Final = "Made from what components describe by `python -m deploy.generating.proxy_files`."
 
 
 def client_port(component: str) -> int:

@@ -21,35 +21,35 @@ from base.http import (
 )
 from base.tasks import TaskEnded, Tasks
 from base.tasks import run as run_event_loop
-from deploy import starting
 from deploy.catalogue import CATALOGUE
-from deploy.data_directory import DataDirectory
-from deploy.erasing import Eraser
 from deploy.errors import StartRefused
-from deploy.file_limit import connections_of
-from deploy.ground import ProcessGround
-from deploy.lost_records import require_records
-from deploy.observing import Observing
-from deploy.other_processes import internal_secret
-from deploy.process import (
+from deploy.process import starting
+from deploy.process.data_directory import DataDirectory
+from deploy.process.erasing import Eraser
+from deploy.process.file_limit import connections_of
+from deploy.process.long_life import (
     keep_files_private,
     reload_signal,
     stop_or_failure,
     stop_signals,
     tune,
 )
-from deploy.readiness import OUTAGES, Readiness
-from deploy.secret_files import secret_of
+from deploy.process.lost_records import require_records
+from deploy.process.trimming import Trimmer
 from deploy.settings import Api, ListenerSettings, Settings
-from deploy.trimming import Trimmer
+from deploy.settings.secret_files import secret_of
 from deploy.version import version
-from deploy.wiring import Components, built
+from deploy.watching.observing import Observing
+from deploy.watching.readiness import OUTAGES, Readiness
+from deploy.wiring.building import Components, built
+from deploy.wiring.ground import ProcessGround
+from deploy.wiring.other_processes import internal_secret
 from internalapi.process import Process, ProcessStatus
 from internalapi.transport import api_router
 from logs.embedded import EmbeddedLog
 
 if TYPE_CHECKING:
-    from deploy.internal_calls import InternalCalls
+    from deploy.wiring.internal_calls import InternalCalls
 
 _log: Final = logging.getLogger(__name__)
 
@@ -196,7 +196,7 @@ class Server:
     async def _calls(self) -> "InternalCalls":
         """Return the calls of other processes, once those are there that have to be."""
         # The client's HTTP library costs memory that a process which asks nobody does without.
-        from deploy.internal_calls import internal_calls  # noqa: PLC0415
+        from deploy.wiring.internal_calls import internal_calls  # noqa: PLC0415
 
         calls = await self._stack.enter_async_context(
             internal_calls(self._settings.internal, self._observing.calls)
@@ -255,7 +255,7 @@ class Server:
         if not any("operators" in one.apis for one in self._settings.listeners):
             return None
         # FastAPI costs time and memory that other processes are spared.
-        from deploy.operators import WatchedProcess, operators_routes  # noqa: PLC0415
+        from deploy.process.operators import WatchedProcess, operators_routes  # noqa: PLC0415
 
         given = self._settings.operators
         watched = WatchedProcess(self, self._observing, self._directory.folders(), self._schemas)

@@ -13,9 +13,9 @@ from msgspec import inspect as types
 
 from components.userapi.settings import UserApiSettings
 from deploy.errors import SettingsInvalid
-from deploy.fields import choices, section_in
 from deploy.settings import Settings
-from deploy.settings_checks import check
+from deploy.settings.checks import check
+from deploy.settings.fields import choices, section_in
 
 PREFIX: Final = "XYLEM_"
 CONFIG_VARIABLE: Final = "XYLEM_CONFIG"

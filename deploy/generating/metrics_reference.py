@@ -6,13 +6,13 @@ from typing import Final
 
 from base.database import timed
 from base.metrics import Family, http, readings
-from deploy import trimming
 from deploy.catalogue import CATALOGUE
+from deploy.process import trimming
 from internalapi.transport import call_metrics
 from logs import append_metrics, tail_reader
 from logs.consumer import counts as consumer_counts
 
-PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "metrics.md"
+PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
 
 SECTIONS: Final[Sequence[tuple[str, Sequence[Family]]]] = (
     ("Requests", http.FAMILIES),
@@ -28,7 +28,7 @@ SECTIONS: Final[Sequence[tuple[str, Sequence[Family]]]] = (
 _HEAD: Final = """\
 # Metrics
 
-This page is made from the code by `python -m deploy.metrics_reference`.
+This page is made from the code by `python -m deploy.generating.metrics_reference`.
 
 Every process shows its own numbers for Prometheus under `/metrics`, at listeners with the API
 `metrics`. Names begin with `xylem_` and end in the unit; counters end in `_total`; histograms have

@@ -8,8 +8,8 @@ from typing import Final, TypeVar
 from aiohttp import ClientSession
 
 from deploy.errors import StartRefused
-from deploy.other_processes import internal_secret, urls_of
 from deploy.settings import InternalSettings
+from deploy.wiring.other_processes import internal_secret, urls_of
 from internalapi.process import Process, ProcessStatus
 from internalapi.transport import CallMetrics, Replicas, Shares
 from internalapi.transport.client import api_client, open_session

@@ -1,6 +1,6 @@
 """Writes the settings down for people: a commented YAML file, and the reference page.
 
-`python -m deploy.reference` renews docs/configuration.md.
+`python -m deploy.generating.reference` renews docs/configuration.md.
 """
 
 import textwrap
@@ -11,8 +11,8 @@ from typing import Any, Final
 import msgspec
 import yaml
 
-from deploy.fields import REQUIRED, Field, fields_of
 from deploy.settings import Settings
+from deploy.settings.fields import REQUIRED, Field, fields_of
 
 PAGE: Final = Path("docs/configuration.md")
 _WIDTH: Final = 96
@@ -38,7 +38,7 @@ _FIRST: Final = (
 _PAGE_HEAD: Final = """\
 # Settings
 
-This page is made from the types of the settings by `python -m deploy.reference`.
+This page is made from the types of the settings by `python -m deploy.generating.reference`.
 
 Settings come from one YAML file (`xylem monolith --config FILE`, or the environment variable
 `XYLEM_CONFIG`), and from environment variables, which win. A variable is called `XYLEM_` and the

@@ -17,11 +17,11 @@ from base.database import (
     SchemaTooOld,
     open_database,
 )
-from deploy.data_directory import DataDirectory
-from deploy.internal_calls import InternalCalls, internal_calls
-from deploy.kept_tables import CONSUMERS, ConsumerPlace, serving_schema
-from deploy.other_processes import urls_of
+from deploy.process.data_directory import DataDirectory
+from deploy.process.kept_tables import CONSUMERS, ConsumerPlace, serving_schema
 from deploy.settings import ListenerSettings, Settings
+from deploy.wiring.internal_calls import InternalCalls, internal_calls
+from deploy.wiring.other_processes import urls_of
 from internalapi.deadlines import deadline
 from internalapi.transport import InternalError
 from logs.consumer.tables import ConsumerStore

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Final
 
 from base.database import DatabaseOutage
-from deploy.checks import Check
+from deploy.watching.checks import Check
 from logs.log import LogOutage
 
 _log: Final = logging.getLogger(__name__)

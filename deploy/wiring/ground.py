@@ -9,8 +9,8 @@ import msgspec
 
 from base.clock import Clock
 from base.database import Database, Schema
-from deploy.processed import Processed
 from deploy.settings import Settings
+from deploy.wiring.processed import Processed
 from describing.catalogue import Catalogue, CatalogueWrong
 from describing.component import Component, InternalApi, StandIn
 from describing.ground import ServerFacts
@@ -22,7 +22,7 @@ from logs.processed_inputs import ProcessedInputs
 from matrix.signing import SigningKey
 
 if TYPE_CHECKING:
-    from deploy.internal_calls import InternalCalls
+    from deploy.wiring.internal_calls import InternalCalls
 
 P = TypeVar("P")
 S = TypeVar("S", bound=msgspec.Struct)

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from base.database import Database, Schema, drop_database, open_database
-from deploy import starting
 from deploy.catalogue import CATALOGUE
-from deploy.data_directory import DataDirectory
-from deploy.readiness import Readiness
+from deploy.process import starting
+from deploy.process.data_directory import DataDirectory
+from deploy.watching.readiness import Readiness
 from describing.component import Component
 from describing.tables import Keeps, Tables
 from logs.rebuilding.copies import rebuilds_schema, select_serving

@@ -3,8 +3,8 @@
 import msgspec
 
 from deploy.errors import StartRefused
-from deploy.secret_files import secret_of
 from deploy.settings import InternalSettings
+from deploy.settings.secret_files import secret_of
 
 
 def urls_of(settings: InternalSettings) -> dict[str, tuple[str, ...]]:

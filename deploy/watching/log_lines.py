@@ -8,8 +8,8 @@ from typing import Any, Final
 import orjson
 
 from base.http import current_request_id
-from deploy.colours import FAINT, GREEN, RED, YELLOW, Paint, paint_for
 from deploy.settings import LoggingSettings
+from deploy.watching.colours import FAINT, GREEN, RED, YELLOW, Paint, paint_for
 
 _COLOURS: Final = {
     logging.INFO: GREEN,

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 from deploy.catalogue import CATALOGUE
-from deploy.readiness import ActionNeeded, Readiness
+from deploy.watching.readiness import ActionNeeded, Readiness
 from describing.tables import Keeps
 from logs.consumer.loop import Consumer
 from logs.log import LogReplaced, RecordsLost

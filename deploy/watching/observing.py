@@ -14,7 +14,8 @@ from base.clock import Clock
 from base.database import Database, TimedDatabase
 from base.http import Observer, Request, Response, Router, current_request_id, json_response
 from base.metrics import HttpMetrics, Source, Sources
-from deploy.checks import (
+from deploy.settings import ObservingSettings
+from deploy.watching.checks import (
     OK,
     Checks,
     check_of_database,
@@ -22,9 +23,8 @@ from deploy.checks import (
     check_of_log,
     check_of_reader,
 )
-from deploy.outages import Outages
-from deploy.readiness import Readiness
-from deploy.settings import ObservingSettings
+from deploy.watching.outages import Outages
+from deploy.watching.readiness import Readiness
 from internalapi.transport import CallMetrics
 from logs.consumer import Message
 from logs.consumer.loop import Consumer
@@ -36,7 +36,7 @@ _TEXT: Final = b"text/plain; version=0.0.4; charset=utf-8"
 
 
 class TraceObserver(Protocol):
-    """Hears of what happens to each request, to make traces of it (`deploy.traces`)."""
+    """Hears of what happens to each request, to make traces of it (`deploy.watching.traces`)."""
 
     def observe_answer(
         self, method: str, template: str, status: int, seconds: float, asked: str, /

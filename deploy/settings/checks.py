@@ -7,8 +7,8 @@ from typing import Final
 import msgspec
 
 from deploy.errors import SettingsInvalid
-from deploy.secret_files import HOW_TO_MAKE_ONE, SECRET_CHARACTERS_MIN
 from deploy.settings import Api, ListenerSettings, Settings
+from deploy.settings.secret_files import HOW_TO_MAKE_ONE, SECRET_CHARACTERS_MIN
 from logs.topics import TOPICS
 from matrix.errors import MatrixError
 from matrix.identifiers import parse_server_name

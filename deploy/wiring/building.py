@@ -10,12 +10,12 @@ from typing import Any
 
 from base.http import Router
 from base.tasks import Tasks
-from deploy.ground import Asking, ComponentGround, ProcessGround
-from deploy.observing import Observing
-from deploy.processed import Processed
-from deploy.readiness import OUTAGES
 from deploy.settings import Settings
 from deploy.version import version
+from deploy.watching.observing import Observing
+from deploy.watching.readiness import OUTAGES
+from deploy.wiring.ground import Asking, ComponentGround, ProcessGround
+from deploy.wiring.processed import Processed
 from describing.catalogue import Catalogue
 from describing.component import StandIn
 from describing.ground import ServerFacts

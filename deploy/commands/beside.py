@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 from base.clock import SystemClock
 from components.userapi import assembly as userapi
 from components.userapi.settings import UserApiSettings
-from deploy import starting
-from deploy.data_directory import DataDirectory
 from deploy.errors import StartRefused
-from deploy.readiness import Readiness
+from deploy.process import starting
+from deploy.process.data_directory import DataDirectory
 from deploy.settings import Settings
+from deploy.watching.readiness import Readiness
 from matrix.errors import MatrixError
 from matrix.identifiers import ServerName
 

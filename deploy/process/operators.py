@@ -16,9 +16,9 @@ from pydantic import BaseModel, Field
 from base.database import Schema
 from base.http import OrdinaryRoutes
 from base.http.fastapi_routes import fastapi_routes
-from deploy.checks import OK
-from deploy.observing import Observing
-from deploy.readiness import OUTAGES
+from deploy.watching.checks import OK
+from deploy.watching.observing import Observing
+from deploy.watching.readiness import OUTAGES
 from internalapi.process import Process
 from logs.consumer.loop import Consumer
 from logs.log import LogOutage

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from base.clock import Clock
 from base.database import Database
-from deploy.readiness import OUTAGES
+from deploy.watching.readiness import OUTAGES
 from internalapi.transport import ApiUnavailable
 from logs.log import Log
 from logs.topics import Topic
@@ -54,7 +54,8 @@ class Checks:
     ) -> None:
         """Look at this, too.
 
-        Of what others stand on, `deploy.outages` tells; while that is away, nothing else is told.
+        Of what others stand on, `deploy.watching.outages` tells; while that is away, nothing else
+        is told.
         """
         self._checks[name] = check
         if is_ground:

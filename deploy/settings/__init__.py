@@ -1,6 +1,6 @@
 """The settings of a server, one frozen section per subject and component.
 
-`deploy.configuration` loads them. Every field has its unit in its name or in its docstring; the
+`deploy.settings.loading` loads them. Every field has its unit in its name or in its docstring; the
 docstrings are the reference: the generated configuration file and docs/configuration.md are made
 from them.
 """

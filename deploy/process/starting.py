@@ -22,12 +22,12 @@ from base.database import (
     open_database,
 )
 from base.http import Application, Listener, ServedListeners, UnsentAnswers, load_certificate, serve
-from deploy.data_directory import DataDirectory
 from deploy.errors import StartRefused
-from deploy.log_elsewhere import LogElsewhere
-from deploy.readiness import Readiness
+from deploy.process.data_directory import DataDirectory
+from deploy.process.log_elsewhere import LogElsewhere
+from deploy.process.signing_key_file import read_signing_key, write_new_signing_key
 from deploy.settings import HttpSettings, ListenerSettings, Settings, TracesSettings
-from deploy.signing_key_file import read_signing_key, write_new_signing_key
+from deploy.watching.readiness import Readiness
 from logs.embedded import EmbeddedLog, FolderInUse
 from logs.kafka.settings import KafkaLogSettings
 from logs.log import Log, LogDamaged, LogMismatch
@@ -36,7 +36,7 @@ from logs.topics import TOPICS
 from matrix.signing import SigningKey
 
 if TYPE_CHECKING:
-    from deploy.traces import Traces
+    from deploy.watching.traces import Traces
 
 EMBEDDED_PARTITIONS: Final = dict.fromkeys(TOPICS, 1)
 """How many partitions each topic of the embedded log has."""
@@ -60,7 +60,7 @@ def traces(settings: TracesSettings, components: Sequence[str]) -> "Traces":
     """Return the traces of this process, which the caller closes."""
     try:
         # OpenTelemetry is optional, and nobody else needs it in memory.
-        from deploy.traces import traces_of  # noqa: PLC0415
+        from deploy.watching.traces import traces_of  # noqa: PLC0415
     except ImportError as error:
         raise StartRefused(
             f"Traces need OpenTelemetry, which is not installed: {error}.",

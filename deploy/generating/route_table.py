@@ -1,7 +1,7 @@
 """Which component answers which public path: the table that all proxies' routes are made from.
 
-Each component describes its paths; `python -m deploy.proxy_files` writes them down for nginx, Caddy
-and the Helm chart. A test compares them with the routes that the components have.
+Each component describes its paths; `deploy.generating.proxy_files` writes them down for nginx,
+Caddy and the Helm chart. A test compares them with the routes that the components have.
 """
 
 from typing import Final, NamedTuple

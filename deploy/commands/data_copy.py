@@ -24,13 +24,13 @@ from base.database import (
     SchemaTooOld,
     copy_sqlite,
 )
-from deploy import starting
-from deploy.data_directory import DataDirectory
 from deploy.errors import StartRefused
-from deploy.kept_tables import CONSUMERS, KEPT, ConsumerPlace, KeptTables, serving_schema
-from deploy.readiness import Readiness
+from deploy.process import starting
+from deploy.process.data_directory import DataDirectory
+from deploy.process.kept_tables import CONSUMERS, KEPT, ConsumerPlace, KeptTables, serving_schema
+from deploy.process.signing_key_file import read_signing_key
 from deploy.settings import DatabaseSettings, Settings
-from deploy.signing_key_file import read_signing_key
+from deploy.watching.readiness import Readiness
 from logs.announcing import AnnouncedTopic
 from logs.announcing.reconciling import query_newer_records
 from logs.consumer.lost_records import require_records

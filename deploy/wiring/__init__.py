@@ -1,0 +1,1 @@
+"""How the components of a process get each other, in this process or by calls of another one."""
