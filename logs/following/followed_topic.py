@@ -41,7 +41,8 @@ class FollowedTopic(Generic[F]):
         self._records: Final[list[deque[Record]]] = [deque() for _ in self._partitions]
         self._bytes: Final = [0] * partitions
         self._kept_from: Final = [0] * partitions
-        """The offset from which on all records up to `_read_upto` are kept, or known to memory."""
+        self._kept_upto: Final = [0] * partitions
+        """All records between these offsets are kept, or known to memory."""
         self._read_upto: Final = [0] * partitions
         self._projected: Final = [0] * partitions
         """How far the database was when it was last looked at."""
@@ -64,10 +65,18 @@ class FollowedTopic(Generic[F]):
     def has_hole(self) -> bool:
         """Whether records are projected that memory does not know and that are not kept."""
         return any(
-            min(self._kept_from[partition], self._projected[partition])
-            > self._gate.progress.at(partition)
+            self._lacks(partition, self._gate.progress.at(partition))
             for partition in self._partitions
             if self._gate.is_followed(partition)
+        )
+
+    def _lacks(self, partition: int, learned: int) -> bool:
+        """Tell whether the next record for memory is projected, and was read without being kept."""
+        if self._projected[partition] <= learned:
+            return False
+        return (
+            self._kept_from[partition] > learned
+            or self._kept_upto[partition] <= learned < self._read_upto[partition]
         )
 
     def begin(self, bounds: Mapping[int, tuple[int, int]]) -> dict[int, int]:
@@ -81,21 +90,27 @@ class FollowedTopic(Generic[F]):
             )
             self._records[partition].clear()
             self._bytes[partition] = 0
-            self._kept_from[partition] = self._read_upto[partition] = start
+            self._kept_from[partition] = self._kept_upto[partition] = start
+            self._read_upto[partition] = start
         return dict(enumerate(self._read_upto))
 
     def accept(self, records: Sequence[Record]) -> None:
         """Keep records that were read, each partition in order."""
+        for partition in self._partitions:
+            if self._gate.progress.at(partition) >= self._read_upto[partition]:
+                # What was not kept is known by now.
+                self._kept_upto[partition] = self._read_upto[partition]
         for record in records:
             partition = record.partition
-            self._records[partition].append(record)
-            self._bytes[partition] += len(record.value)
+            if self._kept_upto[partition] == self._read_upto[partition]:
+                self._records[partition].append(record)
+                self._bytes[partition] += len(record.value)
+                self._kept_upto[partition] = record.offset + 1
             self._read_upto[partition] = record.offset + 1
         for partition in self._partitions:
             self._drop_learned(partition)
-        while sum(self._bytes) > self._max_bytes:
-            # Nothing is lost: it is read again when the projection gets there.
-            self._drop_all(self._bytes.index(max(self._bytes)))
+        if sum(self._bytes) > self._max_bytes:
+            self._drop_newest()
 
     def _drop_learned(self, partition: int) -> None:
         learned = self._gate.progress.at(partition)
@@ -103,10 +118,21 @@ class FollowedTopic(Generic[F]):
         while records and records[0].offset < learned:
             self._bytes[partition] -= len(records.popleft().value)
 
-    def _drop_all(self, partition: int) -> None:
-        self._records[partition].clear()
-        self._bytes[partition] = 0
-        self._kept_from[partition] = self._read_upto[partition]
+    def _drop_newest(self) -> None:
+        """Drop records of those partitions that have most; of each the first one stays.
+
+        Nothing is lost: they are read again when the projection gets there.
+        """
+        surplus = sum(self._bytes) - self._max_bytes
+        while surplus > 0:
+            partition = self._bytes.index(max(self._bytes))
+            records = self._records[partition]
+            if len(records) == 1:
+                return
+            dropped = records.pop()
+            self._kept_upto[partition] = dropped.offset
+            self._bytes[partition] -= len(dropped.value)
+            surplus -= len(dropped.value)
 
     def projected(
         self, positions: Mapping[tuple[str, int], int], most: int
