@@ -9,7 +9,7 @@ from base.database import Connection
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.rooms.access import Access, require_access
 from components.syncapi.rooms.bundling import Bundler
-from components.syncapi.rooms.erasure import state_with_erasures, with_erasures
+from components.syncapi.rooms.erasure import state_with_erasures
 from components.syncapi.rooms.matching import matches
 from components.syncapi.rooms.paging import FROM_THE_START, Page, Range, select_page
 from components.syncapi.rooms.rendering import (
@@ -20,6 +20,7 @@ from components.syncapi.rooms.rendering import (
     render_state,
     room_id_member,
 )
+from components.syncapi.rooms.visible_event import visible_event
 from components.syncapi.store.events import select_events
 from components.syncapi.store.state_at import select_entry_at, select_members_at, select_state_at
 from components.syncapi.store.state_pages import select_state_pages
@@ -147,18 +148,6 @@ def read_event_by_id(connection: Connection, *, event_id: str, reader: Reader) -
     if event is None:
         raise NotFound("There is no such event, or you may not see it.")
     return read_event(connection, room_id=event.room_id, event_id=event_id, reader=reader)
-
-
-def visible_event(connection: Connection, room_id: str, event_id: str, access: Access) -> RoomEvent:
-    """Return an event of a room. Raises `NotFound` for one that the reader may not see, too."""
-    event = select_events(connection, [event_id]).get(event_id)
-    if event is not None and event.room_id == room_id:
-        if event.stream_order is None:
-            if access.may_see(event):
-                return state_with_erasures(connection, room_id, [event], access.viewer)[0]
-        elif access.viewer.sees(event):
-            return with_erasures(connection, room_id, [event], access.viewer)[0]
-    raise NotFound("There is no such event, or you may not see it.")
 
 
 def read_context(

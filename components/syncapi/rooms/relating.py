@@ -11,8 +11,8 @@ from components.syncapi.rooms.access import Access, require_access
 from components.syncapi.rooms.bundling import Bundler
 from components.syncapi.rooms.erasure import with_erasures
 from components.syncapi.rooms.paging import FROM_THE_START, MOST_AT_ONCE, Page
-from components.syncapi.rooms.reading import visible_event
 from components.syncapi.rooms.rendering import Reader, render, room_id_member
+from components.syncapi.rooms.visible_event import visible_event
 from components.syncapi.store.related import (
     DEPTH,
     Child,
