@@ -8,17 +8,18 @@ from base.clock import Clock
 from base.database import Database
 from base.http import Router
 from base.metrics import Family, Reading, Source, sizes_of
+from components.syncapi.legacy.event_streams import EventStreams
+from components.syncapi.legacy.routes import OldSyncRoutes
 from components.syncapi.memory.freshness import Freshness
 from components.syncapi.memory.log_ends import LogEnds
-from components.syncapi.notifications.counting import UnreadCounts
 from components.syncapi.projection.consumers import NAME as _NAME
 from components.syncapi.projection.consumers import ProjectedStreams, project_streams, tokens_of
 from components.syncapi.projection.momentary import momentary_reader
 from components.syncapi.projection.reading_own_writes import freshness_of
-from components.syncapi.relation_queries import RelationQueries
+from components.syncapi.relations.queries import RelationQueries
+from components.syncapi.rooms.visibility_queries import VisibilityQueries
 from components.syncapi.routes.discovery import DiscoveryRoutes
 from components.syncapi.routes.entering import Entrance
-from components.syncapi.routes.old_sync import OldSyncRoutes
 from components.syncapi.routes.queries import RequestReading
 from components.syncapi.routes.relations import RelationRoutes
 from components.syncapi.routes.reports import RoomReportRoutes
@@ -32,10 +33,9 @@ from components.syncapi.streams.stream import StreamKinds
 from components.syncapi.sync.completing import RoomParts
 from components.syncapi.sync.federation_format import FederationFormat
 from components.syncapi.sync.service import SyncService
-from components.syncapi.sync.streaming import EventStreams
 from components.syncapi.sync.unread import UnreadSections
 from components.syncapi.tokens import SyncTokens
-from components.syncapi.visibility_queries import VisibilityQueries
+from components.syncapi.unread.counting import UnreadCounts
 from internalapi.roomserver import EventQueries, LocalAliases
 from internalapi.syncapi import EventVisibility, Relations
 from internalapi.userapi import Authentication, Filters, Reports, UserDirectory

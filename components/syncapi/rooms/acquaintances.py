@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Final
 
 from base.database import Connection
-from components.syncapi.rooms.previews import select_previews
+from components.syncapi.spaces.previews import select_previews
 from components.syncapi.store.membership import select_joined_rooms
 
 _ROOMS_LOOKED_AT: Final = 1_000

@@ -5,11 +5,11 @@ from functools import partial
 from typing import Final, TypeVar
 
 from base.database import Connection, Database
-from components.syncapi.rooms.access import require_access
-from components.syncapi.rooms.paging import FROM_THE_START, TO_THE_END, Range, select_page
 from components.syncapi.rooms.reading import read_state
-from components.syncapi.rooms.rendering import Reader, render, room_id_member
 from components.syncapi.store.membership import select_rooms_of_user_before
+from components.syncapi.timeline.access import require_access
+from components.syncapi.timeline.paging import FROM_THE_START, TO_THE_END, Range, select_page
+from components.syncapi.timeline.rendering import Reader, render, room_id_member
 from matrix.errors import Forbidden
 from matrix.filters import EventFilter
 

@@ -5,17 +5,17 @@ import orjson
 
 from base.database import Connection
 from components.syncapi.room_event import StateEntry
-from components.syncapi.rooms.access import Access, require_access
-from components.syncapi.rooms.erasure import state_with_erasures
-from components.syncapi.rooms.paging import FROM_THE_START, TO_THE_END
-from components.syncapi.rooms.rendering import (
+from components.syncapi.store.events import select_backwards
+from components.syncapi.store.state_pages import select_member_pages
+from components.syncapi.timeline.access import Access, require_access
+from components.syncapi.timeline.erasure import state_with_erasures
+from components.syncapi.timeline.paging import FROM_THE_START, TO_THE_END
+from components.syncapi.timeline.rendering import (
     content_of,
     joined_parts,
     render_state,
     room_id_member,
 )
-from components.syncapi.store.events import select_backwards
-from components.syncapi.store.state_pages import select_member_pages
 from matrix.errors import Forbidden
 
 

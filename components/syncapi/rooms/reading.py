@@ -6,13 +6,16 @@ import msgspec
 import orjson
 
 from base.database import Connection
+from components.syncapi.relations.bundling import Bundler
 from components.syncapi.room_event import RoomEvent
-from components.syncapi.rooms.access import Access, require_access
-from components.syncapi.rooms.bundling import Bundler
-from components.syncapi.rooms.erasure import state_with_erasures
-from components.syncapi.rooms.matching import matches
-from components.syncapi.rooms.paging import FROM_THE_START, Page, Range, select_page
-from components.syncapi.rooms.rendering import (
+from components.syncapi.store.events import select_events
+from components.syncapi.store.state_at import select_entry_at, select_members_at, select_state_at
+from components.syncapi.store.state_pages import select_state_pages
+from components.syncapi.timeline.access import Access, require_access
+from components.syncapi.timeline.erasure import state_with_erasures
+from components.syncapi.timeline.matching import matches
+from components.syncapi.timeline.paging import FROM_THE_START, Page, Range, select_page
+from components.syncapi.timeline.rendering import (
     Reader,
     content_of,
     joined_parts,
@@ -20,10 +23,7 @@ from components.syncapi.rooms.rendering import (
     render_state,
     room_id_member,
 )
-from components.syncapi.rooms.visible_event import visible_event
-from components.syncapi.store.events import select_events
-from components.syncapi.store.state_at import select_entry_at, select_members_at, select_state_at
-from components.syncapi.store.state_pages import select_state_pages
+from components.syncapi.timeline.visible_event import visible_event
 from components.syncapi.tokens import SyncTokens
 from matrix.errors import Forbidden, NotFound
 from matrix.filters import EventFilter

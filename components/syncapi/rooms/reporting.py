@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 
 from base.database import Connection
-from components.syncapi.rooms.access import require_access
-from components.syncapi.rooms.previews import Preview, select_previews
 from components.syncapi.rooms.reading import read_event
-from components.syncapi.rooms.rendering import Reader
+from components.syncapi.spaces.previews import Preview, select_previews
+from components.syncapi.timeline.access import require_access
+from components.syncapi.timeline.rendering import Reader
 from internalapi.userapi import NewReport
 from matrix.canonical import decode_json
 from matrix.errors import Forbidden, NotFound

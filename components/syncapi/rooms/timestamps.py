@@ -5,8 +5,8 @@ from typing import Final
 import msgspec
 
 from base.database import Connection, pace_of
-from components.syncapi.rooms.access import require_access
 from components.syncapi.store.timestamps import select_around
+from components.syncapi.timeline.access import require_access
 from matrix.errors import NotFound
 
 _CHUNK: Final = 50

@@ -6,11 +6,11 @@ from typing import Any, Final
 from base.database import Database
 from base.http import Request, Response, Router, json_response
 from components.syncapi.memory.freshness import Freshness
-from components.syncapi.rooms.hierarchy import HierarchyPlace, HierarchyQuery, read_hierarchy
-from components.syncapi.rooms.previews import read_summary
 from components.syncapi.rooms.timestamps import TimestampQuery, read_closest_event
 from components.syncapi.routes.queries import RequestReading
 from components.syncapi.settings import SyncApiSettings
+from components.syncapi.spaces.hierarchy import HierarchyPlace, HierarchyQuery, read_hierarchy
+from components.syncapi.spaces.previews import read_summary
 from internalapi.roomserver import LocalAliases
 from internalapi.userapi import Requester
 from matrix.errors import MissingParam, NotFound

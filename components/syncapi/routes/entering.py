@@ -5,7 +5,7 @@ from typing import Final
 
 from base.http import Request
 from components.syncapi.memory.freshness import Freshness
-from components.syncapi.rooms.rendering import Reader
+from components.syncapi.timeline.rendering import Reader
 from components.syncapi.tokens import SyncTokens
 from internalapi.userapi import Requester
 from matrix.identifiers import RoomID, parse_room_id

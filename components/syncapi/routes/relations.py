@@ -5,8 +5,8 @@ from typing import Final
 
 from base.database import Database
 from base.http import Request, Response, Router, json_response
-from components.syncapi.rooms.relating import RelationsQuery, read_relations
-from components.syncapi.rooms.threads import ThreadsQuery, read_threads
+from components.syncapi.relations.relating import RelationsQuery, read_relations
+from components.syncapi.relations.threads import ThreadsQuery, read_threads
 from components.syncapi.routes.entering import Entrance
 from components.syncapi.routes.queries import RequestReading
 from components.syncapi.settings import SyncApiSettings

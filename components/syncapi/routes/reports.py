@@ -7,9 +7,9 @@ from typing import Final
 from base.database import Database
 from base.http import Request, Response, Router, empty_response
 from components.syncapi.memory.freshness import Freshness
-from components.syncapi.rooms.rendering import Reader
 from components.syncapi.rooms.reporting import read_event_report, read_room_report
 from components.syncapi.routes.queries import RequestReading
+from components.syncapi.timeline.rendering import Reader
 from internalapi.userapi import Reports, Requester
 from matrix.identifiers import EventID, parse_room_id
 

@@ -10,7 +10,6 @@ from base.database import Database
 from base.http import Request, Response, Router, StreamingResponse, json_response
 from components.syncapi.memory.freshness import Freshness
 from components.syncapi.memory.projected import Projected
-from components.syncapi.rooms.access import require_access
 from components.syncapi.rooms.members import MembersQuery, read_joined_members, read_members
 from components.syncapi.rooms.reading import (
     ContextQuery,
@@ -21,10 +20,11 @@ from components.syncapi.rooms.reading import (
     read_state,
     read_state_entry,
 )
-from components.syncapi.rooms.rendering import Reader
 from components.syncapi.routes.entering import Entrance
 from components.syncapi.routes.queries import RequestReading
 from components.syncapi.settings import SyncApiSettings
+from components.syncapi.timeline.access import require_access
+from components.syncapi.timeline.rendering import Reader
 from components.syncapi.tokens import SyncTokens
 from internalapi.userapi import Requester
 from matrix.errors import MatrixError, MissingParam

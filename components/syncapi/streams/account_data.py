@@ -6,8 +6,6 @@ from typing import Any
 
 from base.database import Connection
 from components.syncapi.changes import AccountDatum, ClientDataNews
-from components.syncapi.notifications.counting import COUNTED_BY
-from components.syncapi.rooms.paging import FROM_THE_START
 from components.syncapi.store.account_data import (
     delete_account_data,
     select_account_data,
@@ -24,7 +22,9 @@ from components.syncapi.streams.stream import (
     ProjectedStream,
     WantedRows,
 )
+from components.syncapi.timeline.paging import FROM_THE_START
 from components.syncapi.tokens import Absent
+from components.syncapi.unread.counting import COUNTED_BY
 from logs.consumer import Message
 from logs.following.projected_topic import FollowedRecords, Reject
 from logs.records.client_data import AccountDataChanged, AccountStatusChanged, OutputClientData

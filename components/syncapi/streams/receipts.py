@@ -8,20 +8,20 @@ import orjson
 
 from base.database import Connection
 from components.syncapi.changes import AccountDatum
-from components.syncapi.memory.receipts import RecentReceipts, RoomReceipts, render_receipts
 from components.syncapi.receipt import FULLY_READ, PUBLIC, Receipt, receipt_of
-from components.syncapi.rooms.paging import FROM_THE_START
 from components.syncapi.store.receipts import select_receipts, upsert_receipts
 from components.syncapi.streams.answer import SyncAnswer
 from components.syncapi.streams.events import render_datum, wants
 from components.syncapi.streams.history import HistorySource, Stage
 from components.syncapi.streams.receipt_history import receipt_stages
+from components.syncapi.streams.recent_receipts import RecentReceipts, RoomReceipts, render_receipts
 from components.syncapi.streams.request import SyncRequest
 from components.syncapi.streams.stream import (
     ProjectedStream,
     StreamContext,
     WantedRows,
 )
+from components.syncapi.timeline.paging import FROM_THE_START
 from components.syncapi.tokens import Absent
 from logs.consumer import Message
 from logs.following.projected_topic import FollowedRecords, Reject

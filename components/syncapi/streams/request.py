@@ -8,7 +8,7 @@ import msgspec
 
 from components.syncapi.changes import Membership
 from components.syncapi.position import SyncPosition
-from components.syncapi.rooms.rendering import Reader
+from components.syncapi.timeline.rendering import Reader
 from matrix.filters import Filter
 
 STATE: Final = "state"

@@ -5,10 +5,10 @@ from typing import ClassVar, Final
 
 import orjson
 
-from components.syncapi.memory.typing_rooms import TypingList, TypingRooms
 from components.syncapi.streams.answer import SyncAnswer
 from components.syncapi.streams.request import SyncRequest
 from components.syncapi.streams.stream import MomentaryStream, StreamContext
+from components.syncapi.streams.typing_rooms import TypingList, TypingRooms
 from components.syncapi.tokens import Absent
 from logs.records.typing import OutputTyping
 from logs.topics import OUTPUT_TYPING

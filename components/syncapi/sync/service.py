@@ -11,7 +11,6 @@ from base.database import Connection, Database
 from base.slices import Slices
 from components.syncapi.memory.projected import Projected
 from components.syncapi.position import SyncPosition, completed, later
-from components.syncapi.rooms.rendering import Reader
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.streams.answer import SyncAnswer
 from components.syncapi.streams.request import STATE, SyncRequest
@@ -22,6 +21,7 @@ from components.syncapi.sync.federation_format import FederationFormat
 from components.syncapi.sync.response import render_answer
 from components.syncapi.sync.unread import UnreadSections
 from components.syncapi.sync.waiting import Check, Wait, Waiter
+from components.syncapi.timeline.rendering import Reader
 from components.syncapi.tokens import SyncTokens
 from internalapi.userapi import Requester
 from matrix.filters import Filter

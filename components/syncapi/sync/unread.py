@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Final
 
-from components.syncapi.notifications.counting import UnreadCounts, UnreadReader
 from components.syncapi.position import ROOMS
 from components.syncapi.streams.answer import SyncAnswer
 from components.syncapi.streams.request import SyncRequest
 from components.syncapi.streams.rooms.looking import PartitionOf
+from components.syncapi.unread.counting import UnreadCounts, UnreadReader
 
 _NO_COUNTS: Final[Mapping[str, bytes]] = {}
 

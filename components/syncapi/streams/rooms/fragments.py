@@ -11,9 +11,9 @@ from components.syncapi.changes import Membership
 from components.syncapi.memory.recent import RecentRoom
 from components.syncapi.room_event import NO_EFFECT, RoomEvent
 from components.syncapi.room_summary import Summary, render_summary
-from components.syncapi.rooms.matching import matches
-from components.syncapi.rooms.rendering import render, render_for_all, select_fields
 from components.syncapi.streams.request import SyncRequest
+from components.syncapi.timeline.matching import matches
+from components.syncapi.timeline.rendering import render, render_for_all, select_fields
 from components.syncapi.tokens import SyncTokens
 
 _SHARED_MS: Final = 1000

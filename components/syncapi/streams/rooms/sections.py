@@ -3,19 +3,19 @@
 from collections.abc import Collection, Mapping
 
 from base.database import Connection, paced
+from components.syncapi.relations.bundling import NO_BUNDLES, Bundler
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.room_summary import Summary, render_summary
-from components.syncapi.rooms.bundling import NO_BUNDLES, Bundler
-from components.syncapi.rooms.erasure import state_with_erasures
-from components.syncapi.rooms.paging import FROM_THE_START
-from components.syncapi.rooms.rendering import render, select_fields
-from components.syncapi.rooms.summary import select_summary
-from components.syncapi.rooms.viewing import viewer_of
-from components.syncapi.rooms.visibility import Viewer
 from components.syncapi.streams.request import SyncRequest
 from components.syncapi.streams.rooms.states import StateReader
 from components.syncapi.streams.rooms.tasks import RoomTask, Section, Timeline
 from components.syncapi.streams.rooms.timelines import TimelineReader
+from components.syncapi.timeline.erasure import state_with_erasures
+from components.syncapi.timeline.paging import FROM_THE_START
+from components.syncapi.timeline.rendering import render, select_fields
+from components.syncapi.timeline.summary import select_summary
+from components.syncapi.timeline.viewing import viewer_of
+from components.syncapi.timeline.visibility import Viewer
 from components.syncapi.tokens import SyncTokens
 
 

@@ -5,7 +5,6 @@ from collections.abc import Collection, Sequence
 from base.database import Connection
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.room_summary import Summary
-from components.syncapi.rooms.matching import matches
 from components.syncapi.store.events import select_events
 from components.syncapi.store.membership import has_moved_members
 from components.syncapi.store.state import (
@@ -18,6 +17,7 @@ from components.syncapi.store.state import (
 from components.syncapi.store.state_at import KnownState, select_members_at, select_state_at
 from components.syncapi.streams.request import SyncRequest
 from components.syncapi.streams.rooms.tasks import RoomTask, Timeline
+from components.syncapi.timeline.matching import matches
 
 
 class StateReader:

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import msgspec
 
 from base.database import Connection
-from components.syncapi.rooms.paging import FROM_THE_START, Range, select_page
-from components.syncapi.rooms.visibility import Viewer
 from components.syncapi.store.state import (
     StoredChange,
 )
 from components.syncapi.streams.request import SyncRequest
 from components.syncapi.streams.rooms.tasks import RoomTask, Timeline
+from components.syncapi.timeline.paging import FROM_THE_START, Range, select_page
+from components.syncapi.timeline.visibility import Viewer
 
 
 class TimelineReader:

@@ -9,16 +9,16 @@ from typing import Final
 import msgspec
 
 from base.database import Connection
+from components.syncapi.relations.bundling import Bundler
+from components.syncapi.relations.thread_summaries import ThreadSummary
 from components.syncapi.room_event import RoomEvent
-from components.syncapi.rooms.access import Access, require_access
-from components.syncapi.rooms.bundling import Bundler
-from components.syncapi.rooms.erasure import as_redacted, with_erasures
-from components.syncapi.rooms.paging import TO_THE_END
-from components.syncapi.rooms.rendering import Reader, render, room_id_member
-from components.syncapi.rooms.thread_summaries import ThreadSummary
 from components.syncapi.store.bundled import select_participation
 from components.syncapi.store.events import select_events
 from components.syncapi.store.related import select_threads
+from components.syncapi.timeline.access import Access, require_access
+from components.syncapi.timeline.erasure import as_redacted, with_erasures
+from components.syncapi.timeline.paging import TO_THE_END
+from components.syncapi.timeline.rendering import Reader, render, room_id_member
 from components.syncapi.tokens import SyncTokens
 
 _LEAST_CHUNK: Final = 20

@@ -8,13 +8,6 @@ import msgspec
 import orjson
 
 from base.database import Connection
-from components.syncapi.notifications.count_by_class import ByClass, RoomToCount, count_by_class
-from components.syncapi.notifications.looking import (
-    Seen,
-    look_at,
-    push_event,
-    sender_might_notify,
-)
 from components.syncapi.store.unread import (
     Span,
     Unread,
@@ -22,6 +15,13 @@ from components.syncapi.store.unread import (
     select_json,
     select_read_up_to,
     select_unread,
+)
+from components.syncapi.unread.count_by_class import ByClass, RoomToCount, count_by_class
+from components.syncapi.unread.looking import (
+    Seen,
+    look_at,
+    push_event,
+    sender_might_notify,
 )
 from components.syncapi.unread_count import Basis, UnreadCount
 

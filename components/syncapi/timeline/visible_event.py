@@ -2,9 +2,9 @@
 
 from base.database import Connection
 from components.syncapi.room_event import RoomEvent
-from components.syncapi.rooms.access import Access
-from components.syncapi.rooms.erasure import state_with_erasures, with_erasures
 from components.syncapi.store.events import select_events
+from components.syncapi.timeline.access import Access
+from components.syncapi.timeline.erasure import state_with_erasures, with_erasures
 from matrix.errors import NotFound
 
 

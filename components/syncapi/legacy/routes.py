@@ -6,16 +6,16 @@ from typing import Final
 
 from base.database import Database
 from base.http import Request, Response, Router, json_response
+from components.syncapi.legacy.event_streams import EventStreams, StreamQuery
+from components.syncapi.legacy.initial_sync import RoomInitialSyncQuery, read_room_initial_sync
+from components.syncapi.legacy.snapshot import SnapshotQuery, read_snapshot
 from components.syncapi.memory.freshness import Freshness
 from components.syncapi.memory.projected import Projected
 from components.syncapi.position import ROOMS
-from components.syncapi.rooms.initial_sync import RoomInitialSyncQuery, read_room_initial_sync
 from components.syncapi.rooms.reading import read_event_by_id
-from components.syncapi.rooms.snapshot import SnapshotQuery, read_snapshot
 from components.syncapi.routes.entering import Entrance
 from components.syncapi.routes.queries import RequestReading
 from components.syncapi.settings import SyncApiSettings
-from components.syncapi.sync.streaming import EventStreams, StreamQuery
 from components.syncapi.tokens import SyncTokens
 from internalapi.userapi import Requester
 from matrix.identifiers import parse_room_id

@@ -5,8 +5,8 @@ from collections.abc import Set as AbstractSet
 from base.database import Connection
 from components.syncapi.changes import Membership
 from components.syncapi.ignoring import NOBODY
-from components.syncapi.rooms.visibility import Viewer
 from components.syncapi.store.membership import select_history
+from components.syncapi.timeline.visibility import Viewer
 
 
 def viewer_of(

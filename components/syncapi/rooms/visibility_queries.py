@@ -5,8 +5,8 @@ from functools import partial
 
 from base.database import Connection, Database, DatabaseOutage
 from components.syncapi.memory.freshness import Freshness
-from components.syncapi.rooms.access import require_access
 from components.syncapi.store.events import select_events
+from components.syncapi.timeline.access import require_access
 from logs.log import LogOutage
 from matrix.errors import Forbidden, Unavailable
 from matrix.identifiers import EventID, RoomID, UserID

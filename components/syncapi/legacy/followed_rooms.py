@@ -9,13 +9,13 @@ from base.database import Connection
 from components.syncapi.changes import Membership
 from components.syncapi.position import ROOMS, SyncPosition, with_rooms
 from components.syncapi.room_event import RoomEvent
-from components.syncapi.rooms.access import require_access
-from components.syncapi.rooms.paging import Range, select_page
-from components.syncapi.rooms.rendering import Reader, render, room_id_member
-from components.syncapi.rooms.viewing import viewer_of
-from components.syncapi.rooms.visibility import Viewer
 from components.syncapi.store.account_data import select_ignored_users
 from components.syncapi.store.events import select_changed_rooms
+from components.syncapi.timeline.access import require_access
+from components.syncapi.timeline.paging import Range, select_page
+from components.syncapi.timeline.rendering import Reader, render, room_id_member
+from components.syncapi.timeline.viewing import viewer_of
+from components.syncapi.timeline.visibility import Viewer
 from matrix.filters import EventFilter
 
 _EVERYTHING: Final = EventFilter.parse({})

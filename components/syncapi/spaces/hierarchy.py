@@ -11,13 +11,13 @@ import msgspec
 
 from base.database import Connection
 from components.syncapi.room_event import RoomEvent
-from components.syncapi.rooms.previews import Preview, select_previews
-from components.syncapi.rooms.rendering import content_of
+from components.syncapi.spaces.previews import Preview, select_previews
 from components.syncapi.store.previews import (
     select_entries_of_type,
     select_joined_counts,
     select_memberships_of_user,
 )
+from components.syncapi.timeline.rendering import content_of
 from matrix.errors import Forbidden, InvalidParam
 from matrix.spaces import SPACE, child_order, names_child
 from requesting.page_tokens import encode_page_token

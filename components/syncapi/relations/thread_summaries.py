@@ -5,8 +5,6 @@ from typing import Final, NamedTuple
 
 from base.database import Connection
 from components.syncapi.room_event import RoomEvent
-from components.syncapi.rooms.paging import FROM_THE_START, TO_THE_END
-from components.syncapi.rooms.visibility import Viewer
 from components.syncapi.store.bundled import (
     RelationGroup,
     select_at_orders,
@@ -15,6 +13,8 @@ from components.syncapi.store.bundled import (
     select_thread_senders,
 )
 from components.syncapi.store.related import ChildrenRange, select_children
+from components.syncapi.timeline.paging import FROM_THE_START, TO_THE_END
+from components.syncapi.timeline.visibility import Viewer
 from matrix.relations import THREAD
 
 _MOST_SCANNED: Final = 1000

@@ -6,12 +6,12 @@ from typing import Any, Final
 import msgspec
 
 from base.database import Connection
-from components.syncapi.rooms.rendering import content_of
 from components.syncapi.store.previews import (
     select_entries,
     select_joined_counts,
     select_memberships_of_user,
 )
+from components.syncapi.timeline.rendering import content_of
 from matrix.errors import UnsupportedRoomVersion
 from matrix.room_versions import RoomVersion, room_version
 from matrix.topics import plain_topic

@@ -9,11 +9,8 @@ from typing import Final
 import orjson
 
 from base.database import Connection
+from components.syncapi.relations.thread_summaries import ThreadSummary, summarise_threads
 from components.syncapi.room_event import RoomEvent, is_redacted
-from components.syncapi.rooms.erasure import with_erasures
-from components.syncapi.rooms.rendering import Reader, content_of, render, room_id_member
-from components.syncapi.rooms.thread_summaries import ThreadSummary, summarise_threads
-from components.syncapi.rooms.visibility import Viewer
 from components.syncapi.store.bundled import (
     Reference,
     RelationGroup,
@@ -23,6 +20,9 @@ from components.syncapi.store.bundled import (
     select_references,
 )
 from components.syncapi.store.events import select_events
+from components.syncapi.timeline.erasure import with_erasures
+from components.syncapi.timeline.rendering import Reader, content_of, render, room_id_member
+from components.syncapi.timeline.visibility import Viewer
 from matrix.relations import REFERENCE, REPLACE, THREAD, rel_type_of
 
 _MOST_REFERENCES: Final = 100

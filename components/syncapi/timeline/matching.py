@@ -3,7 +3,7 @@
 from typing import Final
 
 from components.syncapi.room_event import RoomEvent
-from components.syncapi.rooms.rendering import content_of
+from components.syncapi.timeline.rendering import content_of
 from matrix.filters import EventFilter
 
 _NO_CONTENT: Final[dict[str, object]] = {}

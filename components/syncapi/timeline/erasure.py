@@ -16,10 +16,10 @@ from components.syncapi.room_event import (
     previous_sender,
     with_prev_content,
 )
-from components.syncapi.rooms.rendering import content_of, with_known_past
-from components.syncapi.rooms.visibility import Viewer
 from components.syncapi.store.erasures import select_erasures
 from components.syncapi.store.state import select_entry_now
+from components.syncapi.timeline.rendering import content_of, with_known_past
+from components.syncapi.timeline.visibility import Viewer
 from matrix.canonical import decode_json
 from matrix.redaction import redact_content
 from matrix.room_versions import RoomVersion, room_version

@@ -8,19 +8,19 @@ import orjson
 from base.database import Connection
 from components.syncapi.changes import AccountDatum, Membership
 from components.syncapi.room_event import RoomEvent
-from components.syncapi.rooms.access import is_world_readable, require_access
-from components.syncapi.rooms.erasure import state_with_erasures
-from components.syncapi.rooms.paging import FROM_THE_START, Range, select_page
-from components.syncapi.rooms.rendering import (
+from components.syncapi.store.account_data import select_room_account_data
+from components.syncapi.store.events import select_events
+from components.syncapi.store.membership import select_membership
+from components.syncapi.store.state_at import select_state_at
+from components.syncapi.timeline.access import is_world_readable, require_access
+from components.syncapi.timeline.erasure import state_with_erasures
+from components.syncapi.timeline.paging import FROM_THE_START, Range, select_page
+from components.syncapi.timeline.rendering import (
     Reader,
     render,
     render_state,
     room_id_member,
 )
-from components.syncapi.store.account_data import select_room_account_data
-from components.syncapi.store.events import select_events
-from components.syncapi.store.membership import select_membership
-from components.syncapi.store.state_at import select_state_at
 from components.syncapi.tokens import SyncTokens
 from matrix.filters import EventFilter
 

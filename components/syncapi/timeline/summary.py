@@ -3,9 +3,9 @@
 from base.database import Connection
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.room_summary import MEMBERS_NAMED, Summary
-from components.syncapi.rooms.rendering import content_of
 from components.syncapi.store.membership import select_counts, select_first_members
 from components.syncapi.store.state import NAMING, select_naming_now
+from components.syncapi.timeline.rendering import content_of
 
 
 def select_summary(connection: Connection, room_id: str) -> Summary:

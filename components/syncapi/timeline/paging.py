@@ -6,10 +6,10 @@ import msgspec
 
 from base.database import Connection, pace_of
 from components.syncapi.room_event import RoomEvent
-from components.syncapi.rooms.erasure import with_erasures
-from components.syncapi.rooms.matching import matches
-from components.syncapi.rooms.visibility import Viewer
 from components.syncapi.store.events import select_backwards, select_forwards
+from components.syncapi.timeline.erasure import with_erasures
+from components.syncapi.timeline.matching import matches
+from components.syncapi.timeline.visibility import Viewer
 from matrix.filters import EventFilter
 
 FROM_THE_START: Final = -(2**62)

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from base.database import Connection
-from components.syncapi.notifications.looking import MayNotify
 from components.syncapi.store.mentions import ROOM, Mention, Since, select_mentions
 from components.syncapi.store.unread import Unread, select_changes_of_levels
 from components.syncapi.store.unread_groups import TimelinePart, UnreadGroup, select_groups
+from components.syncapi.unread.looking import MayNotify
 from components.syncapi.unread_count import MAIN, Older, UnreadCount
 from matrix.push_rules.classes import NAMES_USERS, QUIET, is_quiet, plain_class
 from matrix.push_rules.in_room import RoomRules

@@ -20,12 +20,12 @@ from components.syncapi.changes import Membership
 from components.syncapi.ignoring import IGNORED_USER_LIST
 from components.syncapi.memory.recent import RecentRooms
 from components.syncapi.memory.unread_counts import KnownUnreadCounts
-from components.syncapi.notifications.count_by_class import RoomToCount
-from components.syncapi.notifications.first_count import CountedRooms, count_rooms
-from components.syncapi.notifications.looking import Seen, look_at, push_event
-from components.syncapi.notifications.user_rules import PUSH_RULES, KnownRules, UserRules
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.unread import select_content
+from components.syncapi.unread.count_by_class import RoomToCount
+from components.syncapi.unread.first_count import CountedRooms, count_rooms
+from components.syncapi.unread.looking import Seen, look_at, push_event
+from components.syncapi.unread.user_rules import PUSH_RULES, KnownRules, UserRules
 from components.syncapi.unread_count import UnreadCount
 from matrix.push_rules.in_room import RoomRules
 from matrix.push_rules.properties import PushEvent

@@ -8,12 +8,12 @@ import msgspec
 
 from base.database import Connection
 from components.syncapi.changes import Membership
+from components.syncapi.legacy.snapshot import SnapshotQuery, read_snapshot, render_data
 from components.syncapi.position import ROOMS, SyncPosition
-from components.syncapi.rooms.rendering import Reader
-from components.syncapi.rooms.snapshot import SnapshotQuery, read_snapshot, render_data
 from components.syncapi.store.account_data import select_account_data, select_ignored_users
 from components.syncapi.store.events import select_events
 from components.syncapi.store.membership import select_rooms_of_user_before
+from components.syncapi.timeline.rendering import Reader
 from components.syncapi.tokens import SyncTokens
 from matrix.errors import Forbidden
 

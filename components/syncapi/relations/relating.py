@@ -6,13 +6,8 @@ import msgspec
 import orjson
 
 from base.database import Connection, pace_of
+from components.syncapi.relations.bundling import Bundler
 from components.syncapi.room_event import RoomEvent
-from components.syncapi.rooms.access import Access, require_access
-from components.syncapi.rooms.bundling import Bundler
-from components.syncapi.rooms.erasure import with_erasures
-from components.syncapi.rooms.paging import FROM_THE_START, MOST_AT_ONCE, Page
-from components.syncapi.rooms.rendering import Reader, render, room_id_member
-from components.syncapi.rooms.visible_event import visible_event
 from components.syncapi.store.related import (
     DEPTH,
     Child,
@@ -20,6 +15,11 @@ from components.syncapi.store.related import (
     select_children,
     select_descendants,
 )
+from components.syncapi.timeline.access import Access, require_access
+from components.syncapi.timeline.erasure import with_erasures
+from components.syncapi.timeline.paging import FROM_THE_START, MOST_AT_ONCE, Page
+from components.syncapi.timeline.rendering import Reader, render, room_id_member
+from components.syncapi.timeline.visible_event import visible_event
 from components.syncapi.tokens import SyncTokens
 from matrix.errors import Forbidden, NotFound
 

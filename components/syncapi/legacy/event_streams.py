@@ -9,13 +9,18 @@ from typing import Final
 import msgspec
 
 from base.database import Database
+from components.syncapi.legacy.followed_rooms import (
+    Followed,
+    FollowQuery,
+    follow_room,
+    follow_rooms,
+)
 from components.syncapi.memory.projected import Projected
 from components.syncapi.position import SyncPosition, completed, later
-from components.syncapi.rooms.following import Followed, FollowQuery, follow_room, follow_rooms
-from components.syncapi.rooms.rendering import Reader
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.streams.rooms.looking import PartitionOf
 from components.syncapi.sync.waiting import Check, Wait, Waiter
+from components.syncapi.timeline.rendering import Reader
 from components.syncapi.tokens import SyncTokens
 from internalapi.userapi import Requester
 

@@ -4,14 +4,14 @@ import msgspec
 
 from base.database import Connection
 from components.syncapi.room_event import RoomEvent
-from components.syncapi.rooms.paging import FROM_THE_START, TO_THE_END
-from components.syncapi.rooms.rendering import content_of
-from components.syncapi.rooms.viewing import viewer_of
-from components.syncapi.rooms.visibility import Viewer
 from components.syncapi.store.account_data import select_ignored_users
 from components.syncapi.store.forgotten import is_forgotten
 from components.syncapi.store.membership import select_membership
 from components.syncapi.store.state import select_entry_now
+from components.syncapi.timeline.paging import FROM_THE_START, TO_THE_END
+from components.syncapi.timeline.rendering import content_of
+from components.syncapi.timeline.viewing import viewer_of
+from components.syncapi.timeline.visibility import Viewer
 from matrix.errors import Forbidden
 
 

@@ -7,7 +7,7 @@ import msgspec
 import orjson
 
 from components.syncapi.room_event import RoomEvent, StateEntry, without_previous
-from components.syncapi.rooms.visibility import Viewer
+from components.syncapi.timeline.visibility import Viewer
 from matrix.filters import Filter
 
 _JOINED: Final = b',"membership":"join"'

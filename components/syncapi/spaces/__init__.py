@@ -1,0 +1,1 @@
+"""Spaces, and rooms as those see them who are not in them."""
