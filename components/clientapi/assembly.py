@@ -32,7 +32,7 @@ from components.clientapi.routes.events import EventRoutes
 from components.clientapi.routes.memberships import MembershipRoutes
 from components.clientapi.routes.mutual_rooms import MutualRoomRoutes
 from components.clientapi.routes.profiles import ProfileRoutes
-from components.clientapi.routes.reading_marks import ReceiptRoutes
+from components.clientapi.routes.reading_marks import ReadingMarkRoutes
 from components.clientapi.routes.rooms import RoomCreationRoutes
 from components.clientapi.settings import ClientApiSettings
 from components.clientapi.visible_events import VisibleEvents
@@ -149,7 +149,7 @@ def build(
         rooms_at_once=settings.rooms_updated_at_once,
     )
     ProfileRoutes(requesters=parts.requesters, changes=changes).add_to(router)
-    ReceiptRoutes(
+    ReadingMarkRoutes(
         requesters=parts.requesters,
         sender=sender,
         writer=ReceiptWriter(

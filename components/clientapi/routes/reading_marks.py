@@ -25,7 +25,7 @@ _TYPING_MS: Final = 30_000
 """How long one types who does not say for how long."""
 
 
-class ReceiptRoutes:
+class ReadingMarkRoutes:
     """The endpoints for what a user is doing and has read."""
 
     def __init__(
