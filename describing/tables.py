@@ -11,6 +11,7 @@ from base.clock import Clock
 from base.database import Database, Schema
 from logs.announcing import AnnouncedTopic
 from logs.log import Log
+from logs.rebuilding import RebuildProgress, TableCopies
 
 P = TypeVar("P")
 S = TypeVar("S", bound=msgspec.Struct)
@@ -41,51 +42,6 @@ class KeptHistory(NamedTuple):
 def kept_history(protocol: Callable[..., P], make: Callable[[Database, Any], P]) -> KeptHistory:
     """Return the history with what makes it, which type checkers compare."""
     return KeptHistory(protocol, make)
-
-
-class TableCopies(Protocol):
-    """Opens, makes and drops copies of derived tables."""
-
-    async def open(self, schema: Schema, *, may_migrate: bool) -> Database:
-        """Return the database, which the caller closes. Raises what `open_database` raises."""
-        ...
-
-    async def drop(self, schema: Schema) -> None:
-        """Delete the tables; not to find them is no error."""
-        ...
-
-
-class RebuildStep(Protocol):
-    """How far a rebuild is."""
-
-    @property
-    def doing(self) -> str:
-        """Return what is done now."""
-        ...
-
-    @property
-    def rooms(self) -> int:
-        """Return how many rooms are there again."""
-        ...
-
-    @property
-    def all_rooms(self) -> int:
-        """Return of how many."""
-        ...
-
-    @property
-    def records(self) -> int:
-        """Return how many records this run has written."""
-        ...
-
-    @property
-    def behind(self) -> int | None:
-        """Return how many records of the topics are missing, while it catches up."""
-        ...
-
-
-class RebuildRefused(Exception):
-    """Another run makes these tables, or has made them."""
 
 
 class Rebuilding(Protocol):
@@ -124,7 +80,7 @@ class Rebuilding(Protocol):
         """Return a history that the rebuild says that it reads."""
         ...
 
-    def show(self, step: RebuildStep) -> None:
+    def show(self, progress: RebuildProgress) -> None:
         """Tell how far it is."""
         ...
 
@@ -138,7 +94,8 @@ class Rebuild:
     perform: Callable[[Rebuilding], Awaitable[None]]
     """Makes a further copy and lets it serve. An interrupted run is gone on with.
 
-    Raises `RebuildRefused`, `DatabaseOutage`, `LogOutage`, `RecordsLost` and `SchemaTooNew`."""
+    Raises `logs.rebuilding.RebuildRefused`, `DatabaseOutage`, `LogOutage`, `RecordsLost` and
+    `SchemaTooNew`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

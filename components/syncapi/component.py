@@ -10,11 +10,12 @@ from components.syncapi.settings import SyncApiSettings
 from describing.component import Component, InternalApi
 from describing.ground import Ground
 from describing.parts import ComponentParts, served
-from describing.tables import Keeps, Rebuild, Rebuilding, RebuildRefused, Tables
+from describing.tables import Keeps, Rebuild, Rebuilding, Tables
 from internalapi.receipts import ReceiptHistory
 from internalapi.roomserver import RoomDirectory, RoomHistory, RoomQueries
 from internalapi.syncapi import EventVisibility, Relations
 from internalapi.userapi import Authentication, Filters, Reports, UserDirectory, UserHistory
+from logs.rebuilding import RebuildGround
 from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, OUTPUT_ROOM_EVENT
 
 
@@ -32,20 +33,16 @@ def _families() -> Sequence[Family]:
 
 
 async def _rebuild(on: Rebuilding) -> None:
-    from components.syncapi.projection.rebuild import NOTICE_S, RebuildGround, rebuild
-    from components.syncapi.store.rebuild_progress import RebuildTaken
+    from components.syncapi.projection.rebuild import RebuiltSync
     from components.syncapi.streams.history import Histories
-    from logs.rebuilding.copies import SwitchRefused
+    from logs.rebuilding.rebuild import NOTICE_S, rebuild
 
     histories = Histories(
         on.history(RoomHistory), on.history(UserHistory), on.history(ReceiptHistory)
     )
-    section = on.section(SyncApiSettings)
-    ground = RebuildGround(on.log, on.register, on.copies, histories, section, on.clock)
-    try:
-        await rebuild(ground, on.show, notice_s=0 if on.is_alone else NOTICE_S)
-    except (RebuildTaken, SwitchRefused) as refused:
-        raise RebuildRefused(str(refused)) from refused
+    reader = RebuiltSync(on.log, histories, on.section(SyncApiSettings), on.clock)
+    ground = RebuildGround(on.log, on.register, on.copies)
+    await rebuild(ground, reader, on.show, notice_s=0 if on.is_alone else NOTICE_S)
 
 
 async def _build(ground: Ground) -> ComponentParts:

@@ -23,8 +23,8 @@ from deploy.settings import Settings
 from deploy.settings.loading import load_settings
 from deploy.watching.readiness import Readiness
 from describing.component import Component
-from describing.tables import RebuildRefused, RebuildStep
 from logs.log import Log, LogOutage, RecordsLost
+from logs.rebuilding import RebuildProgress, RebuildRefused
 from logs.rebuilding.copies import rebuilds_schema
 
 P = TypeVar("P")
@@ -141,9 +141,9 @@ class _Rebuilding:
         found: P = self.histories[protocol]
         return found
 
-    def show(self, step: RebuildStep) -> None:
+    def show(self, progress: RebuildProgress) -> None:
         """Tell how far it is."""
-        self.bar.show(step)
+        self.bar.show(progress)
 
 
 class _Bar:
@@ -155,7 +155,7 @@ class _Bar:
         self._shown_s = float("-inf")
         self._doing = ""
 
-    def show(self, progress: RebuildStep) -> None:
+    def show(self, progress: RebuildProgress) -> None:
         """Show this."""
         now_s = self._clock.monotonic_s()
         is_due = progress.doing != self._doing or now_s - self._shown_s >= _BETWEEN_LINES_S
@@ -171,7 +171,7 @@ class _Bar:
             sys.stderr.write("\n")
 
 
-def _line(progress: RebuildStep) -> str:
+def _line(progress: RebuildProgress) -> str:
     share = progress.rooms / progress.all_rooms if progress.all_rooms else 1.0
     bar = "#" * round(share * _BAR_WIDTH)
     doing = progress.doing

@@ -88,7 +88,7 @@ async def made_serving_schema(
 
 
 class StoredCopies:
-    """Opens, makes and drops copies in one place (`describing.tables.TableCopies`)."""
+    """Opens, makes and drops copies in one place (`logs.rebuilding.TableCopies`)."""
 
     def __init__(self, url: str) -> None:
         self._url = url

@@ -9,6 +9,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from base.database import Connection, Schema, insert
+from logs.rebuilding import RebuildRefused
 
 BUILDING: Final = "building"
 SERVING: Final = "serving"
@@ -34,7 +35,7 @@ def rebuilds_schema(reader: str) -> Schema:
     return Schema(f"{reader}_rebuilds", _METADATA)
 
 
-class SwitchRefused(Exception):
+class SwitchRefused(RebuildRefused):
     """The copy is not one that is being made: another process has finished it, or given it up."""
 
 

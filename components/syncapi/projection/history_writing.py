@@ -6,11 +6,7 @@ from typing import Any, Final, TypeVar
 
 from base.database import Connection
 from components.syncapi.projection.consumers import ProjectedStreams
-from components.syncapi.store.rebuild_progress import (
-    Cursor,
-    settle_history,
-    update_progress,
-)
+from components.syncapi.store.rebuild_progress import settle_history
 from components.syncapi.streams.history import HistoryPart
 from logs.consumer import Message, Processor
 from logs.topics import Topic
@@ -22,20 +18,16 @@ _log: Final = logging.getLogger(__name__)
 
 
 class HistoryWriter:
-    """Writes parts, one after another, each with how far the copy is then."""
+    """Writes parts, one after another."""
 
-    def __init__(self, projection: ProjectedStreams, run: str) -> None:
+    def __init__(self, projection: ProjectedStreams) -> None:
         self._makers: Final[dict[str, Callable[[int], Processor[Any]]]] = {
             topic.name: topic.processor for topic in projection.topics
         }
-        self._run: Final = run
         self._processors: Final[dict[tuple[str, int], Processor[Any]]] = {}
 
-    def write(
-        self, connection: Connection, before: Cursor, part: HistoryPart, *, is_last: bool
-    ) -> None:
-        """Write a part. Raises `RebuildTaken` if it is not this run's turn."""
-        update_progress(connection, self._run, before, part.after)
+    def write(self, connection: Connection, part: HistoryPart, *, is_last: bool) -> None:
+        """Write a part; with the last one, what depends on several histories is settled."""
         for partition, messages in part.messages.items():
             processor = self._processor(part.topic, partition)
             processor.process(connection, messages, _Nowhere())

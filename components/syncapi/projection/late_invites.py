@@ -17,17 +17,18 @@ from logs.consumer import Message, Outbox
 from logs.consumer.loop import Consumer
 from logs.consumer.tables import ConsumerStore, reset_positions
 from logs.log import Log
+from logs.rebuilding.reader import ConsumerName
 from logs.records.room_output import InviteReceived, InviteRetired, OutputRoomEvent
 from logs.topics import OUTPUT_ROOM_EVENT
 
-_NAME: Final = "syncapi-invites"
-STORE: Final = ConsumerStore(_NAME, OUTPUT_ROOM_EVENT.name)
+NAME: Final = ConsumerName("syncapi-invites", OUTPUT_ROOM_EVENT.name)
+STORE: Final = ConsumerStore(*NAME)
 """Where the reading is; empty once it has come to its end."""
 
 
 def begin_at(connection: Connection, offsets: Mapping[int, int], generation: str) -> None:
     """Let the reading begin here."""
-    reset_positions(connection, _NAME, OUTPUT_ROOM_EVENT.name, offsets, generation)
+    reset_positions(connection, *NAME, offsets, generation)
 
 
 def late_invites(
@@ -35,7 +36,7 @@ def late_invites(
 ) -> Consumer[OutputRoomEvent]:
     """Return the consumer that writes them; it is not started."""
     return Consumer(
-        _NAME, OUTPUT_ROOM_EVENT, _InviteProcessor, log, database, clock=clock, group=group
+        NAME.consumer, OUTPUT_ROOM_EVENT, _InviteProcessor, log, database, clock=clock, group=group
     )
 
 

@@ -1,4 +1,4 @@
-"""How far a copy of the tables is made, kept in the copy itself, and what settles it."""
+"""What of the histories is in a copy of the tables that is being made, and what settles it."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -10,13 +10,10 @@ from base.database import Connection, insert
 from components.syncapi.changes import MembershipChange
 from components.syncapi.store.erasures import forget_places
 from components.syncapi.store.membership import select_membership, upsert_memberships
-from components.syncapi.store.tables import INVITES, MEMBERSHIPS, REBUILD_PROGRESS, REBUILT_ROOMS
+from components.syncapi.store.tables import INVITES, MEMBERSHIPS, REBUILT_ROOMS
 
 _AFTER_HISTORY: Final = -1
 """The order of invites from other servers: after all that is rebuilt, before all that comes."""
-_ONE: Final = 1
-
-_encode: Final = msgspec.msgpack.Encoder().encode
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
@@ -36,13 +33,6 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
     """Rooms that are whole."""
 
 
-_decode: Final = msgspec.msgpack.Decoder(Cursor).decode
-
-
-class RebuildTaken(Exception):
-    """Another run of the command goes on with this rebuild."""
-
-
 class PendingInvite(msgspec.Struct, frozen=True):
     """An invite into a room that this server is not in."""
 
@@ -50,39 +40,6 @@ class PendingInvite(msgspec.Struct, frozen=True):
     room_id: str
     event_id: str
     invite_state: bytes
-
-
-def select_progress(connection: Connection) -> tuple[Cursor, str] | None:
-    """Return how far the copy is and of which log; `None` before anything is in it."""
-    row = connection.execute(
-        sa.select(REBUILD_PROGRESS.c.cursor, REBUILD_PROGRESS.c.generation)
-    ).first()
-    return None if row is None else (_decode(row[0]), row[1])
-
-
-def insert_progress(connection: Connection, run: str, generation: str) -> None:
-    """Begin with an empty copy."""
-    connection.execute(
-        sa.insert(REBUILD_PROGRESS).values(
-            only=_ONE, run=run, generation=generation, cursor=_encode(Cursor())
-        )
-    )
-
-
-def update_run(connection: Connection, run: str) -> None:
-    """Let this run go on, and no other."""
-    connection.execute(sa.update(REBUILD_PROGRESS).values(run=run))
-
-
-def update_progress(connection: Connection, run: str, before: Cursor, after: Cursor) -> None:
-    """Note what has been written. Raises `RebuildTaken` if it is not this run's turn."""
-    moved = connection.execute(
-        sa.update(REBUILD_PROGRESS)
-        .where(REBUILD_PROGRESS.c.run == run, REBUILD_PROGRESS.c.cursor == _encode(before))
-        .values(cursor=_encode(after))
-    )
-    if moved.rowcount != 1:
-        raise RebuildTaken("Another run of this command goes on with the rebuild.")
 
 
 def upsert_covered(connection: Connection, room_id: str, upto: int) -> None:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from base.database import Connection, Schema
 from logs.consumer.tables import CONSUMER_SCHEMA
 from logs.rebuilding.copies import rebuilds_schema
+from logs.rebuilding.progress import REBUILDING_SCHEMA
 
 METADATA: Final = sa.MetaData()
 
@@ -160,17 +161,6 @@ ACCOUNT_DATA: Final = sa.Table(
     sa.Column("content", sa.LargeBinary, nullable=False),
 )
 
-REBUILD_PROGRESS: Final = sa.Table(
-    "rebuild_progress",
-    METADATA,
-    sa.Column("only", sa.Integer, primary_key=True, autoincrement=False),
-    # The run of the command that may write: an older one that still lives may not.
-    sa.Column("run", sa.Text, nullable=False),
-    # Of the log that the offsets are of.
-    sa.Column("generation", sa.Text, nullable=False),
-    sa.Column("cursor", sa.LargeBinary, nullable=False),
-)
-
 REBUILT_ROOMS: Final = sa.Table(
     "rebuilt_rooms",
     METADATA,
@@ -187,7 +177,9 @@ def _one_index_of_a_room(connection: Connection) -> None:
     _IN_ROOM.create(connection)
 
 
-SCHEMA: Final = Schema("syncapi", METADATA, (_one_index_of_a_room,), parts=(CONSUMER_SCHEMA,))
+SCHEMA: Final = Schema(
+    "syncapi", METADATA, (_one_index_of_a_room,), parts=(CONSUMER_SCHEMA, REBUILDING_SCHEMA)
+)
 
 REBUILDS_SCHEMA: Final = rebuilds_schema(SCHEMA.name)
 """Which copy of these serves."""

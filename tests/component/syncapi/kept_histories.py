@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from base.clock import SystemClock
 from base.database import Database, Schema, drop_database, open_database
 from components.syncapi.assembly import REBUILDS_SCHEMA
-from components.syncapi.projection.rebuild import RebuildGround, RebuildProgress, rebuild
+from components.syncapi.projection.rebuild import RebuiltSync
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.streams.catalogue import STREAMS
 from components.syncapi.streams.history import Histories
@@ -21,6 +21,8 @@ from internalapi.roomserver import RoomHistoryPage, SentEvent, SentEventsPage
 from internalapi.userapi import UserHistoryPage
 from logs.embedded import EmbeddedLog
 from logs.log import Log, Outgoing
+from logs.rebuilding import RebuildGround, RebuildProgress
+from logs.rebuilding.rebuild import rebuild
 from logs.records.client_data import (
     AccountDataChanged,
     AccountStatusChanged,
@@ -152,17 +154,11 @@ async def rebuilt_beside(
 ) -> None:
     """Rebuild; who serves meanwhile has so long to leave the former copy."""
     rebuilds = await open_database(database_url, REBUILDS_SCHEMA)
-    ground = RebuildGround(
-        log,
-        rebuilds,
-        Copies(database_url, *further),
-        Histories(kept, kept, kept),
-        SyncApiSettings(),
-        SystemClock(),
-        streams,
-    )
+    ground = RebuildGround(log, rebuilds, Copies(database_url, *further))
+    histories = Histories(kept, kept, kept)
+    reader = RebuiltSync(log, histories, SyncApiSettings(), SystemClock(), streams)
     try:
-        await rebuild(ground, progress, notice_s=notice_s)
+        await rebuild(ground, reader, progress, notice_s=notice_s)
     finally:
         await rebuilds.close()
 

@@ -9,9 +9,9 @@ from msgspec.structs import replace
 
 from base.database import SchemaTooOld, open_database
 from components.syncapi.assembly import SCHEMA
-from components.syncapi.projection.rebuild import RebuildProgress
-from components.syncapi.store.rebuild_progress import RebuildTaken
 from logs.embedded import EmbeddedLog
+from logs.rebuilding import RebuildProgress
+from logs.rebuilding.progress import RebuildTaken
 from logs.records.receipts import ReceiptMoved
 from logs.records.room_output import (
     EventAdded,

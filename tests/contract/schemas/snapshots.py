@@ -18,8 +18,9 @@ from base.database import Connection, Schema
 from deploy.process.kept_tables import all_schemas
 from logs.announcing.tables import ANNOUNCING_SCHEMA
 from logs.consumer.tables import CONSUMER_SCHEMA
+from logs.rebuilding.progress import REBUILDING_SCHEMA
 
-ALL: Final = (CONSUMER_SCHEMA, ANNOUNCING_SCHEMA, *all_schemas())
+ALL: Final = (CONSUMER_SCHEMA, ANNOUNCING_SCHEMA, REBUILDING_SCHEMA, *all_schemas())
 DIALECTS: Final[dict[str, sa.Dialect]] = {
     name: sa.make_url(url).get_dialect()()
     for name, url in {"sqlite": "sqlite://", "postgresql": "postgresql+asyncpg://"}.items()

@@ -1,0 +1,7 @@
+CREATE TABLE rebuild_progress (
+	"only" INTEGER NOT NULL,
+	run TEXT NOT NULL,
+	generation TEXT NOT NULL,
+	cursor BYTEA NOT NULL,
+	PRIMARY KEY ("only")
+);
