@@ -34,9 +34,12 @@ COMMANDS: Final = {
     "migrate": "bring the databases to this version's schema",
 }
 
+_ELSEWHERE: Final = {"cluster": "localcluster.command"}
+"""Commands of what stands on all of `deploy`."""
+
 
 class Command(Protocol):
-    """What a module of `deploy.commands` offers."""
+    """What the module of a command offers."""
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the command's arguments."""
@@ -83,7 +86,8 @@ def _load(name: str) -> Command:
     # What is imported stays: the collector is not to look through it for garbage, now or later.
     gc.disable()
     try:
-        return cast(Command, import_module(f"deploy.commands.{name.replace('-', '_')}"))
+        module = _ELSEWHERE.get(name, f"deploy.commands.{name.replace('-', '_')}")
+        return cast(Command, import_module(module))
     finally:
         gc.freeze()
         gc.enable()

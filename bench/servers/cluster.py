@@ -10,7 +10,7 @@ from bench.measure import tree_cpu_s
 from bench.servers.process import SHARED_SECRET
 from bench.servers.xylem import without_hindrances
 from deploy.catalogue import CATALOGUE
-from deploy.local.cluster import LocalCluster
+from localcluster.cluster import LocalCluster
 
 PARTITIONS = 4
 

@@ -10,9 +10,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from deploy.local.kafka import KafkaBroker
-from deploy.local.postgres import PostgresServer
-from deploy.local.programs import ProgramMissing
+from localcluster.kafka import KafkaBroker
+from localcluster.postgres import PostgresServer
+from localcluster.programs import ProgramMissing
 from tests.fixtures.servers import missing
 from tests.system.client import Homeserver, is_told
 from tests.system.conftest import NO_RATE_LIMITS

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from deploy.local.kafka import KafkaBroker
-from deploy.local.programs import ProgramMissing
+from localcluster.kafka import KafkaBroker
+from localcluster.programs import ProgramMissing
 from logs.kafka.log import KafkaLog
 from logs.kafka.settings import KafkaLogSettings
 from logs.kafka.topics import describe_topics

@@ -11,8 +11,8 @@ from typing import Any, Final
 import aiohttp
 import pytest
 
-from deploy.local.cluster import LocalCluster
-from deploy.local.programs import ProgramMissing
+from localcluster.cluster import LocalCluster
+from localcluster.programs import ProgramMissing
 from tests.fixtures.servers import missing
 from tests.system.client import Homeserver
 from tests.system.conftest import ASKING_FOR_TOKENS, NO_RATE_LIMITS

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import aiohttp
 
-from deploy.local.cluster import LocalCluster
+from localcluster.cluster import LocalCluster
 from tests.system.client import Homeserver
 from tests.system.cluster.constant_load import ImpatientHomeserver, Village, impatient_http, settle
 from tests.system.cluster.fault_findings import Findings, find, tokens_of

@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 import asyncpg
 import psutil
 
-from deploy.local.cluster import LocalCluster
-from deploy.local.programs import Program, ProgramFailed, is_listening
+from localcluster.cluster import LocalCluster
+from localcluster.programs import Program, ProgramFailed, is_listening
 
 SESSION_TIMEOUT_S: Final = 3.0
 """After which Kafka gives the partitions of a silent process to others, in these tests."""

@@ -8,8 +8,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from deploy.local.cluster import CHECKOUT
 from deploy.settings.loading import load_settings
+from localcluster.cluster import CHECKOUT
 from logs.kafka.log import KafkaLog
 from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, OUTPUT_ROOM_EVENT, TOPICS
 from tests.system.client import Client, Homeserver, ids

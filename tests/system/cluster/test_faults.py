@@ -11,9 +11,9 @@ from typing import Any, Final, cast
 
 import pytest
 
-from deploy.local.cluster import Balancer, LocalCluster
-from deploy.local.programs import ProgramMissing
 from deploy.settings.loading import load_settings
+from localcluster.cluster import Balancer, LocalCluster
+from localcluster.programs import ProgramMissing
 from logs.kafka.log import KafkaLog
 from logs.topics import REJECTED, TOPICS
 from tests.fixtures.servers import missing

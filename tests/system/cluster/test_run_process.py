@@ -14,8 +14,8 @@ import aiohttp
 import pytest
 import yaml
 
-from deploy.local.cluster import CHECKOUT, LocalCluster
-from deploy.local.programs import Program, ProgramMissing
+from localcluster.cluster import CHECKOUT, LocalCluster
+from localcluster.programs import Program, ProgramMissing
 from tests.fixtures.servers import missing
 from tests.system.client import PASSWORD, Homeserver
 from tests.system.cluster.conftest import SETTINGS, RunningCluster

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from deploy.local.programs import Program, find_program, free_port, is_listening
+from localcluster.programs import Program, find_program, free_port, is_listening
 
 
 class PostgresServer:

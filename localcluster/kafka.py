@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from deploy.local.programs import Program, ProgramFailed, find_program, free_port, is_listening
+from localcluster.programs import Program, ProgramFailed, find_program, free_port, is_listening
 
 KAFKA_VERSION: Final = "4.1.0"
 

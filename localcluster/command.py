@@ -10,7 +10,7 @@ from typing import Final
 
 from deploy.catalogue import CATALOGUE
 from deploy.errors import StartRefused
-from deploy.local.cluster import LocalCluster
+from localcluster.cluster import LocalCluster
 
 _LOOK_AGAIN_S: Final = 1
 

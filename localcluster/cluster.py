@@ -10,13 +10,13 @@ from typing import Any, Final, Literal, NamedTuple
 import yaml
 
 from deploy.catalogue import CATALOGUE
-from deploy.local.kafka import KafkaBroker
-from deploy.local.nginx import has_nginx, nginx_program
-from deploy.local.postgres import PostgresServer
-from deploy.local.programs import Program, free_port, is_listening
 from deploy.process.signing_key_file import write_new_signing_key
+from localcluster.kafka import KafkaBroker
+from localcluster.nginx import has_nginx, nginx_program
+from localcluster.postgres import PostgresServer
+from localcluster.programs import Program, free_port, is_listening
 
-CHECKOUT: Final = Path(__file__).resolve().parents[2]
+CHECKOUT: Final = Path(__file__).resolve().parents[1]
 _HEALTH_TIMEOUT_S: Final = 90
 
 Balancer = Literal["nginx", "own"]
@@ -167,7 +167,7 @@ def _own_proxy(folder: Path, port: int, ports: Mapping[str, Sequence[int]]) -> P
     named = (f"{name}={','.join(map(str, ones))}" for name, ones in ports.items() if ones)
     return Program(
         "proxy",
-        [sys.executable, "-m", "deploy.local.proxy", str(port), *named],
+        [sys.executable, "-m", "localcluster.proxy", str(port), *named],
         folder,
         environment={**os.environ, "PYTHONPATH": str(CHECKOUT)},
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.generating.proxy_files import FOLDER, nginx_map
-from deploy.local.programs import Program, ProgramMissing, find_program
+from localcluster.programs import Program, ProgramMissing, find_program
 
 _CONFIG: Final = """\
 daemon off;
