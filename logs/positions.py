@@ -13,6 +13,8 @@ from zlib import crc32
 
 import msgspec
 
+from matrix.unpadded_base64 import decode_base64_url_safe, encode_base64_url_safe
+
 _VERSION: Final = 1
 _HEAD_BYTES: Final = 5
 _MAX_CHARACTERS: Final = 2048
@@ -48,8 +50,7 @@ def encode_token(contents: TokenContents) -> str:
         _put_offsets(body, offsets)
     head = bytes((_VERSION,)) + _generation_hash(contents.generation)
     data = head + _checksum(head, body) + body
-    text = binascii.b2a_base64(data, newline=False).rstrip(b"=")
-    return text.translate(_TO_URL).decode()
+    return encode_base64_url_safe(data)
 
 
 def decode_token(token: str, generations: Collection[str]) -> TokenContents:
@@ -74,17 +75,12 @@ def decode_token(token: str, generations: Collection[str]) -> TokenContents:
     return TokenContents(generation, offsets)
 
 
-_TO_URL: Final = bytes.maketrans(b"+/", b"-_")
-_FROM_URL: Final = bytes.maketrans(b"-_+/", b"+/\xff\xff")
-
-
 def _decode_text(token: str) -> bytes:
     if len(token) > _MAX_CHARACTERS:
         raise TokenInvalid("The token is too long.")
     try:
-        text = token.encode("ascii").translate(_FROM_URL)
-        return binascii.a2b_base64(text + b"=" * (-len(text) % 4), strict_mode=True)
-    except (UnicodeEncodeError, binascii.Error) as error:
+        return decode_base64_url_safe(token)
+    except ValueError as error:
         raise TokenInvalid("The token is not base64url.") from error
 
 

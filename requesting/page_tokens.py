@@ -5,13 +5,12 @@ never expires and any process takes it. Clients may send anything: whoever parse
 it is for what is asked.
 """
 
-from base64 import urlsafe_b64decode
 from typing import TypeVar
 
 import msgspec
 
 from matrix.errors import InvalidParam
-from matrix.unpadded_base64 import encode_base64_url_safe
+from matrix.unpadded_base64 import decode_base64_url_safe, encode_base64_url_safe
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -24,7 +23,6 @@ def encode_page_token(place: msgspec.Struct) -> str:
 def parse_page_token(text: str, kind: type[T], parameter: str) -> T:
     """Return the place that a parameter of the query names, or raise `InvalidParam`."""
     try:
-        packed = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        return msgspec.msgpack.decode(packed, type=kind)
+        return msgspec.msgpack.decode(decode_base64_url_safe(text), type=kind)
     except (ValueError, msgspec.MsgspecError) as error:
         raise InvalidParam(f"{parameter} is no token of this endpoint.") from error

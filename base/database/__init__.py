@@ -9,6 +9,7 @@ the same function runs in a greenlet over the asynchronous driver.
 from sqlalchemy.engine import Connection
 
 from base.database.interface import Database, DatabaseDamaged, DatabaseOutage
+from base.database.key_counts import cut_to_sizes
 from base.database.pace import Pace, pace_of, paced
 from base.database.schema import (
     Migration,
@@ -49,6 +50,7 @@ __all__ = [
     "Statement",
     "TimedDatabase",
     "copy_sqlite",
+    "cut_to_sizes",
     "drop_database",
     "insert",
     "insert_for",

@@ -15,6 +15,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Connection, CursorResult
 
 from base.database import together
+from base.database.key_counts import cut_to_sizes
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
@@ -208,12 +209,8 @@ class SelectByKeys:
     ) -> list[Any]:
         """Return the rows of all keys; `values` are the other parameters."""
         found: list[Any] = []
-        rest = list(keys)
-        while rest:
-            size = next((one for one in _KEYS_AT_ONCE if one >= len(rest)), _KEYS_AT_ONCE[-1])
-            some, rest = rest[:size], rest[size:]
-            # A key given twice finds its row once: the places that are left repeat the last.
-            some.extend(some[-1:] * (size - len(some)))
+        for some in cut_to_sizes(keys, _KEYS_AT_ONCE):
             named = {f"key{number}": key for number, key in enumerate(some)}
-            found.extend(self._statements[size].run(connection, {**(values or {}), **named}))
+            statement = self._statements[len(some)]
+            found.extend(statement.run(connection, {**(values or {}), **named}))
         return found

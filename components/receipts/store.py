@@ -5,7 +5,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from base.database import Connection, Schema, Statement, upsert_into
+from base.database import Connection, Schema, Statement, cut_to_sizes, upsert_into
 from components.receipts.receipts import ReceiptName, ReceiptPlace
 from logs.consumer.tables import CONSUMER_SCHEMA
 from logs.records.receipts import EventPlace
@@ -61,19 +61,14 @@ def select_receipts(
 ) -> dict[ReceiptName, ReceiptPlace]:
     """Return those of the receipts that are set."""
     found: dict[ReceiptName, ReceiptPlace] = {}
-    rest = list(names)
-    while rest:
-        size = next((one for one in _AT_ONCE if one >= len(rest)), _AT_ONCE[-1])
-        some, rest = rest[:size], rest[size:]
-        # A receipt asked for twice is found once: the places that are left repeat the last.
-        some.extend(some[-1:] * (size - len(some)))
+    for some in cut_to_sizes(names, _AT_ONCE):
         values: dict[str, str] = {}
         for number, (room_id, user_id, receipt_type, thread_id) in enumerate(some):
             values[f"room{number}"] = room_id
             values[f"user{number}"] = user_id
             values[f"type{number}"] = receipt_type
             values[f"thread{number}"] = thread_id
-        for *name, event_id, depth, stream, ts in _SELECT[size].run(connection, values):
+        for *name, event_id, depth, stream, ts in _SELECT[len(some)].run(connection, values):
             found[ReceiptName(*name)] = ReceiptPlace(event_id, EventPlace(depth, stream), ts)
     return found
 

@@ -1,6 +1,5 @@
 """Filters that clients store, to name them when they sync."""
 
-import base64
 import hashlib
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
@@ -14,6 +13,7 @@ from matrix.canonical import decode_json, encode_canonical
 from matrix.errors import NotFound, TooLarge
 from matrix.filters import Filter
 from matrix.identifiers import UserID
+from matrix.unpadded_base64 import encode_base64_url_safe
 
 _ID_BYTES: Final = 12
 _ID_LENGTH: Final = 16
@@ -63,6 +63,6 @@ class FilterService:
         if len(content) > self._size_max:
             raise TooLarge("The filter is too large.")
         digest = hashlib.sha256(content).digest()[:_ID_BYTES]
-        filter_id = base64.urlsafe_b64encode(digest).decode()
+        filter_id = encode_base64_url_safe(digest)
         await self._store.insert_filter(user_id, filter_id, content, self._clock.now_ms())
         return filter_id

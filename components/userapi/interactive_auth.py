@@ -1,6 +1,5 @@
 """User-interactive authentication: stages that a client completes before an operation is done."""
 
-import base64
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -13,6 +12,7 @@ from components.userapi.store.interactive import InteractiveSession, Interactive
 from matrix.canonical import decode_json, encode_canonical
 from matrix.errors import Forbidden, MatrixError, NotFound, Unrecognized
 from matrix.identifiers import UserID
+from matrix.unpadded_base64 import encode_base64_url_safe
 
 DUMMY: Final = "m.login.dummy"
 PASSWORD: Final = "m.login.password"  # noqa: S105 (the name of a stage)
@@ -197,7 +197,7 @@ class InteractiveAuth:
     ) -> InteractiveSession:
         now_ms = self._clock.now_ms()
         session = InteractiveSession(
-            session_id=base64.urlsafe_b64encode(self._random_bytes(_SESSION_BYTES)).decode(),
+            session_id=encode_base64_url_safe(self._random_bytes(_SESSION_BYTES)),
             operation=operation,
             user_id=user_id,
             completed=[],

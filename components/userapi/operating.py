@@ -1,6 +1,5 @@
 """What operators do with accounts and registration tokens, in the server and beside it."""
 
-import base64
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final, NamedTuple
 
@@ -20,6 +19,7 @@ from components.userapi.store.registration_tokens import (
 from components.userapi.store.user_data import AccountDataStore, ProfileStore
 from matrix.errors import InvalidParam, NotFound
 from matrix.identifiers import UserID
+from matrix.unpadded_base64 import encode_base64_url_safe
 from requesting.token_cache import TokenCache
 
 _PAGE: Final = 500
@@ -142,7 +142,7 @@ class OperatorService:
         now_ms = self._clock.now_ms()
         try:
             made = RegistrationToken(
-                token or base64.urlsafe_b64encode(self._random_bytes(_TOKEN_BYTES)).decode(),
+                token or encode_base64_url_safe(self._random_bytes(_TOKEN_BYTES)),
                 uses_allowed,
                 None if lifetime_s is None else now_ms + lifetime_s * 1000,
             )

@@ -1,6 +1,5 @@
 """Tokens that let one more device in, and tokens that prove to others who a user is."""
 
-import base64
 from collections.abc import Callable
 from typing import Final
 
@@ -11,6 +10,7 @@ from components.userapi.store.special_tokens import Purpose, SpecialTokenStore
 from internalapi.userapi import Requester
 from matrix.errors import UnknownToken
 from matrix.identifiers import UserID
+from matrix.unpadded_base64 import encode_base64_url_safe
 from requesting.token_cache import hash_of_token
 
 _TOKEN_BYTES: Final = 24
@@ -71,7 +71,7 @@ class SpecialTokens:
     async def _issue(
         self, purpose: Purpose, requester: Requester, lifetime_s: int, session_id: str | None
     ) -> str:
-        token = base64.urlsafe_b64encode(self._random_bytes(_TOKEN_BYTES)).decode()
+        token = encode_base64_url_safe(self._random_bytes(_TOKEN_BYTES))
         now_ms = self._clock.now_ms()
         await self._store.insert_token(
             hash_of_token(token),

@@ -18,6 +18,7 @@ from components.userapi.store.sessions import (
 from internalapi.userapi import CurrentToken, Requester
 from matrix.errors import UnknownToken, UserLocked
 from matrix.identifiers import DeviceID, UserID
+from matrix.unpadded_base64 import encode_base64_url_safe
 from requesting.revocations import Revocations
 from requesting.token_cache import KnownToken, TokenCache, hash_of_token
 
@@ -241,7 +242,7 @@ class AccessTokens:
         return None if lifetime_s is None else self._clock.now_ms() + lifetime_s * 1000
 
     def _new_token(self) -> str:
-        return base64.urlsafe_b64encode(self._random_bytes(_TOKEN_BYTES)).decode().rstrip("=")
+        return encode_base64_url_safe(self._random_bytes(_TOKEN_BYTES))
 
     def _new_device_id(self) -> DeviceID:
         letters = base64.b32encode(self._random_bytes(_DEVICE_ID_LETTERS)).decode()

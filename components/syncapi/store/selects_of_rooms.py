@@ -8,7 +8,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-from base.database import Connection
+from base.database import Connection, cut_to_sizes
 
 _ROOMS_AT_ONCE: Final = (1, 8, 50)
 _NO_ROOM: Final = ""
@@ -23,12 +23,9 @@ def select_together(
     One of the parameters is `room_id`.
     """
     found: list[Any] = []
-    rest = list(parameters)
-    while rest:
-        size = next((one for one in _ROOMS_AT_ONCE if one >= len(rest)), _ROOMS_AT_ONCE[-1])
-        some, rest = rest[:size], rest[size:]
-        some.extend([{**some[0], "room_id": _NO_ROOM}] * (size - len(some)))
-        text, names = _together(connection.dialect, select, size)
+    nothing = {**parameters[0], "room_id": _NO_ROOM} if parameters else None
+    for some in cut_to_sizes(parameters, _ROOMS_AT_ONCE, nothing):
+        text, names = _together(connection.dialect, select, len(some))
         values = [known[name] for known in some for name in names]
         found.extend(connection.exec_driver_sql(text, tuple(values)).fetchall())
     return found

@@ -25,7 +25,12 @@ from matrix.signing import (
     verify_event_signature,
     verify_json,
 )
-from matrix.unpadded_base64 import decode_base64, encode_base64
+from matrix.unpadded_base64 import (
+    decode_base64,
+    decode_base64_url_safe,
+    encode_base64,
+    encode_base64_url_safe,
+)
 
 VECTORS = Path(__file__).parents[2] / "vectors"
 JSON_SIGNING = json.loads((VECTORS / "json_signing.json").read_text())
@@ -237,3 +242,19 @@ def test_a_third_party_invite_needs_no_signature_of_the_sender_s_server(identifi
 
     assert required_signers(invite) == ({"alice.example"} if int(identifier) <= 2 else set())
     assert required_signers(join) == {"alice.example"}
+
+
+@pytest.mark.parametrize("length", range(7))
+def test_what_is_encoded_url_safe_is_decoded(length: int) -> None:
+    data = b"\xfb\xff\xfe\x00\x3e\x3f"[:length]
+
+    text = encode_base64_url_safe(data)
+
+    assert not set(text) & set("+/=")
+    assert decode_base64_url_safe(text) == data
+
+
+@pytest.mark.parametrize("text", ["Zm9v=", "Zm+v", "Zm/v", "Z", "Zm 9v", "Zm9é"])
+def test_text_that_is_not_url_safe_base64_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 (of several kinds)
+        decode_base64_url_safe(text)
