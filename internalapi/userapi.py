@@ -18,6 +18,8 @@ class Requester(msgspec.Struct, frozen=True):
     """Whether all that a suspended account cannot do is refused with `UserSuspended`."""
     expires_at_ms: int | None = None
     """When the token stops being valid, in milliseconds since the Unix epoch; `None` for never."""
+    device_number: int = 0
+    """Which of the devices that have had this ID it is (`DeviceChanged.number`)."""
 
 
 class CurrentToken(msgspec.Struct, frozen=True):
@@ -192,6 +194,17 @@ class Reports(Protocol):
         ...
 
 
+class Devices(Protocol):
+    """Devices of local users."""
+
+    async def query_device_number(self, *, user_id: UserID, device_id: DeviceID) -> int | None:
+        """Return the number of the device, from the database; `None` where there is no such.
+
+        Raises `Unavailable`.
+        """
+        ...
+
+
 class OpenIDTokens(Protocol):
     """Tokens with which users prove to others who they are."""
 
@@ -217,6 +230,10 @@ class UserHistory(Protocol):
 
     async def query_user_data(self, *, after: list[str], limit: int) -> UserHistoryPage:
         """Return account data, of rooms and of none, and profile fields after a place."""
+        ...
+
+    async def query_devices(self, *, after: list[str], limit: int) -> UserHistoryPage:
+        """Return all devices after a place, as `DeviceChanged`."""
         ...
 
     async def query_account_statuses(self, *, after: list[str], limit: int) -> UserHistoryPage:

@@ -6,6 +6,7 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 
 from logs.records.client_data import OutputClientData
+from logs.records.key_changes import OutputKeyChange
 from logs.records.processed import InputProcessed
 from logs.records.receipts import InputReceipt, OutputReceipt
 from logs.records.rejected import RejectedRecord
@@ -71,7 +72,15 @@ OUTPUT_CLIENT_DATA: Final[Topic[OutputClientData]] = Topic(
     OutputClientData,
     key="user ID",
     writers="user API",
-    readers="sync, user API, client API (tokens)",
+    readers="sync, key server, user API, client API (tokens)",
+    retention_h=7 * 24,
+)
+OUTPUT_KEY_CHANGE: Final[Topic[OutputKeyChange]] = Topic(
+    "OutputKeyChange",
+    OutputKeyChange,
+    key="user ID",
+    writers="key server",
+    readers="sync",
     retention_h=7 * 24,
 )
 INPUT_RECEIPT: Final[Topic[InputReceipt]] = Topic(
@@ -129,6 +138,7 @@ TOPICS: Final[Mapping[str, Topic[Any]]] = {
         INPUT_ROOM_EVENT,
         OUTPUT_ROOM_EVENT,
         OUTPUT_CLIENT_DATA,
+        OUTPUT_KEY_CHANGE,
         INPUT_RECEIPT,
         OUTPUT_RECEIPT,
         INPUT_TYPING,

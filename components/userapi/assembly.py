@@ -67,6 +67,7 @@ from internalapi.userapi import (
     Accounts,
     Authentication,
     CurrentTokens,
+    Devices,
     Filters,
     OpenIDTokens,
     Profiles,
@@ -109,6 +110,7 @@ class UserApi:
     operator: OperatorService
     """For commands, and for the routes of operators (`routes.operators`)."""
     user_directory: UserDirectory
+    devices: Devices
     router: Router
     _tokens: AccessTokens
     _revocations: Revocations
@@ -173,7 +175,7 @@ class _Stores:
         devices_max = settings.devices_max
         self.announcements = announcements
         self.sessions = SessionStore(database, announcements, devices_max=devices_max)
-        self.devices = DeviceStore(database)
+        self.devices = DeviceStore(database, announcements)
         self.accounts = AccountStore(database, announcements, devices_max=devices_max)
         self.status = AccountStatusStore(database, announcements)
         self.profiles = ProfileStore(database, announcements)
@@ -345,6 +347,7 @@ def build(
         ),
         operator=services.operator,
         user_directory=UserDirectoryService(stores.directory, settings.user_directory),
+        devices=stores.devices,
         router=router,
         _tokens=services.tokens,
         _revocations=revocations,

@@ -19,6 +19,7 @@ from internalapi.userapi import (
     Accounts,
     Authentication,
     CurrentTokens,
+    Devices,
     Filters,
     Profiles,
     ReplacedRooms,
@@ -99,6 +100,7 @@ async def _build(ground: Ground) -> ComponentParts:
             served(Reports).by(users.reports),
             served(ReplacedRooms).by(users.replaced_rooms),
             served(UserDirectory).by(users.user_directory),
+            served(Devices).by(users.devices),
         ),
         tasks={"userapi": users.run},
         operator_routers=(partial(_operator_router, users.operator),),
@@ -123,6 +125,7 @@ COMPONENT: Final = Component(
         InternalApi(Reports),
         InternalApi(ReplacedRooms),
         InternalApi(UserDirectory),
+        InternalApi(Devices),
     ),
     asks_later=(Departures, FullyReadMarkers),
     tables=Tables(

@@ -5,6 +5,7 @@ from typing import Final
 from base.database import Connection, Database
 from components.userapi.store.history import (
     select_account_data_after,
+    select_devices_after,
     select_profile_fields_after,
     select_statuses_after,
 )
@@ -32,6 +33,17 @@ class UserHistoryReader:
                 if kind == _DATA
                 else _profiles(connection, key, most)
             )
+        )
+
+    async def query_devices(self, *, after: list[str], limit: int) -> UserHistoryPage:
+        """Return all devices after a place, as `DeviceChanged`."""
+        most = min(limit, _MOST)
+        found = await self._database.read(
+            lambda connection: select_devices_after(connection, after, most)
+        )
+        return UserHistoryPage(
+            [OUTPUT_CLIENT_DATA.encode(one) for one in found],
+            [found[-1].user_id, found[-1].device_id] if len(found) == most else None,
         )
 
     async def query_account_statuses(self, *, after: list[str], limit: int) -> UserHistoryPage:

@@ -127,6 +127,7 @@ class AccessTokens:
                 is_admin=stored.is_admin,
                 is_suspended=stored.is_suspended,
                 expires_at_ms=stored.expires_at_ms,
+                device_number=stored.device_number,
             ),
             is_locked=stored.is_locked,
         )

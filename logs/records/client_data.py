@@ -25,11 +25,25 @@ class ProfileChanged(msgspec.Struct, frozen=True, tag_field="record", tag="profi
     """JSON value; `null` when the field was removed."""
 
 
+class DeviceChanged(msgspec.Struct, frozen=True, tag_field="record", tag="device"):
+    """A user has logged in on a new device, or has named one."""
+
+    user_id: str
+    device_id: str
+    number: int
+    """Each new device of a user has a greater one, whatever its ID: one that is logged in again
+    after it was removed is another device."""
+    display_name: str | None = None
+
+
 class TokensRevoked(msgspec.Struct, frozen=True, tag_field="record", tag="tokens_revoked"):
     """Access tokens of a device (or of all devices, when `None`) are no longer valid."""
 
     user_id: str
     device_id: str | None
+    removed_up_to: int | None = None
+    """Where not only tokens are gone but devices: those with numbers up to this one, of this ID or,
+    without one, of the user."""
 
 
 class AccountStatusChanged(msgspec.Struct, frozen=True, tag_field="record", tag="account_status"):
@@ -46,4 +60,6 @@ class AccountStatusChanged(msgspec.Struct, frozen=True, tag_field="record", tag=
     is_suspended: bool
 
 
-OutputClientData = AccountDataChanged | ProfileChanged | TokensRevoked | AccountStatusChanged
+OutputClientData = (
+    AccountDataChanged | ProfileChanged | DeviceChanged | TokensRevoked | AccountStatusChanged
+)

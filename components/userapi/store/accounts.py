@@ -211,6 +211,7 @@ def _insert_account(connection: Connection, new: StoredAccount) -> None:
         "is_erased": False,
         "is_locked": False,
         "is_suspended": False,
+        "devices_made": 0,
     }
     if _INSERT_ACCOUNT.run(connection, values).first() is None:
         raise UserInUse

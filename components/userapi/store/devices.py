@@ -5,8 +5,11 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from base.database import Connection, Database
+from base.database import Connection, Database, DatabaseOutage
+from components.userapi.store.announcing import ClientDataAnnouncements
 from components.userapi.store.tables import devices
+from logs.records.client_data import DeviceChanged
+from matrix.errors import Unavailable
 from matrix.identifiers import DeviceID, UserID
 
 
@@ -23,8 +26,9 @@ class Device(msgspec.Struct, frozen=True):
 class DeviceStore:
     """Transactions over devices."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, announcements: ClientDataAnnouncements) -> None:
         self._database = database
+        self._announcements = announcements
 
     async def select_devices(self, user_id: UserID) -> list[Device]:
         """Return the devices of a user, ordered by ID."""
@@ -49,13 +53,31 @@ class DeviceStore:
         self, user_id: UserID, device_id: str, display_name: str | None
     ) -> bool:
         """Name a device, or with `None` leave it; false when there is no such device."""
-        change: dict[str, Any] = {"device_id": device_id}
-        if display_name is not None:
-            change["display_name"] = display_name
-        statement = sa.update(devices).where(_is(user_id, device_id)).values(change)
-        return await self._database.write(
-            lambda connection: connection.execute(statement).rowcount > 0
+        if display_name is None:
+            return await self.select_device(user_id, device_id) is not None
+        statement = (
+            sa.update(devices)
+            .where(_is(user_id, device_id))
+            .values(display_name=display_name)
+            .returning(devices.c.number)
         )
+
+        def update(connection: Connection) -> bool:
+            number = connection.scalar(statement)
+            if number is not None:
+                record = DeviceChanged(user_id, device_id, number, display_name)
+                self._announcements.put(connection, record)
+            return number is not None
+
+        return await self._announcements.write(update)
+
+    async def query_device_number(self, *, user_id: UserID, device_id: DeviceID) -> int | None:
+        """Return the number of the device; `None` where there is no such."""
+        query = sa.select(devices.c.number).where(_is(user_id, device_id))
+        try:
+            return await self._database.read(lambda connection: connection.scalar(query))
+        except DatabaseOutage as outage:
+            raise Unavailable("Devices cannot be read now.") from outage
 
 
 def _is(user_id: str, device_id: str) -> sa.ColumnElement[bool]:

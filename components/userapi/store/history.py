@@ -6,8 +6,13 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from base.database import Connection
-from components.userapi.store.tables import account_data, accounts, profile_fields
-from logs.records.client_data import AccountDataChanged, AccountStatusChanged, ProfileChanged
+from components.userapi.store.tables import account_data, accounts, devices, profile_fields
+from logs.records.client_data import (
+    AccountDataChanged,
+    AccountStatusChanged,
+    DeviceChanged,
+    ProfileChanged,
+)
 
 _STATUS: Final = (
     accounts.c.is_deactivated,
@@ -40,6 +45,16 @@ def select_profile_fields_after(
         _after((of.user_id, of.field), (of.value,), profile_fields, key, limit)
     )
     return [ProfileChanged(user_id, field, value) for user_id, field, value in rows]
+
+
+def select_devices_after(
+    connection: Connection, key: Sequence[str], limit: int
+) -> list[DeviceChanged]:
+    """Return devices after a user and device ID, in this order."""
+    of = devices.c
+    values = (of.number, of.display_name)
+    rows = connection.execute(_after((of.user_id, of.device_id), values, devices, key, limit))
+    return [DeviceChanged(*row) for row in rows]
 
 
 def select_statuses_after(

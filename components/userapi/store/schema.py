@@ -43,6 +43,13 @@ def _index_expiring_tokens(connection: Connection) -> None:
         )
 
 
+def _number_devices(connection: Connection) -> None:
+    for table, column in (("accounts", "devices_made"), ("devices", "number")):
+        connection.exec_driver_sql(
+            f"ALTER TABLE {table} ADD COLUMN {column} BIGINT DEFAULT '0' NOT NULL"
+        )
+
+
 SCHEMA: Final = Schema(
     "userapi",
     METADATA,
@@ -52,6 +59,7 @@ SCHEMA: Final = Schema(
         _add_user_agents_and_words,
         _index_reporters,
         _index_expiring_tokens,
+        _number_devices,
     ),
     parts=(ANNOUNCING_SCHEMA,),
 )

@@ -16,12 +16,15 @@ from components.userapi.store.tables import (
     devices,
     refresh_tokens,
 )
-from logs.records.client_data import TokensRevoked
+from logs.records.client_data import DeviceChanged, TokensRevoked
 from matrix.errors import Forbidden, UserDeactivated, UserLocked
 from matrix.identifiers import DeviceID, UserID
 
 _CHECK: Final = sa.select(
-    accounts.c.is_deactivated, accounts.c.is_locked, accounts.c.password_hash
+    accounts.c.is_deactivated,
+    accounts.c.is_locked,
+    accounts.c.password_hash,
+    accounts.c.devices_made,
 ).where(accounts.c.user_id == sa.bindparam("of_user"))
 _CHECK_ACCOUNT: Final = Statement(_CHECK)
 _LOCK_ACCOUNT: Final = Statement(_CHECK.with_for_update())
@@ -39,6 +42,12 @@ _SEE_DEVICE: Final = Statement(
 )
 _COUNT_DEVICES: Final = Statement(
     sa.select(sa.func.count()).where(devices.c.user_id == sa.bindparam("of_user"))
+)
+_NUMBER_DEVICE: Final = Statement(
+    sa.update(accounts)
+    .where(accounts.c.user_id == sa.bindparam("of_user"))
+    .values(devices_made=accounts.c.devices_made + sa.literal_column("1"))
+    .returning(accounts.c.devices_made)
 )
 _INSERT_DEVICE: Final = Statement(
     lambda dialect: (
@@ -87,6 +96,7 @@ class StoredToken(msgspec.Struct, frozen=True):
     is_locked: bool
     is_suspended: bool
     expires_at_ms: int | None
+    device_number: int
     replaces_hash: bytes | None
     """The refresh token that has to go once this is used."""
 
@@ -124,7 +134,7 @@ def insert_session(
 ) -> bool:
     """Log in on a device. A device that was known keeps its name and loses its tokens.
 
-    Returns whether it had any: then there is something to announce.
+    Returns whether there is something to announce: that it had any, or that it is new.
     Raises `TooManyDevices`, `UserDeactivated` and `UserLocked`, and `WrongCredentials` and
     `LoginTokenInvalid` where what was proven does not hold any more.
     """
@@ -133,7 +143,8 @@ def insert_session(
     if token_hash is not None and not take_login_token(connection, token_hash, session.now_ms):
         raise LoginTokenInvalid
     is_known = _see_device(connection, session)
-    if not is_known and not _insert_device(connection, session, devices_max):
+    number = None if is_known else _insert_device(connection, session, devices_max)
+    if not is_known and number is None:
         # Seen again, for that locks it: of several logins each revokes what was before it.
         is_known = _see_device(connection, session)
     revoked = is_known and _delete_tokens(connection, session.user_id, [session.device_id])
@@ -146,7 +157,12 @@ def insert_session(
     )
     if revoked:
         announcements.put(connection, TokensRevoked(session.user_id, session.device_id))
-    return bool(revoked)
+    if number is not None:
+        announcements.put(
+            connection,
+            DeviceChanged(session.user_id, session.device_id, number, session.display_name),
+        )
+    return bool(revoked) or number is not None
 
 
 def _check_account(
@@ -174,15 +190,18 @@ def delete_devices(
 ) -> None:
     """Delete devices with their tokens; those that don't exist are none the worse for it."""
     # The devices first: that waits for a refresh under way, whose new tokens go then as well.
-    connection.execute(
-        sa.delete(devices).where(
-            devices.c.user_id == user_id, devices.c.device_id.in_(list(device_ids))
-        )
+    statement = (
+        sa.delete(devices)
+        .where(devices.c.user_id == user_id, devices.c.device_id.in_(list(device_ids)))
+        .returning(devices.c.device_id, devices.c.number)
     )
+    numbers = {device_id: number for device_id, number in connection.execute(statement)}  # noqa: C416 (a row is no pair)
     _delete_tokens(connection, user_id, device_ids)
     delete_tokens_of(connection, user_id, device_ids)
     for device_id in device_ids:
-        announcements.put(connection, TokensRevoked(user_id, device_id))
+        announcements.put(
+            connection, TokensRevoked(user_id, device_id, removed_up_to=numbers.get(device_id))
+        )
 
 
 def delete_all_devices(
@@ -190,11 +209,12 @@ def delete_all_devices(
 ) -> None:
     """Delete all devices and tokens of a user, those for further logins too."""
     # First the account: that waits for a login under way, whose device goes then as well.
-    _LOCK_ACCOUNT.run(connection, {"of_user": user_id}).first()
+    account = _LOCK_ACCOUNT.run(connection, {"of_user": user_id}).first()
+    newest = None if account is None else account.devices_made
     for table in (devices, access_tokens, refresh_tokens):
         connection.execute(sa.delete(table).where(table.c.user_id == user_id))
     delete_tokens_of(connection, user_id, None)
-    announcements.put(connection, TokensRevoked(user_id, None))
+    announcements.put(connection, TokensRevoked(user_id, None, removed_up_to=newest))
 
 
 def _see_device(connection: Connection, session: NewSession) -> bool:
@@ -208,11 +228,12 @@ def _see_device(connection: Connection, session: NewSession) -> bool:
     return _SEE_DEVICE.run(connection, values).rowcount > 0
 
 
-def _insert_device(connection: Connection, session: NewSession, devices_max: int) -> bool:
-    """Add a device; false when another login on it was faster."""
+def _insert_device(connection: Connection, session: NewSession, devices_max: int) -> int | None:
+    """Add a device, and return its number; `None` when another login on it was faster."""
     counted = _COUNT_DEVICES.run(connection, {"of_user": session.user_id}).scalar_one()
     if counted >= devices_max:
         raise TooManyDevices
+    number: int = _NUMBER_DEVICE.run(connection, {"of_user": session.user_id}).scalar_one()
     values = {
         "user_id": session.user_id,
         "device_id": session.device_id,
@@ -221,8 +242,9 @@ def _insert_device(connection: Connection, session: NewSession, devices_max: int
         "last_seen_ms": session.now_ms,
         "last_seen_address": session.address,
         "last_seen_user_agent": session.user_agent,
+        "number": number,
     }
-    return _INSERT_DEVICE.run(connection, values).first() is not None
+    return None if _INSERT_DEVICE.run(connection, values).first() is None else number
 
 
 def _is(table: sa.Table, user_id: str, device_id: str) -> sa.ColumnElement[bool]:
@@ -288,12 +310,12 @@ class SessionStore:
 
     async def insert_session(self, session: NewSession) -> None:
         """Log in on a device. Raises what `insert_session` does."""
-        has_revoked = await self._announcements.commit(
+        is_to_tell = await self._announcements.commit(
             lambda connection: insert_session(
                 connection, self._announcements, session, self._devices_max
             )
         )
-        if has_revoked:
+        if is_to_tell:
             await self._announcements.wait_announced()
 
     async def select_token(self, token_hash: bytes) -> StoredToken | None:
@@ -307,9 +329,17 @@ class SessionStore:
                 accounts.c.is_locked,
                 accounts.c.is_suspended,
                 access_tokens.c.expires_at_ms,
+                devices.c.number,
                 access_tokens.c.replaces_hash,
             )
             .join(accounts, accounts.c.user_id == access_tokens.c.user_id)
+            .join(
+                devices,
+                sa.and_(
+                    devices.c.user_id == access_tokens.c.user_id,
+                    devices.c.device_id == access_tokens.c.device_id,
+                ),
+            )
             .where(access_tokens.c.token_hash == token_hash)
         )
 

@@ -26,6 +26,8 @@ accounts: Final = sa.Table(
     sa.Column("is_erased", sa.Boolean, nullable=False, default=False),
     sa.Column("is_locked", sa.Boolean, nullable=False, default=False),
     sa.Column("is_suspended", sa.Boolean, nullable=False, default=False),
+    # How many devices the user has had: the number of the newest one.
+    sa.Column("devices_made", sa.BigInteger, nullable=False, server_default="0"),
 )
 
 # Deactivated users who may still be in rooms.
@@ -45,6 +47,8 @@ devices: Final = sa.Table(
     sa.Column("last_seen_ms", sa.BigInteger, nullable=False),
     sa.Column("last_seen_address", sa.Text),
     sa.Column("last_seen_user_agent", sa.Text),
+    # Those of versions that did not count them have 0.
+    sa.Column("number", sa.BigInteger, nullable=False, server_default="0"),
 )
 
 # A token is kept as its SHA-256, so that a copy of the database lets nobody in.

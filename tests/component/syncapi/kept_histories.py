@@ -51,6 +51,7 @@ class Announced:
         self.transactions: dict[str, Transaction] = {}
         """By event ID."""
         self.data: list[OutputClientData] = []
+        self.devices: list[OutputClientData] = []
         self.statuses: list[OutputClientData] = []
         self.receipts: list[OutputReceipt] = []
         self.fails_at: str | None = None
@@ -97,6 +98,9 @@ class Announced:
 
     async def query_user_data(self, *, after: list[str], limit: int) -> UserHistoryPage:
         return _users(self.data, after, limit)
+
+    async def query_devices(self, *, after: list[str], limit: int) -> UserHistoryPage:
+        return _users(self.devices, after, limit)
 
     async def query_account_statuses(self, *, after: list[str], limit: int) -> UserHistoryPage:
         return _users(self.statuses, after, limit)

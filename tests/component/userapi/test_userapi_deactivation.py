@@ -95,7 +95,7 @@ async def test_readers_hear_of_a_deactivation(server: UserApiServer, alice: User
     await deactivate(alice, erase=True)
 
     assert (await server.all_announced())[before:] == [
-        TokensRevoked(alice.user_id, None),
+        TokensRevoked(alice.user_id, None, removed_up_to=1),
         ProfileChanged(alice.user_id, "displayname", b"null"),
         AccountStatusChanged(
             alice.user_id,

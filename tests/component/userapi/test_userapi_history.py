@@ -11,6 +11,7 @@ from internalapi.userapi import UserHistoryPage
 from logs.records.client_data import (
     AccountDataChanged,
     AccountStatusChanged,
+    DeviceChanged,
     OutputClientData,
     ProfileChanged,
 )
@@ -78,6 +79,29 @@ async def test_the_history_has_what_still_holds_of_all_that_was_announced(
     expected = newest(await server.all_announced())
     assert sorted(map(str, found)) == sorted(map(str, expected))
     assert len(found) > 10
+
+
+@pytest.mark.parametrize("limit", [1, 1000])
+async def test_the_history_has_the_devices_that_there_are(
+    server: UserApiServer, alice: User, bob: User, database_url: str, limit: int
+) -> None:
+    login = await server.login("alice", device_id="GONE")
+    await server.client.as_user(login.json["access_token"]).post(f"{V3}/logout")
+    await server.login("alice", device_id="GONE", initial_device_display_name="Back again")
+    await alice.client.put(f"{V3}/devices/{alice.device_id}", {"display_name": "Laptop"})
+    database = await open_database(database_url, SCHEMA, durable=True)
+
+    found = await pages(UserHistoryReader(database).query_devices, limit)
+
+    await database.close()
+    alices = [
+        DeviceChanged(alice.user_id, "GONE", 3, "Back again"),
+        DeviceChanged(alice.user_id, alice.device_id, 1, "Laptop"),
+    ]
+    alices.sort(key=lambda one: one.device_id)
+    assert found == [*alices, DeviceChanged(bob.user_id, bob.device_id, 1)]
+    announced = await server.all_announced()
+    assert set(found) <= {one for one in announced if isinstance(one, DeviceChanged)}
 
 
 @pytest.mark.parametrize("limit", [1, 1000])

@@ -18,6 +18,8 @@ _MADE_SINCE_VERSION_1 = (
     "DROP INDEX reports_by_user",
     "DROP INDEX access_tokens_by_expiry",
     "DROP INDEX refresh_tokens_by_expiry",
+    "ALTER TABLE accounts DROP COLUMN devices_made",
+    "ALTER TABLE devices DROP COLUMN number",
     "DELETE FROM directory_words WHERE length(word) <> 5",
     "UPDATE schema_version SET version = 1",
 )

@@ -82,11 +82,11 @@ async def test_readers_hear_which_tokens_end(server: UserApiServer, alice: User)
     await server.client.as_user(other).post(f"{V3}/logout/all")
     await server.api._announcer.send_all()
 
-    records = await server.announced(4)
+    records = await server.all_announced()
 
-    assert records[2:] == [
-        TokensRevoked(alice.user_id, alice.device_id),
-        TokensRevoked(alice.user_id, None),
+    assert records[-2:] == [
+        TokensRevoked(alice.user_id, alice.device_id, removed_up_to=1),
+        TokensRevoked(alice.user_id, None, removed_up_to=2),
     ]
 
 
@@ -273,13 +273,13 @@ async def test_what_was_announced_is_not_announced_again_after_a_restart(
     async with deployment.start(log) as server:
         alice = await server.user("alice")
         async with server.running():
-            await server.announced(2)
+            await server.announced(3)
 
     async with deployment.start(log) as server, server.running():
         await server.client.as_user(alice.access_token).post(f"{V3}/logout")
-        records = await server.announced(3)
+        records = await server.announced(4)
 
-    assert records[2] == TokensRevoked(alice.user_id, alice.device_id)
+    assert records[3] == TokensRevoked(alice.user_id, alice.device_id, removed_up_to=1)
 
 
 async def test_what_a_crash_left_is_announced_after_the_restart(
@@ -289,7 +289,7 @@ async def test_what_a_crash_left_is_announced_after_the_restart(
         alice = await server.user("alice")
 
     async with deployment.start(log) as server, server.running():
-        records = await server.announced(2)
+        records = await server.announced(3)
 
     assert {record.user_id for record in records} == {alice.user_id}
 
@@ -335,7 +335,7 @@ async def test_what_two_replicas_announce_has_every_number_in_order(
             )
     numbers: list[int] = []
     tail = await log.tail(OUTPUT_CLIENT_DATA.name, {0: 0})
-    while 21 not in numbers:
+    while 22 not in numbers:
         for record in await tail.read():
             assert record.origin is not None
             # A reader drops what it has seen.
@@ -343,4 +343,4 @@ async def test_what_two_replicas_announce_has_every_number_in_order(
                 numbers.append(record.origin.sequence)
     await tail.close()
 
-    assert numbers == list(range(22))
+    assert numbers == list(range(23))
