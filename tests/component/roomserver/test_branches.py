@@ -15,6 +15,7 @@ from components.roomserver.settings import RoomServerSettings
 from internalapi.roomserver import InputPosition
 from logs.records.room_output import EventAdded
 from matrix.events import Event
+from matrix.identifiers import EventID, RoomID
 from matrix.state_keys import POWER_LEVELS
 from tests.component.roomserver.counting import counted_reads
 from tests.component.roomserver.room_model import View
@@ -109,6 +110,64 @@ async def test_after_each_event_the_state_is_that_of_all_branches(
             )
             view = branching.view
             assert {one.state_tuple: one.event_id for one in state} == view.current, event
+
+
+def falling_apart(dice: Random) -> list[list[Event]]:
+    """Return events of a room with more branches than are counted each by itself, in batches."""
+    room = Room(dice.choice(["6", "11", "12"]))
+    batches = [room.beginning()]
+    holders = {batches[0][-1].event_id: dict(room.state)}
+    written, ends = [batches[0][-1]], [batches[0][-1]]
+    for _ in range(120):
+        after = dice.choice([*ends[-5:], *dice.sample(written, min(5, len(written)))])
+        state = holders[after.event_id]
+        key = None if dice.random() < 0.2 else str(dice.randint(1, 30))
+        event = room.build(
+            "org.example",
+            {"x": dice.randint(1, 10**9)},
+            state_key=key,
+            after=[after],
+            state=state,
+            origin_server_ts=dice.choice([None, dice.randint(1, 100)]),
+        )
+        holders[event.event_id] = state if key is None else {**state, event.state_tuple: event}
+        written.append(event)
+        ends = [*(one for one in ends if one is not after), event]
+        if dice.random() < 0.3:
+            batches.append([])
+        batches[-1].append(event)
+    return batches
+
+
+async def states_after(
+    folder: Path, batches: Sequence[list[Event]], *, restarts: bool
+) -> list[set[EventID]]:
+    """Return the state of the room after each batch, of a server that may start again each time."""
+    room_id, place, states = RoomID(batches[0][1].room_id), 0, []
+    for run in [[one] for one in batches] if restarts else [batches]:
+        async with running_house(folder, f"sqlite:///{folder}/db") as house:
+            for batch in run:
+                await house.put(*(added(event, origin=ELSEWHERE) for event in batch))
+                place += len(batch)
+                state = await house.server.queries.query_state(
+                    room_id=room_id, not_before=InputPosition(0, place - 1)
+                )
+                states.append({one.event_id for one in state})
+    return states
+
+
+@pytest.mark.parametrize("seed", range(EXAMPLES // 4))
+async def test_what_many_branches_resolve_to_does_not_depend_on_what_is_remembered(
+    tmp_path: Path, seed: int
+) -> None:
+    batches = falling_apart(Random(seed))
+    going_on, starting_again = tmp_path / "on", tmp_path / "again"
+    going_on.mkdir()
+    starting_again.mkdir()
+
+    expected = await states_after(starting_again, batches, restarts=True)
+
+    assert await states_after(going_on, batches, restarts=False) == expected
 
 
 async def reads_of_next_event(folder: Path, branches: int) -> int:
