@@ -9,7 +9,6 @@ import kubernetes_validate
 import pytest
 
 from components.userapi.settings import UserApiSettings
-from logs.topics import TOPICS
 from matrix.signing import SigningKey
 from tests.contract.deploy_files.chart import (
     CHART,
@@ -213,13 +212,6 @@ def test_autoscaling_looks_at_what_each_component_asks_for(everything: Chart) ->
     for component, replicas in (("clientapi", 5), ("userapi", None), ("roomserver", None)):
         spec = everything.one("Deployment", f"test-xylem-{component}")["spec"]
         assert spec.get("replicas") == replicas
-
-
-def test_the_topics_that_tell_the_lag_exist() -> None:
-    components = read_yaml(CHART / "values.yaml")["components"]
-
-    consumed = {topic for one in components.values() for topic in one["consumes"]}
-    assert consumed <= TOPICS.keys()
 
 
 def test_prometheus_reads_all_components(everything: Chart) -> None:

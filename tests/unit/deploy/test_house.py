@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.catalogue import CATALOGUE
 from logs.topics import TOPICS
 
 CHECKOUT = Path(__file__).parents[3]
@@ -41,6 +42,32 @@ def test_wiring_md_has_the_topics_of_the_catalogue() -> None:
         (topic.name, topic.key, topic.writers, topic.readers, f"{topic.retention_h} h")
         for topic in TOPICS.values()
     ]
+
+
+def test_wiring_md_says_who_asks_whom_and_who_waits_for_whom() -> None:
+    text = (CHECKOUT / "WIRING.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]*) \| ([^|]*) \|$", text, flags=re.MULTILINE)
+    told = {
+        (asker, asked, not when.startswith("no"))
+        for asker, what, when in rows
+        for asked in re.findall(r"`(\w+)`", what)
+    }
+
+    assert told == {
+        (name, asked, asked in CATALOGUE.asked_at_start([name]))
+        for name in CATALOGUE.names
+        for asked in CATALOGUE.asked_by(name)
+    }
+
+
+def test_wiring_md_has_each_component_with_the_topics_that_it_consumes() -> None:
+    text = (CHECKOUT / "WIRING.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \|[^|]*\|[^|]*\|([^|]*)\|[^|]*\|$", text, flags=re.MULTILINE)
+    read = {name: set(re.findall(r"\w+", reads)) for name, reads in rows}
+
+    assert set(read) == set(CATALOGUE.names)
+    for component in CATALOGUE:
+        assert {topic.name for topic in component.consumes} <= read[component.name]
 
 
 def test_make_help_lists_every_target() -> None:

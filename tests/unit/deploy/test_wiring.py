@@ -9,6 +9,7 @@ import pytest
 from base.clock import SystemClock
 from base.database import Database, Schema, open_database
 from deploy.catalogue import CATALOGUE
+from deploy.generating.metrics_reference import SECTIONS
 from deploy.process.kept_tables import CONSUMERS, KEPT, all_schemas
 from deploy.settings import Settings
 from deploy.wiring.building import Components, built
@@ -50,6 +51,19 @@ async def test_each_component_serves_the_apis_that_it_describes(components: Comp
     served = {name: {one.protocol for one in part.apis} for name, part in components.parts.items()}
 
     assert served == {one.name: {api.protocol for api in one.serves} for one in CATALOGUE}
+
+
+async def test_what_components_count_is_on_the_page_of_metrics(components: Components) -> None:
+    listed = {family.name for _, families in SECTIONS for family in families}
+
+    counted = {
+        reading.family.name
+        for part in components.parts.values()
+        for source in part.readings
+        for reading in source()
+    }
+    assert counted
+    assert counted <= listed
 
 
 async def test_the_components_that_clients_reach_say_at_which_paths(
