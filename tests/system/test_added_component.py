@@ -1,5 +1,6 @@
 """Components that are added by the steps of CONTRIBUTING.md are components as all others."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,9 +9,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.fixtures.toy_components import CUPS, checkout_with_toys
+from tests.fixtures.toy_components import CUPS, add_to_deployment_files, checkout_with_toys
 from tests.system.client import Homeserver
-from tests.system.server_process import ServerProcess, environment
+from tests.system.server_process import CHECKOUT, ServerProcess, environment
 
 
 @pytest.fixture(name="checkout", scope="module")
@@ -94,3 +95,22 @@ def test_the_pages_and_the_files_of_proxies_are_made_with_it(
     assert 'unstable/org\\.example\\.tearoom(/[^?]*)?(\\?|$)" tearoom;' in routes
     unit = (checkout / "deploy/systemd/components/tearoom.env").read_text()
     assert "XYLEM_INTERNAL__URLS__TEAPOT=http://127.0.0.1:8298" in unit
+
+
+def test_files_to_deploy_from_that_lack_it_are_found(tmp_path: Path) -> None:
+    checkout = checkout_with_toys(tmp_path)
+    (checkout / "docs").mkdir()
+    tests = Path("tests/contract/deploy_files")
+    (checkout / tests).mkdir(parents=True)
+    for name in ("declared.py", "test_components_everywhere.py"):
+        shutil.copyfile(CHECKOUT / tests / name, checkout / tests / name)
+    check = ("pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", str(tests))
+
+    with pytest.raises(subprocess.CalledProcessError) as missing:
+        run(checkout, checkout, *check)
+    add_to_deployment_files(checkout)
+    run(checkout, checkout, "deploy.generating.proxy_files")
+    found = run(checkout, checkout, *check)
+
+    assert "3 failed" in missing.value.stdout
+    assert "3 passed" in found
