@@ -304,6 +304,8 @@ class KafkaTail:
 
 
 async def _stop(consumer: "AIOKafkaConsumer[bytes, bytes]") -> None:
+    # A task of the client's that is cancelled before it has begun would end the closing, too.
+    await asyncio.sleep(0)
     try:
         async with asyncio.timeout(_CLOSE_S):
             await consumer.stop()

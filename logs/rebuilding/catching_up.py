@@ -30,9 +30,10 @@ class CatchingUp:
 
         Waits for outages to end. Raises what a consumer ends with, as `RecordsLost`.
         """
-        running = [asyncio.create_task(one.run()) for one in consumers]
+        running: list[asyncio.Task[None]] = []
         try:
             while not await self._has_caught_up(consumers, ends, may_be_behind):
+                running = running or [asyncio.create_task(one.run()) for one in consumers]
                 done, _ = await asyncio.wait(
                     running, timeout=_LOOK_S, return_when=asyncio.FIRST_COMPLETED
                 )
@@ -41,7 +42,8 @@ class CatchingUp:
         finally:
             for task in running:
                 task.cancel()
-            await asyncio.wait(running)
+            if running:
+                await asyncio.wait(running)
 
     async def _has_caught_up(
         self,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from logs.log import Log, Origin, Outgoing, Position, RecordsLost, RecordTooLarge
+from logs.log import Log, LogOutage, Origin, Outgoing, Position, RecordsLost, RecordTooLarge
 from tests.contract.logs.under_test import (
     LogHost,
     Owner,
@@ -217,3 +217,12 @@ async def test_each_append_is_observed(log: Log) -> None:
     await log.append("Derived", numbered(3))
 
     assert heard == [("Numbers", 2, ""), ("Derived", 1, "")]
+
+
+async def test_a_reader_can_be_closed_before_it_has_read(log: Log) -> None:
+    reader = await log.tail("Numbers")
+
+    await reader.close()
+
+    with pytest.raises(LogOutage):
+        await reader.read()
