@@ -39,7 +39,7 @@ _BETWEEN_LINES_S: Final = 10.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.epilog = (
-        "Everything comes from what the room server, the user API and the receipt server keep. "
+        "Everything comes from what the components keep to which the data belong. "
         "With Kafka and PostgreSQL all components go on, and the reader's processes begin again "
         "at the end. With the embedded log the server must not run."
     )

@@ -4,20 +4,15 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from base.clock import SystemClock
 from base.database import Database, Schema
 from base.http import (
-    ApplicationSettings,
     OrdinaryRoutes,
     Router,
-    ServedListeners,
-    UnsentAnswers,
-    application,
 )
 from base.tasks import TaskEnded, Tasks
 from base.tasks import run as run_event_loop
@@ -26,7 +21,7 @@ from deploy.errors import StartRefused
 from deploy.process import starting
 from deploy.process.data_directory import DataDirectory
 from deploy.process.erasing import Eraser
-from deploy.process.file_limit import connections_of
+from deploy.process.listeners import Announce, Listeners
 from deploy.process.long_life import (
     keep_files_private,
     reload_signal,
@@ -36,11 +31,11 @@ from deploy.process.long_life import (
 )
 from deploy.process.lost_records import require_records
 from deploy.process.trimming import Trimmer
-from deploy.settings import Api, ListenerSettings, Settings
+from deploy.settings import Api, Settings
 from deploy.settings.secret_files import secret_of
 from deploy.version import version
 from deploy.watching.observing import Observing
-from deploy.watching.readiness import OUTAGES, Readiness
+from deploy.watching.readiness import Readiness
 from deploy.wiring.building import Components, built
 from deploy.wiring.ground import ProcessGround
 from deploy.wiring.other_processes import internal_secret
@@ -53,7 +48,6 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger(__name__)
 
-Announce = Callable[[ListenerSettings, str], None]
 _OBSERVING: Final[frozenset[Api]] = frozenset({"health", "metrics"})
 
 
@@ -80,7 +74,6 @@ class Server:
         self._settings = settings
         self._directory = directory
         self._names = names
-        self._announce = announce
         self._is_patient = is_patient
         self._readiness = Readiness(is_patient=is_patient)
         traces = settings.observing.traces
@@ -88,14 +81,9 @@ class Server:
         self._observing = Observing(
             settings.observing, self._readiness, SystemClock(), traces=self._traces
         )
-        self._serving = starting.Serving(
-            settings.http,
-            connections_of(settings.listeners),
-            UnsentAnswers(settings.http.max_unsent_bytes),
-        )
-        self._servers: list[ServedListeners] = []
         self._ready_at_s = time.monotonic()
         self._stack = contextlib.AsyncExitStack()
+        self._listeners = Listeners(settings, self._observing.observe, announce, self._stack)
         self._databases: list[Database] = []
         self._schemas: list[Schema] = []
 
@@ -110,7 +98,7 @@ class Server:
                 self._stack.push_async_callback(asyncio.to_thread, self._traces.close)
             stop = self._stack.enter_context(stop_signals())
             if any(one.tls for one in self._settings.listeners):
-                self._stack.enter_context(reload_signal(self._reload_certificates))
+                self._stack.enter_context(reload_signal(self._listeners.reload_certificates))
             start = asyncio.create_task(self._start())
             stopped = asyncio.create_task(stop.wait())
             try:
@@ -136,7 +124,7 @@ class Server:
         early = [
             one for one in settings.listeners if self._is_patient and {*one.apis} <= _OBSERVING
         ]
-        await self._serve(early, routers)
+        await self._listeners.serve(early, routers)
 
         ground = await self._ground()
         components = await stack.enter_async_context(built(ground, CATALOGUE, self._names))
@@ -163,7 +151,7 @@ class Server:
                 api_router(Process, process, secret=secret),
             ]
         late = [one for one in settings.listeners if one not in early]
-        await self._serve(late, routers, self._operators_routes(components))
+        await self._listeners.serve(late, routers, self._operators_routes(components))
         stack.callback(components.drain)
         tune()
         self._ready_at_s = time.monotonic()
@@ -218,38 +206,6 @@ class Server:
         self._schemas.append(schema)
         return self._observing.database(schema.name, opened)
 
-    async def _serve(
-        self,
-        listeners: Sequence[ListenerSettings],
-        routers: Mapping[Api, Sequence[Router]],
-        operators: OrdinaryRoutes | None = None,
-    ) -> None:
-        """Serve these listeners until the process ends."""
-        http = self._settings.http
-        traces = self._settings.observing.traces
-        answering = ApplicationSettings(
-            max_body_bytes=http.max_body_bytes,
-            body_timeout_s=http.body_timeout_s,
-            continue_traces=traces is not None and traces.continue_traces,
-        )
-        applications = [
-            application(
-                [router for api in dict.fromkeys(one.apis) for router in routers.get(api, ())],
-                # Web pages have no business with what operators call.
-                settings=replace(answering, cors="operators" not in one.apis),
-                outages=OUTAGES,
-                observe=self._observing.observe,
-                ordinary=operators if "operators" in one.apis else None,
-            )
-            for one in listeners
-        ]
-        server = await self._stack.enter_async_context(
-            starting.serving(listeners, applications, self._serving)
-        )
-        self._servers.append(server)
-        for listener, port in zip(listeners, server.ports, strict=True):
-            self._announce(listener, _url(listener, port))
-
     def _operators_routes(self, components: Components) -> OrdinaryRoutes | None:
         """Return what operators call, if a listener serves it."""
         if not any("operators" in one.apis for one in self._settings.listeners):
@@ -264,17 +220,6 @@ class Server:
             components.operator_routers(),
             secret=secret_of(given.token, given.token_path, "operators.token"),
         )
-
-    def _reload_certificates(self) -> None:
-        try:
-            for server in self._servers:
-                server.reload_certificates()
-        except OSError as error:
-            _log.error(
-                "A certificate cannot be used: the former one stays", extra={"error": str(error)}
-            )
-        else:
-            _log.info("The certificates were read again")
 
     async def query_status(self) -> ProcessStatus:
         """Return how this process is (`internalapi.process.Process`)."""
@@ -305,11 +250,6 @@ async def _require_tables(components: Components) -> None:
     """Raise `BeginAnew` if tables that these components answer from were made again."""
     if await components.query_replaced():
         raise BeginAnew
-
-
-def _url(listener: ListenerSettings, port: int) -> str:
-    host = f"[{listener.address}]" if ":" in listener.address else listener.address
-    return f"{'https' if listener.tls else 'http'}://{host}:{port}"
 
 
 def run_to_the_end(make_server: Callable[[], Server]) -> None:

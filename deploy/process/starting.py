@@ -2,10 +2,8 @@
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -21,12 +19,11 @@ from base.database import (
     SchemaTooOld,
     open_database,
 )
-from base.http import Application, Listener, ServedListeners, UnsentAnswers, load_certificate, serve
 from deploy.errors import StartRefused
 from deploy.process.data_directory import DataDirectory
 from deploy.process.log_elsewhere import LogElsewhere
 from deploy.process.signing_key_file import read_signing_key, write_new_signing_key
-from deploy.settings import HttpSettings, ListenerSettings, Settings, TracesSettings
+from deploy.settings import Settings, TracesSettings
 from deploy.watching.readiness import Readiness
 from logs.embedded import EmbeddedLog, FolderInUse
 from logs.kafka.settings import KafkaLogSettings
@@ -195,74 +192,3 @@ async def _kafka_log(settings: KafkaLogSettings, retentions: Retentions) -> Log:
         await log.close()
         raise
     return log
-
-
-def _listener(
-    settings: ListenerSettings, application: Application, max_connections: int, http: HttpSettings
-) -> Listener:
-    """Return the listener of these settings; its certificate is tried first."""
-    tls = settings.tls
-    if tls is not None:
-        try:
-            load_certificate(Path(tls.certificate_path), Path(tls.key_path))
-        except OSError as error:  # ssl.SSLError is one
-            raise StartRefused(
-                f"The certificate {tls.certificate_path} with key {tls.key_path} cannot be used: "
-                f"{error.strerror or error}.",
-                "Both have to be PEM files that belong together and that the server may read.",
-            ) from error
-    return Listener(
-        application,
-        host=settings.address,
-        port=settings.port,
-        certificate=Path(tls.certificate_path) if tls else None,
-        private_key=Path(tls.key_path) if tls else None,
-        trusted_proxies=settings.trusted_proxies,
-        keep_alive_s=settings.keep_alive_s,
-        max_connections=max_connections,
-        answer_timeout_s=http.answer_timeout_s,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Serving:
-    """What the listeners of a process share."""
-
-    http: HttpSettings
-    connections: Mapping[ListenerSettings, int]
-    """How many connections each may have."""
-    unsent: UnsentAnswers
-
-
-@contextlib.asynccontextmanager
-async def serving(
-    settings: Sequence[ListenerSettings], applications: Sequence[Application], shared: Serving
-) -> AsyncIterator[ServedListeners]:
-    """Serve each listener's application while the context lasts."""
-    listeners = [
-        _listener(one, application, shared.connections[one], shared.http)
-        for one, application in zip(settings, applications, strict=True)
-    ]
-    served = serve(listeners, drain_s=shared.http.shutdown_s, unsent=shared.unsent)
-    try:
-        server = await served.__aenter__()
-    except PermissionError as error:
-        raise StartRefused(
-            f"The server has no right to listen on {_addresses(listeners)}.",
-            "Ports below 1024 need CAP_NET_BIND_SERVICE: with systemd, install the drop-in "
-            "deploy/systemd/low-ports.conf. Or let a reverse proxy listen there.",
-        ) from error
-    except OSError as error:
-        raise StartRefused(
-            f"The server cannot listen on {_addresses(listeners)}: {error.strerror or error}.",
-            "Stop what listens there, or set another address or port under listeners.",
-        ) from error
-    try:
-        yield server
-    finally:
-        # Whatever ends the server, requests under way are finished.
-        await served.__aexit__(None, None, None)
-
-
-def _addresses(listeners: Sequence[Listener]) -> str:
-    return ", ".join(f"{one.host} port {one.port}" for one in listeners)

@@ -157,7 +157,7 @@ class ComponentGround:
 
     def hear_processed(self) -> ProcessedInputs:
         """Return where this process hears how far consumers are."""
-        return self.asking.processed.hear()
+        return self.asking.processed.hear(self.component.name)
 
     def tell_processed(self) -> OnProcessed:
         """Return what lets those hear who wait for a consumer of this process."""

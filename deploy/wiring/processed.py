@@ -26,10 +26,10 @@ class Processed:
         if not is_shared:
             self._inputs.heard.set()
 
-    def hear(self) -> ProcessedInputs:
-        """Return where this process hears how far consumers are."""
+    def hear(self, component: str) -> ProcessedInputs:
+        """Return where this process hears how far consumers are; `component` asks for it."""
         if self._is_shared and not self._is_heard:
-            reader = processed_reader(self._log, self._inputs, "clientapi, processed")
+            reader = processed_reader(self._log, self._inputs, f"{component}, processed")
             self.tasks["processed inputs, heard"] = reader.run
             self.readings.append(reader.readings)
             self._is_heard = True
