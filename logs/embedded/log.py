@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections import deque
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Final, NamedTuple
@@ -11,24 +11,17 @@ from typing import Final, NamedTuple
 from base.clock import Clock, SystemClock
 from base.metrics import Reading
 from logs.append_metrics import KEPT_BYTES, QUEUED_BYTES, AppendCounts, AppendObserver
-from logs.embedded.compaction import (
-    Compaction,
-    discard,
-    drop_superfluous,
-    take_place,
-    write_remainder,
-)
+from logs.embedded.appends import Append, encode_append, positions_of
 from logs.embedded.frames import (
     FRAME_BYTES,
     FrameCodec,
-    Lane,
     SegmentHeader,
     TopicOffsets,
     records_of,
 )
 from logs.embedded.groups import ConsumerGroup, Member
+from logs.embedded.kept_segments import KeptSegments
 from logs.embedded.partitions import EmbeddedTail, Partition, TailMemory, wake_all
-from logs.embedded.reading import Wanted, read_records
 from logs.embedded.runs import begin_run
 from logs.embedded.segments import (
     Segment,
@@ -48,45 +41,17 @@ from logs.log import (
     Outgoing,
     Ownership,
     Position,
-    Record,
-    RecordsLost,
     RecordTooLarge,
     partition_of_key,
 )
 
 _DEFAULTS: Final = EmbeddedLogSettings()
-_MS_PER_HOUR: Final = 3_600_000
 
 
 class _OpenFolder(NamedTuple):
     path: Path
     lock: int
     runs: Sequence[LogRun]
-
-
-class _Part:
-    """The records of one append that go to one partition."""
-
-    __slots__ = ("count", "offset", "partition", "payload", "records")
-
-    def __init__(self, partition: Partition, count: int, payload: bytes) -> None:
-        self.partition = partition
-        self.count = count
-        self.payload = payload
-        self.offset = 0
-        self.records: list[Record] = []
-
-
-class _Append:
-    """One call of `append` on its way to the disk."""
-
-    __slots__ = ("done", "outgoing", "parts", "size")
-
-    def __init__(self, outgoing: list[list[Outgoing]], parts: list[_Part]) -> None:
-        self.outgoing = outgoing
-        self.parts = parts
-        self.size = sum(len(part.payload) for part in parts) + FRAME_BYTES * len(parts)
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
 
 class EmbeddedLog:
@@ -104,18 +69,17 @@ class EmbeddedLog:
         self._folder = folder.path
         self._lock = folder.lock
         self._runs: Final = folder.runs
-        self._segments = segments
         self._settings = settings
         self._clock = clock
         self._header = header_after(last)
         self._codec = FrameCodec(last.header.generation)
         self._partitions = _open_partitions(topics, segments)
+        self._kept: Final = KeptSegments(segments, self._partitions, self._codec, settings, clock)
         self._memory = TailMemory(settings.tail_bytes)
         self._groups: dict[tuple[str, str], ConsumerGroup] = {}
         self._queued_bytes = 0
         self._counts = AppendCounts()
-        self._waiting: deque[_Append] = deque()
-        self._tasks: set[asyncio.Future[None]] = set()
+        self._waiting: deque[Append] = deque()
         self._is_closed = False
         self._broken = asyncio.Event()
         self._writer = LogWriter(
@@ -201,7 +165,7 @@ class EmbeddedLog:
         if not records:
             return []
         started = perf_counter()
-        append, places = self._encode(partitions, records)
+        append, places = encode_append(self._codec, partitions, records)
         if self._waiting or not self._has_room(append.size):
             self._waiting.append(append)
         else:
@@ -212,7 +176,7 @@ class EmbeddedLog:
             self._counts.failed(topic, len(records), perf_counter() - started, outage)
             raise
         self._counts.appended(topic, len(records), append.size, perf_counter() - started)
-        return _positions(append.parts, places)
+        return positions_of(append.parts, places)
 
     async def check(self) -> None:
         """Return if records can be appended. Raises `LogOutage`."""
@@ -237,7 +201,7 @@ class EmbeddedLog:
         """Give what the log has counted, for metrics."""
         yield from self._counts.readings()
         yield Reading(QUEUED_BYTES, (), self._queued_bytes)
-        yield Reading(KEPT_BYTES, (), sum(segment.size for segment in self._segments))
+        yield Reading(KEPT_BYTES, (), self._kept.size)
 
     def _require_writable(self) -> None:
         self._require_open()
@@ -248,32 +212,11 @@ class EmbeddedLog:
         if self._is_closed:
             raise LogOutage("The log is closed.")
 
-    def _encode(
-        self, partitions: Sequence[Partition], records: Sequence[Outgoing]
-    ) -> tuple[_Append, list[int] | None]:
-        """Return the append, and for each record its part, or `None` if there is but one."""
-        if len(partitions) == 1 or len(records) == 1:
-            number = partition_of_key(records[0].key, len(partitions))
-            groups = {number: list(records)}
-            places = None
-        else:
-            groups = {}
-            places = []
-            for record in records:
-                number = partition_of_key(record.key, len(partitions))
-                groups.setdefault(number, []).append(record)
-                places.append(number)
-        parts = [
-            _Part(partitions[number], len(group), self._codec.encode_records(group))
-            for number, group in groups.items()
-        ]
-        return _Append(list(groups.values()), parts), places
-
     def _has_room(self, size: int) -> bool:
         queued = self._queued_bytes
         return queued == 0 or queued + size <= self._settings.max_queued_bytes
 
-    def _submit(self, append: _Append) -> None:
+    def _submit(self, append: Append) -> None:
         now_ms = self._clock.now_ms()
         self._queued_bytes += append.size
         with self._writer.lock:
@@ -298,7 +241,7 @@ class EmbeddedLog:
         segment.next_commit += 1
         place = written.position
         for append in written.items:
-            assert isinstance(append, _Append)  # noqa: S101 — the writer hands back what it got
+            assert isinstance(append, Append)  # noqa: S101 — the writer hands back what it got
             for part in append.parts:
                 size = len(part.payload) + FRAME_BYTES
                 segment.note_frame(part.partition.lane, part.offset, part.count, place, size)
@@ -312,14 +255,13 @@ class EmbeddedLog:
             self._submit_waiting()
 
     def _rolled(self, segment: Segment) -> None:
-        self._spawn(asyncio.to_thread(self._segments[-1].save_index))
-        self._segments.append(segment)
+        self._kept.add(segment)
 
     def _failed(self, items: Sequence[object], outage: LogOutage) -> None:
         for append in [*items, *self._writer.drop_waiting()]:
-            assert isinstance(append, _Append)  # noqa: S101 — the writer hands back what it got
+            assert isinstance(append, Append)  # noqa: S101 — the writer hands back what it got
             self._queued_bytes -= append.size
-            _refuse(append, outage)
+            append.refuse(outage)
         if self._writer.refusal is not None:
             self._broken.set()
         # What was numbered is gone; the numbers are given again.
@@ -329,7 +271,7 @@ class EmbeddedLog:
         if self._is_closed:
             # The thread has been told to end: it would not come back for these.
             while self._waiting:
-                _refuse(self._waiting.popleft(), outage)
+                self._waiting.popleft().refuse(outage)
         self._submit_waiting()
 
     def _submit_waiting(self) -> None:
@@ -338,7 +280,7 @@ class EmbeddedLog:
             if append.done.done():
                 continue
             if self._writer.refusal is not None:
-                _refuse(append, LogOutage(self._writer.refusal))
+                append.refuse(LogOutage(self._writer.refusal))
                 continue
             self._submit(append)
 
@@ -346,7 +288,7 @@ class EmbeddedLog:
         """Return the header of a segment that begins with these appends, the last numbered."""
         starts: dict[tuple[int, int], int] = {}
         for append in items:
-            assert isinstance(append, _Append)  # noqa: S101 — the writer hands back what it got
+            assert isinstance(append, Append)  # noqa: S101 — the writer hands back what it got
             for part in append.parts:
                 starts.setdefault(part.partition.lane, part.offset)
         by_name = {
@@ -359,32 +301,11 @@ class EmbeddedLog:
         ]
         return SegmentHeader(self._header.generation, 0, 0, topics)
 
-    async def read(self, partition: Partition, offset: int, limit: int) -> list[Record]:
-        """Return records that are no longer in memory, for the log's own readers."""
-        lane = partition.lane
-        for segment in reversed(self._segments):
-            place = segment.find(lane, offset)
-            if place is not None:
-                break
-        else:
-            raise RecordsLost(f"{partition.topic}/{partition.number} has no record {offset} more.")
-        try:
-            # Opened at once: what is open stays as it is, whatever takes its place.
-            file = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
-            wanted = Wanted(lane, offset, limit)
-            return await asyncio.to_thread(
-                read_records, file, self._codec, wanted, place, segment.size
-            )
-        except FileNotFoundError as error:
-            raise RecordsLost(f"{segment.path.name} was trimmed while it was read.") from error
-        except OSError as error:
-            raise LogOutage(f"The log cannot be read: {error}") from error
-
     async def subscribe(self, topic: str, group: str, ownership: Ownership) -> Member:
         """Join a consumer group."""
         self._require_open()
         members = self._groups.setdefault(
-            (topic, group), ConsumerGroup(self._partitions[topic], self)
+            (topic, group), ConsumerGroup(self._partitions[topic], self._kept)
         )
         return await members.join(ownership)
 
@@ -393,7 +314,7 @@ class EmbeddedLog:
         self._require_open()
         given = start or {}
         return EmbeddedTail(
-            self, {item: given.get(item.number, item.end) for item in self._partitions[topic]}
+            self._kept, {item: given.get(item.number, item.end) for item in self._partitions[topic]}
         )
 
     async def bounds(self, topic: str) -> Mapping[int, tuple[int, int]]:
@@ -409,114 +330,38 @@ class EmbeddedLog:
     async def trim(self, topic: str, before: Mapping[int, int]) -> None:
         """Drop the oldest segments of which no topic needs a record any more."""
         self._require_open()
-        for number, offset in before.items():
-            partition = self._partitions[topic][number]
-            partition.trim_point = max(partition.trim_point, min(offset, partition.end))
-        dropped: list[Segment] = []
-        while len(self._segments) > 1 and self._is_trimmed(self._segments[0]):
-            dropped.append(self._segments.pop(0))
-        if dropped:
-            self._note_first()
-            await asyncio.to_thread(_delete, dropped)
-
-    def _note_first(self) -> None:
-        for partition in self._all_partitions():
-            partition.first = first_kept(self._segments, partition.lane)
-
-    def _all_partitions(self) -> Iterator[Partition]:
-        for partitions in self._partitions.values():
-            yield from partitions
+        await self._kept.trim(topic, before)
 
     async def compact(self) -> None:
         """Give back the room of trimmed records that lie between others. Raises `LogOutage`."""
         self._require_open()
         self._writer.roll_if_due()
-        age_ms = round(self._settings.segment_age_h * _MS_PER_HOUR)
-        points = {partition.lane: partition.trim_point for partition in self._all_partitions()}
-        compaction = Compaction(points, self._clock.now_ms(), age_ms)
-        place = 0
-        while place < len(self._segments) - 1:
-            run = compaction.run_at(self._segments, place)
-            if run:
-                place -= len(run) - 1
-                await self._rewrite(run, points)
-            place += 1
-
-    async def _rewrite(self, run: Sequence[Segment], points: Mapping[Lane, int]) -> None:
-        try:
-            segment = await asyncio.to_thread(write_remainder, self._codec, run, points)
-        except OSError as error:
-            raise LogOutage(f"The log's files cannot be made smaller: {error}") from error
-        place = self._segments.index(run[0]) if run[0] in self._segments else -1
-        if self._is_closed or self._segments[place : place + len(run)] != list(run):
-            discard(segment)
-            return
-        take_place(segment)
-        self._segments[place : place + len(run)] = [segment]
-        self._note_first()
-        await asyncio.to_thread(drop_superfluous, segment, run)
-        self._spawn(asyncio.to_thread(segment.save_index))
+        await self._kept.compact()
 
     def bytes_of(self, topic: str) -> int:
         """Return how many bytes the topic's records take in the files."""
-        return sum(
-            segment.sizes.get(partition.lane, 0)
-            for segment in self._segments
-            for partition in self._partitions[topic]
-        )
+        return self._kept.bytes_of(topic)
 
     def first_within(self, topic: str, max_bytes: int) -> Mapping[int, int]:
         """Return the offsets from which on each partition's share of so many bytes is kept.
 
         Whole files count, and the one that is written to always stays.
         """
-        partitions = self._partitions[topic]
-        share = max_bytes // len(partitions)
-        return {one.number: self._first_within(one, share) for one in partitions}
-
-    def _first_within(self, partition: Partition, max_bytes: int) -> int:
-        size = self._segments[-1].sizes.get(partition.lane, 0)
-        for segment in reversed(self._segments[:-1]):
-            size += segment.sizes.get(partition.lane, 0)
-            if size > max_bytes:
-                return segment.ends.get(partition.lane, 0)
-        return partition.first
-
-    def _is_trimmed(self, segment: Segment) -> bool:
-        return all(
-            segment.ends.get(partition.lane, 0) <= partition.trim_point
-            for partition in self._all_partitions()
-        )
-
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        return self._kept.first_within(topic, max_bytes)
 
     async def close(self) -> None:
         """Write what was accepted, end all readers and let go of the folder."""
         if self._is_closed:
             return
-        self._is_closed = True
+        self._is_closed = self._kept.is_closed = True
         self._submit_waiting()
         await asyncio.to_thread(self._writer.close)
         for partitions in self._partitions.values():
             wake_all(partitions, "The log is closed.")
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._kept.finish()
         if self._writer.refusal is None:
-            note_closing(self._folder, self._segments[-1].next_commit)
+            note_closing(self._folder, self._kept.last.next_commit)
         os.close(self._lock)
-
-
-def _refuse(append: _Append, outage: LogOutage) -> None:
-    if not append.done.done():
-        append.done.set_exception(outage)
-
-
-def _delete(segments: Sequence[Segment]) -> None:
-    for segment in segments:
-        segment.delete()
 
 
 def _open_partitions(
@@ -533,16 +378,3 @@ def _open_partitions(
         ]
         for name, count in topics.items()
     }
-
-
-def _positions(parts: Sequence[_Part], places: Sequence[int] | None) -> list[Position]:
-    if places is None:
-        part = parts[0]
-        number = part.partition.number
-        return [Position(number, offset) for offset in range(part.offset, part.offset + part.count)]
-    following = {part.partition.number: part.offset for part in parts}
-    positions = []
-    for number in places:
-        positions.append(Position(number, following[number]))
-        following[number] += 1
-    return positions
