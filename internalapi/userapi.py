@@ -194,11 +194,27 @@ class Reports(Protocol):
         ...
 
 
+class KnownDevice(msgspec.Struct, frozen=True):
+    """A device that there is."""
+
+    user_id: UserID
+    device_id: DeviceID
+    number: int
+    """Which of the devices that have had this ID it is."""
+
+
 class Devices(Protocol):
     """Devices of local users."""
 
     async def query_device_number(self, *, user_id: UserID, device_id: DeviceID) -> int | None:
         """Return the number of the device, from the database; `None` where there is no such.
+
+        Raises `Unavailable`.
+        """
+        ...
+
+    async def query_devices_of(self, *, user_ids: list[UserID]) -> list[KnownDevice]:
+        """Return all devices of these users, from the database, in no order.
 
         Raises `Unavailable`.
         """

@@ -12,6 +12,7 @@ from logs.records.receipts import InputReceipt, OutputReceipt
 from logs.records.rejected import RejectedRecord
 from logs.records.room_input import InputRoomEvent
 from logs.records.room_output import OutputRoomEvent
+from logs.records.to_device import SendToDevice
 from logs.records.typing import InputTyping, OutputTyping
 
 T = TypeVar("T")
@@ -115,6 +116,14 @@ OUTPUT_TYPING: Final[Topic[OutputTyping]] = Topic(
     readers="sync",
     retention_h=1,
 )
+SEND_TO_DEVICE: Final[Topic[SendToDevice]] = Topic(
+    "SendToDevice",
+    SendToDevice,
+    key="target user ID",
+    writers="client API",
+    readers="sync",
+    retention_h=7 * 24,
+)
 INPUT_PROCESSED: Final[Topic[InputProcessed]] = Topic(
     "InputProcessed",
     InputProcessed,
@@ -143,6 +152,7 @@ TOPICS: Final[Mapping[str, Topic[Any]]] = {
         OUTPUT_RECEIPT,
         INPUT_TYPING,
         OUTPUT_TYPING,
+        SEND_TO_DEVICE,
         INPUT_PROCESSED,
         REJECTED,
     )

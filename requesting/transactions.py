@@ -6,25 +6,26 @@ that comes to another process, or after a restart, is recognised by the room ser
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
+from typing import Generic, TypeVar
 
 from cachetools import LRUCache
 
-from matrix.identifiers import EventID
+T = TypeVar("T")
 
 
-class Transactions:
+class Transactions(Generic[T]):
     """Requests under way and the answers of recent ones, by user, device and path."""
 
     def __init__(self, remembered: int) -> None:
-        self._under_way: dict[Hashable, asyncio.Future[EventID]] = {}
-        self._answered: LRUCache[Hashable, EventID] = LRUCache(remembered)
+        self._under_way: dict[Hashable, asyncio.Future[T]] = {}
+        self._answered: LRUCache[Hashable, T] = LRUCache(remembered)
 
     def __len__(self) -> int:
         """Return how many answers are remembered."""
         return len(self._answered)
 
-    async def once(self, key: Hashable, work: Callable[[], Awaitable[EventID]]) -> EventID:
-        """Do the work unless it was done or is being done; return its event ID.
+    async def once(self, key: Hashable, work: Callable[[], Awaitable[T]]) -> T:
+        """Do the work unless it was done or is being done; return what came of it.
 
         A failure is shared with those who wait for it, and not remembered.
         """
@@ -34,10 +35,10 @@ class Transactions:
         first = self._under_way.get(key)
         if first is not None:
             return await asyncio.shield(first)
-        future: asyncio.Future[EventID] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._under_way[key] = future
         try:
-            event_id = await work()
+            result = await work()
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError):
                 future.cancel()
@@ -47,8 +48,8 @@ class Transactions:
                 future.exception()
             raise
         else:
-            future.set_result(event_id)
-            self._answered[key] = event_id
-            return event_id
+            future.set_result(result)
+            self._answered[key] = result
+            return result
         finally:
             del self._under_way[key]

@@ -34,7 +34,9 @@ from components.clientapi.routes.mutual_rooms import MutualRoomRoutes
 from components.clientapi.routes.profiles import ProfileRoutes
 from components.clientapi.routes.reading_marks import ReadingMarkRoutes
 from components.clientapi.routes.rooms import RoomCreationRoutes
+from components.clientapi.routes.to_device import ToDeviceRoutes
 from components.clientapi.settings import ClientApiSettings
+from components.clientapi.to_device.writer import ToDeviceWriter
 from components.clientapi.visible_events import VisibleEvents
 from internalapi.clientapi import Departures
 from internalapi.roomserver import RoomDirectory, RoomQueries
@@ -43,12 +45,13 @@ from internalapi.userapi import (
     AccountData,
     Accounts,
     Authentication,
+    Devices,
     Profiles,
     ReplacedRooms,
 )
 from logs.log import Log
 from logs.processed_inputs import ProcessedInputs
-from matrix.identifiers import ServerName
+from matrix.identifiers import EventID, ServerName
 from matrix.room_versions import room_version
 from matrix.signing import SigningKey
 from requesting.requesters import Requesters
@@ -85,6 +88,7 @@ def build(
     accounts: Accounts,
     account_data: AccountData,
     replaced_rooms: ReplacedRooms,
+    devices: Devices,
     server_name: ServerName,
     key: SigningKey,
     clock: Clock,
@@ -162,7 +166,18 @@ def build(
         ),
         typing=typing,
     ).add_to(router)
-    caches = sizes_of("clientapi", {"transactions": parts.transactions, "seen_events": visible})
+    to_device = Transactions[str](settings.remembered_transactions)
+    ToDeviceRoutes(
+        requesters=parts.requesters,
+        writer=ToDeviceWriter(log, devices, server_name),
+        transactions=to_device,
+        rates=rates,
+        max_users=settings.max_to_device_users,
+    ).add_to(router)
+    caches = sizes_of(
+        "clientapi",
+        {"transactions": parts.transactions, "to_device": to_device, "seen_events": visible},
+    )
     departures = DepartureService(sender, rooms, server_name)
     return ClientApi(router, outcomes, sender, departures, (outcomes.readings, caches))
 
@@ -180,7 +195,7 @@ class _Parts(NamedTuple):
     aliases: AliasService
     server_name: ServerName
     settings: ClientApiSettings
-    transactions: Transactions
+    transactions: Transactions[EventID]
     relations: RelationChecks
     visible: VisibleEvents
     successors: Successors

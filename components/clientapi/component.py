@@ -12,7 +12,14 @@ from describing.parts import ComponentParts, served
 from internalapi.clientapi import Departures
 from internalapi.roomserver import RoomDirectory, RoomQueries
 from internalapi.syncapi import EventVisibility, Relations
-from internalapi.userapi import AccountData, Accounts, Authentication, Profiles, ReplacedRooms
+from internalapi.userapi import (
+    AccountData,
+    Accounts,
+    Authentication,
+    Devices,
+    Profiles,
+    ReplacedRooms,
+)
 
 
 def _families() -> Sequence[Family]:
@@ -38,6 +45,7 @@ async def _build(ground: Ground) -> ComponentParts:
         accounts=ground.ask(Accounts),
         account_data=ground.ask(AccountData),
         replaced_rooms=ground.ask(ReplacedRooms),
+        devices=ground.ask(Devices),
         server_name=ground.server.server_name,
         key=ground.key,
         clock=ground.clock,
@@ -70,6 +78,7 @@ COMPONENT: Final = Component(
         Accounts,
         AccountData,
         ReplacedRooms,
+        Devices,
         RoomQueries,
         RoomDirectory,
     ),

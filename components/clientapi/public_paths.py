@@ -9,6 +9,7 @@ PUBLIC_PATHS: Final = (
     PublicPath(f"{CLIENT}/profile/**", OTHERS),
     PublicPath(f"{CLIENT}/{{createRoom,directory,join,knock,publicRooms}}/**"),
     PublicPath(f"{CLIENT}/mutual_rooms"),
+    PublicPath(f"{CLIENT}/sendToDevice/**"),
     PublicPath(f"{ROOM}/{{ban,forget,invite,join,kick,leave,unban,upgrade}}"),
     PublicPath(f"{ROOM}/{{aliases,read_markers,receipt,redact,send,typing}}/**"),
     PublicPath(f"{ROOM}/state/**", OTHERS),

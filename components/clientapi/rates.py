@@ -17,6 +17,7 @@ class ClientApiRates:
         self._joins = limiter_of(settings.join_rate_per_user, clock)
         self._invites = limiter_of(settings.invite_rate_per_user, clock)
         self._creations = limiter_of(settings.creation_rate_per_user, clock)
+        self._to_device = limiter_of(settings.to_device_rate_per_user, clock)
         self.requests: Final = RequestRates(
             clock,
             per_user=settings.request_rate_per_user,
@@ -39,3 +40,7 @@ class ClientApiRates:
     def check_creation(self, user_id: UserID) -> None:
         """Count a room."""
         check(self._creations, user_id)
+
+    def check_to_device(self, user_id: UserID) -> None:
+        """Count a request that sends to devices."""
+        check(self._to_device, user_id)

@@ -36,10 +36,15 @@ class ClientApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     """Guests who leave a room at the same time when it is closed to them."""
     max_public_rooms_page: int = 500
     """Most rooms that one page of the directory of public rooms shows."""
+    max_to_device_users: int = 1000
+    """Most users to whose devices one request may send."""
 
     send_rate_per_user: Rate | None = Rate(per_second=20, burst=200)
     """Messages, redactions and state changes of one user; `None` for no limit, as for the
     other rates."""
+    to_device_rate_per_user: Rate | None = Rate(per_second=50, burst=1000)
+    """Requests of one user that send to devices, which clients make for each 20 devices or so when
+    keys of a room change."""
     join_rate_per_user: Rate | None = Rate(per_second=1, burst=50)
     """Joins and knocks of one user."""
     invite_rate_per_user: Rate | None = Rate(per_second=2, burst=100)

@@ -172,6 +172,7 @@ async def build(
             caches,
             *(reader.readings for reader in readers.values()),
             *(topic.readings for topic in projection.topics),
+            *(stream.readings for stream in projection.streams),
         ),
     )
 

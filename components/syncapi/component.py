@@ -16,7 +16,7 @@ from internalapi.roomserver import RoomDirectory, RoomHistory, RoomQueries
 from internalapi.syncapi import EventVisibility, Relations
 from internalapi.userapi import Authentication, Filters, Reports, UserDirectory, UserHistory
 from logs.rebuilding import RebuildGround
-from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, OUTPUT_ROOM_EVENT
+from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, OUTPUT_ROOM_EVENT, SEND_TO_DEVICE
 
 
 def _schema() -> Schema:
@@ -28,8 +28,9 @@ def _schema() -> Schema:
 def _families() -> Sequence[Family]:
     from components.syncapi import assembly
     from components.syncapi.memory import recent
+    from components.syncapi.streams import to_device
 
-    return (*assembly.FAMILIES, *recent.FAMILIES)
+    return (*assembly.FAMILIES, *recent.FAMILIES, *to_device.FAMILIES)
 
 
 async def _rebuild(on: Rebuilding) -> None:
@@ -93,7 +94,7 @@ COMPONENT: Final = Component(
         keeps=Keeps.DERIVED,
         rebuild=Rebuild(rebuilt_from=(RoomHistory, UserHistory, ReceiptHistory), perform=_rebuild),
     ),
-    consumes=(OUTPUT_ROOM_EVENT, OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT),
+    consumes=(OUTPUT_ROOM_EVENT, OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, SEND_TO_DEVICE),
     public_paths=PUBLIC_PATHS,
     families=_families,
     build=_build,

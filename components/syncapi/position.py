@@ -1,5 +1,6 @@
 """How far a client has read the topics that /sync is made of."""
 
+from collections.abc import Mapping
 from typing import Final, TypeAlias
 
 Offsets: TypeAlias = tuple[int, ...]
@@ -34,6 +35,13 @@ def completed(one: SyncPosition, now: SyncPosition) -> SyncPosition:
     if all(one):
         return one
     return tuple([known or present for known, present in zip(one, now, strict=True)])
+
+
+def with_offsets(position: SyncPosition, offsets: Mapping[int, Offsets]) -> SyncPosition:
+    """Return a position with other offsets of some streams, by their slots."""
+    if not offsets:
+        return position
+    return tuple([offsets.get(slot, known) for slot, known in enumerate(position)])
 
 
 def with_rooms(position: SyncPosition, rooms: Offsets) -> SyncPosition:

@@ -12,6 +12,13 @@ class SyncApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds that a /sync may wait at most, whatever the client asks for."""
     default_timeline_limit: int = 10
     """Events per room in /sync where the filter names no limit."""
+    to_device_messages: int = 100
+    """Messages to a device in one /sync; the rest follow in the next one."""
+    queued_to_device_messages: int = 10_000
+    """Messages that wait for one device; the oldest are dropped when there are a tenth more."""
+    remembered_devices: int = 100_000
+    """Devices of which memory knows that no message waits for them, and in each partition those
+    that were sent one; some 200 bytes each."""
     max_timeline_limit: int = 100
     """Events per room in /sync at most."""
     max_page_limit: int = 1000

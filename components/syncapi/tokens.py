@@ -59,7 +59,11 @@ class Era(NamedTuple):
 class SyncTokens:
     """Makes tokens of the present era, the last one, and reads those of all."""
 
-    def __init__(self, eras: Sequence[Era], slots: Sequence[Slot]) -> None:
+    def __init__(
+        self, eras: Sequence[Era], slots: Sequence[Slot], former: Sequence[Era] = ()
+    ) -> None:
+        """Take besides the eras in which former copies of the tables made tokens."""
+        self._former_ends: Final = {era.generation: era.ends for era in reversed(former)}
         # The newest first: of those whose marks are alike it is the one that goes farthest.
         self._ends: Final = {era.generation: era.ends for era in reversed(eras)}
         self._generation: Final = eras[-1].generation
@@ -82,21 +86,31 @@ class SyncTokens:
         """Return the position of a token of /sync. Raises `InvalidParam` and `TokenOutdated`."""
         position = self._recent.get(token)
         if position is None:
-            position = self._recent[token] = self._decode(token)
+            position = self._recent[token] = self._decode(token, self._ends)
         return position
 
-    def _decode(self, token: str) -> SyncPosition:
+    def _decode(self, token: str, ends_of: Mapping[str, SyncPosition | None]) -> SyncPosition:
         try:
-            generation, offsets = msgspec.structs.astuple(decode_token(token, self._ends))
+            generation, offsets = msgspec.structs.astuple(decode_token(token, ends_of))
         except TokenInvalid as error:
             raise _unreadable() from error
         except TokenFromOtherGeneration as error:
             raise _outdated() from error
         position = tuple([_offsets(slot, offsets.get(slot.number, {})) for slot in self._slots])
-        ends = self._ends[generation]
+        ends = ends_of[generation]
         if ends is not None and is_beyond(position, ends):
             raise _outdated()
         return position
+
+    def decode_former(self, token: str) -> SyncPosition | None:
+        """Return what a token says that another copy of the tables made, over the same log.
+
+        Its offsets are those of the log, but places in rooms may be others.
+        """
+        try:
+            return self._decode(token, self._former_ends)
+        except InvalidParam:
+            return None
 
     def encode_place(self, order: int) -> str:
         """Return the token of the place before the event with this order in a room."""

@@ -59,7 +59,7 @@ LOG_OUT: Final = listed("""
 POST /logout
 POST /logout/all
 """)
-# Client-server API, "Guest Access", as far as there is media, to-device and encryption.
+# Client-server API, "Guest Access", as far as there is media and encryption.
 GUESTS_MAY: Final = listed("""
 GET /rooms/{room_id}/state
 GET /rooms/{room_id}/context/{event_id}
@@ -73,6 +73,7 @@ GET /events
 POST /rooms/{room_id}/join
 POST /rooms/{room_id}/leave
 PUT /rooms/{room_id}/send/{event_type}/{transaction_id}
+PUT /sendToDevice/{event_type}/{transaction_id}
 PUT /rooms/{room_id}/state/{event_type}/{state_key}
 PUT /profile/{user_id}/{field}
 GET /devices
@@ -127,6 +128,7 @@ GET /thirdparty/protocols
 POST /rooms/{room_id}/leave
 POST /rooms/{room_id}/forget
 PUT /rooms/{room_id}/send/{event_type}/{transaction_id}
+PUT /sendToDevice/{event_type}/{transaction_id}
 PUT /rooms/{room_id}/state/{event_type}/{state_key}
 PUT /rooms/{room_id}/redact/{event_id}/{transaction_id}
 PUT /rooms/{room_id}/typing/{user_id}

@@ -290,6 +290,12 @@ async def _types(scene: Scene) -> None:
     await scene.alice.call("PUT", path, body)
 
 
+async def _to_device(scene: Scene) -> None:
+    path = f"/sendToDevice/org.example/told{scene.turn}"
+    messages = {scene.alice.user_id: {"*": {"name": scene.name}}}
+    await scene.bob.call("PUT", path, {"messages": messages})
+
+
 # What has to be told of it.
 
 
@@ -490,6 +496,14 @@ _rows = {
         )
         | every(*_FRIENDS_SYNCS)(_has_read("m.read"))
         | {"own marker": lambda scene, answer: answer == {"event_id": scene.last}},
+    ),
+    "message to a device": Told(
+        _to_device,
+        every(*_OWN_SYNCS)(
+            lambda scene, answer: (
+                data_of(answer["to_device"]["events"], "org.example") == {"name": scene.name}
+            )
+        ),
     ),
     "typing": Told(
         _types,

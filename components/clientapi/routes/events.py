@@ -28,7 +28,7 @@ class EventRoutes:
         *,
         requesters: Requesters,
         sender: EventSender,
-        transactions: Transactions,
+        transactions: Transactions[EventID],
         redactions: RedactionService,
         relations: RelationChecks,
         state_changes: StateChanges,

@@ -1,13 +1,20 @@
 """Requests that wait for something new."""
 
 import asyncio
-from collections.abc import Collection, KeysView
+from collections.abc import Collection, Iterable, KeysView
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from matrix.errors import LimitExceeded
 
 _RETRY_AFTER_MS: Final = 1000
+
+
+class _Poll(NamedTuple):
+    """A request that waits."""
+
+    device_id: str
+    future: asyncio.Future[bool]
 
 
 class LongPolls:
@@ -16,7 +23,7 @@ class LongPolls:
     def __init__(self, max_polls: int, max_polls_per_user: int) -> None:
         self._max_polls: Final = max_polls
         self._max_polls_per_user: Final = max_polls_per_user
-        self._by_user: Final[dict[str, list[asyncio.Future[bool]]]] = {}
+        self._by_user: Final[dict[str, list[_Poll]]] = {}
         self._count = 0
         self._closed = False
 
@@ -34,8 +41,8 @@ class LongPolls:
         """Return how many requests wait."""
         return self._count
 
-    async def wait(self, user_id: str, deadline: float) -> bool:
-        """Return true once the user is woken, false at the deadline (time of the event loop).
+    async def wait(self, user_id: str, deadline: float, device_id: str = "") -> bool:
+        """Return true once the user or device is woken, false at the deadline (the event loop's).
 
         Raises `LimitExceeded` if too many wait already. Nothing is missed between the caller's
         last look at memory and this call if the caller awaits nothing in between.
@@ -49,22 +56,23 @@ class LongPolls:
         timer = loop.call_at(deadline, partial(_settle, future, woken=False))
         waiting = self._by_user.setdefault(user_id, [])
         if len(waiting) >= self._max_polls_per_user:
-            _settle(waiting[0], woken=False)
+            _settle(waiting[0].future, woken=False)
             self._forget(user_id, waiting[0])
             waiting = self._by_user.setdefault(user_id, [])
-        waiting.append(future)
+        poll = _Poll(device_id, future)
+        waiting.append(poll)
         self._count += 1
         try:
             return await future
         finally:
             timer.cancel()
-            self._forget(user_id, future)
+            self._forget(user_id, poll)
 
-    def _forget(self, user_id: str, future: asyncio.Future[bool]) -> None:
+    def _forget(self, user_id: str, poll: _Poll) -> None:
         waiting = self._by_user.get(user_id)
-        if waiting is None or future not in waiting:
+        if waiting is None or poll not in waiting:
             return
-        waiting.remove(future)
+        waiting.remove(poll)
         self._count -= 1
         if not waiting:
             del self._by_user[user_id]
@@ -75,15 +83,23 @@ class LongPolls:
             waiting = self._by_user.pop(user_id, None)
             if waiting is not None:
                 self._count -= len(waiting)
-                for future in waiting:
-                    _settle(future, woken=True)
+                for poll in waiting:
+                    _settle(poll.future, woken=True)
+
+    def wake_devices(self, devices: Iterable[tuple[str, str]]) -> None:
+        """Let the waiting requests of these devices look again, given with their users."""
+        for user_id, device_id in devices:
+            for poll in tuple(self._by_user.get(user_id, ())):
+                if poll.device_id == device_id:
+                    self._forget(user_id, poll)
+                    _settle(poll.future, woken=True)
 
     def close(self) -> None:
         """End all waiting, and let nobody wait any more."""
         self._closed = True
         for waiting in list(self._by_user.values()):
-            for future in waiting:
-                _settle(future, woken=False)
+            for poll in waiting:
+                _settle(poll.future, woken=False)
 
 
 def _settle(future: asyncio.Future[bool], *, woken: bool) -> None:

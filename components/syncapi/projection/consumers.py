@@ -21,6 +21,8 @@ from components.syncapi.tokens import Era, Slot, SyncTokens
 from logs.following.projected_topic import ProjectedTopic, stored_positions
 from logs.log import Log, LogRun
 
+_FORMER_COPIES: Final = 8
+"""So many copies before this one are told apart by what their tokens say of arrived messages."""
 NAME: Final = "syncapi"
 """Of the consumers, in all copies of the tables."""
 
@@ -44,14 +46,20 @@ class ProjectedStreams(NamedTuple):
 
 def tokens_of(log: Log, copy: int, kinds: StreamKinds) -> SyncTokens:
     """Return the tokens of one copy of the tables: those of others are void."""
-    generation = f"{log.generation}#{copy}" if copy else log.generation
+    former = range(max(copy - _FORMER_COPIES, 0), copy)
     return SyncTokens(
-        [
-            Era(f"{generation}/{run.name}" if run.name else generation, _ends_of(log, run, kinds))
-            for run in log.runs
-        ],
+        _eras_of(log, copy, kinds),
         [Slot(kind.number, log.partition_count(kind.topic.name), kind.absent) for kind in kinds],
+        [era for one in former for era in _eras_of(log, one, kinds)],
     )
+
+
+def _eras_of(log: Log, copy: int, kinds: StreamKinds) -> list[Era]:
+    generation = f"{log.generation}#{copy}" if copy else log.generation
+    return [
+        Era(f"{generation}/{run.name}" if run.name else generation, _ends_of(log, run, kinds))
+        for run in log.runs
+    ]
 
 
 def _ends_of(log: Log, run: LogRun, kinds: StreamKinds) -> SyncPosition | None:
@@ -94,6 +102,7 @@ async def project_streams(
                 slot,
                 partial(log.partition_of, kind.topic.name),
                 log,
+                database,
                 projected,
                 tokens,
                 settings,

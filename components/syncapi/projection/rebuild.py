@@ -26,7 +26,7 @@ from components.syncapi.store.rebuild_progress import (
 from components.syncapi.store.tables import SCHEMA
 from components.syncapi.streams.catalogue import STREAMS, projected_topics
 from components.syncapi.streams.history import Histories, HistoryPart, HistorySource
-from components.syncapi.streams.stream import StreamKinds
+from components.syncapi.streams.stream import ProjectedStream, StreamKinds
 from logs.consumer.tables import ConsumerStore, reset_positions
 from logs.log import Log
 from logs.rebuilding.catching_up import CatchingUp
@@ -71,43 +71,58 @@ class RebuiltSync:
         """Return what a new copy begins with: positions, and invites from other servers."""
         generation = self._log.generation
         bounds = {topic: await self._log.bounds(topic) for topic in self._topics}
-        positions, invites = await self._what_serves(former, bounds[OUTPUT_ROOM_EVENT.name])
+        positions, invites = await self._what_serves(former, bounds)
+        starts = {topic: _ends(found) for topic, found in bounds.items()}
+        for kind in self._streams:
+            if issubclass(kind, ProjectedStream) and kind.is_carried:
+                starts[kind.topic.name] = positions[kind.topic.name]
 
         def work(connection: Connection) -> None:
             insert_pending_invites(connection, invites)
-            late_invites.begin_at(connection, positions, generation)
-            for topic, found in bounds.items():
-                ends = {partition: end for partition, (_, end) in found.items()}
-                reset_positions(connection, NAME, topic, ends, generation)
+            late_invites.begin_at(connection, positions[OUTPUT_ROOM_EVENT.name], generation)
+            for topic, offsets in starts.items():
+                reset_positions(connection, NAME, topic, offsets, generation)
 
         return work
 
     async def _what_serves(
-        self, former: Database | None, bounds: Mapping[int, tuple[int, int]]
-    ) -> tuple[dict[int, int], list[PendingInvite]]:
-        """Return where the serving copy is in what the log keeps of rooms, and its invites."""
+        self, former: Database | None, bounds: Mapping[str, Mapping[int, tuple[int, int]]]
+    ) -> tuple[dict[str, dict[int, int]], list[PendingInvite]]:
+        """Return by topic where the serving copy is in what the log keeps, and its invites."""
         generation = self._log.generation
 
-        def work(connection: Connection) -> tuple[dict[int, int], list[PendingInvite]]:
-            found = ConsumerStore(*_ROOM_EVENTS).select(connection, list(bounds), generation)
+        def offsets_of(connection: Connection, topic: str) -> dict[int, int]:
+            stored = ConsumerStore(NAME, topic).select_stored(connection)
             offsets: dict[int, int] = {}
-            for partition, (first, end) in bounds.items():
-                is_here = found[partition].progress.generation == generation
-                offset = found[partition].offset if is_here else first
+            for partition, (first, end) in bounds[topic].items():
+                one = stored.get(partition)
+                is_here = one is not None and one.progress.generation == generation
+                offset = one.offset if one is not None and is_here else first
                 offsets[partition] = min(max(offset, first), end)
-            return offsets, select_pending_invites(connection)
+            return offsets
+
+        def work(
+            connection: Connection,
+        ) -> tuple[dict[str, dict[int, int]], list[PendingInvite]]:
+            positions = {topic: offsets_of(connection, topic) for topic in bounds}
+            return positions, select_pending_invites(connection)
 
         if former is None:
-            _log.warning("there are no tables to take invites of other servers from")
-            return {partition: first for partition, (first, _) in bounds.items()}, []
-        return await former.write(work)
+            _log.warning("there are no tables to take invites and messages to devices from")
+            firsts = {
+                topic: {partition: first for partition, (first, _) in found.items()}
+                for topic, found in bounds.items()
+            }
+            return firsts, []
+        return await former.read(work, heavy_for="rebuild")
 
     async def count_rooms(self) -> int:
         """Return how many rooms there are."""
         return await self._reader(None).count_rooms()
 
     def _reader(self, former: Database | None) -> HistoryReader:
-        return HistoryReader(HistorySource(self._log, self._histories, former), self._streams)
+        source = HistorySource(self._log, self._histories, NAME, former)
+        return HistoryReader(source, self._streams)
 
     async def history(self, copy: Database, former: Database | None) -> "_SyncHistory":
         """Return the histories of all streams, and what the copy that serves knows of events."""
@@ -147,7 +162,11 @@ class RebuiltSync:
             await copy.write(store.delete)
 
     async def _ends_of(self, topic: str) -> dict[int, int]:
-        return {one: end for one, (_, end) in (await self._log.bounds(topic)).items()}
+        return _ends(await self._log.bounds(topic))
+
+
+def _ends(bounds: Mapping[int, tuple[int, int]]) -> dict[int, int]:
+    return {partition: end for partition, (_, end) in bounds.items()}
 
 
 class _SyncHistory:

@@ -57,6 +57,8 @@ class SyncRoutes:
         if query.since is not None and await self._log_ends.are_before(query.since):
             query.since = None
         query.begins_anew = bool(token) and query.since is None
+        if query.begins_anew and token:
+            query.former = self._tokens.decode_former(token)
         return json_response(await self._service.sync(query))
 
     def _position_of(self, token: str) -> SyncPosition | None:

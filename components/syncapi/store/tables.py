@@ -177,8 +177,38 @@ def _one_index_of_a_room(connection: Connection) -> None:
     _IN_ROOM.create(connection)
 
 
+def _add_to_device(connection: Connection) -> None:
+    """Add the messages that wait for devices."""
+    binary = "BYTEA" if connection.dialect.name == "postgresql" else "BLOB"
+    messages = (
+        "CREATE TABLE to_device_messages (user_id TEXT NOT NULL, device_id TEXT NOT NULL, "
+        f"device_number BIGINT NOT NULL, stream_order BIGINT NOT NULL, event {binary} NOT NULL, "
+        "PRIMARY KEY (user_id, device_id, device_number, stream_order))"
+    )
+    requests = (
+        f"CREATE TABLE to_device_requests (request_hash {binary} NOT NULL PRIMARY KEY, "
+        "stream_order BIGINT NOT NULL, sent_ms BIGINT NOT NULL)"
+    )
+    removed = (
+        "CREATE TABLE removed_devices (user_id TEXT NOT NULL, device_id TEXT NOT NULL, "
+        "removed_up_to BIGINT NOT NULL, removed_ms BIGINT NOT NULL, "
+        "PRIMARY KEY (user_id, device_id))"
+    )
+    for statement in (
+        messages,
+        requests,
+        removed,
+        "CREATE INDEX to_device_requests_by_time ON to_device_requests (sent_ms)",
+        "CREATE INDEX removed_devices_by_time ON removed_devices (removed_ms)",
+    ):
+        connection.exec_driver_sql(statement)
+
+
 SCHEMA: Final = Schema(
-    "syncapi", METADATA, (_one_index_of_a_room,), parts=(CONSUMER_SCHEMA, REBUILDING_SCHEMA)
+    "syncapi",
+    METADATA,
+    (_one_index_of_a_room, _add_to_device),
+    parts=(CONSUMER_SCHEMA, REBUILDING_SCHEMA),
 )
 
 REBUILDS_SCHEMA: Final = rebuilds_schema(SCHEMA.name)

@@ -13,6 +13,7 @@ from components.syncapi.store.account_data import (
     upsert_account_data,
 )
 from components.syncapi.store.erasures import delete_erasure, insert_erasure
+from components.syncapi.store.to_device import delete_of_removed
 from components.syncapi.streams.account_data_history import user_stages
 from components.syncapi.streams.answer import SyncAnswer
 from components.syncapi.streams.events import render_datum, render_events, wants
@@ -27,7 +28,12 @@ from components.syncapi.tokens import Absent
 from components.syncapi.unread.counting import COUNTED_BY
 from logs.consumer import Message
 from logs.following.projected_topic import FollowedRecords, Reject
-from logs.records.client_data import AccountDataChanged, AccountStatusChanged, OutputClientData
+from logs.records.client_data import (
+    AccountDataChanged,
+    AccountStatusChanged,
+    OutputClientData,
+    TokensRevoked,
+)
 from logs.topics import OUTPUT_CLIENT_DATA
 
 
@@ -51,7 +57,7 @@ class AccountDataStream(ProjectedStream[OutputClientData, ClientDataNews]):
         messages: Sequence[Message[OutputClientData]],
         reject: Reject[OutputClientData],
     ) -> ClientDataNews:
-        """Write a batch of account data and of erasures; other kinds are for other readers."""
+        """Write a batch of account data, erasures and removed devices; others read the rest."""
         del reject  # there is nothing to refuse
         news = ClientDataNews()
         data: list[AccountDatum] = []
@@ -64,6 +70,14 @@ class AccountDataStream(ProjectedStream[OutputClientData, ClientDataNews]):
                     AccountDatum(
                         record.user_id, record.room_id or "", record.type, offset, record.content
                     )
+                )
+            elif isinstance(record, TokensRevoked) and record.removed_up_to is not None:
+                delete_of_removed(
+                    connection,
+                    record.user_id,
+                    record.device_id,
+                    record.removed_up_to,
+                    message.timestamp_ms,
                 )
             elif isinstance(record, AccountStatusChanged):
                 change = insert_erasure if record.is_erased else delete_erasure

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from components.syncapi.position import Offsets
 from components.syncapi.streams.sent_members import SentRoom
 
 
@@ -27,6 +28,8 @@ class SyncAnswer(msgspec.Struct, gc=False):
     """Joined rooms whose unread counts may have changed."""
     recounts_all: bool = False
     """Whether the unread counts of all rooms may have changed."""
+    told_up_to: dict[int, Offsets] = msgspec.field(default_factory=dict)
+    """By slot how far streams are told that have more to tell: the next answer goes on there."""
     sent: list[SentRoom] = msgspec.field(default_factory=list)
     """Whose member events it carries, where they are loaded lazily."""
 

@@ -34,6 +34,8 @@ class HistorySource(NamedTuple):
 
     log: Log
     owners: Histories
+    consumer: str
+    """The name by which a copy keeps its positions."""
     former: Database | None = None
     """The copy of the tables that served, where it can still be read."""
 

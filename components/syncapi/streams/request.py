@@ -40,6 +40,11 @@ class SyncRequest(msgspec.Struct, frozen=True, gc=False):
     """Of the last change of the reader's account data."""
     begins_anew: bool = False
     """Whether the client knows rooms already, from a time that means nothing here any more."""
+    former: SyncPosition | None = None
+    """What the client had seen when another copy of the tables served: of use to streams whose
+    places are the same in all copies."""
+    device_number: int = 0
+    """Which of the devices that have had the reader's device ID it is."""
 
     @property
     def use_state_after(self) -> bool:

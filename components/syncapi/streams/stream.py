@@ -4,10 +4,11 @@ Adding one is a class in a file of its own and a line in `streams.catalogue`.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
-from base.database import Connection
+from base.database import Connection, Database
+from base.metrics import Reading
 from base.slices import Slices
 from components.syncapi.memory.projected import Projected
 from components.syncapi.settings import SyncApiSettings
@@ -36,6 +37,7 @@ class StreamContext(NamedTuple):
     partition_of: Callable[[str], int]
     """Tells the partition of a key of its topic."""
     log: Log
+    database: Database
     projected: Projected
     tokens: SyncTokens
     settings: SyncApiSettings
@@ -90,9 +92,17 @@ class SyncStream(ABC, Generic[R, N]):
         what comes later is left out, unless it does no harm to tell it twice.
         """
 
+    def readings(self) -> Iterable[Reading]:
+        """Give what was counted, for metrics."""
+        return ()
+
 
 class ProjectedStream(SyncStream[R, N]):
     """A stream that is written into the tables (`logs.following.projected_topic.Projection`)."""
+
+    is_carried: ClassVar[bool] = False
+    """Whether only the tables have what it tells: a rebuild goes on with the topic where the copy
+    that served was, and `stages` take over what that has."""
 
     @classmethod
     @abstractmethod

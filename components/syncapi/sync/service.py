@@ -10,7 +10,7 @@ import msgspec
 from base.database import Connection, Database
 from base.slices import Slices
 from components.syncapi.memory.projected import Projected
-from components.syncapi.position import SyncPosition, completed, later
+from components.syncapi.position import SyncPosition, completed, later, with_offsets
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.streams.answer import SyncAnswer
 from components.syncapi.streams.request import STATE, SyncRequest
@@ -41,6 +41,8 @@ class Query(msgspec.Struct, gc=False):
     state_name: str = STATE
     begins_anew: bool = False
     """Whether there was a token that means nothing any more; then `since` is None."""
+    former: SyncPosition | None = None
+    """What such a token says, where another copy of the tables made it."""
 
     @property
     def device(self) -> tuple[str, str]:
@@ -102,7 +104,7 @@ class SyncService:
         return self._sent_members.come(query.device, query.since, query.filter)
 
     async def _finish(self, query: Query, request: SyncRequest, answer: SyncAnswer) -> bytes:
-        position = request.upto
+        position = with_offsets(request.upto, answer.told_up_to)
         if query.filter.room.state.lazy_load_members:
             self._sent_members.go(query.device, query.since, position, query.filter, answer.sent)
         token = (
@@ -143,6 +145,8 @@ class SyncService:
             user.ignored,
             user.account_data_order,
             query.begins_anew,
+            query.former,
+            query.requester.device_number,
         )
 
     async def _answer(self, request: SyncRequest) -> SyncAnswer:

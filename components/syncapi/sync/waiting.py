@@ -51,7 +51,7 @@ class Waiter:
             # What came during the check has woken nobody, and nobody wakes one who made room for
             # others in memory.
             until = min(until, loop.time() + _SOON_S)
-        is_woken = await projected.polls.wait(requester.user_id, until)
+        is_woken = await projected.polls.wait(requester.user_id, until, requester.device_id)
         if requester.expires_at_ms is not None and requester.expires_at_ms <= self._now_ms():
             await wait.check()
         # Who made room for other requests is answered before that time.

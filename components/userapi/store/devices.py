@@ -1,16 +1,21 @@
 """Devices as their users see them: their names, and when and where they were last seen."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
 
-from base.database import Connection, Database, DatabaseOutage
+from base.database import Connection, Database, DatabaseOutage, SelectByKeys
 from components.userapi.store.announcing import ClientDataAnnouncements
 from components.userapi.store.tables import devices
+from internalapi.userapi import KnownDevice
 from logs.records.client_data import DeviceChanged
 from matrix.errors import Unavailable
 from matrix.identifiers import DeviceID, UserID
+
+_OF_USERS: Final = SelectByKeys(
+    sa.select(devices.c.user_id, devices.c.device_id, devices.c.number), devices.c.user_id
+)
 
 
 class Device(msgspec.Struct, frozen=True):
@@ -76,6 +81,17 @@ class DeviceStore:
         query = sa.select(devices.c.number).where(_is(user_id, device_id))
         try:
             return await self._database.read(lambda connection: connection.scalar(query))
+        except DatabaseOutage as outage:
+            raise Unavailable("Devices cannot be read now.") from outage
+
+    async def query_devices_of(self, *, user_ids: list[UserID]) -> list[KnownDevice]:
+        """Return all devices of these users, in no order."""
+
+        def select(connection: Connection) -> list[KnownDevice]:
+            return [KnownDevice(*row) for row in _OF_USERS.rows(connection, user_ids)]
+
+        try:
+            return await self._database.read(select)
         except DatabaseOutage as outage:
             raise Unavailable("Devices cannot be read now.") from outage
 

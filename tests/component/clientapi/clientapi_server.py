@@ -46,6 +46,7 @@ NO_RATES = ClientApiSettings(
     invite_rate_per_user=None,
     creation_rate_per_user=None,
     request_rate_per_user=None,
+    to_device_rate_per_user=None,
 )
 USERS = UserApiSettings(
     registration="open",
@@ -257,6 +258,7 @@ def _build_replica(log: Log, rooms: RoomServer, users: UserApi, options: Options
         accounts=users.accounts,
         account_data=users.account_data,
         replaced_rooms=users.replaced_rooms,
+        devices=users.devices,
         server_name=SERVER_NAME,
         key=KEY,
         clock=options.clock,

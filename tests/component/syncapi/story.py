@@ -40,12 +40,14 @@ from logs.records.room_output import (
     RedactionWithheld,
     StateChange,
 )
+from logs.records.to_device import SendToDevice
 from logs.records.typing import TypingChanged
 from logs.topics import (
     OUTPUT_CLIENT_DATA,
     OUTPUT_RECEIPT,
     OUTPUT_ROOM_EVENT,
     OUTPUT_TYPING,
+    SEND_TO_DEVICE,
     TOPICS,
 )
 from matrix.building import build_event
@@ -74,6 +76,8 @@ class Accounts:
         """By access token why it is good no longer."""
         self.expires_at_ms: dict[str, int] = {}
         """By access token when it stops being good."""
+        self.device_numbers: dict[str, int] = {}
+        """By access token which of the devices with its ID it is of."""
         self.guests: set[str] = set()
         self.events: dict[str, Event] = {}
         """What the room server knows, by event ID."""
@@ -95,6 +99,7 @@ class Accounts:
             DeviceID(device_id or "PHONE"),
             is_guest=is_guest,
             expires_at_ms=self.expires_at_ms.get(access_token),
+            device_number=self.device_numbers.get(access_token, 0),
         )
 
     async def perform_add_report(self, *, report: NewReport) -> None:
@@ -309,6 +314,13 @@ class House:
         """Announce who types in a room."""
         record = TypingChanged(room_id, list(user_ids))
         await self.log.append(OUTPUT_TYPING.name, [Outgoing(room_id, OUTPUT_TYPING.encode(record))])
+
+    async def send_to_device(self, *records: SendToDevice) -> None:
+        """Write messages to devices."""
+        await self.log.append(
+            SEND_TO_DEVICE.name,
+            [Outgoing(record.user_id, SEND_TO_DEVICE.encode(record)) for record in records],
+        )
 
     async def projected(self) -> None:
         """Wait until all that was put is projected."""

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from base.database import SchemaTooOld, open_database
+from base.database import SchemaTooOld, drop_database, open_database
 from components.syncapi.assembly import SCHEMA
+from components.syncapi.settings import SyncApiSettings
 from logs.embedded import EmbeddedLog
 from logs.rebuilding import RebuildProgress
 from logs.rebuilding.progress import RebuildTaken
@@ -41,6 +42,7 @@ from tests.component.syncapi.story import (
     bodies,
     running_house,
 )
+from tests.component.syncapi.to_device_messages import given, to_device
 from tests.fixtures.dropped_records import drop_records
 
 _FOREVER_S = 600.0
@@ -359,3 +361,72 @@ async def test_copies_that_no_longer_serve_are_gone(tmp_path: Path, database_url
         with pytest.raises(SchemaTooOld):
             await open_database(database_url, SCHEMA.numbered(copy), may_migrate=False)
     await (await open_database(database_url, SCHEMA.numbered(2), may_migrate=False)).close()
+
+
+async def test_messages_that_devices_have_not_got_yet_outlast_a_rebuild_without_the_topic(
+    tmp_path: Path, database_url: str
+) -> None:
+    repeated = to_device("PHONE", text="two", transaction_id="two")
+    async with running_house(tmp_path, database_url) as house:
+        await house.send_to_device(to_device("PHONE", text="one"), repeated)
+        await house.sync(ALICE)
+        await house.send_to_device(to_device("LAPTOP", text="three"))
+        await house.projected()
+    await drop_records(tmp_path / "log")
+
+    await rebuilt(tmp_path, database_url, Announced())
+
+    async with running_house(tmp_path, database_url) as house:
+        await house.send_to_device(repeated, to_device("PHONE", text="four"))
+        assert given(await house.sync(ALICE)) == ["one", "two", "four"]
+        assert given(await house.sync(f"{ALICE}/LAPTOP")) == ["three"]
+
+
+async def test_a_token_of_the_former_copy_says_which_messages_have_arrived(
+    tmp_path: Path, database_url: str
+) -> None:
+    async with running_house(tmp_path, database_url) as house:
+        await house.send_to_device(to_device("PHONE", text="one"))
+        first = await house.sync(ALICE)
+        await house.send_to_device(to_device("PHONE", text="two"))
+        await house.projected()
+
+    await rebuilt(tmp_path, database_url, Announced())
+
+    async with running_house(tmp_path, database_url) as house:
+        second = await house.sync(ALICE, first["next_batch"])
+        third = await house.sync(ALICE, second["next_batch"])
+        afresh = await house.sync(ALICE)
+    assert [given(one) for one in (first, second, third, afresh)] == [["one"], ["two"], [], []]
+
+
+async def test_messages_outlast_the_log_and_are_given_before_those_of_the_next_one(
+    tmp_path: Path, database_url: str
+) -> None:
+    async with running_house(tmp_path, database_url) as house:
+        await house.send_to_device(*(to_device("PHONE", text=str(number)) for number in range(5)))
+        await house.projected()
+
+    await rebuilt(tmp_path / "next", database_url, Announced())
+
+    settings = SyncApiSettings(to_device_messages=3)
+    async with running_house(tmp_path / "next", database_url, settings) as house:
+        await house.send_to_device(to_device("PHONE", text="5"), to_device("PHONE", text="6"))
+        first = await house.sync(ALICE)
+        second = await house.sync(ALICE, first["next_batch"])
+        third = await house.sync(ALICE, second["next_batch"])
+    assert [given(one) for one in (first, second, third)] == [list("01234"), ["5", "6"], []]
+
+
+async def test_messages_are_read_from_the_topic_where_there_are_no_tables_to_take_them_from(
+    tmp_path: Path, database_url: str
+) -> None:
+    async with running_house(tmp_path, database_url) as house:
+        await house.send_to_device(to_device("PHONE", text="one"), to_device("PHONE", text="two"))
+        await house.projected()
+    await drop_database(database_url, SCHEMA)
+
+    await rebuilt(tmp_path, database_url, Announced())
+
+    async with running_house(tmp_path, database_url) as house:
+        assert given(await house.sync(ALICE)) == ["one", "two"]
