@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from logs.embedded.folder import sync_folder, write_all
 from logs.embedded.frames import (
     FrameCodec,
     Lane,
@@ -19,7 +20,7 @@ from logs.embedded.frames import (
     TopicOffsets,
     encode_segment_header,
 )
-from logs.embedded.segments import Segment, iterate_frames, sync_folder, write_all
+from logs.embedded.segments import Segment, iterate_frames
 from logs.log import LogDamaged
 
 _SMALL_BYTES: Final = 1024 * 1024

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from logs.embedded.frames import FrameCodec, FrameHead, Lane
-from logs.embedded.segments import Segment, iterate_frames, recover
+from logs.embedded.recovery import recover
+from logs.embedded.segments import Segment, iterate_frames
 from logs.log import Record, RecordsLost
 
 _BEFORE_SEGMENTS: Final = ("closed", "runs")

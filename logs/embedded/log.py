@@ -12,6 +12,7 @@ from base.clock import Clock, SystemClock
 from base.metrics import Reading
 from logs.append_metrics import KEPT_BYTES, QUEUED_BYTES, AppendCounts, AppendObserver
 from logs.embedded.appends import Append, encode_append, positions_of
+from logs.embedded.folder import lock_folder, probe_room
 from logs.embedded.frames import (
     FRAME_BYTES,
     FrameCodec,
@@ -22,16 +23,9 @@ from logs.embedded.frames import (
 from logs.embedded.groups import ConsumerGroup, Member
 from logs.embedded.kept_segments import KeptSegments
 from logs.embedded.partitions import EmbeddedTail, Partition, TailMemory, wake_all
+from logs.embedded.recovery import note_closing, recover
 from logs.embedded.runs import begin_run
-from logs.embedded.segments import (
-    Segment,
-    first_kept,
-    header_after,
-    lock_folder,
-    note_closing,
-    probe_room,
-    recover,
-)
+from logs.embedded.segments import Segment, first_kept, header_after
 from logs.embedded.settings import EmbeddedLogSettings
 from logs.embedded.writer import LogWriter, Written
 from logs.log import (

@@ -16,8 +16,9 @@ from threading import Lock, Thread
 from typing import Final, NamedTuple
 
 from base.clock import Clock
+from logs.embedded.folder import create_segment, write_all
 from logs.embedded.frames import FrameCodec, SegmentHeader
-from logs.embedded.segments import Segment, create_segment, write_all
+from logs.embedded.segments import Segment
 from logs.embedded.settings import EmbeddedLogSettings
 from logs.log import LogOutage
 
