@@ -69,6 +69,8 @@ class Component:
     asks_later: Sequence[Callable[..., Any]] = ()
     """Protocols of others' APIs that may be away."""
     tables: Tables | None = None
+    folder: str = ""
+    """The folder of the data directory in which it keeps files, if it does."""
     consumes: Sequence[Topic[Any]] = ()
     """The topics of its consumers, which keep their positions in its tables."""
     public_paths: Sequence[PublicPath] = ()

@@ -1,6 +1,7 @@
 """What a component is built on, in whichever process it runs."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -56,6 +57,14 @@ class Ground(Protocol):
 
     def section(self, kind: type[S]) -> S:
         """Return the component's own section of the settings."""
+        ...
+
+    @property
+    def folder(self) -> Path:
+        """Return the folder for files of a component that says that it keeps some.
+
+        The component makes it, when there is something to keep.
+        """
         ...
 
     async def open_database(self, schema: Schema, *, durable: bool = False) -> Database:

@@ -9,8 +9,10 @@ MatrixError
 ├── MethodNotAllowed     405 M_UNRECOGNIZED
 ├── NotJson, BadJson, InvalidParam, MissingParam, UnsupportedRoomVersion, ...   400
 ├── MissingToken, UnknownToken, UserLocked   401
+├── CannotOverwriteMedia 409 M_CANNOT_OVERWRITE_MEDIA
 ├── TooLarge             413 M_TOO_LARGE
 ├── LimitExceeded        429 M_LIMIT_EXCEEDED
+├── NotYetUploaded       504 M_NOT_YET_UPLOADED
 └── Unavailable          503 M_UNKNOWN, a dependency is away or overloaded: try again
 """
 
@@ -115,6 +117,20 @@ class TooLarge(MatrixError):
 
     errcode = "M_TOO_LARGE"
     status = 413
+
+
+class CannotOverwriteMedia(MatrixError):
+    """This media has been uploaded already."""
+
+    errcode = "M_CANNOT_OVERWRITE_MEDIA"
+    status = 409
+
+
+class NotYetUploaded(MatrixError):
+    """This media has not been uploaded yet."""
+
+    errcode = "M_NOT_YET_UPLOADED"
+    status = 504
 
 
 class LimitExceeded(MatrixError):

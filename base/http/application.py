@@ -1,6 +1,7 @@
 """The one place that answers requests: routes them, and chooses the status of each error."""
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import secrets
@@ -232,13 +233,29 @@ class Application:
                 return
             await send({"type": "http.response.body", "body": response.body})
             return
+        await self._stream(request, response, send)
+
+    @staticmethod
+    async def _stream(request: Request | None, response: StreamingResponse, send: Send) -> None:
+        """Send the pieces, as long as somebody takes them; HEAD is sent none."""
+        wants_pieces = request is None or request.method != "HEAD"
+        gone = None
         try:
-            async for chunk in response.chunks:
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            async with contextlib.aclosing(response.chunks) as chunks:
+                if wants_pieces and request is not None:
+                    gone = asyncio.create_task(request.gone())
+                while wants_pieces and (gone is None or not gone.done()):
+                    chunk = await anext(chunks, None)
+                    if chunk is None:
+                        break
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
         except Exception:  # noqa: BLE001 (as above)
             # The status is out: all that is left is to cut the connection, by not finishing.
             _log.exception("A response broke off")
             return
+        finally:
+            if gone is not None:
+                gone.cancel()
         await send({"type": "http.response.body", "body": b""})
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Final, TypeVar, overload
 from urllib.parse import parse_qsl
 
@@ -267,6 +267,35 @@ class Request:
         chunk: bytes = message.get("body", b"")
         return chunk
 
+    async def body_pieces(self, *, within_s: float) -> AsyncGenerator[bytes]:
+        """Yield the body as it comes; nothing of it is kept.
+
+        Raises `TooLarge` as soon as it is over the route's limit, `RequestTimeout` when nothing
+        comes for as long as another body may take, or all takes longer than `within_s`, and
+        `ClientDisconnected` where it breaks off.
+        """
+        self._check_length()
+        ends_at = asyncio.get_running_loop().time() + within_s
+        size = 0
+        while self.has_more_body:
+            piece = await self._piece_before(ends_at)
+            size += len(piece)
+            if size > self.max_body_bytes:
+                raise TooLarge
+            yield piece
+
+    async def _piece_before(self, ends_at: float) -> bytes:
+        now = asyncio.get_running_loop().time()
+        soon = now + self.body_timeout_s
+        if now >= ends_at:
+            # What is there already is given without waiting, which no timeout would notice.
+            raise RequestTimeout
+        try:
+            async with asyncio.timeout_at(min(soon, ends_at)):
+                return await self._next_chunk()
+        except TimeoutError as error:
+            raise RequestTimeout from error
+
     async def discard_rest(self) -> None:
         """Receive and drop what is left of the body, within bounds of size and time.
 
@@ -310,5 +339,10 @@ class Request:
             await self.body()
         except ClientDisconnected:
             return
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def gone(self) -> None:
+        """Return when the client has gone; what it sends meanwhile is dropped."""
         while (await self._receive())["type"] != "http.disconnect":
             pass

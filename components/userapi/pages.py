@@ -79,7 +79,7 @@ _WELCOME: Final = """\
 It runs Xylem {version}.</p>
 <p>To use it, take a Matrix client and enter {address} as the homeserver. {accounts}</p>
 <p>Bots and clients that do without end-to-end encryption work: those made with matrix-nio or
-matrix-js-sdk, for example. Clients that encrypt by default, such as Element, need keys and media,
+matrix-js-sdk, for example. Clients that encrypt by default, such as Element, need keys,
 which this version does not have yet.</p>
 """
 _ACCOUNTS: Final = {

@@ -4,10 +4,14 @@ The databases are copied first, each as it is at one instant, and the log after 
 all that they have processed. The user API writes its database before the log. So that database is
 copied last, and the copy of the log ends where it begins to tell of what this copy does not have.
 Together they are what a power cut leaves.
+
+Files that components keep are written before a database tells of them, and never changed. They are
+copied after the databases: only what was deleted meanwhile may be missing.
 """
 
 import asyncio
 import contextlib
+import os
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -24,6 +28,7 @@ from base.database import (
     SchemaTooOld,
     copy_sqlite,
 )
+from deploy.catalogue import CATALOGUE
 from deploy.errors import StartRefused
 from deploy.process import starting
 from deploy.process.data_directory import DataDirectory
@@ -79,7 +84,8 @@ class DataCopy:
         for _ in range(_TRIES):
             try:
                 await self._copy_files()
-                return await self._check()
+                await self._check()
+                return await self._copy_component_files()
             except _MISFITS as misfit:
                 reason = misfit.message if isinstance(misfit, StartRefused) else str(misfit)
                 for path in self._copy.folders().values():
@@ -107,6 +113,12 @@ class DataCopy:
                 await asyncio.to_thread(
                     cut_log, self._copy.log_path, starting.EMBEDDED_PARTITIONS, cut, now_ms
                 )
+
+    async def _copy_component_files(self) -> None:
+        for one in CATALOGUE:
+            source = self._source.folders().get(one.folder)
+            if source is not None:
+                await asyncio.to_thread(_copy_folder, source, self._copy.path / one.folder)
 
     def _database_files(self) -> list[Path]:
         folder = self._source.folders().get("databases")
@@ -158,3 +170,13 @@ class DataCopy:
             self._copy, schema, self._readiness, may_migrate=False
         ) as database:
             yield database
+
+
+def _copy_folder(source: Path, copy: Path) -> None:
+    """Copy a folder of files that may be deleted meanwhile."""
+    for folder, _, names in os.walk(source):
+        target = copy / Path(folder).relative_to(source)
+        target.mkdir(mode=0o700)
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copy2(Path(folder, name), target / name)

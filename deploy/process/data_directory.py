@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Final, Self
 
+from deploy.catalogue import CATALOGUE
 from deploy.errors import StartRefused
 from deploy.settings import Settings
 
@@ -61,7 +62,11 @@ class DataDirectory:
 
     def folders(self) -> dict[str, Path]:
         """Return the folders that are written to, by what is in them."""
-        found = {"log": self.log_path, "databases": self._databases_path}
+        found = {
+            "log": self.log_path,
+            "databases": self._databases_path,
+            **{one.folder: self.path / one.folder for one in CATALOGUE if one.folder},
+        }
         return {name: path for name, path in found.items() if path is not None and path.exists()}
 
     @property

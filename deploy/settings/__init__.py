@@ -126,7 +126,7 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How requests are received."""
 
     max_body_bytes: Annotated[int, Meta(ge=65536)] = 1024 * 1024
-    """Bytes of the longest body of a request; media will have a separate limit."""
+    """Bytes of the longest body of a request; of media it is `mediaapi.max_upload_bytes`."""
     body_timeout_s: Annotated[float, Meta(gt=0)] = 60.0
     """Seconds that a body may take to arrive."""
     answer_timeout_s: Annotated[float, Meta(gt=0)] = 30.0

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
@@ -144,6 +145,13 @@ class ComponentGround:
         if kind is not self.component.settings:
             raise RuntimeError(f"{kind.__name__} are not the settings of {self.component.name}.")
         return self.asking.ground.settings.section(kind)
+
+    @property
+    def folder(self) -> Path:
+        """The folder for the component's files."""
+        if not self.component.folder:
+            raise RuntimeError(f"{self.component.name} does not say that it keeps files.")
+        return Path(self.asking.ground.settings.data_dir).resolve() / self.component.folder
 
     async def open_database(self, schema: Schema, *, durable: bool = False) -> Database:
         """Return a database of the component, which the process closes."""

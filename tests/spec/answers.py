@@ -31,7 +31,10 @@ _CORS: Final = (
     "access-control-allow-headers",
 )
 _JSON: Final = "application/json"
+_BYTES: Final = "application/octet-stream"
 _FIRST_ERROR: Final = 400
+_OF_FILES: Final = (206, 304, 416)
+"""What HTTP has besides for who asks for a part, or for what they have (RFC 9110)."""
 _REDIRECTIONS: Final = range(300, 400)
 
 
@@ -102,7 +105,7 @@ def _problem_of(
     response = operation.facts["responses"].get(str(status))
     if response is None:
         further = FURTHER_ERRORS.get(operation.name, {}).get(status, frozenset())
-        if _errcode(body) in further:
+        if _errcode(body) in further or (status in _OF_FILES and _gives_file(operation)):
             return None
         return f"{operation.name} has the statuses {sorted(operation.facts['responses'])}"
     if status in _REDIRECTIONS:
@@ -111,9 +114,14 @@ def _problem_of(
     if kinds is None:
         return None if _errcode(body) else "it is no standard error"
     kind = headers.get("content-type", "")
-    if kind not in kinds:
+    # These are bytes of any type: the one that they were uploaded with.
+    if kind not in kinds and not (kind and _BYTES in kinds):
         return f"its content type is {kind!r}, not one of {sorted(kinds)}"
     return _problem_of_body(operation, str(status), body) if kind == _JSON else None
+
+
+def _gives_file(operation: Operation) -> bool:
+    return _BYTES in operation.facts["responses"]["200"].get("content", {})
 
 
 def _problem_of_body(operation: Operation, status: str, body: bytes) -> str | None:

@@ -12,6 +12,7 @@ from tests.spec.exceptions import correct
 FILE: Final = Path(__file__).parents[1] / "vectors" / "client_server_api.json"
 
 _VERSION_SEGMENT: Final = 3
+_VERSIONED: Final = ("/_matrix/client/", "/_matrix/media/")
 _OLD_VERSIONS: Final = frozenset({"r0", "v1"})
 """Versions under which what is now v3 was answered, and may be still."""
 _STATE_KEY: Final = "/{stateKey}"
@@ -61,7 +62,7 @@ class Document:
         """Return the operations of a path, as it was sent, by method."""
         segments = path.split("/")
         found = self._root.find(segments)
-        if not found and path.startswith("/_matrix/client/") and segments[3] in _OLD_VERSIONS:
+        if not found and path.startswith(_VERSIONED) and segments[3] in _OLD_VERSIONS:
             segments[_VERSION_SEGMENT] = "v3"
             found = self._root.find(segments)
         return found

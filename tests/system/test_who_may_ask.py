@@ -59,7 +59,7 @@ LOG_OUT: Final = listed("""
 POST /logout
 POST /logout/all
 """)
-# Client-server API, "Guest Access", as far as there is media and encryption.
+# Client-server API, "Guest Access", as far as there is encryption.
 GUESTS_MAY: Final = listed("""
 GET /rooms/{room_id}/state
 GET /rooms/{room_id}/context/{event_id}
@@ -80,6 +80,7 @@ GET /devices
 GET /devices/{device_id}
 PUT /devices/{device_id}
 GET /account/whoami
+GET /media/download/{server_name}/{media_id}/{file_name}
 """)
 # What their clients ask of every server before anything else, or may ask without a token, too.
 GUESTS_MAY_BESIDES: Final = listed("""
@@ -92,10 +93,14 @@ GET /thirdparty/protocols
 GET /publicRooms
 GET /room_summary/{room_id_or_alias}
 GET /rooms/{room_id_or_alias}/summary
+GET /_matrix/media/v3/download/{server_name}/{media_id}/{file_name}
 """)
 # Client-server API, "Account suspension": they read, leave, redact their own, and keep their
 # account and devices; and they change what nobody but them sees.
 THE_SUSPENDED_MAY: Final = listed("""
+GET /_matrix/media/v3/download/{server_name}/{media_id}/{file_name}
+GET /media/config
+GET /media/download/{server_name}/{media_id}/{file_name}
 GET /sync
 GET /events
 GET /events/{event_id}

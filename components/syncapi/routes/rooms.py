@@ -1,6 +1,6 @@
 """The endpoints that read one room: messages, context, events, state, members; and one's rooms."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from functools import partial
 from typing import Final, TypeVar
 
@@ -188,7 +188,7 @@ def _is_light(event_filter: EventFilter, limit: int) -> bool:
 def _in_parts(parts: list[bytes]) -> StreamingResponse:
     """Return JSON that is sent as it is, without being put together in memory."""
 
-    async def chunks() -> AsyncIterator[bytes]:
+    async def chunks() -> AsyncGenerator[bytes]:
         for part in parts:
             yield part
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Literal
 
 import pytest
@@ -130,7 +130,7 @@ async def test_web_pages_may_be_kept_out() -> None:
 
 
 async def test_a_response_may_come_in_pieces() -> None:
-    async def pieces() -> AsyncIterator[bytes]:
+    async def pieces() -> AsyncGenerator[bytes]:
         yield b"one"
         yield b"two"
 
@@ -144,7 +144,7 @@ async def test_a_response_may_come_in_pieces() -> None:
 
 
 async def test_a_response_that_fails_half_way_breaks_off(caplog: pytest.LogCaptureFixture) -> None:
-    async def pieces() -> AsyncIterator[bytes]:
+    async def pieces() -> AsyncGenerator[bytes]:
         yield b"one"
         raise OSError("disk")
 
@@ -155,6 +155,61 @@ async def test_a_response_that_fails_half_way_breaks_off(caplog: pytest.LogCaptu
 
     assert (answer.body, answer.complete) == (b"one", False)
     assert len(caplog.records) == 1
+
+
+async def test_head_takes_no_piece() -> None:
+    taken = []
+
+    async def pieces() -> AsyncGenerator[bytes]:
+        taken.append(1)
+        yield b"one"
+
+    async def handler(_request: Request) -> StreamingResponse:
+        return StreamingResponse(pieces(), length=3)
+
+    answer = await client(handler).request("HEAD", "/x")
+
+    assert (answer.body, answer.headers["content-length"], taken) == (b"", "3", [])
+
+
+async def test_pieces_are_closed_when_the_client_has_gone() -> None:
+    gone, closed = asyncio.Event(), asyncio.Event()
+
+    async def pieces() -> AsyncGenerator[bytes]:
+        try:
+            yield b"one"
+            gone.set()
+            while True:
+                await asyncio.sleep(0)
+                yield b"more"
+        finally:
+            closed.set()
+
+    async def handler(_request: Request) -> StreamingResponse:
+        return StreamingResponse(pieces())
+
+    await client(handler).request("GET", "/x", gone=gone)
+
+    assert closed.is_set()
+
+
+async def test_a_handler_may_take_the_body_as_it_comes() -> None:
+    async def handler(request: Request) -> Response:
+        sizes = [len(piece) async for piece in request.body_pieces(within_s=60)]
+        return json_response(sizes)
+
+    answer = await client(handler).request("GET", "/x", body=[b"1", b"22", b"333"])
+
+    assert answer.json == [1, 2, 3]
+
+
+async def test_a_body_that_takes_too_long_in_all_is_refused() -> None:
+    async def handler(request: Request) -> Response:
+        return json_response([len(piece) async for piece in request.body_pieces(within_s=0)])
+
+    answer = await client(handler).request("GET", "/x", body=[b"1", b"2"])
+
+    assert answer.status == 408
 
 
 async def test_a_long_poll_ends_when_its_client_has_gone() -> None:

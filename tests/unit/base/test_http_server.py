@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 
 import aiohttp
@@ -149,7 +149,7 @@ async def test_a_tls_handshake_that_is_not_finished_counts_as_a_connection(tmp_p
 
 
 async def test_a_chunked_body_arrives_whole(session: aiohttp.ClientSession) -> None:
-    async def chunks() -> AsyncIterator[bytes]:
+    async def chunks() -> AsyncGenerator[bytes]:
         for _ in range(9):
             yield b"x" * 11_000
 
@@ -161,7 +161,7 @@ async def test_a_chunked_body_arrives_whole(session: aiohttp.ClientSession) -> N
 
 
 async def test_a_chunked_body_over_the_limit_is_refused(session: aiohttp.ClientSession) -> None:
-    async def chunks() -> AsyncIterator[bytes]:
+    async def chunks() -> AsyncGenerator[bytes]:
         for _ in range(11):
             yield b"x" * 10_000
 
@@ -273,7 +273,7 @@ async def test_head_is_answered_without_a_body_and_the_connection_stays() -> Non
 async def test_a_streamed_answer_arrives_piece_by_piece() -> None:
     sent = asyncio.Event()
 
-    async def pieces() -> AsyncIterator[bytes]:
+    async def pieces() -> AsyncGenerator[bytes]:
         yield b"one"
         await sent.wait()
         yield b"HTTP/1.1 two"

@@ -13,6 +13,7 @@ from base.http import Application, Route, application
 from base.http.testing import Answer, Client
 from base.limits import Rate
 from components.clientapi.settings import ClientApiSettings
+from components.mediaapi.settings import MediaApiSettings
 from components.syncapi.settings import SyncApiSettings
 from components.userapi.settings import UserApiSettings
 from deploy.settings import Settings
@@ -40,7 +41,9 @@ _VALUES: Final = {
     "receipt_type": "m.read",
     "field": "displayname",
 }
-_Section = TypeVar("_Section", UserApiSettings, ClientApiSettings, SyncApiSettings)
+_Section = TypeVar(
+    "_Section", UserApiSettings, ClientApiSettings, SyncApiSettings, MediaApiSettings
+)
 
 
 @pytest.fixture(name="strict")
@@ -51,6 +54,7 @@ async def fixture_strict() -> AsyncIterator[tuple[Application, list[Route]]]:
         _strict(UserApiSettings(registration="open", bcrypt_cost=4)),
         _strict(ClientApiSettings()),
         _strict(SyncApiSettings()),
+        _strict(MediaApiSettings()),
     ):
         settings = settings.with_section(section)
     async with server_routers(settings) as routers:

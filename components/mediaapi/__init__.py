@@ -1,0 +1,1 @@
+"""The media server: what users upload, and who gets it."""

@@ -1,0 +1,99 @@
+"""Puts the media server together."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from base.clock import Clock
+from base.database import Database
+from base.http import Router
+from components.mediaapi.accesses import Accesses
+from components.mediaapi.downloading import DownloadService
+from components.mediaapi.files.local import LocalFiles
+from components.mediaapi.remote import NoRemoteMedia, RemoteMedia
+from components.mediaapi.routes.downloads import DownloadRoutes
+from components.mediaapi.routes.uploads import UploadRoutes
+from components.mediaapi.settings import MediaApiSettings
+from components.mediaapi.store.media import MediaStore
+from components.mediaapi.store.tables import SCHEMA
+from components.mediaapi.sweeping import Sweeping
+from components.mediaapi.uploading import UploadService
+from components.mediaapi.waiting import PendingWaits
+from internalapi.userapi import Authentication
+from matrix.identifiers import ServerName
+from requesting.rates import RequestRates
+from requesting.requesters import Requesters
+
+__all__ = ["SCHEMA", "MediaServer", "build"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaServer:
+    """The parts of the media server: what answers, and what has to run."""
+
+    router: Router
+    sweeping: Sweeping
+    accesses: Accesses
+    files: LocalFiles
+    waits: PendingWaits
+
+
+def build(
+    *,
+    server_name: ServerName,
+    database: Database,
+    folder: Path,
+    authentication: Authentication,
+    clock: Clock,
+    settings: MediaApiSettings,
+    is_alone: bool,
+    remote: RemoteMedia | None = None,
+) -> MediaServer:
+    """Return a media server over its database, opened with `SCHEMA`; nothing is started.
+
+    `is_alone` says that no other process has the folder. Without `remote`, media of other servers
+    is not found.
+    """
+    files = LocalFiles(folder, clock, threads=settings.disk_threads)
+    store = MediaStore(database, quota_bytes=settings.quota_bytes_per_user)
+    waits = PendingWaits()
+    accesses = Accesses(store, clock)
+    uploads = UploadService(store=store, files=files, waits=waits, clock=clock, settings=settings)
+    downloads = DownloadService(
+        server_name=server_name,
+        store=store,
+        files=files,
+        remote=remote or NoRemoteMedia(),
+        waits=waits,
+        accesses=accesses,
+        clock=clock,
+        settings=settings,
+    )
+    router = Router()
+    UploadRoutes(
+        requesters=Requesters(
+            authentication, RequestRates(clock, per_user=settings.upload_rate_per_user)
+        ),
+        uploads=uploads,
+        server_name=server_name,
+        settings=settings,
+    ).add_to(router)
+    rate = settings.download_rate_per_user
+    DownloadRoutes(
+        requesters=Requesters(authentication, RequestRates(clock, per_user=rate, per_network=rate)),
+        downloads=downloads,
+        max_upload_bytes=settings.max_upload_bytes,
+    ).add_to(router)
+    return MediaServer(
+        router=router,
+        sweeping=Sweeping(
+            store=store,
+            files=files,
+            accesses=accesses,
+            clock=clock,
+            settings=settings,
+            is_alone=is_alone,
+        ),
+        accesses=accesses,
+        files=files,
+        waits=waits,
+    )

@@ -1,0 +1,1 @@
+"""What clients and operators call of the media server."""

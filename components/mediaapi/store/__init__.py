@@ -1,0 +1,1 @@
+"""The index of media: its tables, and the queries on them."""
