@@ -26,6 +26,7 @@ NO_RATE_LIMITS: Final[dict[str, Any]] = {
         "creation_rate_per_user": None,
         "directory_rate_per_address": None,
         "request_rate_per_user": None,
+        "to_device_rate_per_user": None,
     },
     "syncapi": {"request_rate_per_user": None},
 }
