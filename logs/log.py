@@ -109,6 +109,10 @@ class Subscription(Protocol):
         """Let the next read of an owned partition begin at this offset."""
         ...
 
+    def hold(self, position: Position) -> None:
+        """Read an owned partition no further than to this offset, until it is assigned again."""
+        ...
+
     async def close(self) -> None:
         """Leave the group, so that others take over at once; `revoked` is awaited before."""
         ...

@@ -1,7 +1,8 @@
 """Reads topics beside their consumers, for what a process keeps in memory.
 
-What a damaged record means is decided here, once: it is counted, told in a line of the log, and
-handed on as `None`. It never ends the process, and whoever reads goes on with the next.
+What a record means that cannot be read is decided here, once. A damaged one is counted, told in a
+line of the log, and handed on as `None`: it never ends the process, and whoever reads goes on with
+the next. At one of a kind that this version does not know its partition stands still.
 """
 
 import logging
@@ -11,7 +12,8 @@ from typing import Final, Generic, TypeVar
 from base.backoff import Backoff
 from base.metrics import Family, Reading
 from logs.log import Log, LogDamaged, LogOutage, Record, RecordsLost
-from logs.topics import Topic, UndecodableRecord
+from logs.topics import Topic, UndecodableRecord, UnknownKind
+from logs.unknown_records import UnknownRecord, stand_still
 
 T = TypeVar("T")
 
@@ -23,7 +25,14 @@ UNDECODABLE: Final = Family(
     "Records that cannot be decoded, passed over by what a process keeps in memory.",
     ("reader", "topic"),
 )
-FAMILIES: Final = (UNDECODABLE,)
+UNKNOWN_RECORDS: Final = Family(
+    "xylem_reader_unknown_records",
+    "gauge",
+    "1 for a partition of which memory stands still at a record of a kind that this version does "
+    "not know.",
+    ("reader", "topic", "partition", "kind"),
+)
+FAMILIES: Final = (UNDECODABLE, UNKNOWN_RECORDS)
 
 Bounds = Mapping[int, tuple[int, int]]
 
@@ -35,9 +44,21 @@ class Decoding(Generic[T]):
         self.topic: Final = topic
         self._reader: Final = reader
         self._undecodable = 0
+        self._unknown: Final[dict[int, UnknownRecord]] = {}
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether a partition waits at a record, until a newer version is started."""
+        return bool(self._unknown)
 
     def decode(self, records: Sequence[Record]) -> list[tuple[Record, T | None]]:
-        """Return each record with its value, or with `None` where it cannot be decoded."""
+        """Return each record with its value, or with `None` where it cannot be decoded.
+
+        Of a partition nothing is returned from a record on whose kind this version does not know,
+        now and later.
+        """
+        if self._unknown:
+            records = [record for record in records if self._is_reached(record)]
         decode = self.topic.decode
         found: list[tuple[Record, T | None]] = []
         for record in records:
@@ -46,18 +67,20 @@ class Decoding(Generic[T]):
             except UndecodableRecord as error:
                 value = None
                 self._note(record, error)
+            except UnknownKind as unknown:
+                self._unknown[record.partition] = stand_still(self._reader, record, unknown)
+                # Other partitions go on.
+                return found + self.decode(records[len(found) :])
             found.append((record, value))
         return found
 
-    def decodable(self, records: Sequence[Record]) -> Iterator[tuple[Record, T]]:
-        """Give the records that can be decoded, with their values."""
-        for record, value in self.decode(records):
-            if value is not None:
-                yield record, value
+    def _is_reached(self, record: Record) -> bool:
+        unknown = self._unknown.get(record.partition)
+        return unknown is None or record.offset < unknown.offset
 
     def _note(self, record: Record, error: UndecodableRecord) -> None:
         self._undecodable += 1
-        # Not each of them: a newer version may write many of a kind that this one does not know.
+        # Not each of them: there may be many.
         if self._undecodable & (self._undecodable - 1):
             return
         _log.warning(
@@ -74,7 +97,10 @@ class Decoding(Generic[T]):
 
     def readings(self) -> Iterator[Reading]:
         """Give what was counted, for metrics."""
-        yield Reading(UNDECODABLE, (self._reader, self.topic.name), self._undecodable)
+        labels = (self._reader, self.topic.name)
+        yield Reading(UNDECODABLE, labels, self._undecodable)
+        for unknown in self._unknown.values():
+            yield Reading(UNKNOWN_RECORDS, (*labels, str(unknown.partition), unknown.kind), 1)
 
 
 def from_the_end(bounds: Bounds) -> dict[int, int]:
@@ -90,7 +116,8 @@ class TailReader(Generic[T]):
     """Reads all partitions of a topic for as long as the process lives.
 
     After an outage it goes on where it was. Where the log no longer has that, or cannot give it as
-    it was written, it begins as at first.
+    it was written, it begins as at first. A partition that stands still at a record of an unknown
+    kind does so until the process ends.
     """
 
     def __init__(
@@ -106,7 +133,7 @@ class TailReader(Generic[T]):
         """Take who hears of the records, in each partition in order, `None` for damaged ones.
 
         `begin` is called when all that is appended from then on will be heard of, `pause` when it
-        is heard of only later, or not at all.
+        is heard of only later, or not at all; twice does no harm.
         """
         self._log: Final = log
         self._decoding: Final = decoding
@@ -136,12 +163,15 @@ class TailReader(Generic[T]):
             self._places = dict(self._starts(await self._log.bounds(topic)))
         tail = await self._log.tail(topic, self._places)
         try:
-            self._begin()
+            if not self._decoding.stands_still:
+                self._begin()
             while True:
-                records = await tail.read()
+                records = self._decoding.decode(await tail.read())
                 backoff.reset()
-                self._take(self._decoding.decode(records))
-                self._places.update((record.partition, record.offset + 1) for record in records)
+                self._take(records)
+                self._places.update((record.partition, record.offset + 1) for record, _ in records)
+                if self._decoding.stands_still:
+                    self._pause()
         finally:
             self._pause()
             await tail.close()

@@ -1,7 +1,7 @@
 """The catalogue of topics: what each carries, who writes and reads it, and under which key."""
 
 from collections.abc import Mapping
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, get_args
 
 import msgspec
 
@@ -22,7 +22,19 @@ _FAULTS: Final = (msgspec.MsgspecError, ValueError, TypeError, ArithmeticError, 
 
 
 class UndecodableRecord(ValueError):
-    """The bytes are no record of this topic, or of a kind that this version does not know."""
+    """The bytes are no record of this topic, as no version writes them."""
+
+
+class UnknownKind(Exception):
+    """The record is of a kind that this version does not know: a newer one has written it.
+
+    Nobody goes on behind it: it waits for a version that knows it.
+    """
+
+    def __init__(self, topic: str, kind: str) -> None:
+        super().__init__(f"{topic} has a record of the unknown kind {kind!r}")
+        self.topic: Final = topic
+        self.kind: Final = kind
 
 
 class Topic(Generic[T]):
@@ -39,17 +51,33 @@ class Topic(Generic[T]):
         self.retention_h: Final = retention_h
         self._encoder: Final = msgspec.msgpack.Encoder()
         self._decoder: Final[msgspec.msgpack.Decoder[T]] = msgspec.msgpack.Decoder(record)
+        configs = [kind.__struct_config__ for kind in get_args(record) or (record,)]
+        self._tag_field: Final[str | None] = configs[0].tag_field
+        self._kinds: Final = frozenset(config.tag for config in configs)
 
     def encode(self, value: T) -> bytes:
         """Return the record's bytes."""
         return self._encoder.encode(value)
 
     def decode(self, value: bytes) -> T:
-        """Return the record; raises `UndecodableRecord` on what is not one."""
+        """Return the record. Raises `UnknownKind`, and `UndecodableRecord` on what is none."""
         try:
             return self._decoder.decode(value)
         except _FAULTS as error:
+            kind = self._unknown_kind(value)
+            if kind is not None:
+                raise UnknownKind(self.name, kind) from error
             raise UndecodableRecord(f"{type(error).__name__}: {error}") from error
+
+    def _unknown_kind(self, value: bytes) -> str | None:
+        """Return the kind that well-formed bytes name, if it is none of this version's."""
+        try:
+            found = msgspec.msgpack.decode(value)
+        except _FAULTS:
+            return None
+        # Records of a topic without tags are of one kind, which they do not name.
+        kind = found.get(self._tag_field) if isinstance(found, dict) else None
+        return kind if isinstance(kind, str) and kind not in self._kinds else None
 
 
 INPUT_ROOM_EVENT: Final[Topic[InputRoomEvent]] = Topic(

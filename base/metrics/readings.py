@@ -46,6 +46,10 @@ class Sources:
         """Read this source, too, from now on."""
         self._sources.append(source)
 
+    def of(self, family: Family) -> Iterator[Reading]:
+        """Give the present readings of one family."""
+        return (one for source in self._sources for one in source() if one.family is family)
+
     def exposition(self) -> bytes:
         """Return the present readings in Prometheus' text format.
 

@@ -26,6 +26,7 @@ from describing.component import Component
 from logs.log import Log, LogOutage, RecordsLost
 from logs.rebuilding import RebuildProgress, RebuildRefused
 from logs.rebuilding.copies import rebuilds_schema
+from logs.topics import UnknownKind
 
 P = TypeVar("P")
 S = TypeVar("S", bound=msgspec.Struct)
@@ -112,6 +113,10 @@ async def rebuild(
             raise StartRefused(
                 f"The rebuild was interrupted: {interruption}", "Run the command again."
             ) from interruption
+        except UnknownKind as unknown:
+            raise StartRefused(
+                f"The rebuild cannot go on: {unknown}.", "Run it with the newer version."
+            ) from unknown
         except (RebuildRefused, SchemaTooNew) as refused:
             raise StartRefused(str(refused)) from refused
         finally:

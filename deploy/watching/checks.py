@@ -9,10 +9,13 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from base.clock import Clock
 from base.database import Database
+from base.metrics import Sources
 from deploy.watching.readiness import OUTAGES
 from internalapi.transport import ApiUnavailable
+from logs import tail_reader
 from logs.log import Log
 from logs.topics import Topic
+from logs.unknown_records import UnknownRecord, advice
 from matrix.errors import Unavailable
 
 _log: Final = logging.getLogger(__name__)
@@ -146,6 +149,11 @@ class CheckedConsumer(Protocol):
         ...
 
     @property
+    def unknown_records(self) -> Sequence[UnknownRecord]:
+        """Return the records that it waits at, because it does not know their kinds."""
+        ...
+
+    @property
     def is_subscribed(self) -> bool:
         """Tell whether it has its share of the partitions."""
         ...
@@ -155,8 +163,22 @@ class CheckedConsumer(Protocol):
         ...
 
 
+def check_of_memory(sources: Sources) -> Check:
+    """Return the check that nothing that is kept in memory of topics stands still.
+
+    All that reads beside the consumers shows its readings, so none can be left out.
+    """
+
+    async def check() -> None:
+        for reading in sources.of(tail_reader.UNKNOWN_RECORDS):
+            _, topic, partition, kind = reading.labels
+            raise NotReady(advice(topic, partition, kind))
+
+    return check
+
+
 def check_of_reader(reader: CheckedConsumer, *, max_lag_records: int) -> Check:
-    """Return the check that a consumer has its partitions and is not far behind.
+    """Return the check that a consumer has its partitions, goes on, and is not far behind.
 
     Once it must have caught up; later it may be up to `max_lag_records` behind.
     """
@@ -164,6 +186,8 @@ def check_of_reader(reader: CheckedConsumer, *, max_lag_records: int) -> Check:
 
     async def check() -> None:
         nonlocal has_caught_up
+        for topic, partition, _, kind in reader.unknown_records:
+            raise NotReady(advice(topic, str(partition), kind))
         if not reader.is_subscribed:
             raise NotReady("Partitions are not assigned yet.")
         behind = sum((await reader.measure_lag()).values())

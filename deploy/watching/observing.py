@@ -21,6 +21,7 @@ from deploy.watching.checks import (
     check_of_database,
     check_of_disk,
     check_of_log,
+    check_of_memory,
     check_of_reader,
 )
 from deploy.watching.outages import Outages
@@ -95,6 +96,7 @@ class Observing:
         """Hears of each answer of the process's applications."""
         self._sources.add(answers.readings)
         self._sources.add(self.calls.readings)
+        self.checks.add("topics in memory", check_of_memory(self._sources))
 
     def log(self, log: Log) -> None:
         """Watch the log."""

@@ -74,6 +74,12 @@ PENDING_OUTPUT: Final = Family(
     "Committed batches whose output is not in the log yet.",
     _LABELS,
 )
+UNKNOWN_RECORDS: Final = Family(
+    "xylem_consumer_unknown_records",
+    "gauge",
+    "1 for a partition that stands still at a record of a kind that this version does not know.",
+    ("consumer", "topic", "partition", "kind"),
+)
 FAMILIES: Final = (
     LAG,
     DELAY,
@@ -86,6 +92,7 @@ FAMILIES: Final = (
     OUTAGES,
     FENCED,
     PENDING_OUTPUT,
+    UNKNOWN_RECORDS,
 )
 
 

@@ -10,7 +10,13 @@ from base.clock import Clock, SystemClock
 from base.database import Connection, Database, DatabaseOutage
 from base.metrics import Reading
 from logs.consumer import Processor
-from logs.consumer.counts import LAG, PENDING_OUTPUT, BatchObserver, ConsumerCounts
+from logs.consumer.counts import (
+    LAG,
+    PENDING_OUTPUT,
+    UNKNOWN_RECORDS,
+    BatchObserver,
+    ConsumerCounts,
+)
 from logs.consumer.lost_records import (
     require_generation,
     require_records,
@@ -21,6 +27,7 @@ from logs.consumer.partition import ConsumerParts, OnProcessed, OwnedPartition
 from logs.consumer.tables import ConsumerStore, Fenced, Stored
 from logs.log import Log, LogOutage, Position, Record, Subscription
 from logs.topics import Topic
+from logs.unknown_records import UnknownRecord
 
 logger = logging.getLogger(__name__)
 
@@ -168,7 +175,9 @@ class Consumer(Generic[T]):
             )
             await self._load_again(subscription, partition, owned)
             return
-        if not follows:
+        if owned.unknown is not None:
+            subscription.hold(Position(partition, owned.offset))
+        elif not follows:
             subscription.seek(Position(partition, owned.offset))
         if partition in self._waiters:
             self._wake_waiters(partition, owned.offset)
@@ -230,6 +239,12 @@ class Consumer(Generic[T]):
         """Return the next offset to process, or `None` if the partition is not owned here."""
         owned = self._owned.get(partition)
         return owned.offset if owned is not None else None
+
+    @property
+    def unknown_records(self) -> Sequence[UnknownRecord]:
+        """The records that partitions owned here wait at, until a newer version is started."""
+        found = [owned.unknown for owned in self._owned.values()]
+        return [one for one in found if one is not None]
 
     def owned_positions(self) -> dict[int, int]:
         """Return the next offset to process of each partition that is owned here."""
@@ -301,6 +316,8 @@ class Consumer(Generic[T]):
         yield Reading(PENDING_OUTPUT, labels, pending)
         for partition, lag in self._owned_lag.items():
             yield Reading(LAG, (*labels, str(partition)), lag)
+        for unknown in self.unknown_records:
+            yield Reading(UNKNOWN_RECORDS, (*labels, str(unknown.partition), unknown.kind), 1)
 
     async def wait_for(self, position: Position, timeout_s: float) -> None:
         """Return once the record at this position is processed and committed.

@@ -23,7 +23,8 @@ from logs.consumer.tables import (
     Stored,
 )
 from logs.log import Log, LogDamaged, LogOutage, Position, Record
-from logs.topics import Topic, UndecodableRecord
+from logs.topics import Topic, UndecodableRecord, UnknownKind
+from logs.unknown_records import UnknownRecord, stand_still
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +57,8 @@ class _Batch(NamedTuple, Generic[T]):
     messages: Sequence[Message[T]]
     undecodable: Sequence[tuple[Record, str]]
     seen: dict[str, int]
+    unknown: tuple[Record, UnknownKind] | None
+    """What comes next, and is of a kind that this version does not know."""
 
 
 class _Result(NamedTuple):
@@ -80,6 +83,8 @@ class OwnedPartition(Generic[T]):
         self._stopping = asyncio.Event()
         self.offset = stored.offset
         """The next offset to process: everything before it is committed."""
+        self.unknown: UnknownRecord | None = None
+        """The next record, if this version does not know its kind: no further is processed."""
         self._sender = OutboxSender(parts.log, stream, stored.outbox, self._tell_processed)
         self._tell_processed()
 
@@ -107,7 +112,7 @@ class OwnedPartition(Generic[T]):
             if records[0].offset < self.offset:
                 # Read before the position was loaded again.
                 records = [record for record in records if record.offset >= self.offset]
-            if not records or self._stopping.is_set():
+            if not records or self._stopping.is_set() or self.unknown is not None:
                 return True
             if records[0].offset != self.offset:
                 return False
@@ -168,15 +173,20 @@ class OwnedPartition(Generic[T]):
                 logger.error("a record goes to Rejected", extra=self._at(record))
                 reason = f"{type(failure).__name__}: {failure}"
                 await self._commit_through_outages([record], reason)
-            if self._stopping.is_set():
+            if self._stopping.is_set() or self.unknown is not None:
                 return
 
     async def _commit_through_outages(self, records: Sequence[Record], poison: str | None) -> None:
-        """Commit, for as long as it takes; on return without it, stopping was asked for."""
+        """Commit, for as long as it takes; on return without it, stopping was asked for.
+
+        Of a kind that this version does not know a record is not committed, nor what follows it.
+        """
         backoff = Backoff()
         while not self._stopping.is_set():
             try:
-                await self._commit(self._prepare(records, poison), durable=poison is not None)
+                batch = self._prepare(records, poison)
+                if batch.records:
+                    await self._commit(batch, durable=poison is not None)
             except _OUTAGES as error:
                 self._parts.counts.outages += 1
                 # Of the database's outage the process tells once; any other is news.
@@ -187,10 +197,12 @@ class OwnedPartition(Generic[T]):
                 )
                 await backoff.wait(self._stopping)
             else:
+                if batch.unknown is not None:
+                    self.unknown = stand_still(self._stream.consumer, *batch.unknown)
                 return
 
     def _prepare(self, records: Sequence[Record], poison: str | None) -> _Batch[T]:
-        """Drop what was seen, decode the rest."""
+        """Drop what was seen, decode the rest, up to a record of an unknown kind."""
         decode = self._parts.topic.decode
         counts = self._parts.counts
         seen = self._progress.seen
@@ -219,8 +231,13 @@ class OwnedPartition(Generic[T]):
             except UndecodableRecord as error:
                 undecodable.append((record, f"It cannot be decoded: {error}"))
                 continue
+            except UnknownKind as unknown:
+                # What follows may depend on it. Those before it are prepared alone, because its
+                # number is not seen yet.
+                before = records[: records.index(record)]
+                return self._prepare(before, None)._replace(unknown=(record, unknown))
             messages.append(Message(Position(partition, offset), key, timestamp_ms, decoded))
-        return _Batch(records, messages, undecodable, seen)
+        return _Batch(records, messages, undecodable, seen, None)
 
     async def _commit(self, batch: _Batch[T], *, durable: bool) -> None:
         started = perf_counter()
@@ -312,6 +329,6 @@ class OwnedPartition(Generic[T]):
         """Return the ID of the request that a record comes from, if it says so."""
         try:
             value = self._parts.topic.decode(record.value)
-        except UndecodableRecord:
+        except (UndecodableRecord, UnknownKind):
             return ""
         return getattr(value, "request_id", "")

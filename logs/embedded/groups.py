@@ -35,6 +35,10 @@ class Member:
         if self.reader.is_reading(partition):
             self.reader.start(partition, position.offset)
 
+    def hold(self, position: Position) -> None:
+        """Read an owned partition no further, until it is assigned again."""
+        self.reader.stop(self._group.partitions[position.partition])
+
     async def close(self) -> None:
         """Give up the partitions and leave."""
         await self._group.leave(self)

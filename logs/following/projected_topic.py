@@ -166,14 +166,12 @@ class ProjectedTopic(Generic[T, N]):
     def _confirm(
         self, connection: Connection, followed: Mapping[int, Sequence[Record]]
     ) -> Mapping[int, _Learned[N]]:
-        decodable = self._decoding.decodable
-        told = {
-            partition: FollowedRecords(
-                [(record.offset, value) for record, value in decodable(records)],
-                records[-1].offset + 1,
-            )
-            for partition, records in followed.items()
-        }
+        told: dict[int, FollowedRecords[T]] = {}
+        for partition, records in followed.items():
+            decoded = self._decoding.decode(records)
+            if decoded:
+                known = [(record.offset, value) for record, value in decoded if value is not None]
+                told[partition] = FollowedRecords(known, decoded[-1][0].offset + 1)
         return {
             partition: _Learned(news, told[partition].next_offset)
             for partition, news in self._projection.confirm(connection, told).items()

@@ -244,6 +244,12 @@ class KafkaMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka h
             self._consumer.seek(TopicPartition(self._topic, partition), offset)
             self._places.next[partition] = offset
 
+    def hold(self, position: Position) -> None:
+        """Read an owned partition no further, until it is assigned again."""
+        self.seek(position)
+        if position.partition in self._places.next:
+            self._consumer.pause(TopicPartition(self._topic, position.partition))
+
     async def close(self) -> None:
         """Give up the partitions and leave."""
         if self._closing.is_set():

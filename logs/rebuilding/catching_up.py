@@ -8,6 +8,7 @@ from base.database import DatabaseOutage
 from logs.consumer.loop import Consumer
 from logs.log import LogOutage
 from logs.rebuilding.waiting_out import note_outage
+from logs.topics import UnknownKind
 
 _LOOK_S: Final = 0.1
 
@@ -28,7 +29,8 @@ class CatchingUp:
     ) -> None:
         """Run these until they are past these ends, and not too far behind the topics' own.
 
-        Waits for outages to end. Raises what a consumer ends with, as `RecordsLost`.
+        Waits for outages to end. Raises what a consumer ends with, as `RecordsLost`, and
+        `UnknownKind` where one stands still.
         """
         running: list[asyncio.Task[None]] = []
         try:
@@ -55,6 +57,8 @@ class CatchingUp:
         is_past = True
         try:
             for consumer, upto in zip(consumers, ends, strict=True):
+                for unknown in consumer.unknown_records:
+                    raise UnknownKind(unknown.topic, unknown.kind)
                 positions = await consumer.positions()
                 is_past &= all(positions.get(one, 0) >= end for one, end in upto.items())
                 behind += sum((await consumer.lag()).values())

@@ -19,6 +19,7 @@ from logs.following.projected_topic import (
     stored_positions,
 )
 from logs.log import Log
+from logs.topics import Topic
 from tests.contract.logs.under_test import SPREAD, Number
 
 _NAME: Final = "remembering"
@@ -39,9 +40,8 @@ News = Sequence[tuple[int, int]]
 class _Projection:
     """Writes each number once, and remembers them in their order."""
 
-    topic = SPREAD
-
-    def __init__(self, start: Sequence[int]) -> None:
+    def __init__(self, start: Sequence[int], topic: Topic[Number]) -> None:
+        self.topic: Final = topic
         self.progress: Final = TopicProgress(start)
         self.known: Final[list[list[int]]] = [[] for _ in start]
         self.confirmed = 0
@@ -83,8 +83,15 @@ class _Projection:
 class Replica:
     """One process of the reader."""
 
-    def __init__(self, log: Log, database: Database, start: Sequence[int], bytes_kept: int) -> None:
-        self.projection: Final = _Projection(start)
+    def __init__(
+        self,
+        log: Log,
+        database: Database,
+        start: Sequence[int],
+        bytes_kept: int,
+        topic: Topic[Number],
+    ) -> None:
+        self.projection: Final = _Projection(start, topic)
         self.topic: Final = ProjectedTopic(
             _NAME,
             self.projection,
@@ -136,17 +143,25 @@ class Replica:
 
 @asynccontextmanager
 async def replicas(
-    log: Log, url: str, count: int, *, bytes_kept: int = 1_000_000
+    log: Log,
+    url: str,
+    count: int,
+    *,
+    bytes_kept: int = 1_000_000,
+    topics: Sequence[Topic[Number]] = (),
 ) -> AsyncIterator[list[Replica]]:
-    """Start replicas over one database; each owns its share of the partitions."""
+    """Start replicas over one database; each owns its share of the partitions.
+
+    `topics` has for each of them SPREAD as its version knows it.
+    """
     async with AsyncExitStack() as stack:
         found: list[Replica] = []
-        for _ in range(count):
+        for topic in topics or [SPREAD] * count:
             schema = Schema(_NAME, _METADATA, parts=(CONSUMER_SCHEMA,))
             database = await open_database(url, schema)
             stack.push_async_callback(database.close)
             starts = await stored_positions(log, database, _NAME, [SPREAD.name])
-            one = Replica(log, database, starts[SPREAD.name], bytes_kept)
+            one = Replica(log, database, starts[SPREAD.name], bytes_kept, topic)
             stack.push_async_callback(one.stop)
             found.append(one)
         for one in found:

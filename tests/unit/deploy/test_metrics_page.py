@@ -24,6 +24,6 @@ def test_no_label_can_hold_a_room_or_a_user() -> None:
     labels = {label for family in FAMILIES for label in family.labels}
 
     assert labels <= {
-        *("access", "api", "cache", "component", "consumer", "method", "outcome", "partition"),
-        *("reader", "reason", "route", "status", "topic"),
+        *("access", "api", "cache", "component", "consumer", "kind", "method", "outcome"),
+        *("partition", "reader", "reason", "route", "status", "topic"),
     }

@@ -5,8 +5,9 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -22,8 +23,9 @@ from logs.consumer import Message, Outbox
 from logs.consumer.loop import Consumer
 from logs.consumer.tables import CONSUMER_SCHEMA
 from logs.embedded import EmbeddedLog
-from logs.log import Outgoing, Position
+from logs.log import Outgoing, Position, Record
 from logs.records.room_input import AddState, InputRoomEvent
+from logs.tail_reader import Decoding
 from logs.topics import INPUT_ROOM_EVENT
 
 TOPIC = INPUT_ROOM_EVENT
@@ -131,6 +133,47 @@ async def test_a_disk_that_is_nearly_full_is_told_before_writes_fail(
     assert "The disk is full, or nearly" in answer.json["checks"]["log disk"]
     assert "cannot be looked at" in answer.json["checks"]["databases disk"]
     assert checks["log disk"] == "ok"
+
+
+OF_A_NEWER_VERSION: Final = msgspec.msgpack.encode({"record": "split", "room_id": "!room"})
+TOO_OLD: Final = (
+    "InputRoomEvent/0 has a record of the kind 'split', which this version does not know: "
+    "start a newer version."
+)
+
+
+async def test_a_process_that_is_too_old_for_a_record_is_not_ready(process: Process) -> None:
+    process.readiness.started()
+    async with process.consuming():
+        await process.append(2)
+        await process.log.append(TOPIC.name, [Outgoing("!room", OF_A_NEWER_VERSION)])
+        await process.append(2)
+        await process.consumer.wait_for(last(2), 30)
+        while not process.consumer.unknown_records:  # noqa: ASYNC110 — nobody tells
+            await asyncio.sleep(0)
+        status, checks = await process.ready()
+        position = process.consumer.position(0)
+        metrics = (await process.client.get("/metrics")).body.decode()
+
+    assert (status, position) == (503, 2)
+    assert checks["part InputRoomEvent"] == TOO_OLD
+    labels = 'consumer="part",topic="InputRoomEvent",partition="0",kind="split"'
+    assert f"xylem_consumer_unknown_records{{{labels}}} 1" in metrics
+
+
+async def test_a_process_whose_memory_is_too_old_for_a_record_is_not_ready(
+    process: Process,
+) -> None:
+    process.readiness.started()
+    async with process.consuming():
+        _, before = await process.ready()
+        decoding = Decoding("part", TOPIC)
+        process.observing.sources([decoding.readings])
+        decoding.decode([Record(0, 7, "!room", OF_A_NEWER_VERSION, 0, None)])
+        status, checks = await process.ready()
+
+    assert (before["topics in memory"], status) == ("ok", 503)
+    assert checks["topics in memory"] == TOO_OLD
 
 
 async def test_a_process_is_ready_once_it_has_caught_up(process: Process) -> None:

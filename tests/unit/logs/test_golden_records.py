@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from msgspec import inspect
 
-from logs.topics import TOPICS, Topic, UndecodableRecord
+from logs.topics import TOPICS, Topic, UndecodableRecord, UnknownKind
 from tests.unit.logs import golden_records
 from tests.unit.logs.golden_records import Golden
 
@@ -104,5 +104,30 @@ def test_a_kind_of_a_newer_version_is_told_as_unknown(topic: Topic[Any], golden:
     newer = msgspec.msgpack.decode(golden.value)
     newer["record"] = "of_a_newer_version"
 
-    with pytest.raises(UndecodableRecord, match="of_a_newer_version"):
+    with pytest.raises(UnknownKind) as unknown:
         topic.decode(msgspec.msgpack.encode(newer))
+
+    assert (unknown.value.topic, unknown.value.kind) == (topic.name, "of_a_newer_version")
+
+
+@pytest.mark.parametrize(("topic", "golden"), TAGGED, ids=name_of)
+@pytest.mark.parametrize("tag", [None, 7, ["event"], {}], ids=str)
+def test_a_record_that_names_no_kind_is_no_newer_one(
+    topic: Topic[Any], golden: Golden, tag: Any
+) -> None:
+    damaged = {**msgspec.msgpack.decode(golden.value), "record": tag}
+
+    with pytest.raises(UndecodableRecord):
+        topic.decode(msgspec.msgpack.encode(damaged))
+
+
+@pytest.mark.parametrize(("topic", "golden"), GOLDEN, ids=name_of)
+def test_a_record_that_was_cut_or_lacks_its_fields_is_no_newer_one(
+    topic: Topic[Any], golden: Golden
+) -> None:
+    known = msgspec.msgpack.decode(golden.value)
+    without_fields = {name: known[name] for name in known.keys() & {"record"}}
+
+    for damaged in (golden.value[:-1], msgspec.msgpack.encode(without_fields)):
+        with pytest.raises(UndecodableRecord):
+            topic.decode(damaged)
