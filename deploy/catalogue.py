@@ -4,6 +4,7 @@ from typing import Final
 
 from components.clientapi.component import COMPONENT as CLIENTAPI
 from components.eduserver.component import COMPONENT as EDUSERVER
+from components.keyserver.component import COMPONENT as KEYSERVER
 from components.mediaapi.component import COMPONENT as MEDIAAPI
 from components.receipts.component import COMPONENT as RECEIPTS
 from components.roomserver.component import COMPONENT as ROOMSERVER
@@ -12,5 +13,5 @@ from components.userapi.component import COMPONENT as USERAPI
 from describing.catalogue import Catalogue
 
 CATALOGUE: Final = Catalogue(
-    (USERAPI, ROOMSERVER, RECEIPTS, EDUSERVER, MEDIAAPI, SYNCAPI, CLIENTAPI)
+    (USERAPI, ROOMSERVER, RECEIPTS, EDUSERVER, KEYSERVER, MEDIAAPI, SYNCAPI, CLIENTAPI)
 )

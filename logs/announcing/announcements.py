@@ -1,7 +1,8 @@
 """What an owner leaves to be announced, and those who wait until it is."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from operator import itemgetter
 from typing import Final, Generic, TypeVar
 
 from base.database import Connection, Database
@@ -58,8 +59,7 @@ class Announcements(Generic[T]):
         if self.is_announced and not self.numbered.is_set():
             await self._in_time(self.numbered.wait(), "The log cannot be read yet.")
         result = await self.database.write(work)
-        self.count += 1
-        self.written.set()
+        self.note_written()
         return result
 
     async def wait_announced(self) -> None:
@@ -72,8 +72,7 @@ class Announcements(Generic[T]):
 
         For those who run beside the announcer. Raises `Unavailable`.
         """
-        self.count += 1
-        self.written.set()
+        self.note_written()
         await self._reach()
 
     async def _reach(self) -> None:
@@ -86,6 +85,21 @@ class Announcements(Generic[T]):
                 await waiting
         except TimeoutError as error:
             raise Unavailable(refusal) from error
+
+    def put_all(self, connection: Connection, records: Iterable[T]) -> None:
+        """Leave records of several keys, called last in a transaction.
+
+        Partitions are taken in their order, so that no two transactions wait for each other.
+        """
+        topic, key_of = self.topic.topic, self.topic.key_of
+        placed = [(self._log.partition_of(topic.name, key_of(one)), one) for one in records]
+        for partition, one in sorted(placed, key=itemgetter(0)):
+            insert_outgoing(connection, partition, key_of(one), topic.encode(one))
+
+    def note_written(self) -> None:
+        """Say that a transaction of somebody else, as of a consumer, has put something."""
+        self.count += 1
+        self.written.set()
 
     def put(self, connection: Connection, record: T) -> None:
         """Leave a record to be sent once the transaction is committed.

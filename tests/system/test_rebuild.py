@@ -112,7 +112,9 @@ def test_a_running_server_is_not_rebuilt(server: ServerProcess) -> None:
     assert code == 1
 
 
-@pytest.mark.parametrize("component", ["userapi", "roomserver", "receipts", "eduserver"])
+@pytest.mark.parametrize(
+    "component", ["userapi", "roomserver", "receipts", "eduserver", "keyserver"]
+)
 def test_a_component_with_nothing_to_rebuild_says_why(
     server: ServerProcess, component: str
 ) -> None:

@@ -79,6 +79,9 @@ PUT /profile/{user_id}/{field}
 GET /devices
 GET /devices/{device_id}
 PUT /devices/{device_id}
+POST /keys/upload
+POST /keys/query
+POST /keys/claim
 GET /account/whoami
 GET /media/download/{server_name}/{media_id}/{file_name}
 """)
@@ -174,6 +177,9 @@ GET /devices/{device_id}
 PUT /devices/{device_id}
 DELETE /devices/{device_id}
 POST /delete_devices
+POST /keys/upload
+POST /keys/query
+POST /keys/claim
 POST /login/get_token
 """)
 

@@ -105,7 +105,7 @@ def test_an_unknown_component_is_answered_with_those_that_there_are(
 
     assert ended.value.code == 2
     assert (
-        "'userapi', 'roomserver', 'receipts', 'eduserver', 'mediaapi', 'syncapi', 'clientapi'"
+        "'userapi', 'roomserver', 'receipts', 'eduserver', 'keyserver', 'mediaapi', 'syncapi'"
         in capsys.readouterr().err
     )
 

@@ -1,0 +1,95 @@
+"""Puts the key server together."""
+
+import logging
+from dataclasses import dataclass
+from typing import Final
+
+from base.clock import Clock
+from base.database import Database, DatabaseOutage
+from base.http import Router
+from components.keyserver.announced import ANNOUNCED
+from components.keyserver.history import KeyHistoryReader
+from components.keyserver.key_changes import KeyAnnouncements
+from components.keyserver.key_queries import KeyQueries
+from components.keyserver.processor import ClientDataProcessor
+from components.keyserver.routes.keys import KeyRoutes
+from components.keyserver.settings import KeyServerSettings
+from components.keyserver.store.schema import SCHEMA
+from components.keyserver.uploads import KeyUploads
+from internalapi.keyserver import UserKeys
+from internalapi.userapi import Authentication, Devices
+from logs.announcing.announcements import Announcements
+from logs.announcing.announcer import Announcer
+from logs.consumer.loop import Consumer
+from logs.log import Log, LogOutage
+from logs.records.client_data import OutputClientData
+from logs.topics import OUTPUT_CLIENT_DATA
+from matrix.identifiers import ServerName
+from requesting.rates import RequestRates
+from requesting.requesters import Requesters
+
+__all__ = ["SCHEMA", "KeyHistoryReader", "KeyServer", "build"]
+
+_log: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyServer:
+    """The key server: what others ask, what clients reach, and what has to run."""
+
+    user_keys: UserKeys
+    router: Router
+    consumer: Consumer[OutputClientData]
+    _announcer: Announcer
+
+    async def run(self) -> None:
+        """Announce what is written, until cancelled."""
+        try:
+            await self._announcer.run()
+        finally:
+            try:
+                await self._announcer.send_all()
+            except (DatabaseOutage, LogOutage) as outage:
+                # What is left is in the database, and is sent when the server is back.
+                _log.warning("The key server stops in an outage", extra={"reason": str(outage)})
+
+
+def build(
+    *,
+    settings: KeyServerSettings,
+    server_name: ServerName,
+    database: Database,
+    log: Log,
+    clock: Clock,
+    authentication: Authentication,
+    devices: Devices,
+) -> KeyServer:
+    """Return a key server over its database, opened durable with `SCHEMA`; nothing is started."""
+    announcements: KeyAnnouncements = Announcements(
+        ANNOUNCED, database, log, timeout_s=settings.announce_timeout_s
+    )
+    requesters = Requesters(
+        authentication, RequestRates(clock, per_user=settings.request_rate_per_user)
+    )
+    keys = KeyQueries(database, announcements)
+    router = Router()
+    KeyRoutes(
+        requesters=requesters,
+        uploads=KeyUploads(database, announcements, devices, settings),
+        keys=keys,
+        server_name=server_name,
+        settings=settings,
+    ).add_to(router)
+    return KeyServer(
+        user_keys=keys,
+        router=router,
+        consumer=Consumer(
+            "keyserver",
+            OUTPUT_CLIENT_DATA,
+            lambda _: ClientDataProcessor(announcements),
+            log,
+            database,
+            max_batch=settings.max_batch_records,
+        ),
+        _announcer=Announcer(announcements, log),
+    )

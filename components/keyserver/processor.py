@@ -1,0 +1,119 @@
+"""Reads OutputClientData: keeps to which devices there are, and lets keys go with them."""
+
+from collections.abc import Sequence
+
+from base.database import Connection
+from components.keyserver.key_changes import KeyAnnouncements
+from components.keyserver.store.claimable import delete_claimable
+from components.keyserver.store.cross_signing import delete_cross_signing_keys
+from components.keyserver.store.devices import (
+    UserPlace,
+    delete_devices,
+    delete_signatures_of,
+    insert_device,
+    lock_device,
+    lock_devices_of,
+    lock_user,
+    select_removed,
+    update_device,
+    update_user,
+)
+from logs.consumer import Message, Outbox
+from logs.records.client_data import (
+    AccountStatusChanged,
+    DeviceChanged,
+    OutputClientData,
+    TokensRevoked,
+)
+from logs.records.key_changes import (
+    CrossSigningKeysChanged,
+    DeviceKeysChanged,
+    OutputKeyChange,
+)
+
+
+class ClientDataProcessor:
+    """One partition of OutputClientData: the devices of its users."""
+
+    def __init__(self, announcements: KeyAnnouncements) -> None:
+        self._announcements = announcements
+
+    def process(
+        self,
+        connection: Connection,
+        messages: Sequence[Message[OutputClientData]],
+        outbox: Outbox,  # noqa: ARG002 (what follows has numbers of its own)
+    ) -> None:
+        """Take in which devices came, were named and went, in the order of the log."""
+        records = [message.value for message in messages if _is_of_devices(message.value)]
+        places = {
+            user_id: lock_user(connection, user_id)
+            for user_id in sorted({record.user_id for record in records})
+        }
+        lock_devices_of(connection, places)
+        told: list[OutputKeyChange] = []
+        for record in records:
+            user_id = record.user_id
+            if isinstance(record, DeviceChanged):
+                _see_device(connection, record, places)
+            elif isinstance(record, TokensRevoked):
+                told += _remove_devices(connection, record, places)
+            elif delete_cross_signing_keys(connection, user_id):
+                told.append(CrossSigningKeysChanged(user_id, None, None))
+        for user_id, place in places.items():
+            update_user(connection, user_id, place)
+        self._announcements.put_all(connection, told)
+
+    def committed(self) -> None:
+        """Let what follows be announced."""
+        self._announcements.note_written()
+
+    def aborted(self) -> None:
+        """Nothing is in memory."""
+
+
+def _is_of_devices(record: OutputClientData) -> bool:
+    match record:
+        case DeviceChanged():
+            return True
+        case TokensRevoked():
+            return record.removed_up_to is not None
+        case AccountStatusChanged():
+            return record.is_deactivated
+        case _:
+            return False
+
+
+def _see_device(
+    connection: Connection, record: DeviceChanged, places: dict[str, UserPlace]
+) -> None:
+    user_id, device_id, number = record.user_id, record.device_id, record.number
+    place = places[user_id]
+    device = lock_device(connection, user_id, device_id)
+    if device is None:
+        if number > place.devices_told:
+            insert_device(connection, user_id, device_id, number, record.display_name)
+    elif device.number <= number:
+        if device.number < number:
+            # Its end was told of before this device had its ID.
+            delete_claimable(connection, user_id, device_id)
+            delete_signatures_of(connection, user_id, [device_id])
+            update_device(connection, user_id, device_id, keys=None)
+        update_device(
+            connection, user_id, device_id, number=number, display_name=record.display_name
+        )
+    places[user_id] = place._replace(devices_told=max(place.devices_told, number))
+
+
+def _remove_devices(
+    connection: Connection, record: TokensRevoked, places: dict[str, UserPlace]
+) -> list[OutputKeyChange]:
+    user_id = record.user_id
+    number = record.removed_up_to or 0
+    removed = select_removed(connection, user_id, record.device_id, number)
+    delete_devices(connection, user_id, [device_id for device_id, _ in removed])
+    place = places[user_id]
+    places[user_id] = UserPlace(max(place.devices_told, number), place.removals + 1)
+    return [
+        DeviceKeysChanged(user_id, device_id, None) for device_id, has_keys in removed if has_keys
+    ]

@@ -1,0 +1,183 @@
+"""One-time keys and fallback keys of a device, in a transaction that has locked it."""
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+import sqlalchemy as sa
+
+from base.database import Connection, Statement, insert_into, upsert_into
+from components.keyserver.store.tables import fallback_keys, key_devices, one_time_keys
+
+
+def _of_device(table: sa.Table) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        table.c.user_id == sa.bindparam("of_user"),
+        table.c.device_id == sa.bindparam("of_device"),
+    )
+
+
+_COUNTS: Final = Statement(
+    sa.select(one_time_keys.c.algorithm, sa.func.count())
+    .where(*_of_device(one_time_keys))
+    .group_by(one_time_keys.c.algorithm)
+)
+_UNUSED: Final = Statement(
+    sa.select(fallback_keys.c.algorithm)
+    .where(*_of_device(fallback_keys), fallback_keys.c.is_used.is_(False))
+    .order_by(fallback_keys.c.algorithm)
+)
+_BY_ID: Final = Statement(
+    sa.select(one_time_keys.c.key).where(
+        *_of_device(one_time_keys),
+        one_time_keys.c.algorithm == sa.bindparam("of_algorithm"),
+        one_time_keys.c.key_id == sa.bindparam("of_key"),
+    )
+)
+_FALLBACK: Final = Statement(
+    sa.select(fallback_keys.c.key_id, fallback_keys.c.key, fallback_keys.c.is_used).where(
+        *_of_device(fallback_keys), fallback_keys.c.algorithm == sa.bindparam("of_algorithm")
+    )
+)
+_FIRST: Final = (
+    sa.select(sa.func.min(one_time_keys.c.place))
+    .where(*_of_device(one_time_keys), one_time_keys.c.algorithm == sa.bindparam("of_algorithm"))
+    .scalar_subquery()
+)
+_TAKE_FIRST: Final = Statement(
+    sa.delete(one_time_keys)
+    .where(
+        *_of_device(one_time_keys),
+        one_time_keys.c.algorithm == sa.bindparam("of_algorithm"),
+        one_time_keys.c.place == _FIRST,
+    )
+    .returning(one_time_keys.c.key_id, one_time_keys.c.key)
+)
+_USE_FALLBACK: Final = Statement(
+    sa.update(fallback_keys)
+    .where(*_of_device(fallback_keys), fallback_keys.c.algorithm == sa.bindparam("of_algorithm"))
+    .values(is_used=sa.true())
+)
+_NEXT_PLACE: Final = Statement(
+    sa.update(key_devices).where(*_of_device(key_devices)).values(next_place=sa.bindparam("place"))
+)
+_INSERT_KEY: Final = insert_into(one_time_keys)
+_UPSERT_FALLBACK: Final = upsert_into(fallback_keys, "key_id", "key", "is_used")
+
+
+class ClaimableKey(NamedTuple):
+    """A one-time key or a fallback key."""
+
+    algorithm: str
+    key_id: str
+    key: bytes
+    """JSON: a string, or an object with `key` and `signatures`."""
+
+
+class TakenKey(NamedTuple):
+    """A key that was given to somebody."""
+
+    key_id: str
+    key: bytes
+    is_change: bool
+    """False where a fallback key was given that somebody had already."""
+
+
+class FallbackKey(NamedTuple):
+    """A fallback key of a device, and whether it was given to anybody."""
+
+    key_id: str
+    key: bytes
+    is_used: bool
+
+
+def _values(user_id: str, device_id: str, algorithm: str = "") -> dict[str, str]:
+    return {"of_user": user_id, "of_device": device_id, "of_algorithm": algorithm}
+
+
+def select_counts(connection: Connection, user_id: str, device_id: str) -> dict[str, int]:
+    """Return how many one-time keys a device has by algorithm."""
+    rows = _COUNTS.rows(connection, {"of_user": user_id, "of_device": device_id})
+    return {algorithm: count for algorithm, count in rows}  # noqa: C416 (a row is no pair)
+
+
+def select_unused_fallbacks(connection: Connection, user_id: str, device_id: str) -> list[str]:
+    """Return the algorithms whose fallback keys nobody was given, in order."""
+    rows = _UNUSED.rows(connection, {"of_user": user_id, "of_device": device_id})
+    return [algorithm for (algorithm,) in rows]
+
+
+def select_one_time_key(
+    connection: Connection, user_id: str, device_id: str, algorithm: str, key_id: str
+) -> bytes | None:
+    """Return the one-time key with this ID."""
+    row = _BY_ID.run(
+        connection, {**_values(user_id, device_id, algorithm), "of_key": key_id}
+    ).first()
+    return None if row is None else bytes(row[0])
+
+
+def select_fallback_key(
+    connection: Connection, user_id: str, device_id: str, algorithm: str
+) -> FallbackKey | None:
+    """Return the fallback key of an algorithm."""
+    row = _FALLBACK.run(connection, _values(user_id, device_id, algorithm)).first()
+    return None if row is None else FallbackKey(row[0], bytes(row[1]), bool(row[2]))
+
+
+def insert_one_time_keys(
+    connection: Connection, user_id: str, device_id: str, place: int, keys: Iterable[ClaimableKey]
+) -> None:
+    """Add one-time keys after those that the device has; `place` is that of the first."""
+    rows = [
+        {
+            "user_id": user_id,
+            "device_id": device_id,
+            "algorithm": one.algorithm,
+            "place": place + number,
+            "key_id": one.key_id,
+            "key": one.key,
+        }
+        for number, one in enumerate(keys)
+    ]
+    _INSERT_KEY.run_many(connection, rows)
+    following = {"of_user": user_id, "of_device": device_id, "place": place + len(rows)}
+    _NEXT_PLACE.run(connection, following)
+
+
+def upsert_fallback_key(
+    connection: Connection, user_id: str, device_id: str, key: ClaimableKey
+) -> None:
+    """Put a fallback key in the place of the one before; nobody has been given it."""
+    values = {
+        "user_id": user_id,
+        "device_id": device_id,
+        "algorithm": key.algorithm,
+        "key_id": key.key_id,
+        "key": key.key,
+        "is_used": False,
+    }
+    _UPSERT_FALLBACK.run(connection, values)
+
+
+def take_key(
+    connection: Connection, user_id: str, device_id: str, algorithm: str
+) -> TakenKey | None:
+    """Take the oldest one-time key, or the fallback key where none is left."""
+    values = _values(user_id, device_id, algorithm)
+    taken = _TAKE_FIRST.run(connection, values).first()
+    if taken is not None:
+        return TakenKey(taken[0], bytes(taken[1]), is_change=True)
+    fallback = _FALLBACK.run(connection, values).first()
+    if fallback is None:
+        return None
+    if not fallback[2]:
+        _USE_FALLBACK.run(connection, values)
+    return TakenKey(fallback[0], bytes(fallback[1]), is_change=not fallback[2])
+
+
+def delete_claimable(connection: Connection, user_id: str, device_id: str) -> None:
+    """Delete all one-time and fallback keys of a device."""
+    for table in (one_time_keys, fallback_keys):
+        connection.execute(
+            sa.delete(table).where(table.c.user_id == user_id, table.c.device_id == device_id)
+        )

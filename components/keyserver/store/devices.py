@@ -1,0 +1,184 @@
+"""Devices and their identity keys, in a transaction.
+
+Locks are taken in this order, so that no two transactions wait for each other: users, then
+devices, each in the order of their IDs; then partitions of the announcements.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Final, NamedTuple
+
+import sqlalchemy as sa
+
+from base.database import Connection, Statement, insert_for, insert_into
+from components.keyserver.store.tables import (
+    fallback_keys,
+    key_devices,
+    key_signatures,
+    key_users,
+    one_time_keys,
+)
+
+_IS_DEVICE: Final = (
+    key_devices.c.user_id == sa.bindparam("of_user"),
+    key_devices.c.device_id == sa.bindparam("of_device"),
+)
+_INSERT_USER: Final = Statement(
+    lambda dialect: (
+        insert_for(dialect, key_users)
+        .values(
+            user_id=sa.bindparam("of_user"),
+            devices_told=sa.literal_column("0"),
+            removals=sa.literal_column("0"),
+        )
+        .on_conflict_do_nothing()
+    )
+)
+_LOCK_USER: Final = Statement(
+    sa.select(key_users.c.devices_told, key_users.c.removals)
+    .where(key_users.c.user_id == sa.bindparam("of_user"))
+    .with_for_update()
+)
+_LOCK_DEVICE: Final = Statement(
+    sa.select(key_devices.c.number, key_devices.c["keys"], key_devices.c.next_place)
+    .where(*_IS_DEVICE)
+    .with_for_update()
+)
+_INSERT_DEVICE: Final = insert_into(key_devices)
+_UPDATE_KEYS: Final = Statement(
+    sa.update(key_devices).where(*_IS_DEVICE).values(keys=sa.bindparam("new_keys"))
+)
+
+
+class UserPlace(NamedTuple):
+    """What is known of a user's devices from the user API."""
+
+    devices_told: int
+    removals: int
+
+
+class KeyDevice(NamedTuple):
+    """A device as its own uploads find it."""
+
+    number: int
+    keys: bytes | None
+    next_place: int
+
+
+def lock_user(connection: Connection, user_id: str) -> UserPlace:
+    """Return what is known of a user's devices; until the end nobody else changes it."""
+    values = {"of_user": user_id}
+    _INSERT_USER.run(connection, values)
+    return UserPlace(*_LOCK_USER.run(connection, values).one())
+
+
+def lock_device(connection: Connection, user_id: str, device_id: str) -> KeyDevice | None:
+    """Return a device; until the end nobody else changes it or claims its keys."""
+    values = {"of_user": user_id, "of_device": device_id}
+    row = _LOCK_DEVICE.run(connection, values).first()
+    return (
+        None
+        if row is None
+        else KeyDevice(row[0], None if row[1] is None else bytes(row[1]), row[2])
+    )
+
+
+def insert_device(
+    connection: Connection, user_id: str, device_id: str, number: int, display_name: str | None
+) -> KeyDevice:
+    """Add a device that has no keys yet."""
+    values = {
+        "user_id": user_id,
+        "device_id": device_id,
+        "number": number,
+        "display_name": display_name,
+        "keys": None,
+        "next_place": 0,
+    }
+    _INSERT_DEVICE.run(connection, values)
+    return KeyDevice(number, None, 0)
+
+
+def update_device(connection: Connection, user_id: str, device_id: str, **changes: Any) -> None:
+    """Change the number and name of a device."""
+    connection.execute(
+        sa.update(key_devices)
+        .where(key_devices.c.user_id == user_id, key_devices.c.device_id == device_id)
+        .values(**changes)
+    )
+
+
+def update_keys(connection: Connection, user_id: str, device_id: str, keys: bytes) -> None:
+    """Give a device identity keys."""
+    values = {"of_user": user_id, "of_device": device_id, "new_keys": keys}
+    _UPDATE_KEYS.run(connection, values)
+
+
+def update_user(connection: Connection, user_id: str, place: UserPlace) -> None:
+    """Note how far the user API has told of a user's devices."""
+    connection.execute(
+        sa.update(key_users).where(key_users.c.user_id == user_id).values(place._asdict())
+    )
+
+
+def lock_devices_of(connection: Connection, user_ids: Iterable[str]) -> None:
+    """Let nobody else change devices of these users, or claim their keys, until the end."""
+    of = key_devices.c
+    for user_id in sorted(user_ids):
+        connection.execute(
+            sa.select(of.device_id)
+            .where(of.user_id == user_id)
+            .order_by(of.device_id)
+            .with_for_update()
+        ).all()
+
+
+def select_removed(
+    connection: Connection, user_id: str, device_id: str | None, number: int
+) -> Sequence[tuple[str, bool]]:
+    """Return a user's devices up to a number, of one ID or all, and whether they have keys."""
+    of = key_devices.c
+    query = (
+        sa.select(of.device_id, of["keys"].is_not(None))
+        .where(of.user_id == user_id, of.number <= number)
+        .order_by(of.device_id)
+    )
+    if device_id is not None:
+        query = query.where(of.device_id == device_id)
+    return [(found, bool(has_keys)) for found, has_keys in connection.execute(query)]
+
+
+def delete_devices(connection: Connection, user_id: str, device_ids: Collection[str]) -> None:
+    """Delete devices with all their keys, and the signatures on them and by them."""
+    for table in (key_devices, one_time_keys, fallback_keys):
+        connection.execute(
+            sa.delete(table).where(
+                table.c.user_id == user_id, table.c.device_id.in_(list(device_ids))
+            )
+        )
+    delete_signatures_of(connection, user_id, device_ids)
+
+
+def delete_signatures_of(connection: Connection, user_id: str, device_ids: Collection[str]) -> None:
+    """Delete the signatures on the keys of devices, and those that the devices made."""
+    of = key_signatures.c
+    connection.execute(
+        sa.delete(key_signatures).where(
+            of.target_user_id == user_id, of.target_id.in_(list(device_ids))
+        )
+    )
+    connection.execute(
+        sa.delete(key_signatures).where(
+            of.signer_id == user_id, of.key_id.in_([f"ed25519:{one}" for one in device_ids])
+        )
+    )
+
+
+def select_keys(connection: Connection, user_id: str, device_id: str, number: int) -> bytes | None:
+    """Return the identity keys of a device, without a lock."""
+    query = sa.select(key_devices.c["keys"]).where(
+        key_devices.c.user_id == user_id,
+        key_devices.c.device_id == device_id,
+        key_devices.c.number == number,
+    )
+    found = connection.scalar(query)
+    return None if found is None else bytes(found)
