@@ -42,6 +42,8 @@ class Slot(NamedTuple):
     """Of the stream in tokens: never given again."""
     partitions: int
     absent: Absent
+    confirms: bool = False
+    """Whether a token says that what is before it has arrived at the device, and may be deleted."""
 
 
 class TokenOutdated(InvalidParam):
@@ -81,6 +83,17 @@ class SyncTokens:
         token = encode_token(TokenContents(self._generation, offsets))
         self._recent[token] = position
         return token
+
+    def encode_unconfirmed(self, position: SyncPosition) -> str:
+        """Return the token of a position whose owner was not given all that is before it."""
+        return self.encode(
+            tuple(
+                [
+                    (0,) * len(known) if slot.confirms else known
+                    for slot, known in zip(self._slots, position, strict=True)
+                ]
+            )
+        )
 
     def decode(self, token: str) -> SyncPosition:
         """Return the position of a token of /sync. Raises `InvalidParam` and `TokenOutdated`."""

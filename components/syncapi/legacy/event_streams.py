@@ -79,8 +79,8 @@ class EventStreams:
                 if later(projected.position, since) == since and not await self._waiter.wait(wait):
                     break
         return b'{"start":"%b","end":"%b","chunk":[%b]}' % (
-            self._tokens.encode(start).encode(),
-            self._tokens.encode(since).encode(),
+            self._tokens.encode_unconfirmed(start).encode(),
+            self._tokens.encode_unconfirmed(since).encode(),
             b",".join(followed.events),
         )
 

@@ -118,6 +118,6 @@ class OldSyncRoutes:
             request.query_int(
                 "limit", settings.default_timeline_limit, maximum=settings.max_timeline_limit
             ),
-            self._projected.token,
+            self._tokens.encode_unconfirmed(self._projected.position),
             settings.max_scanned_events,
         )

@@ -49,7 +49,15 @@ def tokens_of(log: Log, copy: int, kinds: StreamKinds) -> SyncTokens:
     former = range(max(copy - _FORMER_COPIES, 0), copy)
     return SyncTokens(
         _eras_of(log, copy, kinds),
-        [Slot(kind.number, log.partition_count(kind.topic.name), kind.absent) for kind in kinds],
+        [
+            Slot(
+                kind.number,
+                log.partition_count(kind.topic.name),
+                kind.absent,
+                issubclass(kind, ProjectedStream) and kind.is_carried,
+            )
+            for kind in kinds
+        ],
         [era for one in former for era in _eras_of(log, one, kinds)],
     )
 

@@ -192,3 +192,17 @@ async def test_messages_wait_through_a_restart(tmp_path: Path, database_url: str
 
     assert [given(one) for one in (second, again)] == [["one", "two"]] * 2
     assert [given(one) for one in (confirmed, late)] == [[], []]
+
+
+@pytest.mark.parametrize("path", ["initialSync", "events"])
+async def test_tokens_of_the_endpoints_before_sync_confirm_no_messages(
+    house: House, path: str
+) -> None:
+    room = Room()
+    await house.put(*room.created())
+    await house.send_to_device(to_device("PHONE", text="hello"))
+    await house.projected()
+    token = (await house.get(ALICE, path, timeout=0)).json["end"]
+
+    assert given(await house.sync(ALICE, token)) == ["hello"]
+    assert given(await house.sync(ALICE)) == ["hello"]
