@@ -11,11 +11,13 @@ from components.mediaapi.downloading import DownloadService
 from components.mediaapi.files.local import LocalFiles
 from components.mediaapi.remote import NoRemoteMedia, RemoteMedia
 from components.mediaapi.routes.downloads import DownloadRoutes
+from components.mediaapi.routes.thumbnails import ThumbnailRoutes
 from components.mediaapi.routes.uploads import UploadRoutes
 from components.mediaapi.settings import MediaApiSettings
 from components.mediaapi.store.media import MediaStore
 from components.mediaapi.store.tables import SCHEMA
 from components.mediaapi.sweeping import Sweeping
+from components.mediaapi.thumbnails.service import ThumbnailService
 from components.mediaapi.uploading import UploadService
 from components.mediaapi.waiting import PendingWaits
 from internalapi.userapi import Authentication
@@ -34,6 +36,7 @@ class MediaServer:
     sweeping: Sweeping
     accesses: Accesses
     files: LocalFiles
+    thumbnails: ThumbnailService
     waits: PendingWaits
 
 
@@ -77,9 +80,14 @@ def build(
         server_name=server_name,
         settings=settings,
     ).add_to(router)
+    thumbnails = ThumbnailService(downloads=downloads, settings=settings)
     rate = settings.download_rate_per_user
+    downloaders = Requesters(authentication, RequestRates(clock, per_user=rate, per_network=rate))
+    ThumbnailRoutes(requesters=downloaders, downloads=downloads, thumbnails=thumbnails).add_to(
+        router
+    )
     DownloadRoutes(
-        requesters=Requesters(authentication, RequestRates(clock, per_user=rate, per_network=rate)),
+        requesters=downloaders,
         downloads=downloads,
         max_upload_bytes=settings.max_upload_bytes,
     ).add_to(router)
@@ -95,5 +103,6 @@ def build(
         ),
         accesses=accesses,
         files=files,
+        thumbnails=thumbnails,
         waits=waits,
     )

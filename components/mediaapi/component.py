@@ -37,7 +37,7 @@ async def _build(ground: Ground) -> ComponentParts:
             "mediaapi, accesses": server.sweeping.run_accesses,
         },
         drain=(server.waits.end,),
-        close=(server.files.close,),
+        close=(server.files.close, server.thumbnails.close),
     )
 
 

@@ -36,6 +36,26 @@ class MediaApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     endpoints that Matrix 1.11 deprecates. What was uploaded while it was true stays so."""
     disk_threads: Count = 4
     """Threads that read and write files."""
+    thumbnail_edges: Annotated[tuple[Count, ...], Meta(min_length=1)] = (
+        32,
+        96,
+        320,
+        640,
+        800,
+        1600,
+    )
+    """Longer edges of thumbnails, in pixels, in their order: what clients ask for is rounded up."""
+    thumbnail_threads: Count = 2
+    """Threads that make thumbnails. Each needs up to 4 bytes for each pixel of the picture, and a
+    few times as much for a moment."""
+    thumbnails_waiting_max: Count = 100
+    """Thumbnails that are made, or wait to be; further ones are asked to come back."""
+    thumbnail_pixels_max: Count = 32 * 1024 * 1024
+    """Pixels of the largest picture of which there are thumbnails."""
+    thumbnail_source_bytes_max: Count = 50 * 1024 * 1024
+    """Bytes of the largest picture of which there are thumbnails."""
+    thumbnail_cache_bytes: Annotated[int, Meta(ge=0)] = 32 * 1024 * 1024
+    """Bytes of the thumbnails that stay in memory."""
     upload_rate_per_user: Rate | None = Rate(per_second=2, burst=100)
     """Uploads, and media created to be uploaded later, of one user; `None` for no limit, as for the
     other rates."""

@@ -84,6 +84,7 @@ POST /keys/query
 POST /keys/claim
 GET /account/whoami
 GET /media/download/{server_name}/{media_id}/{file_name}
+GET /media/thumbnail/{server_name}/{media_id}
 """)
 # What their clients ask of every server before anything else, or may ask without a token, too.
 GUESTS_MAY_BESIDES: Final = listed("""
@@ -97,13 +98,16 @@ GET /publicRooms
 GET /room_summary/{room_id_or_alias}
 GET /rooms/{room_id_or_alias}/summary
 GET /_matrix/media/v3/download/{server_name}/{media_id}/{file_name}
+GET /_matrix/media/v3/thumbnail/{server_name}/{media_id}
 """)
 # Client-server API, "Account suspension": they read, leave, redact their own, and keep their
 # account and devices; and they change what nobody but them sees.
 THE_SUSPENDED_MAY: Final = listed("""
 GET /_matrix/media/v3/download/{server_name}/{media_id}/{file_name}
+GET /_matrix/media/v3/thumbnail/{server_name}/{media_id}
 GET /media/config
 GET /media/download/{server_name}/{media_id}/{file_name}
+GET /media/thumbnail/{server_name}/{media_id}
 GET /sync
 GET /events
 GET /events/{event_id}

@@ -60,7 +60,7 @@ class DownloadRoutes:
         found = await self._downloads.query_media(
             request.path["server_name"],
             request.path["media_id"],
-            wait_s=_wait_s(request),
+            wait_s=wait_s(request),
             is_known_user=True,
         )
         return await self._answer(request, found, is_public=False)
@@ -72,7 +72,7 @@ class DownloadRoutes:
         found = await self._downloads.query_media(
             request.path["server_name"],
             request.path["media_id"],
-            wait_s=_wait_s(request),
+            wait_s=wait_s(request),
             is_known_user=False,
             allow_remote=request.query_bool("allow_remote", default=True),
         )
@@ -106,5 +106,6 @@ class DownloadRoutes:
         )
 
 
-def _wait_s(request: Request) -> float:
+def wait_s(request: Request) -> float:
+    """Return how long a client waits for what is not uploaded yet."""
     return request.query_int("timeout_ms", _WAIT_MS, maximum=_WAIT_MAX_MS) / 1000

@@ -112,6 +112,7 @@ class Deployment:
             yield MediaHouse(server, database, self._folder, self.clock)
         finally:
             server.files.close()
+            server.thumbnails.close()
             await database.close()
 
 
