@@ -221,6 +221,28 @@ class Devices(Protocol):
         ...
 
 
+class ProofOutcome(msgspec.Struct, frozen=True):
+    """Whether a user who is logged in has proven once more to be themselves."""
+
+    body: dict[str, Any]
+    """That of the request, or of the one that opened the session which it names."""
+    challenge: dict[str, Any] | None
+    """The body of the answer 401 until they have; `None` where they have."""
+
+
+class UserProofs(Protocol):
+    """Interactive authentication, for what a stolen access token must not do elsewhere."""
+
+    async def perform_prove(
+        self, *, requester: Requester, body: dict[str, Any], operation: str
+    ) -> ProofOutcome:
+        """Let the requester prove to be the user, for one operation; a proof is good once.
+
+        Raises `Forbidden` for anybody else, and `LimitExceeded`.
+        """
+        ...
+
+
 class OpenIDTokens(Protocol):
     """Tokens with which users prove to others who they are."""
 

@@ -8,16 +8,19 @@ from base.clock import Clock
 from base.database import Database, DatabaseOutage
 from base.http import Router
 from components.keyserver.announced import ANNOUNCED
+from components.keyserver.cross_signing import CrossSigningUploads
 from components.keyserver.history import KeyHistoryReader
 from components.keyserver.key_changes import KeyAnnouncements
 from components.keyserver.key_queries import KeyQueries
 from components.keyserver.processor import ClientDataProcessor
+from components.keyserver.routes.cross_signing import CrossSigningRoutes
 from components.keyserver.routes.keys import KeyRoutes
 from components.keyserver.settings import KeyServerSettings
+from components.keyserver.signing import SignatureUploads
 from components.keyserver.store.schema import SCHEMA
 from components.keyserver.uploads import KeyUploads
 from internalapi.keyserver import UserKeys
-from internalapi.userapi import Authentication, Devices
+from internalapi.userapi import Authentication, Devices, UserProofs
 from logs.announcing.announcements import Announcements
 from logs.announcing.announcer import Announcer
 from logs.consumer.loop import Consumer
@@ -63,6 +66,7 @@ def build(
     clock: Clock,
     authentication: Authentication,
     devices: Devices,
+    proofs: UserProofs,
 ) -> KeyServer:
     """Return a key server over its database, opened durable with `SCHEMA`; nothing is started."""
     announcements: KeyAnnouncements = Announcements(
@@ -78,6 +82,14 @@ def build(
         uploads=KeyUploads(database, announcements, devices, settings),
         keys=keys,
         server_name=server_name,
+        settings=settings,
+    ).add_to(router)
+    CrossSigningRoutes(
+        requesters=requesters,
+        keys=CrossSigningUploads(
+            database, announcements, proofs, key_bytes_max=settings.key_bytes_max
+        ),
+        signatures=SignatureUploads(announcements),
         settings=settings,
     ).add_to(router)
     return KeyServer(

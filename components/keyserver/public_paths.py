@@ -4,5 +4,8 @@ from typing import Final
 
 from describing.public_paths import CLIENT, PublicPath
 
-PUBLIC_PATHS: Final = (PublicPath(f"{CLIENT}/keys/{{claim,query,upload}}"),)
+PUBLIC_PATHS: Final = (
+    PublicPath(f"{CLIENT}/keys/{{claim,query,upload}}"),
+    PublicPath(f"{CLIENT}/keys/{{device_signing,signatures}}/upload"),
+)
 """`/keys/changes` is client sync's, which knows the tokens."""

@@ -24,7 +24,7 @@ from components.userapi.logins import LoginService
 from components.userapi.operating import OperatorService
 from components.userapi.passwords import Passwords
 from components.userapi.profiles import ProfileService
-from components.userapi.proofs import Proofs
+from components.userapi.proofs import Proofs, UserProofService
 from components.userapi.rates import UserApiRates
 from components.userapi.registration import RegistrationService
 from components.userapi.replaced_rooms import ReplacedRoomSettings
@@ -73,6 +73,7 @@ from internalapi.userapi import (
     Profiles,
     Reports,
     UserDirectory,
+    UserProofs,
 )
 from logs.announcing.announcer import Announcer
 from logs.log import Log, LogOutage
@@ -111,6 +112,7 @@ class UserApi:
     """For commands, and for the routes of operators (`routes.operators`)."""
     user_directory: UserDirectory
     devices: Devices
+    proofs: UserProofs
     router: Router
     _tokens: AccessTokens
     _revocations: Revocations
@@ -348,6 +350,7 @@ def build(
         operator=services.operator,
         user_directory=UserDirectoryService(stores.directory, settings.user_directory),
         devices=stores.devices,
+        proofs=UserProofService(services.proofs, services.interactive_auth),
         router=router,
         _tokens=services.tokens,
         _revocations=revocations,

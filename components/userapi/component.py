@@ -26,6 +26,7 @@ from internalapi.userapi import (
     Reports,
     UserDirectory,
     UserHistory,
+    UserProofs,
 )
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ async def _build(ground: Ground) -> ComponentParts:
             served(ReplacedRooms).by(users.replaced_rooms),
             served(UserDirectory).by(users.user_directory),
             served(Devices).by(users.devices),
+            served(UserProofs).by(users.proofs),
         ),
         tasks={"userapi": users.run},
         operator_routers=(partial(_operator_router, users.operator),),
@@ -126,6 +128,7 @@ COMPONENT: Final = Component(
         InternalApi(ReplacedRooms),
         InternalApi(UserDirectory),
         InternalApi(Devices),
+        InternalApi(UserProofs),
     ),
     asks_later=(Departures, FullyReadMarkers),
     tables=Tables(

@@ -176,6 +176,10 @@ class InteractiveAuth:
             raise Forbidden("The session was opened for something else.")
         return session
 
+    async def end(self, session_id: str) -> None:
+        """End a session whose operation is done, or is done elsewhere now."""
+        await self._store.delete_session(session_id)
+
     async def open_nonce(self, operation: str, address: str) -> str:
         """Return a new nonce for an operation, which counts as one of the network address."""
         return (await self._open(operation, None, Fields({}), address)).session_id

@@ -181,6 +181,8 @@ GET /devices/{device_id}
 PUT /devices/{device_id}
 DELETE /devices/{device_id}
 POST /delete_devices
+POST /keys/device_signing/upload
+POST /keys/signatures/upload
 POST /keys/upload
 POST /keys/query
 POST /keys/claim

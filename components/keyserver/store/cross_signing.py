@@ -27,6 +27,14 @@ def upsert_cross_signing_key(
     _UPSERT_KEY.run(connection, values)
 
 
+def delete_cross_signing_key(connection: Connection, user_id: str, usage: str) -> None:
+    """Delete one cross-signing key of a user."""
+    of = cross_signing_keys.c
+    connection.execute(
+        sa.delete(cross_signing_keys).where(of.user_id == user_id, of.usage == usage)
+    )
+
+
 def delete_cross_signing_keys(connection: Connection, user_id: str) -> bool:
     """Delete all cross-signing keys of a user; false when there were none."""
     of = cross_signing_keys.c

@@ -14,7 +14,7 @@ from base.http.testing import Answer
 from base.tasks import Tasks
 from components.keyserver.assembly import SCHEMA, KeyServer, build
 from components.keyserver.settings import KeyServerSettings
-from internalapi.userapi import KnownDevice, Requester
+from internalapi.userapi import KnownDevice, ProofOutcome, Requester
 from logs.embedded import EmbeddedLog
 from logs.log import Outgoing, Position, Record
 from logs.records.client_data import DeviceChanged, OutputClientData, TokensRevoked
@@ -50,6 +50,16 @@ class DevicesOfTest:
 
     async def query_devices_of(self, *, user_ids: list[UserID]) -> list[KnownDevice]:
         raise NotImplementedError
+
+    async def perform_prove(
+        self, *, requester: Requester, body: dict[str, Any], operation: str
+    ) -> ProofOutcome:
+        assert requester
+        assert operation == "upload cross-signing keys"
+        if body.get("auth") == {"session": "proven"}:
+            return ProofOutcome(body, None)
+        challenge = {"flows": [{"stages": ["m.login.password"]}], "params": {}, "session": "new"}
+        return ProofOutcome(body, challenge)
 
 
 class Device:
@@ -191,6 +201,7 @@ async def running_house(
         clock=ManualClock(),
         authentication=users,
         devices=users,
+        proofs=users,
     )
     try:
         async with Tasks() as tasks:
