@@ -79,8 +79,8 @@ _WELCOME: Final = """\
 It runs Xylem {version}.</p>
 <p>To use it, take a Matrix client and enter {address} as the homeserver. {accounts}</p>
 <p>Bots and clients that do without end-to-end encryption work: those made with matrix-nio or
-matrix-js-sdk, for example. Clients that encrypt by default, such as Element, need keys,
-which this version does not have yet.</p>
+matrix-js-sdk, for example. Clients that encrypt by default, such as Element, need more of
+encryption than this version has yet.</p>
 """
 _ACCOUNTS: Final = {
     "open": "Everybody can make an account there.",
