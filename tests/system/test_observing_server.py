@@ -12,8 +12,14 @@ from tests.system.client import V3, Homeserver, is_told, send_path
 from tests.system.server_process import SHARED_SECRET, ServerProcess
 
 DOCUMENTED = {family.name for _, families in SECTIONS for family in families}
-ELSEWHERE = {"xylem_internalapi_call_seconds", "xylem_log_over_size_bytes"}
-"""Families of processes that call others, and of topics that have outgrown their size."""
+ELSEWHERE = {
+    "xylem_consumer_unknown_records",
+    "xylem_internalapi_call_seconds",
+    "xylem_log_over_size_bytes",
+    "xylem_reader_unknown_records",
+}
+"""Families of processes that call others or are too old for a record, and of topics that have
+outgrown their size."""
 
 
 @pytest.fixture
