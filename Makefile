@@ -43,7 +43,7 @@ cluster: $(RUNNING) ## Start every component as a separate process; CLUSTER="--r
 
 .PHONY: test
 test: $(DEVELOPING) ## Run all tests
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 .PHONY: faults
 faults: $(DEVELOPING) ## Break a cluster on this machine, one thing after the other; BALANCER=own or nginx

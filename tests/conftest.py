@@ -5,7 +5,7 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.fixtures import skips, steady_reports
+from tests.fixtures import shared_cluster, skips, steady_reports
 from tests.fixtures.kafka_broker import kafka_broker, kafka_process
 from tests.fixtures.postgres import postgres_module_url, postgres_server, postgres_url
 
@@ -28,4 +28,5 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 def pytest_configure(config: pytest.Config) -> None:
     """Add what holds for the reports of all tests."""
     config.pluginmanager.register(skips)
+    config.pluginmanager.register(shared_cluster)
     config.pluginmanager.register(steady_reports)

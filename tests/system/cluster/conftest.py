@@ -36,10 +36,9 @@ _test_numbers = itertools.count()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let one worker run all tests here: they share a cluster."""
+    """Mark what all tests here need; one worker runs them (`tests.fixtures.shared_cluster`)."""
     for item in items:
         if item.path.is_relative_to(_FOLDER):
-            item.add_marker(pytest.mark.xdist_group("cluster"))
             item.add_marker(pytest.mark.kafka)
             item.add_marker(pytest.mark.postgres)
 
