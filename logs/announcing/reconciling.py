@@ -46,7 +46,7 @@ def _number_from(connection: Connection, numbers: Mapping[int, int]) -> None:
     raise_next_sequences(connection, numbers)
     waiting = [
         one
-        for one in select_outgoing(connection, {}, limit=None)
+        for one in select_outgoing(connection, {})
         if one.sequence < numbers.get(one.partition, 0)
     ]
     delete_outgoing(connection, {one.partition: one.sequence for one in waiting})
@@ -64,7 +64,7 @@ async def bind_to_log(database: Database, log: Log, announced: AnnouncedTopic[An
     partition_of = partial(log.partition_of, announced.topic.name)
 
     def spread(connection: Connection) -> None:
-        waiting = select_outgoing(connection, {}, limit=None)
+        waiting = select_outgoing(connection, {})
         if all(one.partition == partition_of(one.key) for one in waiting):
             return
         delete_outgoing(connection, {one.partition: one.sequence for one in waiting})

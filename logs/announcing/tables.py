@@ -5,6 +5,7 @@ order is the order of the commits.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import sqlalchemy as sa
@@ -45,6 +46,8 @@ def _next_sequence(dialect: str) -> sa.Executable:
     )
 
 
+_NO_LIMIT: Final = 2**62
+
 _NEXT_SEQUENCE: Final = Statement(_next_sequence)
 _INSERT_OUTGOING: Final = insert_into(_OUTGOING)
 
@@ -66,23 +69,33 @@ def insert_outgoing(connection: Connection, partition: int, key: str, value: byt
 
 
 def select_outgoing(
-    connection: Connection, after: Mapping[int, int], limit: int | None
+    connection: Connection, after: Mapping[int, int], limit: int = _NO_LIMIT
 ) -> list[OutgoingRecord]:
     """Return what waits beyond these numbers per partition, each partition in order."""
-    beyond = sa.and_(
-        sa.true(),
-        *(
-            sa.or_(_OUTGOING.c.partition != partition, _OUTGOING.c.sequence > sequence)
-            for partition, sequence in after.items()
-        ),
+    values = {"row_limit": limit}
+    for place, (partition, sequence) in enumerate(after.items()):
+        values |= {f"partition_{place}": partition, f"sequence_{place}": sequence}
+    rows = _select_beyond(len(after)).rows(connection, values)
+    return [OutgoingRecord(*row) for row in rows]
+
+
+@lru_cache(maxsize=256)
+def _select_beyond(partitions: int) -> Statement:
+    """Return the query for so many partitions from which something was sent."""
+    of = _OUTGOING.c
+    beyond = (
+        sa.or_(
+            of.partition != sa.bindparam(f"partition_{place}"),
+            of.sequence > sa.bindparam(f"sequence_{place}"),
+        )
+        for place in range(partitions)
     )
-    query = (
-        sa.select(_OUTGOING.c.partition, _OUTGOING.c.sequence, _OUTGOING.c.key, _OUTGOING.c.value)
-        .where(beyond)
-        .order_by(_OUTGOING.c.partition, _OUTGOING.c.sequence)
-        .limit(limit)
+    return Statement(
+        sa.select(of.partition, of.sequence, of.key, of.value)
+        .where(sa.and_(sa.true(), *beyond))
+        .order_by(of.partition, of.sequence)
+        .limit(sa.bindparam("row_limit", type_=sa.BigInteger))
     )
-    return [OutgoingRecord(*row) for row in connection.execute(query)]
 
 
 def delete_outgoing(connection: Connection, up_to: Mapping[int, int]) -> None:
