@@ -18,7 +18,7 @@ from components.keyserver.store.claimable import (
     delete_claimable,
     insert_one_time_keys,
     select_fallback_key,
-    select_one_time_key,
+    select_one_time_keys,
     upsert_fallback_key,
 )
 from components.keyserver.store.cross_signing import select_public_keys
@@ -218,9 +218,10 @@ class KeyUploads:
         keys: list[ClaimableKey],
     ) -> bool:
         user_id, device_id = requester.user_id, requester.device_id
+        there = select_one_time_keys(connection, user_id, device_id, keys)
         new = []
         for key in keys:
-            stored = select_one_time_key(connection, user_id, device_id, key.algorithm, key.key_id)
+            stored = there.get((key.algorithm, key.key_id))
             if stored is None:
                 new.append(key)
             elif not is_same_key(orjson.loads(stored), orjson.loads(key.key)):
@@ -229,8 +230,8 @@ class KeyUploads:
                 raise InvalidParam(f"One time key {name} already exists, and is another one.")
         if not new:
             return False
-        there = sum(counts_of(connection, user_id, device_id).values())
-        if there + len(new) > self._settings.one_time_keys_per_device_max:
+        count = sum(counts_of(connection, user_id, device_id).values())
+        if count + len(new) > self._settings.one_time_keys_per_device_max:
             raise TooLarge("The device has too many one-time keys.")
         insert_one_time_keys(connection, user_id, device_id, device.next_place, new)
         return True

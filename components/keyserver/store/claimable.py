@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 import sqlalchemy as sa
 
-from base.database import Connection, Statement, insert_into, upsert_into
+from base.database import Connection, SelectByKeys, Statement, insert_into, upsert_into
 from components.keyserver.store.tables import fallback_keys, key_devices, one_time_keys
 
 
@@ -26,12 +26,11 @@ _UNUSED: Final = Statement(
     .where(*_of_device(fallback_keys), fallback_keys.c.is_used.is_(False))
     .order_by(fallback_keys.c.algorithm)
 )
-_BY_ID: Final = Statement(
-    sa.select(one_time_keys.c.key).where(
-        *_of_device(one_time_keys),
-        one_time_keys.c.algorithm == sa.bindparam("of_algorithm"),
-        one_time_keys.c.key_id == sa.bindparam("of_key"),
-    )
+_BY_ID: Final = SelectByKeys(
+    sa.select(one_time_keys.c.key_id, one_time_keys.c.key).where(
+        *_of_device(one_time_keys), one_time_keys.c.algorithm == sa.bindparam("of_algorithm")
+    ),
+    one_time_keys.c.key_id,
 )
 _FALLBACK: Final = Statement(
     sa.select(fallback_keys.c.key_id, fallback_keys.c.key, fallback_keys.c.is_used).where(
@@ -106,14 +105,18 @@ def select_unused_fallbacks(connection: Connection, user_id: str, device_id: str
     return [algorithm for (algorithm,) in rows]
 
 
-def select_one_time_key(
-    connection: Connection, user_id: str, device_id: str, algorithm: str, key_id: str
-) -> bytes | None:
-    """Return the one-time key with this ID."""
-    row = _BY_ID.run(
-        connection, {**_values(user_id, device_id, algorithm), "of_key": key_id}
-    ).first()
-    return None if row is None else bytes(row[0])
+def select_one_time_keys(
+    connection: Connection, user_id: str, device_id: str, keys: Iterable[ClaimableKey]
+) -> dict[tuple[str, str], bytes]:
+    """Return the one-time keys that the device has under the IDs of these, by algorithm and ID."""
+    wanted: dict[str, list[str]] = {}
+    for one in keys:
+        wanted.setdefault(one.algorithm, []).append(one.key_id)
+    return {
+        (algorithm, key_id): bytes(key)
+        for algorithm, key_ids in wanted.items()
+        for key_id, key in _BY_ID.rows(connection, key_ids, _values(user_id, device_id, algorithm))
+    }
 
 
 def select_fallback_key(
