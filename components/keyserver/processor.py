@@ -4,18 +4,17 @@ from collections.abc import Sequence
 
 from base.database import Connection
 from components.keyserver.key_changes import KeyAnnouncements
-from components.keyserver.store.claimable import delete_claimable
 from components.keyserver.store.cross_signing import delete_cross_signing_keys
 from components.keyserver.store.devices import (
     UserPlace,
     delete_devices,
-    delete_signatures_of,
     insert_device,
     lock_device,
     lock_devices_of,
     lock_user,
+    restart_device,
     select_removed,
-    update_device,
+    update_display_name,
     update_user,
 )
 from logs.consumer import Message, Outbox
@@ -93,15 +92,11 @@ def _see_device(
     if device is None:
         if number > place.devices_told:
             insert_device(connection, user_id, device_id, number, record.display_name)
-    elif device.number <= number:
-        if device.number < number:
-            # Its end was told of before this device had its ID.
-            delete_claimable(connection, user_id, device_id)
-            delete_signatures_of(connection, user_id, [device_id])
-            update_device(connection, user_id, device_id, keys=None)
-        update_device(
-            connection, user_id, device_id, number=number, display_name=record.display_name
-        )
+    elif device.number < number:
+        # Its end was told of before this device had its ID.
+        restart_device(connection, user_id, device_id, number, record.display_name)
+    elif device.number == number:
+        update_display_name(connection, user_id, device_id, record.display_name)
     places[user_id] = place._replace(devices_told=max(place.devices_told, number))
 
 

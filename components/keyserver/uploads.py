@@ -28,8 +28,8 @@ from components.keyserver.store.devices import (
     insert_device,
     lock_device,
     lock_user,
+    restart_device,
     select_keys,
-    update_device,
     update_keys,
 )
 from internalapi.userapi import Devices, Requester
@@ -254,9 +254,7 @@ def _locked(connection: Connection, requester: Requester, known_at: int | None) 
     if device.number > number:
         raise UnknownToken("The device is logged out.", soft_logout=False)
     # Another device had this ID. Its end is still to be told; its keys go now.
-    delete_claimable(connection, user_id, device_id)
-    delete_signatures_of(connection, user_id, [device_id])
-    update_device(connection, user_id, device_id, number=number, display_name=None, keys=None)
+    restart_device(connection, user_id, device_id, number, None)
     return KeyDevice(number, None, device.next_place)
 
 
@@ -267,7 +265,7 @@ def _replace_keys(
         # What was signed by the former key or with it is of no use.
         delete_signatures_of(connection, user_id, [device_id])
         if _signing_key(before, device_id) != _signing_key(keys, device_id):
-            delete_claimable(connection, user_id, device_id)
+            delete_claimable(connection, user_id, [device_id])
     update_keys(connection, user_id, device_id, keys)
 
 

@@ -1,6 +1,6 @@
 """One-time keys and fallback keys of a device, in a transaction that has locked it."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final, NamedTuple
 
 import sqlalchemy as sa
@@ -178,9 +178,11 @@ def take_key(
     return TakenKey(fallback[0], bytes(fallback[1]), is_change=not fallback[2])
 
 
-def delete_claimable(connection: Connection, user_id: str, device_id: str) -> None:
-    """Delete all one-time and fallback keys of a device."""
+def delete_claimable(connection: Connection, user_id: str, device_ids: Collection[str]) -> None:
+    """Delete all one-time and fallback keys of devices."""
     for table in (one_time_keys, fallback_keys):
         connection.execute(
-            sa.delete(table).where(table.c.user_id == user_id, table.c.device_id == device_id)
+            sa.delete(table).where(
+                table.c.user_id == user_id, table.c.device_id.in_(list(device_ids))
+            )
         )

@@ -5,18 +5,13 @@ devices, each in the order of their IDs; then partitions of the announcements.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import sqlalchemy as sa
 
 from base.database import Connection, Statement, insert_for, insert_into
-from components.keyserver.store.tables import (
-    fallback_keys,
-    key_devices,
-    key_signatures,
-    key_users,
-    one_time_keys,
-)
+from components.keyserver.store.claimable import delete_claimable
+from components.keyserver.store.tables import key_devices, key_signatures, key_users
 
 _IS_DEVICE: Final = (
     key_devices.c.user_id == sa.bindparam("of_user"),
@@ -38,6 +33,17 @@ _LOCK_USER: Final = Statement(
     .where(key_users.c.user_id == sa.bindparam("of_user"))
     .with_for_update()
 )
+_UPDATE_USER: Final = Statement(
+    sa.update(key_users)
+    .where(key_users.c.user_id == sa.bindparam("of_user"))
+    .values(devices_told=sa.bindparam("new_told"), removals=sa.bindparam("new_removals"))
+)
+_LOCK_DEVICES: Final = Statement(
+    sa.select(key_devices.c.device_id)
+    .where(key_devices.c.user_id == sa.bindparam("of_user"))
+    .order_by(key_devices.c.device_id)
+    .with_for_update()
+)
 _LOCK_DEVICE: Final = Statement(
     sa.select(key_devices.c.number, key_devices.c["keys"], key_devices.c.next_place)
     .where(*_IS_DEVICE)
@@ -46,6 +52,14 @@ _LOCK_DEVICE: Final = Statement(
 _INSERT_DEVICE: Final = insert_into(key_devices)
 _UPDATE_KEYS: Final = Statement(
     sa.update(key_devices).where(*_IS_DEVICE).values(keys=sa.bindparam("new_keys"))
+)
+_NAME_DEVICE: Final = Statement(
+    sa.update(key_devices).where(*_IS_DEVICE).values(display_name=sa.bindparam("new_name"))
+)
+_RESTART_DEVICE: Final = Statement(
+    sa.update(key_devices)
+    .where(*_IS_DEVICE)
+    .values(number=sa.bindparam("new_number"), display_name=sa.bindparam("new_name"), keys=None)
 )
 
 
@@ -98,13 +112,30 @@ def insert_device(
     return KeyDevice(number, None, 0)
 
 
-def update_device(connection: Connection, user_id: str, device_id: str, **changes: Any) -> None:
-    """Change the number and name of a device."""
-    connection.execute(
-        sa.update(key_devices)
-        .where(key_devices.c.user_id == user_id, key_devices.c.device_id == device_id)
-        .values(**changes)
-    )
+def update_display_name(
+    connection: Connection, user_id: str, device_id: str, display_name: str | None
+) -> None:
+    """Give a device another name, or none."""
+    values = {"of_user": user_id, "of_device": device_id, "new_name": display_name}
+    _NAME_DEVICE.run(connection, values)
+
+
+def restart_device(
+    connection: Connection, user_id: str, device_id: str, number: int, display_name: str | None
+) -> None:
+    """Let another device have this ID: the keys of the one before go, and signatures with them.
+
+    Places of one-time keys go on where they were.
+    """
+    delete_claimable(connection, user_id, [device_id])
+    delete_signatures_of(connection, user_id, [device_id])
+    values = {
+        "of_user": user_id,
+        "of_device": device_id,
+        "new_number": number,
+        "new_name": display_name,
+    }
+    _RESTART_DEVICE.run(connection, values)
 
 
 def update_keys(connection: Connection, user_id: str, device_id: str, keys: bytes) -> None:
@@ -115,21 +146,18 @@ def update_keys(connection: Connection, user_id: str, device_id: str, keys: byte
 
 def update_user(connection: Connection, user_id: str, place: UserPlace) -> None:
     """Note how far the user API has told of a user's devices."""
-    connection.execute(
-        sa.update(key_users).where(key_users.c.user_id == user_id).values(place._asdict())
-    )
+    values = {
+        "of_user": user_id,
+        "new_told": place.devices_told,
+        "new_removals": place.removals,
+    }
+    _UPDATE_USER.run(connection, values)
 
 
 def lock_devices_of(connection: Connection, user_ids: Iterable[str]) -> None:
     """Let nobody else change devices of these users, or claim their keys, until the end."""
-    of = key_devices.c
     for user_id in sorted(user_ids):
-        connection.execute(
-            sa.select(of.device_id)
-            .where(of.user_id == user_id)
-            .order_by(of.device_id)
-            .with_for_update()
-        ).all()
+        _LOCK_DEVICES.rows(connection, {"of_user": user_id})
 
 
 def select_removed(
@@ -149,12 +177,11 @@ def select_removed(
 
 def delete_devices(connection: Connection, user_id: str, device_ids: Collection[str]) -> None:
     """Delete devices with all their keys, and the signatures on them and by them."""
-    for table in (key_devices, one_time_keys, fallback_keys):
-        connection.execute(
-            sa.delete(table).where(
-                table.c.user_id == user_id, table.c.device_id.in_(list(device_ids))
-            )
-        )
+    of = key_devices.c
+    connection.execute(
+        sa.delete(key_devices).where(of.user_id == user_id, of.device_id.in_(list(device_ids)))
+    )
+    delete_claimable(connection, user_id, device_ids)
     delete_signatures_of(connection, user_id, device_ids)
 
 
