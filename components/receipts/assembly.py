@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 from base.database import Database
-from components.receipts.history import ReceiptHistoryReader
 from components.receipts.marker_queries import MarkerQueries
 from components.receipts.processor import ReceiptProcessor
 from components.receipts.settings import ReceiptServerSettings
@@ -14,13 +13,12 @@ from logs.log import Log
 from logs.records.receipts import InputReceipt
 from logs.topics import INPUT_RECEIPT
 
-__all__ = ["SCHEMA", "ReceiptHistoryReader", "ReceiptServer", "build"]
+__all__ = ["SCHEMA", "ReceiptServer", "build"]
 
 
 class ReceiptServer(NamedTuple):
     """The parts of the receipt server: what answers, and what has to run."""
 
-    history: ReceiptHistoryReader
     markers: MarkerQueries
     consumer: Consumer[InputReceipt]
 
@@ -37,7 +35,6 @@ def build(
     `on_processed` hears how far all inputs are done with.
     """
     return ReceiptServer(
-        ReceiptHistoryReader(database),
         MarkerQueries(database),
         Consumer(
             "receipts",

@@ -8,7 +8,6 @@ from base.database import Database
 from base.metrics import CACHE_ENTRIES, Reading, Source
 from components.roomserver.cleaning import TransactionCleaner
 from components.roomserver.directory import Directory
-from components.roomserver.history import RoomHistoryReader
 from components.roomserver.memory import Memory
 from components.roomserver.processor import RoomProcessor
 from components.roomserver.queries import Queries
@@ -21,7 +20,7 @@ from logs.records.room_input import InputRoomEvent
 from logs.topics import INPUT_ROOM_EVENT
 from matrix.identifiers import RoomID
 
-__all__ = ["SCHEMA", "RoomHistoryReader", "RoomServer", "build"]
+__all__ = ["SCHEMA", "RoomServer", "build"]
 
 
 class RoomServer(NamedTuple):
@@ -29,7 +28,6 @@ class RoomServer(NamedTuple):
 
     queries: Queries
     directory: Directory
-    history: RoomHistoryReader
     consumer: Consumer[InputRoomEvent]
     cleaner: TransactionCleaner
     held: Callable[[], Sequence[int]]
@@ -80,7 +78,6 @@ def build(
     return RoomServer(
         Queries(database, memory_of, wait_for, settings),
         Directory(database, settings),
-        RoomHistoryReader(database, settings),
         consumer,
         TransactionCleaner(database, clock),
         held,

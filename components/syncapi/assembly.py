@@ -27,7 +27,7 @@ from components.syncapi.routes.rooms import RoomRoutes
 from components.syncapi.routes.sync import SyncRoutes
 from components.syncapi.routes.user_directory import UserDirectoryRoutes
 from components.syncapi.settings import SyncApiSettings
-from components.syncapi.store.tables import REBUILDS_SCHEMA, SCHEMA
+from components.syncapi.store.tables import SCHEMA
 from components.syncapi.streams.catalogue import STREAMS
 from components.syncapi.streams.stream import StreamKinds
 from components.syncapi.sync.completing import RoomParts
@@ -42,21 +42,13 @@ from internalapi.userapi import Authentication, Filters, Reports, UserDirectory
 from logs.consumer.loop import Consumer
 from logs.following.follower import Follower
 from logs.log import Log
-from logs.rebuilding.copies import select_serving
 from logs.rebuilding.serving import ServingCopy, ServingWatch
 from logs.tail_reader import TailReader
 from logs.topics import OUTPUT_ROOM_EVENT
 from requesting.rates import RequestRates
 from requesting.requesters import Requesters
 
-__all__ = [
-    "REBUILDS_SCHEMA",
-    "SCHEMA",
-    "ServingCopy",
-    "SyncApi",
-    "build",
-    "query_serving",
-]
+__all__ = ["SCHEMA", "SyncApi", "build"]
 
 WAITING_POLLS: Final = Family(
     "xylem_syncapi_waiting_polls", "gauge", "Requests of /sync that wait for something new."
@@ -91,14 +83,6 @@ class SyncApi(NamedTuple):
         return {**self.readers, "follower": self.follower}
 
 
-async def query_serving(rebuilds: Database) -> int:
-    """Return the number of the copy of `SCHEMA` that serves.
-
-    `rebuilds` was opened with `REBUILDS_SCHEMA`.
-    """
-    return await rebuilds.read(select_serving)
-
-
 async def build(
     *,
     log: Log,
@@ -111,15 +95,14 @@ async def build(
     events: EventQueries,
     reports: Reports,
     user_directory: UserDirectory,
-    serving: ServingCopy | None = None,
+    serving: ServingCopy,
     streams: StreamKinds = STREAMS,
 ) -> SyncApi:
     """Return client sync over its database, opened with `SCHEMA`; nothing is started.
 
-    `serving` says which copy of the tables this is and where to look whether it still serves;
-    without it, nobody rebuilds them.
+    `serving` says which copy of the tables this is and where to look whether it still serves.
     """
-    tokens = tokens_of(log, 0 if serving is None else serving.copy, streams)
+    tokens = tokens_of(log, serving.copy, streams)
     projection = await project_streams(
         log=log, database=database, settings=settings, clock=clock, tokens=tokens, kinds=streams
     )

@@ -21,8 +21,7 @@ class ServingCopy(NamedTuple):
 class ServingWatch:
     """Looks every second whether the copy that this process answers from still serves."""
 
-    def __init__(self, serving: ServingCopy | None) -> None:
-        """Take the copy; where nobody rebuilds the tables there is none."""
+    def __init__(self, serving: ServingCopy) -> None:
         self._serving: Final = serving
         self.replaced: Final = asyncio.Event()
         """Set when the tables were made again: this process has to begin again, with the new ones.
@@ -30,8 +29,7 @@ class ServingWatch:
 
     async def query_replaced(self) -> bool:
         """Return whether the tables were made again, from the database."""
-        serving = self._serving
-        return serving is not None and serving.copy != await serving.rebuilds.read(select_serving)
+        return self._serving.copy != await self._serving.rebuilds.read(select_serving)
 
     async def run(self) -> None:
         """Look until cancelled."""

@@ -32,11 +32,6 @@ class LongPolls:
         """The users who wait."""
         return self._by_user.keys()
 
-    @property
-    def is_closed(self) -> bool:
-        """Whether nobody may wait any more."""
-        return self._closed
-
     def __len__(self) -> int:
         """Return how many requests wait."""
         return self._count

@@ -10,7 +10,6 @@ import sqlalchemy as sa
 
 from base.database import Connection, Schema
 from logs.consumer.tables import CONSUMER_SCHEMA
-from logs.rebuilding.copies import rebuilds_schema
 from logs.rebuilding.progress import REBUILDING_SCHEMA
 
 METADATA: Final = sa.MetaData()
@@ -210,6 +209,3 @@ SCHEMA: Final = Schema(
     (_one_index_of_a_room, _add_to_device),
     parts=(CONSUMER_SCHEMA, REBUILDING_SCHEMA),
 )
-
-REBUILDS_SCHEMA: Final = rebuilds_schema(SCHEMA.name)
-"""Which copy of these serves."""

@@ -6,6 +6,10 @@ from urllib.parse import quote
 
 import pytest
 
+from base.database import open_database
+from components.roomserver.assembly import SCHEMA
+from components.roomserver.history import RoomHistoryReader
+from components.roomserver.settings import RoomServerSettings
 from matrix.identifiers import RoomID
 from tests.component.clientapi.clientapi_server import V3, House, User, running_house, with_settings
 
@@ -108,6 +112,8 @@ async def test_who_leaves_forgets_where_the_server_has_it_so(tmp_path: Path) -> 
         for _ in range(2):
             assert (await bob.in_room("leave", room_id)).status == 200
 
-        history = house.rooms.history
-        page = await history.query_room_history(room_id=RoomID(room_id), after_place=0, limit=100)
-        assert any(bob.user_id.encode() in one and b"forgotten" in one for one in page.records)
+    database = await open_database(f"sqlite:///{tmp_path}/rooms", SCHEMA)
+    history = RoomHistoryReader(database, RoomServerSettings())
+    page = await history.query_room_history(room_id=RoomID(room_id), after_place=0, limit=100)
+    await database.close()
+    assert any(bob.user_id.encode() in one and b"forgotten" in one for one in page.records)

@@ -10,6 +10,7 @@ import msgspec
 from base.database import open_database
 from base.tasks import Tasks
 from components.receipts.assembly import SCHEMA, ReceiptServer, build
+from components.receipts.history import ReceiptHistoryReader
 from components.receipts.settings import ReceiptServerSettings
 from logs.embedded import EmbeddedLog
 from logs.log import Outgoing, Record
@@ -28,9 +29,12 @@ Type = Literal["m.read", "m.read.private", "m.fully_read"]
 class House:
     """A running receipt server."""
 
-    def __init__(self, log: EmbeddedLog, server: ReceiptServer) -> None:
+    def __init__(
+        self, log: EmbeddedLog, server: ReceiptServer, history: ReceiptHistoryReader
+    ) -> None:
         self.log = log
         self.server = server
+        self.history = history
 
     async def put(self, *records: InputReceipt | bytes, room_id: str = ROOM) -> None:
         """Append inputs at once."""
@@ -84,7 +88,7 @@ async def running_house(
     try:
         async with Tasks() as tasks:
             tasks.start("receipts", server.consumer.run())
-            yield House(log, server)
+            yield House(log, server, ReceiptHistoryReader(database))
     finally:
         await log.close()
         await database.close()

@@ -32,7 +32,7 @@ async def test_the_history_has_where_each_marker_stands_as_it_was_announced_last
     found: list[OutputReceipt] = []
     place: list[str] | None = []
     while place is not None:
-        page = await house.server.history.query_receipts(after=place, limit=limit)
+        page = await house.history.query_receipts(after=place, limit=limit)
         found += [OUTPUT_RECEIPT.decode(record) for record in page.records]
         place = page.next_place
 

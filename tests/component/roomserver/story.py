@@ -9,6 +9,7 @@ from base.clock import SystemClock
 from base.database import open_database
 from base.tasks import Tasks
 from components.roomserver.assembly import SCHEMA, RoomServer, build
+from components.roomserver.history import RoomHistoryReader
 from components.roomserver.settings import RoomServerSettings
 from logs.embedded import EmbeddedLog
 from logs.log import Outgoing, Tail
@@ -35,9 +36,12 @@ MALLORY = UserID("@mallory:elsewhere.test")
 class House:
     """A running room server with its log."""
 
-    def __init__(self, log: EmbeddedLog, server: RoomServer, tail: Tail) -> None:
+    def __init__(
+        self, log: EmbeddedLog, server: RoomServer, history: RoomHistoryReader, tail: Tail
+    ) -> None:
         self.log = log
         self.server = server
+        self.history = history
         self._tail = tail
         self._read: list[OutputRoomEvent] = []
 
@@ -71,13 +75,12 @@ async def running_house(
     log = await EmbeddedLog.open(folder / "log", dict.fromkeys(TOPICS, 1))
     database = await open_database(database_url, SCHEMA)
     tail = await log.tail(OUTPUT_ROOM_EVENT.name)
-    server = build(
-        log=log, database=database, settings=settings or RoomServerSettings(), clock=SystemClock()
-    )
+    settings = settings or RoomServerSettings()
+    server = build(log=log, database=database, settings=settings, clock=SystemClock())
     try:
         async with Tasks() as tasks:
             tasks.start("roomserver", server.consumer.run())
-            yield House(log, server, tail)
+            yield House(log, server, RoomHistoryReader(database, settings), tail)
     finally:
         await tail.close()
         await log.close()

@@ -28,7 +28,7 @@ async def history_of(house: House, room: Room, limit: int) -> list[OutputRoomEve
     records: list[OutputRoomEvent] = []
     place: int | None = 0
     while place is not None:
-        page = await house.server.history.query_room_history(
+        page = await house.history.query_room_history(
             room_id=room.room_id, after_place=place, limit=limit
         )
         records += map(OUTPUT_ROOM_EVENT.decode, page.records)

@@ -41,7 +41,7 @@ async def history_of(house: House, room_id: RoomID, limit: int = 1000) -> list[O
     records: list[OutputRoomEvent] = []
     place: int | None = 0
     while place is not None:
-        page = await house.server.history.query_room_history(
+        page = await house.history.query_room_history(
             room_id=room_id, after_place=place, limit=limit
         )
         records += map(OUTPUT_ROOM_EVENT.decode, page.records)
@@ -80,8 +80,8 @@ async def test_history_is_what_was_announced(house: House) -> None:
 
     assert records == announced(outputs)
     assert await history_of(house, room.room_id, limit=2) == records
-    assert await house.server.history.query_rooms(after="", limit=10) == [room.room_id]
-    assert await house.server.history.query_rooms(after=room.room_id, limit=10) == []
+    assert await house.history.query_rooms(after="", limit=10) == [room.room_id]
+    assert await house.history.query_rooms(after=room.room_id, limit=10) == []
 
 
 async def taken_back(house: House, room: Room) -> list[OutputRoomEvent]:
@@ -284,7 +284,7 @@ async def test_transactions_are_told_with_the_events_that_they_made(house: House
     found: dict[str, tuple[str, str]] = {}
     place: list[str] | None = []
     while place is not None:
-        page = await house.server.history.query_sent_events(after=place, limit=2)
+        page = await house.history.query_sent_events(after=place, limit=2)
         found.update({one.event_id: (one.device_id, one.transaction_id) for one in page.events})
         place = page.next_place
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from base.clock import SystemClock
 from base.database import Database, Schema, drop_database, open_database
-from components.syncapi.assembly import REBUILDS_SCHEMA
+from components.syncapi.assembly import SCHEMA
 from components.syncapi.projection.rebuild import RebuiltSync
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.streams.catalogue import STREAMS
@@ -22,6 +22,7 @@ from internalapi.userapi import UserHistoryPage
 from logs.embedded import EmbeddedLog
 from logs.log import Log, Outgoing
 from logs.rebuilding import RebuildGround, RebuildProgress
+from logs.rebuilding.copies import rebuilds_schema
 from logs.rebuilding.rebuild import rebuild
 from logs.records.client_data import (
     AccountDataChanged,
@@ -157,7 +158,7 @@ async def rebuilt_beside(
     further: Sequence[Schema] = (),
 ) -> None:
     """Rebuild; who serves meanwhile has so long to leave the former copy."""
-    rebuilds = await open_database(database_url, REBUILDS_SCHEMA)
+    rebuilds = await open_database(database_url, rebuilds_schema(SCHEMA.name))
     ground = RebuildGround(log, rebuilds, Copies(database_url, *further))
     histories = Histories(kept, kept, kept)
     reader = RebuiltSync(log, histories, SyncApiSettings(), SystemClock(), streams)

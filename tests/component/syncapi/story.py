@@ -14,14 +14,7 @@ from base.database import Database, Schema, open_database
 from base.http import ApplicationSettings, application
 from base.http.testing import Answer
 from base.tasks import Tasks
-from components.syncapi.assembly import (
-    REBUILDS_SCHEMA,
-    SCHEMA,
-    ServingCopy,
-    SyncApi,
-    build,
-    query_serving,
-)
+from components.syncapi.assembly import SCHEMA, SyncApi, build
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.streams.catalogue import STREAMS
 from components.syncapi.streams.stream import StreamKinds
@@ -29,6 +22,8 @@ from internalapi.roomserver import StoredEvent
 from internalapi.userapi import FoundUser, FoundUsers, NewReport, Requester
 from logs.embedded import EmbeddedLog
 from logs.log import Origin, Outgoing, Position
+from logs.rebuilding.copies import rebuilds_schema, select_serving
+from logs.rebuilding.serving import ServingCopy
 from logs.records.client_data import AccountDataChanged, OutputClientData
 from logs.records.receipts import OutputReceipt
 from logs.records.room_input import Transaction
@@ -384,8 +379,8 @@ async def announce(
 
 async def open_tables(database_url: str, schema: Schema = SCHEMA) -> tuple[Database, ServingCopy]:
     """Open the copy of the tables that serves."""
-    rebuilds = await open_database(database_url, REBUILDS_SCHEMA)
-    copy = await query_serving(rebuilds)
+    rebuilds = await open_database(database_url, rebuilds_schema(SCHEMA.name))
+    copy = await rebuilds.read(select_serving)
     return await open_database(database_url, schema.numbered(copy)), ServingCopy(rebuilds, copy)
 
 
