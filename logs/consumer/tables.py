@@ -95,88 +95,87 @@ _ALL_POSITIONS: Final = Statement(
 )
 
 
+def _is_of(table: sa.Table) -> sa.ColumnElement[bool]:
+    """Return what is true of the rows of one partition (`ConsumerStore._values`)."""
+    of = table.c
+    return sa.and_(
+        of.consumer == sa.bindparam("of_consumer"),
+        of.topic == sa.bindparam("of_topic"),
+        of.partition == sa.bindparam("of_partition"),
+    )
+
+
+_ADVANCE: Final = Statement(
+    sa.update(_POSITIONS)
+    .where(_is_of(_POSITIONS), _POSITIONS.c.next_offset == sa.bindparam("before"))
+    .values(next_offset=sa.bindparam("after"), progress=sa.bindparam("state"))
+)
+
+_INSERT_OUTPUT: Final = Statement(
+    sa.insert(_OUTBOX).values(
+        consumer=sa.bindparam("of_consumer"),
+        topic=sa.bindparam("of_topic"),
+        partition=sa.bindparam("of_partition"),
+        next_offset=sa.bindparam("after"),
+        output=sa.bindparam("sent"),
+    )
+)
+
+_REUSE_OUTPUT: Final = Statement(
+    sa.update(_OUTBOX)
+    .where(_is_of(_OUTBOX), _OUTBOX.c.next_offset == sa.bindparam("reused"))
+    .values(next_offset=sa.bindparam("after"), output=sa.bindparam("sent"))
+)
+
+_DELETE_OUTPUT: Final = Statement(
+    sa.delete(_OUTBOX).where(_is_of(_OUTBOX), _OUTBOX.c.next_offset <= sa.bindparam("appended"))
+)
+
+
 class ConsumerStore:
     """The queries of one consumer on one topic; all run in the caller's transaction."""
 
     def __init__(self, consumer: str, topic: str) -> None:
         self._key: Final = {"consumer": consumer, "topic": topic}
-        row, sent = _POSITIONS.c, _OUTBOX.c
-        self._advance: Final = Statement(
-            sa.update(_POSITIONS)
-            .where(
-                row.consumer == sa.bindparam("of_consumer"),
-                row.topic == sa.bindparam("of_topic"),
-                row.partition == sa.bindparam("of_partition"),
-                row.next_offset == sa.bindparam("before"),
-            )
-            .values(next_offset=sa.bindparam("after"), progress=sa.bindparam("state"))
-        )
-        self._insert_output: Final = Statement(
-            sa.insert(_OUTBOX).values(
-                consumer=sa.bindparam("of_consumer"),
-                topic=sa.bindparam("of_topic"),
-                partition=sa.bindparam("of_partition"),
-                next_offset=sa.bindparam("after"),
-                output=sa.bindparam("sent"),
-            )
-        )
-        self._reuse_output: Final = Statement(
-            sa.update(_OUTBOX)
-            .where(
-                sent.consumer == sa.bindparam("of_consumer"),
-                sent.topic == sa.bindparam("of_topic"),
-                sent.partition == sa.bindparam("of_partition"),
-                sent.next_offset == sa.bindparam("reused"),
-            )
-            .values(next_offset=sa.bindparam("after"), output=sa.bindparam("sent"))
-        )
-        self._delete_output: Final = Statement(
-            sa.delete(_OUTBOX).where(
-                sent.consumer == sa.bindparam("of_consumer"),
-                sent.topic == sa.bindparam("of_topic"),
-                sent.partition == sa.bindparam("of_partition"),
-                sent.next_offset <= sa.bindparam("appended"),
-            )
-        )
 
     def advance(self, connection: Connection, partition: int, advance: Advance) -> None:
         """Move the position and keep the output, by the end of the transaction.
 
         Raises `Fenced`, then at the latest, if the position was not there.
         """
-        values: dict[str, object] = {
-            "of_consumer": self._key["consumer"],
-            "of_topic": self._key["topic"],
-            "of_partition": partition,
-            "before": advance.before,
-            "after": advance.after,
-            "state": _encode(advance.progress),
-        }
+        values = self._values(partition)
+        values["before"] = advance.before
+        values["after"] = advance.after
+        values["state"] = _encode(advance.progress)
 
         def missed() -> Fenced:
             return Fenced(f"{self._key} {partition} is no longer at {advance.before}.")
 
-        self._advance.run_at_end(connection, values, missed=missed)
+        _ADVANCE.run_at_end(connection, values, missed=missed)
         if advance.output:
             values["sent"] = _encode(advance.output)
             if advance.reused is None:
-                self._insert_output.run_at_end(connection, values)
+                _INSERT_OUTPUT.run_at_end(connection, values)
             else:
                 values["reused"] = advance.reused
-                self._reuse_output.run_at_end(connection, values, missed=missed)
+                _REUSE_OUTPUT.run_at_end(connection, values, missed=missed)
 
     def delete_output(self, connection: Connection, partition: int, appended: int) -> None:
         """Delete the output of batches up to this offset, by the end of the transaction.
 
         Mostly it is written over by later output, which costs fewer pages.
         """
-        values = {
-            "of_consumer": self._key["consumer"],
-            "of_topic": self._key["topic"],
+        values = self._values(partition)
+        values["appended"] = appended
+        _DELETE_OUTPUT.run_at_end(connection, values)
+
+    def _values(self, partition: int) -> dict[str, object]:
+        key = self._key
+        return {
+            "of_consumer": key["consumer"],
+            "of_topic": key["topic"],
             "of_partition": partition,
-            "appended": appended,
         }
-        self._delete_output.run_at_end(connection, values)
 
     def select(
         self, connection: Connection, partitions: Collection[int], generation: str
