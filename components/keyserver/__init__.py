@@ -1,1 +1,1 @@
-"""Keys of devices and users for end-to-end encryption, and backups of room keys."""
+"""Keys of devices and users for end-to-end encryption."""

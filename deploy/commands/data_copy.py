@@ -1,9 +1,9 @@
 """Copies a server's data so that a server can be started with the copy; the server may run.
 
 The databases are copied first, each as it is at one instant, and the log after them, so that it has
-all that they have processed. The user API writes its database before the log. So that database is
-copied last, and the copy of the log ends where it begins to tell of what this copy does not have.
-Together they are what a power cut leaves.
+all that they have processed. Components that announce, as the user API, write their databases
+before the log. So those databases are copied last, and the copy of the log ends where it begins to
+tell of what these copies do not have. Together they are what a power cut leaves.
 
 Files that components keep are written before a database tells of them, and never changed. They are
 copied after the databases: only what was deleted meanwhile may be missing.

@@ -34,11 +34,12 @@ _READERS: Final = tuple(kept for kept in KEPT if kept.is_derived)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
+    owners = dict.fromkeys(place.kept.component.title for place in _OWNERS)
     parser.epilog = (
         "For a log that was lost or cut while the databases are whole. The command says what is "
         "lost, makes client sync's tables again, so that all clients begin with a new /sync, and "
-        "lets the room server, the receipt server and the EDU server go on with the log that is "
-        "there. A database that fits the log is left as it is. Stop the server first; with "
+        f"lets the owners go on with the log that is there: {', '.join(owners)}. "
+        "A database that fits the log is left as it is. Stop the server first; with "
         "Kafka and PostgreSQL, all components."
     )
     parser.add_argument("--config", metavar="FILE", type=Path, help="configuration file")

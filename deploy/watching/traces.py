@@ -69,7 +69,7 @@ class Traces:
         )
 
     def observe_call(self, api: str, method: str, outcome: str, seconds: float) -> None:
-        """Hear of a call of another process (`internalapi.transport.CallObserver`)."""
+        """Hear of a call of another process (`internalapi.transport.call_metrics.CallObserver`)."""
         identity = current_request_id()
         if self._keeps(identity):
             self._end(

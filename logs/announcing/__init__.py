@@ -2,8 +2,8 @@
 
 For a component whose tables no log can rebuild. It leaves records in the transaction that changes
 them, numbered without holes in the order of the commits; a task appends them, and who writes waits
-for it. The user API announces what users keep by OutputClientData; a key server would announce
-changed keys by a topic and from a database of its own.
+for it. The user API announces what users keep by OutputClientData, the key server changed keys
+by OutputKeyChange.
 """
 
 from collections.abc import Callable
