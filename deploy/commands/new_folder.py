@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from base.durable_folder import sync_folder
 from deploy.errors import StartRefused
 
 
@@ -28,19 +29,20 @@ def new_folder(folder: Path) -> Iterator[Path]:
         unfinished.mkdir(mode=0o700)
         yield unfinished
         for path in (*sorted(unfinished.rglob("*"), reverse=True), unfinished):
-            path.chmod(0o700 if path.is_dir() else 0o600)
-            _sync(path)
+            if path.is_dir():
+                path.chmod(0o700)
+                sync_folder(path)
+            else:
+                path.chmod(0o600)
+                _sync_file(path)
         unfinished.rename(folder)
-        _sync(folder.parent)
+        sync_folder(folder.parent)
     except OSError as error:
         raise StartRefused(f"The folder {folder} cannot be written: {error}") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _sync(path: Path) -> None:
-    opened = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
+def _sync_file(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

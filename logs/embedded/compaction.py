@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from logs.embedded.folder import sync_folder, write_all
+from base.durable_folder import sync_folder
+from logs.embedded.folder import write_all
 from logs.embedded.frames import (
     FrameCodec,
     Lane,

@@ -72,15 +72,6 @@ def probe_room(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the folder's list of names durable."""
-    names = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(names)
-    finally:
-        os.close(names)
-
-
 def lock_folder(folder: Path) -> int:
     """Make the folder if need be and keep other processes out. Raises `FolderInUse`."""
     folder.mkdir(parents=True, exist_ok=True)

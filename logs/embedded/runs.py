@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from base.durable_folder import sync_folder
 from logs.embedded.segments import Segment
 from logs.log import LogRun
 
@@ -74,8 +75,4 @@ def _store(folder: Path, runs: Sequence[LogRun]) -> None:
         file.flush()
         os.fsync(file.fileno())
     new.rename(folder / _FILE)
-    names = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(names)
-    finally:
-        os.close(names)
+    sync_folder(folder)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from base.clock import Clock
+from base.durable_folder import sync_folder
 from base.tasks import to_its_end
 from components.mediaapi.files.interface import FileMissing, WrittenFile
 from matrix.errors import Unavailable
@@ -108,7 +109,7 @@ class LocalFiles:
                 (self._finished / name).unlink(missing_ok=True)
             for folder in {(self._finished / name).parent for name in names}:
                 if folder.exists():
-                    _sync_folder(folder)
+                    sync_folder(folder)
 
         try:
             await self._in_thread(work)
@@ -174,7 +175,7 @@ class _Unfinished:
             raise RuntimeError("the file is not open")
         os.fsync(self._opened)
         self._path.rename(self._finished)
-        _sync_folder(self._finished.parent)
+        sync_folder(self._finished.parent)
 
     def discard(self) -> None:
         """Close the file; it is deleted unless it was finished."""
@@ -191,15 +192,7 @@ def _make_folder(folder: Path) -> None:
     _make_folder(folder.parent)
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
-    _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
+    sync_folder(folder.parent)
 
 
 def _files_in(folder: Path) -> list[tuple[Path, float]]:
