@@ -72,9 +72,8 @@ def build(
     announcements: KeyAnnouncements = Announcements(
         ANNOUNCED, database, log, timeout_s=settings.announce_timeout_s
     )
-    requesters = Requesters(
-        authentication, RequestRates(clock, per_user=settings.request_rate_per_user)
-    )
+    # The specification calls no endpoint of keys rate-limited.
+    requesters = Requesters(authentication, RequestRates(clock))
     keys = KeyQueries(database, announcements)
     router = Router()
     KeyRoutes(

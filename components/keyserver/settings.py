@@ -5,8 +5,6 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from base.limits import Rate
-
 Count = Annotated[int, Meta(ge=1)]
 
 
@@ -27,6 +25,3 @@ class KeyServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     announce_timeout_s: Annotated[float, Meta(gt=0)] = 10.0
     """Seconds until a request whose change waits to be announced is answered 503. The change is
     stored then, and announced later."""
-    request_rate_per_user: Rate | None = Rate(per_second=20, burst=200)
-    """Changes of backups of one user, and what else the specification calls rate-limited; `None`
-    for no limit."""
