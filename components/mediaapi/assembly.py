@@ -6,7 +6,6 @@ from pathlib import Path
 from base.clock import Clock
 from base.database import Database
 from base.http import Router
-from components.mediaapi.accesses import Accesses
 from components.mediaapi.downloading import DownloadService
 from components.mediaapi.files.local import LocalFiles
 from components.mediaapi.remote import NoRemoteMedia, RemoteMedia
@@ -34,7 +33,6 @@ class MediaServer:
 
     router: Router
     sweeping: Sweeping
-    accesses: Accesses
     files: LocalFiles
     thumbnails: ThumbnailService
     waits: PendingWaits
@@ -59,7 +57,6 @@ def build(
     files = LocalFiles(folder, clock, threads=settings.disk_threads)
     store = MediaStore(database, quota_bytes=settings.quota_bytes_per_user)
     waits = PendingWaits()
-    accesses = Accesses(store, clock)
     uploads = UploadService(store=store, files=files, waits=waits, clock=clock, settings=settings)
     downloads = DownloadService(
         server_name=server_name,
@@ -67,7 +64,6 @@ def build(
         files=files,
         remote=remote or NoRemoteMedia(),
         waits=waits,
-        accesses=accesses,
         clock=clock,
         settings=settings,
     )
@@ -96,12 +92,10 @@ def build(
         sweeping=Sweeping(
             store=store,
             files=files,
-            accesses=accesses,
             clock=clock,
             settings=settings,
             is_alone=is_alone,
         ),
-        accesses=accesses,
         files=files,
         thumbnails=thumbnails,
         waits=waits,

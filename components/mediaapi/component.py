@@ -32,10 +32,7 @@ async def _build(ground: Ground) -> ComponentParts:
     )
     return ComponentParts(
         router=server.router,
-        tasks={
-            "mediaapi, sweeping": server.sweeping.run,
-            "mediaapi, accesses": server.sweeping.run_accesses,
-        },
+        tasks={"mediaapi, sweeping": server.sweeping.run},
         drain=(server.waits.end,),
         close=(server.files.close, server.thumbnails.close),
     )

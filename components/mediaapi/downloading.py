@@ -5,7 +5,6 @@ from collections.abc import AsyncGenerator
 from typing import Final
 
 from base.clock import Clock
-from components.mediaapi.accesses import Accesses
 from components.mediaapi.files.interface import FileMissing, MediaFiles
 from components.mediaapi.remote import RemoteMedia
 from components.mediaapi.settings import MediaApiSettings
@@ -30,7 +29,6 @@ class DownloadService:
         files: MediaFiles,
         remote: RemoteMedia,
         waits: PendingWaits,
-        accesses: Accesses,
         clock: Clock,
         settings: MediaApiSettings,
     ) -> None:
@@ -39,7 +37,6 @@ class DownloadService:
         self._files = files
         self._remote = remote
         self._waits = waits
-        self._accesses = accesses
         self._clock = clock
         self._wait_max_s = settings.wait_max_s
 
@@ -54,8 +51,8 @@ class DownloadService:
     ) -> StoredMedia:
         """Return media once it is uploaded.
 
-        Raises `NotFound` for what is unknown, expired, quarantined, or for users only;
-        `NotYetUploaded` after the time to wait.
+        Raises `NotFound` for what is unknown, expired, or for users only; `NotYetUploaded`
+        after the time to wait.
         """
         name = _checked(server_name, media_id)
         wait_s = min(wait_s, self._wait_max_s)
@@ -65,9 +62,8 @@ class DownloadService:
             found = await self._remote.query_media(name, media_id, wait_s=wait_s)
         else:
             found = await self._uploaded(media_id, wait_s)
-        if found.is_quarantined or not (found.is_open or is_known_user):
+        if not (found.is_open or is_known_user):
             raise _not_found()
-        self._accesses.note(found.media_id)
         return found
 
     async def _uploaded(self, media_id: str, wait_s: float) -> StoredMedia:

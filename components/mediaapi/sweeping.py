@@ -5,14 +5,12 @@ from typing import Final
 from base.clock import Clock, SystemClock
 from base.database import DatabaseOutage
 from base.repeating import repeat
-from components.mediaapi.accesses import Accesses
 from components.mediaapi.files.interface import MediaFiles
 from components.mediaapi.settings import MediaApiSettings
 from components.mediaapi.store.media import MediaStore
 from matrix.errors import Unavailable
 
 _BETWEEN_PASSES_S: Final = 3600
-_BETWEEN_NOTES_S: Final = 60
 _LEAST_AGE_MS: Final = 3_600_000
 _OUTAGES: Final = (DatabaseOutage, Unavailable, OSError)
 
@@ -29,17 +27,15 @@ class Sweeping:
         *,
         store: MediaStore,
         files: MediaFiles,
-        accesses: Accesses,
         clock: Clock,
         settings: MediaApiSettings,
         is_alone: bool,
     ) -> None:
         self._store = store
         self._files = files
-        self._accesses = accesses
         self._clock = clock
         self._upload_ms = int(settings.upload_timeout_s * 1000)
-        # MediaFiles have the times of the system.
+        # Files have the times of the system.
         started_ms = SystemClock().now_ms()
         self._started_ms = started_ms if is_alone else started_ms - _LEAST_AGE_MS
 
@@ -56,23 +52,10 @@ class Sweeping:
             sweep, pause_s=_BETWEEN_PASSES_S, outages=_OUTAGES, what="deleting unused media"
         )
 
-    async def run_accesses(self) -> None:
-        """Write down when media was last downloaded, until cancelled."""
-        await repeat(
-            self._accesses.write_down,
-            pause_s=_BETWEEN_NOTES_S,
-            outages=_OUTAGES,
-            what="noting downloads",
-            pause_first=True,
-        )
-
     async def sweep(self, before_ms: int) -> None:
         """Delete all that is of no use, and files only if they were there before then."""
         while await self._store.delete_expired(self._clock.now_ms() - self._upload_ms):
             pass
-        while names := await self._store.select_removed_files():
-            await self._files.delete(names)
-            await self._store.delete_removed_files(names)
         await self._files.delete_unfinished(before_ms)
         recent = await self._files.list_recent(before_ms)
         unknown = await self._store.select_unknown_files(recent)

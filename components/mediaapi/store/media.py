@@ -1,6 +1,6 @@
 """Media as the index has it: who uploaded what, and in which file it is."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from functools import partial
 from typing import Any, Final
 
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from base.database import Connection, Database, insert
 from components.mediaapi.files.interface import WrittenFile
-from components.mediaapi.store.tables import files, media, removed_files, usage
+from components.mediaapi.store.tables import files, media, usage
 
 _AT_ONCE: Final = 500
 
@@ -21,13 +21,11 @@ class StoredMedia(msgspec.Struct, frozen=True):
     user_id: str
     content_type: str
     upload_name: str | None
-    created_at_ms: int
     expires_at_ms: int | None
     is_open: bool
     file: str | None
     """`None` until it is uploaded."""
     size: int
-    is_quarantined: bool
 
 
 class Upload(msgspec.Struct, frozen=True):
@@ -57,12 +55,10 @@ _FOUND: Final = sa.select(
     media.c.user_id,
     media.c.content_type,
     media.c.upload_name,
-    media.c.created_at_ms,
     media.c.expires_at_ms,
     media.c.is_open,
     media.c.file,
     sa.func.coalesce(files.c.size, 0).label("size"),
-    sa.func.coalesce(files.c.is_quarantined, sa.false()).label("is_quarantined"),
 ).select_from(media.outerjoin(files, files.c.name == media.c.file))
 
 
@@ -79,7 +75,7 @@ class MediaStore:
 
         def select(connection: Connection) -> StoredMedia | None:
             row = connection.execute(query).first()
-            return None if row is None else _stored(row)
+            return None if row is None else StoredMedia(*row)
 
         return await self._database.read(select)
 
@@ -165,16 +161,6 @@ class MediaStore:
         mine = usage.c.user_id == user_id
         connection.execute(sa.update(usage).where(mine).values(bytes=used))
 
-    async def update_access(self, accessed: Mapping[str, int]) -> None:
-        """Note when media was last downloaded."""
-        statement = (
-            sa.update(media)
-            .where(media.c.media_id == sa.bindparam("which"))
-            .values(last_access_ms=sa.bindparam("at_ms"))
-        )
-        rows = [{"which": media_id, "at_ms": at_ms} for media_id, at_ms in accessed.items()]
-        await self._database.write(lambda connection: connection.execute(statement, rows))
-
     async def delete_expired(self, before_ms: int) -> bool:
         """Delete some media that was never uploaded; tell whether there may be more."""
         expired = (
@@ -198,25 +184,6 @@ class MediaStore:
             unknown.extend(name for name in part if name not in known)
         return unknown
 
-    async def select_removed_files(self) -> list[str]:
-        """Return some files that no media has any more."""
-        query = sa.select(removed_files.c.name).limit(_AT_ONCE)
-        return await self._database.read(
-            lambda connection: list(connection.execute(query).scalars())
-        )
-
-    async def delete_removed_files(self, names: Collection[str]) -> None:
-        """Forget files that were deleted."""
-        statement = sa.delete(removed_files).where(removed_files.c.name.in_(list(names)))
-        await self._database.write(lambda connection: connection.execute(statement))
-
-
-def _stored(row: Any) -> StoredMedia:
-    values = dict(row._mapping)  # noqa: SLF001 (SQLAlchemy's public name)
-    # SQLite has no booleans, where a value is computed.
-    values["is_quarantined"] = bool(values["is_quarantined"])
-    return StoredMedia(**values)
-
 
 def _select_known(connection: Connection, names: Collection[str]) -> set[str]:
     query = sa.select(files.c.name).where(files.c.name.in_(names))
@@ -224,8 +191,7 @@ def _select_known(connection: Connection, names: Collection[str]) -> set[str]:
 
 
 def _values(upload: Upload, now_ms: int) -> dict[str, Any]:
-    given = msgspec.structs.asdict(upload)
-    return {**given, "created_at_ms": now_ms, "last_access_ms": now_ms}
+    return {**msgspec.structs.asdict(upload), "created_at_ms": now_ms}
 
 
 def _lock_usage(connection: Connection, user_id: str) -> int:
@@ -241,7 +207,7 @@ def _insert_file(connection: Connection, written: WrittenFile) -> str:
     """Return the file that has these bytes: this one, unless another is known."""
     connection.execute(
         insert(connection, files)
-        .values(name=written.name, sha256=written.sha256, size=written.size, is_quarantined=False)
+        .values(name=written.name, sha256=written.sha256, size=written.size)
         .on_conflict_do_nothing(index_elements=["sha256"])
     )
     # The row is held until the media that refers to it is there: nobody removes it between.

@@ -15,7 +15,6 @@ files: Final = sa.Table(
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("sha256", sa.LargeBinary, nullable=False, unique=True),
     sa.Column("size", sa.BigInteger, nullable=False),
-    sa.Column("is_quarantined", sa.Boolean, nullable=False, default=False),
 )
 
 media: Final = sa.Table(
@@ -32,9 +31,6 @@ media: Final = sa.Table(
     sa.Column("expires_at_ms", sa.BigInteger),
     # Whether it may be downloaded without an access token.
     sa.Column("is_open", sa.Boolean, nullable=False),
-    sa.Column("last_access_ms", sa.BigInteger, nullable=False),
-    sa.Index("media_by_file", "file"),
-    sa.Index("media_by_user", "user_id", "created_at_ms"),
     sa.Index(
         "pending_media",
         "user_id",
@@ -50,11 +46,6 @@ usage: Final = sa.Table(
     METADATA,
     sa.Column("user_id", sa.Text, primary_key=True),
     sa.Column("bytes", sa.BigInteger, nullable=False),
-)
-
-# MediaFiles that no media has any more, until they are deleted.
-removed_files: Final = sa.Table(
-    "removed_files", METADATA, sa.Column("name", sa.Text, primary_key=True)
 )
 
 SCHEMA: Final = Schema("mediaapi", METADATA)
