@@ -58,7 +58,7 @@ def _section(
             if membership == "invite" and is_ignored_invite(stripped, request):
                 return None
             name = membership.encode()
-            return Section(task.room_id, b'{"%b_state":{"events":%b}}' % (name, stripped))
+            return Section(b'{"%b_state":{"events":%b}}' % (name, stripped))
         case _:
             return reader.left(task)
 

@@ -62,7 +62,7 @@ class SectionReader:
             if event.type == "m.room.member" and event.state_key is not None
         ]
         json = b"{" + b",".join(members) + b"}"
-        return Section(task.room_id, json, sent, summary, task.begins)
+        return Section(json, sent, summary)
 
     def left(self, task: RoomTask) -> Section:
         """Return the part of a room that the user has left, or was banned from."""
@@ -94,7 +94,7 @@ class SectionReader:
         if self._request.use_state_after:
             state = self._states.with_own_membership(task, state)
         members = self._head(task, state, timeline, viewer)
-        return Section(task.room_id, b"{" + b",".join(members) + b"}")
+        return Section(b"{" + b",".join(members) + b"}")
 
     def _summary(self, task: RoomTask) -> Summary:
         return task.summary or select_summary(self._connection, task.room_id)

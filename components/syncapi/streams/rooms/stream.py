@@ -118,7 +118,7 @@ class RoomStream(ProjectedStream[OutputRoomEvent, RoomNews]):
                     _learn_summary(self._projected, self._partition_of(task.room_id), task, section)
                     if is_lazy:
                         members = section.sent_members
-                        answer.sent.append(SentRoom(task.room_id, members, begins=section.begins))
+                        answer.sent.append(SentRoom(task.room_id, members, begins=task.begins))
                 case "invite":
                     answer.invite.append(entry)
                 case "knock":

@@ -44,12 +44,9 @@ class Timeline(msgspec.Struct, gc=False):
 class Section(msgspec.Struct, gc=False):
     """A room's part of an answer."""
 
-    room_id: str
     json: bytes
     """Without account data and, where the user is joined, unread counts and what is ephemeral."""
     sent_members: list[str] = msgspec.field(default_factory=list)
     """The users whose member events it carries."""
     summary: Summary | None = None
     """The room's summary, where it was looked up."""
-    begins: bool = False
-    """Whether the client begins again with the room."""
