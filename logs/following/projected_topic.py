@@ -142,7 +142,7 @@ class ProjectedTopic(Generic[T, N]):
         topic = projection.topic
         self.name: Final = topic.name
         self.consumer: Final = Consumer(
-            consumer, topic, self.processor, log, database, clock=clock, group=group
+            consumer, topic, self._processor, log, database, clock=clock, group=group
         )
         self.progress: Final = projection.progress
         self._projection: Final = projection
@@ -159,8 +159,7 @@ class ProjectedTopic(Generic[T, N]):
         )
         """For the `Follower`."""
 
-    def processor(self, partition: int) -> _Processor[T, N]:
-        """Return what projects a partition."""
+    def _processor(self, partition: int) -> _Processor[T, N]:
         return _Processor(partition, self._projection, self._gate)
 
     def _confirm(
