@@ -12,7 +12,7 @@ from components.keyserver.cross_signing import CrossSigningUploads
 from components.keyserver.history import KeyHistoryReader
 from components.keyserver.key_changes import KeyAnnouncements
 from components.keyserver.key_queries import KeyQueries
-from components.keyserver.processor import ClientDataProcessor
+from components.keyserver.processor import ClientDataProcessor, is_of_devices
 from components.keyserver.routes.cross_signing import CrossSigningRoutes
 from components.keyserver.routes.keys import KeyRoutes
 from components.keyserver.settings import KeyServerSettings
@@ -101,6 +101,7 @@ def build(
             log,
             database,
             max_batch=settings.max_batch_records,
+            concerns=is_of_devices,
         ),
         _announcer=Announcer(announcements, log),
     )

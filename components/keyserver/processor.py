@@ -44,7 +44,7 @@ class ClientDataProcessor:
         outbox: Outbox,  # noqa: ARG002 (what follows has numbers of its own)
     ) -> None:
         """Take in which devices came, were named and went, in the order of the log."""
-        records = [message.value for message in messages if _is_of_devices(message.value)]
+        records = [message.value for message in messages if is_of_devices(message.value)]
         places = {
             user_id: lock_user(connection, user_id)
             for user_id in sorted({record.user_id for record in records})
@@ -71,7 +71,8 @@ class ClientDataProcessor:
         """Nothing is in memory."""
 
 
-def _is_of_devices(record: OutputClientData) -> bool:
+def is_of_devices(record: OutputClientData) -> bool:
+    """Tell whether a record changes what the key server knows of devices."""
     match record:
         case DeviceChanged():
             return True

@@ -23,7 +23,7 @@ from logs.consumer.lost_records import (
     skip_lost_records,
 )
 from logs.consumer.outbox import Stream
-from logs.consumer.partition import ConsumerParts, OnProcessed, OwnedPartition
+from logs.consumer.partition import Concerns, ConsumerParts, OnProcessed, OwnedPartition
 from logs.consumer.tables import ConsumerStore, Fenced, Stored
 from logs.log import Log, LogOutage, Position, Record, Subscription
 from logs.topics import Topic
@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _LOOK_AGAIN_S: Final = 0.02
+_LATE_S: Final = 0.5
+"""After which time it is committed how far records were passed over."""
 
 
 class Consumer(Generic[T]):
@@ -56,8 +58,13 @@ class Consumer(Generic[T]):
         clock: Clock | None = None,
         group: str | None = None,
         on_processed: OnProcessed | None = None,
+        concerns: Concerns[T] | None = None,
     ) -> None:
-        """Take what to do with the topic; `on_processed` hears how far all is done."""
+        """Take what to do with the topic; `on_processed` hears how far all is done.
+
+        Batches in which nothing is of concern cost no transaction: their end is committed with a
+        later batch, or a moment later.
+        """
         self.name: Final = name
         self._group: Final = group or name
         self.topic: Final = topic
@@ -75,7 +82,10 @@ class Consumer(Generic[T]):
             self.counts,
             clock or SystemClock(),
             on_processed,
+            concerns,
         )
+        self._late: asyncio.Task[None] | None = None
+        """Commits how far records were passed over."""
         self._owned: dict[int, OwnedPartition[T]] = {}
         self._waiters: dict[int, list[tuple[int, asyncio.Future[None]]]] = {}
         self._stopping = asyncio.Event()
@@ -134,6 +144,7 @@ class Consumer(Generic[T]):
         finally:
             self._is_subscribed = False
             await subscription.close()
+            await self._end_late()
 
     async def _read(self, subscription: Subscription) -> Mapping[int, Sequence[Record]]:
         self._is_waiting = True
@@ -179,8 +190,33 @@ class Consumer(Generic[T]):
             subscription.hold(Position(partition, owned.offset))
         elif not follows:
             subscription.seek(Position(partition, owned.offset))
+        if owned.is_ahead:
+            self._commit_late()
         if partition in self._waiters:
             self._wake_waiters(partition, owned.offset)
+
+    def _commit_late(self) -> None:
+        """Let it be committed soon how far records were passed over."""
+        if self._late is not None:
+            if not self._late.done():
+                return
+            self._late.result()  # damage ends the consumer, as in a batch
+        self._late = asyncio.create_task(self._commit_ahead(), name=f"positions-{self.name}")
+
+    async def _commit_ahead(self) -> None:
+        await asyncio.sleep(_LATE_S)
+        for owned in list(self._owned.values()):
+            try:
+                await owned.commit_position()
+            except (DatabaseOutage, Fenced) as left:
+                # The next batch with effects finds it out, and deals with it.
+                logger.debug("a position is left behind", extra={"reason": str(left)})
+
+    async def _end_late(self) -> None:
+        late, self._late = self._late, None
+        if late is not None:
+            late.cancel()
+            await asyncio.wait([late])
 
     async def _load_again(
         self, subscription: Subscription, partition: int, old: OwnedPartition[T]

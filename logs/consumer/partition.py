@@ -7,13 +7,16 @@ from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Final, Generic, NamedTuple, TypeVar
 
+import msgspec
+
 from base.backoff import Backoff
 from base.clock import Clock
 from base.database import Connection, Database, DatabaseDamaged, DatabaseOutage
 from base.tracing import request_id
-from logs.consumer import Message, Processor
+from logs.consumer import Processor
 from logs.consumer.counts import ConsumerCounts
 from logs.consumer.outbox import BatchOutbox, OutboxSender, Stream
+from logs.consumer.preparing import PreparedBatch, prepare
 from logs.consumer.tables import (
     Advance,
     ConsumerProgress,
@@ -22,7 +25,7 @@ from logs.consumer.tables import (
     OutboxBatch,
     Stored,
 )
-from logs.log import Log, LogDamaged, LogOutage, Position, Record
+from logs.log import Log, LogDamaged, LogOutage, Record
 from logs.topics import Topic, UndecodableRecord, UnknownKind
 from logs.unknown_records import UnknownRecord, stand_still
 
@@ -39,6 +42,9 @@ _OUTAGES: Final = (DatabaseOutage, LogOutage, OSError, MemoryError)
 OnProcessed = Callable[[str, int, int], None]
 """Hears for which consumer and partition all inputs before an offset are done with."""
 
+Concerns = Callable[[T], bool]
+"""Tells of a record whether it may have effects or output, whatever came before it."""
+
 
 class ConsumerParts(NamedTuple, Generic[T]):
     """What all partitions of a consumer share."""
@@ -50,15 +56,8 @@ class ConsumerParts(NamedTuple, Generic[T]):
     counts: ConsumerCounts
     clock: Clock
     on_processed: OnProcessed | None
-
-
-class _Batch(NamedTuple, Generic[T]):
-    records: Sequence[Record]
-    messages: Sequence[Message[T]]
-    undecodable: Sequence[tuple[Record, str]]
-    seen: dict[str, int]
-    unknown: tuple[Record, UnknownKind] | None
-    """What comes next, and is of a kind that this version does not know."""
+    concerns: Concerns[T] | None
+    """Without it every record is of concern."""
 
 
 class _Result(NamedTuple):
@@ -82,7 +81,9 @@ class OwnedPartition(Generic[T]):
         self._lock = asyncio.Lock()
         self._stopping = asyncio.Event()
         self.offset = stored.offset
-        """The next offset to process: everything before it is committed."""
+        """The next offset to process: all effects of what is before it are committed."""
+        self._committed = stored.offset
+        """The offset in the database: what is between the two had no effects."""
         self.unknown: UnknownRecord | None = None
         """The next record, if this version does not know its kind: no further is processed."""
         self._sender = OutboxSender(parts.log, stream, stored.outbox, self._tell_processed)
@@ -102,6 +103,11 @@ class OwnedPartition(Generic[T]):
         self._stopping.set()
         async with self._lock:
             await self._sender.stop(_HANDOVER_S)
+            try:
+                await self._commit_position()
+            except (DatabaseOutage, Fenced) as left:
+                # The next owner passes over the same records.
+                logger.debug("a position is left behind", extra={"reason": str(left)})
 
     async def handle(self, records: Sequence[Record]) -> bool:
         """Process records that were read; false if they do not follow what was processed.
@@ -149,8 +155,8 @@ class OwnedPartition(Generic[T]):
             offsets = await self._parts.database.read(self._parts.store.select_offsets)
         except _OUTAGES:
             return
-        if offsets.get(self._stream.partition) != self.offset:
-            raise Fenced(f"{self._stream} is no longer at {self.offset}.")
+        if offsets.get(self._stream.partition) != self._committed:
+            raise Fenced(f"{self._stream} is no longer at {self._committed}.")
 
     async def _commit_one_by_one(self, records: Sequence[Record]) -> None:
         for record in records:
@@ -184,9 +190,13 @@ class OwnedPartition(Generic[T]):
         backoff = Backoff()
         while not self._stopping.is_set():
             try:
-                batch = self._prepare(records, poison)
-                if batch.records:
+                batch = prepare(
+                    records, poison, self._progress.seen, self._parts.topic, self._parts.counts
+                )
+                if self._is_of_concern(batch):
                     await self._commit(batch, durable=poison is not None)
+                elif batch.records:
+                    self._pass_over(batch)
             except _OUTAGES as error:
                 self._parts.counts.outages += 1
                 # Of the database's outage the process tells once; any other is news.
@@ -201,45 +211,42 @@ class OwnedPartition(Generic[T]):
                     self.unknown = stand_still(self._stream.consumer, *batch.unknown)
                 return
 
-    def _prepare(self, records: Sequence[Record], poison: str | None) -> _Batch[T]:
-        """Drop what was seen, decode the rest, up to a record of an unknown kind."""
-        decode = self._parts.topic.decode
-        counts = self._parts.counts
-        seen = self._progress.seen
-        is_copied = False
-        messages: list[Message[T]] = []
-        undecodable: list[tuple[Record, str]] = []
-        for record in records:
-            partition, offset, key, value, timestamp_ms, origin = record
-            if origin is not None:
-                stream, sequence = origin
-                expected = seen.get(stream)
-                if expected is not None and sequence != expected:
-                    if sequence < expected:
-                        counts.repeats += 1
-                        continue
-                    counts.gaps += 1
-                    logger.error("records of a stream are missing", extra=self._at(record))
-                if not is_copied:
-                    seen, is_copied = dict(seen), True
-                seen[stream] = sequence + 1
-            if poison is not None:
-                undecodable.append((record, poison))
-                continue
-            try:
-                decoded = decode(value)
-            except UndecodableRecord as error:
-                undecodable.append((record, f"It cannot be decoded: {error}"))
-                continue
-            except UnknownKind as unknown:
-                # What follows may depend on it. Those before it are prepared alone, because its
-                # number is not seen yet.
-                before = records[: records.index(record)]
-                return self._prepare(before, None)._replace(unknown=(record, unknown))
-            messages.append(Message(Position(partition, offset), key, timestamp_ms, decoded))
-        return _Batch(records, messages, undecodable, seen, None)
+    def _is_of_concern(self, batch: PreparedBatch[T]) -> bool:
+        concerns = self._parts.concerns
+        if concerns is None:
+            return bool(batch.records)
+        return bool(batch.undecodable) or any(concerns(one.value) for one in batch.messages)
 
-    async def _commit(self, batch: _Batch[T], *, durable: bool) -> None:
+    def _pass_over(self, batch: PreparedBatch[T]) -> None:
+        """Go on behind records without effects: that costs no transaction."""
+        self._progress = msgspec.structs.replace(self._progress, seen=batch.seen)
+        self.offset = batch.records[-1].offset + 1
+        self._tell_processed()
+        self._measure(batch, 0.0)
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether records were passed over whose end is not in the database yet."""
+        return self.offset != self._committed
+
+    async def commit_position(self) -> None:
+        """Commit how far records were passed over. Raises `Fenced` and `DatabaseOutage`."""
+        async with self._lock:
+            await self._commit_position()
+
+    async def _commit_position(self) -> None:
+        if not self.is_ahead:
+            return
+        after = self.offset
+        advance = Advance(self._committed, after, self._progress, [], None)
+
+        def work(connection: Connection) -> None:
+            self._parts.store.advance(connection, self._stream.partition, advance)
+
+        await self._parts.database.write(work)
+        self._committed = after
+
+    async def _commit(self, batch: PreparedBatch[T], *, durable: bool) -> None:
         started = perf_counter()
         after = batch.records[-1].offset + 1
         reused = self._reusable()
@@ -253,7 +260,7 @@ class OwnedPartition(Generic[T]):
             output, given = outbox.numbered(self._progress)
             old = self._progress
             progress = ConsumerProgress(old.generation, old.first, batch.seen, given, old.numbering)
-            advance = Advance(self.offset, after, progress, output, reused)
+            advance = Advance(self._committed, after, progress, output, reused)
             self._parts.store.advance(connection, self._stream.partition, advance)
             return _Result(progress, output, outbox.rejected)
 
@@ -264,7 +271,7 @@ class OwnedPartition(Generic[T]):
                 self._processor.aborted()
             raise
         self._progress = result.progress
-        self.offset = after
+        self.offset = self._committed = after
         if result.output:
             if reused is not None:
                 self._rows.popleft()
@@ -287,7 +294,7 @@ class OwnedPartition(Generic[T]):
         if done is not None:
             tell(self._stream.consumer, self._stream.partition, done)
 
-    def _measure(self, batch: _Batch[T], seconds: float) -> None:
+    def _measure(self, batch: PreparedBatch[T], seconds: float) -> None:
         counts = self._parts.counts
         counts.batch_records.observe(len(batch.records))
         counts.batch_seconds.observe(seconds)

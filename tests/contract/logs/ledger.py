@@ -64,6 +64,8 @@ class Behaviour:
         self.outages: Final[Counter[int]] = Counter()
         """How often there is an outage when these come."""
         self.outage: Exception = DatabaseOutage("the database is away")
+        self.unconcerned: Final[set[int]] = set()
+        """Have no effects."""
         self.passes_on = True
         """Whether it has output."""
         self.committed: Final[list[int]] = []
@@ -84,6 +86,8 @@ class Ledger:
         self._under_way = []
         for message in messages:
             value = message.value.value
+            if value in behaviour.unconcerned:
+                continue
             if value in behaviour.refused:
                 outbox.reject(message, "It is refused by rule.")
                 continue
@@ -123,6 +127,7 @@ def make_consumer(
         database,
         max_batch=max_batch,
         on_processed=on_processed,
+        concerns=lambda number: number.value not in known.unconcerned,
     )
 
 

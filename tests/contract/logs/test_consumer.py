@@ -118,6 +118,81 @@ async def test_a_consumer_goes_on_where_it_stopped(log: Log, database: Database)
     assert await select_values(database) == [1, 2, 3, 4, 5]
 
 
+async def test_batches_of_no_concern_are_passed_over_and_their_end_is_committed_later(
+    log: Log, database: Database
+) -> None:
+    behaviour = Behaviour()
+    behaviour.unconcerned.update(range(10))
+    consumer = make_consumer(log, database, behaviour)
+    async with running(consumer):
+        await log.append("Numbers", numbered(*range(10)))
+        await catch_up(consumer, log)
+        # Who owns no partition looks into the database.
+        await make_consumer(log, database).wait_for(Position(0, 9), 30)
+        await log.append("Numbers", numbered(10))
+        await catch_up(consumer, log)
+
+    assert behaviour.committed == [10]
+    assert await select_values(database) == [10]
+
+
+async def test_what_was_passed_over_is_committed_at_the_end(log: Log, database: Database) -> None:
+    behaviour = Behaviour()
+    behaviour.unconcerned.update(range(10))
+    consumer = make_consumer(log, database, behaviour)
+    async with running(consumer):
+        await log.append("Numbers", numbered(*range(10)))
+        await catch_up(consumer, log)
+
+    assert await consumer.positions() == {0: 10}
+
+
+@pytest.mark.parametrize("max_batch", [1, 2, 7])
+async def test_records_of_no_concern_between_others_change_nothing(
+    log: Log, database: Database, max_batch: int
+) -> None:
+    behaviour = Behaviour()
+    behaviour.unconcerned.update(value for value in range(60) if value % 5 < 3)
+    behaviour.poison.add(34)
+    first, second = (make_consumer(log, database, behaviour, max_batch=max_batch) for _ in range(2))
+    stream = [
+        Outgoing("k", NUMBERS.encode(Number(value)), Origin("other/Input/0", value))
+        for value in range(60)
+    ]
+    async with running(first):
+        await log.append("Numbers", stream[:40])
+        await catch_up(first, log)
+    async with running(second):
+        await log.append("Numbers", stream[35:])
+        await catch_up(second, log)
+
+    expected = [value for value in range(60) if value % 5 > 2 and value != 34]
+    assert await select_values(database) == expected
+    by_origin = {record.origin: value_of(record) for record in await _derived(log, len(expected))}
+    assert by_origin == {
+        origin: expected[origin.sequence] for origin in by_origin if origin is not None
+    }
+    assert (first.counts.gaps, second.counts.gaps) == (0, 0)
+    assert second.counts.repeats == 5
+
+
+async def test_two_owners_that_pass_over_records_have_the_others_effects_once(
+    log: Log, database: Database
+) -> None:
+    behaviour = Behaviour()
+    behaviour.unconcerned.update(value for value in range(200) if value % 20 < 15)
+    first = make_consumer(log, database, behaviour, max_batch=4)
+    other_log = UnreliableLog(log, group_suffix="-2")
+    second = make_consumer(other_log, database, behaviour, max_batch=3)
+    async with running(first, second):
+        for start in range(0, 200, 10):
+            await log.append("Numbers", numbered(*range(start, start + 10)))
+        await catch_up(first, log)
+        await catch_up(second, log)
+
+    assert await select_values(database) == [value for value in range(200) if value % 20 >= 15]
+
+
 async def test_records_seen_before_are_dropped(log: Log, database: Database) -> None:
     def derived(sequence: int, stream: str = "other/Input/0") -> Outgoing:
         return Outgoing("k", NUMBERS.encode(Number(sequence)), Origin(stream, sequence))
