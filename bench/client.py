@@ -37,6 +37,7 @@ class User:
 
     user_id: str
     token: str
+    device_id: str
 
 
 def room_path(room_id: str, rest: str) -> str:
@@ -145,7 +146,7 @@ class Client:
         mac = hmac.new(self._shared_secret.encode(), signed, hashlib.sha1).hexdigest()
         body = {"nonce": nonce, "username": name, "password": PASSWORD, "admin": False, "mac": mac}
         made = await self.call("POST", path, body=body)
-        return User(made["user_id"], made["access_token"])
+        return User(made["user_id"], made["access_token"], made["device_id"])
 
     async def register_many(self, prefix: str, count: int) -> list[User]:
         """Create this many accounts, several at once, and return them in the order of names."""
@@ -157,7 +158,7 @@ class Client:
         identifier = {"type": "m.id.user", "user": user.user_id}
         body = {"type": "m.login.password", "identifier": identifier, "password": PASSWORD}
         made = await self.call("POST", f"{CLIENT}/login", body=body)
-        return User(made["user_id"], made["access_token"])
+        return User(made["user_id"], made["access_token"], made["device_id"])
 
     async def create_room(self, user: User, *, name: str = "bench") -> str:
         """Create a public room and return its ID."""

@@ -230,12 +230,17 @@ class Connection(asyncio.Protocol):
 
 
 def build_request(
-    method: str, path: str, *, token: str | None = None, body: bytes | None = None
+    method: str,
+    path: str,
+    *,
+    token: str | None = None,
+    body: bytes | None = None,
+    content_type: str = "application/json",
 ) -> bytes:
     """Return the bytes of a request, ready to be sent any number of times."""
     lines = [f"{method} {path} HTTP/1.1", "Host: localhost", "Accept: application/json"]
     if token is not None:
         lines.append(f"Authorization: Bearer {token}")
     if body is not None:
-        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+        lines += [f"Content-Type: {content_type}", f"Content-Length: {len(body)}"]
     return "\r\n".join([*lines, "", ""]).encode() + (body or b"")

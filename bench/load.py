@@ -65,19 +65,19 @@ class Poller:
 
     def __init__(self, connection: Connection, user: User, since: str, filter_id: str) -> None:
         self.user = user
+        self.since = since
         self.arrivals: list[Arrival] = []
         self.failures: list[Answer] = []
         self.answers = 0
         self.marks = 0
         self._connection = connection
-        self._since = since
         self._filter_id = filter_id
 
     async def run(self) -> None:
         """Poll until cancelled, or until too many polls have failed."""
         timeout_ms = int(POLL_TIMEOUT_S * 1000)
         while len(self.failures) < _ERRORS_BEFORE_GIVING_UP:
-            path = sync_path(since=self._since, timeout_ms=timeout_ms, sync_filter=self._filter_id)
+            path = sync_path(since=self.since, timeout_ms=timeout_ms, sync_filter=self._filter_id)
             request = build_request("GET", path, token=self.user.token)
             answer = await self._connection.request(request, timeout_s=2 * POLL_TIMEOUT_S)
             self.answers += 1
@@ -86,23 +86,31 @@ class Poller:
                 self.failures.append(answer)
                 await asyncio.sleep(_PAUSE_AFTER_ERROR_S)
                 continue
-            self._since = since
-            marks = answer.body.count(NUMBER_MARK)
+            self.since = since
+            marks = self.count(answer.body)
             self.marks += marks
             if marks:
                 self.arrivals.append(Arrival(answer.finished_at, answer.body))
+
+    def count(self, body: bytes) -> int:
+        """Return how many of the things that are waited for an answer holds."""
+        return body.count(NUMBER_MARK)
 
 
 class Audience(AbstractAsyncContextManager["Audience"]):
     """Members who long-poll while the block runs."""
 
     def __init__(
-        self, address: Address, tokens: Sequence[tuple[User, str]], filters: Sequence[str]
+        self,
+        address: Address,
+        tokens: Sequence[tuple[User, str]],
+        filters: Sequence[str],
+        poller: type[Poller] = Poller,
     ) -> None:
         """Take each member with the token to poll from, and each one's stored filter."""
         self.connections = [Connection(address) for _ in tokens]
         self.pollers = [
-            Poller(connection, user, since, filter_id)
+            poller(connection, user, since, filter_id)
             for connection, (user, since), filter_id in zip(
                 self.connections, tokens, filters, strict=True
             )

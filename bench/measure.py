@@ -102,7 +102,7 @@ class Phase:
 
     def __init__(self, name: str, server_used: Callable[[], Used]) -> None:
         self.name = name
-        self.operations = 0
+        self.operations = 0.0
         self.errors = 0
         self.latencies_s: list[float] = []
         self.finished_at: float | None = None
@@ -142,7 +142,7 @@ class Phase:
         ordered = sorted(self.latencies_s)
         thousands = self.operations / 1000
         return {
-            "operations": float(self.operations),
+            "operations": self.operations,
             "errors": float(self.errors),
             "seconds": self.seconds,
             "rate_per_s": self.operations / self.seconds if self.seconds else 0.0,

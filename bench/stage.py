@@ -60,15 +60,21 @@ class Stage:
         await self.server.start()
 
     def close_phase(
-        self, phase: Phase, answers: Iterable[Answer], failed_polls: Iterable[Answer] = ()
+        self,
+        phase: Phase,
+        answers: Iterable[Answer],
+        failed_polls: Iterable[Answer] = (),
+        *,
+        operations_each: float = 1,
     ) -> None:
         """Count a phase's operations, latencies and errors and file its figures.
 
         An operation that failed is an error and nothing else: it makes no rate look better.
+        `operations_each` is as how many operations each answer counts.
         """
         for answer in answers:
             if answer.ok:
-                phase.operations += 1
+                phase.operations += operations_each
                 phase.latencies_s.append(answer.seconds)
             else:
                 self._count_error(phase, answer)

@@ -36,7 +36,7 @@ def _rate(scenario: str, phase: str, foundation: float, goal: float | None = Non
     return Target(scenario, phase, "rate_per_s", "at least", foundation, goal)
 
 
-def _cpu(scenario: str, phase: str, foundation: float, goal: float) -> Target:
+def _cpu(scenario: str, phase: str, foundation: float, goal: float | None = None) -> Target:
     return Target(scenario, phase, "cpu_s_per_1000", "at most", foundation, goal)
 
 
@@ -61,6 +61,20 @@ TARGETS = (
     _time("big-room-state", "join", 1 / 2, 10),
     _rate("register-login", "register", 2),
     _rate("register-login", "login", 2),
+    _cpu("to-device", "live", 1 / 5),
+    _cpu("to-device", "collect", 1 / 5),
+    _cpu("keys", "upload", 1 / 5),
+    _cpu("keys", "query", 1 / 5),
+    _cpu("keys", "claim", 1 / 5),
+    _cpu("encrypted-room-join", "join", 1 / 5),
+    _cpu("encrypted-room-join", "device", 1 / 5),
+    *(
+        _cpu("media", f"{way}-{size}", 1 / 5)
+        for size in ("100k", "1m", "10m")
+        for way in ("upload", "download")
+    ),
+    _cpu("thumbnails", "make", 1),
+    _cpu("thumbnails", "again", 1 / 5),
 )
 
 RSS_RATIO = 1.0

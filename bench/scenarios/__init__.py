@@ -6,16 +6,21 @@ from types import MappingProxyType
 from bench.scenarios import (
     big_room_messages,
     big_room_state,
+    encrypted_room_join,
     fanout_latency,
     history,
     idle_polls,
     initial_sync,
     join_storm,
+    keys,
     many_rooms_incremental,
+    media,
     register_login,
     send_live,
     send_many_rooms,
     send_one_room,
+    thumbnails,
+    to_device,
 )
 from bench.stage import Stage
 
@@ -33,5 +38,10 @@ SCENARIOS: Mapping[str, Callable[[Stage], Awaitable[None]]] = MappingProxyType(
         "idle-polls": idle_polls.run,
         "many-rooms-incremental": many_rooms_incremental.run,
         "register-login": register_login.run,
+        "to-device": to_device.run,
+        "keys": keys.run,
+        "encrypted-room-join": encrypted_room_join.run,
+        "media": media.run,
+        "thumbnails": thumbnails.run,
     }
 )

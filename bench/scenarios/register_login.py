@@ -60,6 +60,6 @@ async def check_accounts(
     findings.add(check_same_set(set(tokens), tokens, "access tokens"))
     for key, answer in logged_in[:: max(1, len(logged_in) // SAMPLED)]:
         made = orjson.loads(answer.body)
-        user = User(made["user_id"], made["access_token"])
+        user = User(made["user_id"], made["access_token"], made["device_id"])
         told = await stage.client.call("GET", f"{CLIENT}/account/whoami", user)
         findings.add(check_same_set([user.user_id], [told["user_id"]], f"whoami of {key}"))

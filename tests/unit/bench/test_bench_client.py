@@ -24,7 +24,7 @@ def test_paths_are_quoted() -> None:
 
 
 def test_a_message_carries_its_number_and_a_transaction_id_of_its_own() -> None:
-    alice = User("@alice:x", "token")
+    alice = User("@alice:x", "token", "PHONE")
 
     first, second = (message_request(alice, "!room:x", number) for number in (1, 2))
 

@@ -12,7 +12,7 @@ from bench.http import Address
 from bench.timeline import NARROW, WIDE, GapNeverEndsError, Timeline, take_tokens
 
 ROOM = "!room:x"
-ALICE = User("@alice:x", "token")
+ALICE = User("@alice:x", "token", "PHONE")
 
 
 def event(number: int) -> dict[str, Any]:
