@@ -51,8 +51,8 @@ class DownloadService:
     ) -> StoredMedia:
         """Return media once it is uploaded.
 
-        Raises `NotFound` for what is unknown, expired, or for users only; `NotYetUploaded`
-        after the time to wait.
+        Raises `NotFound` for what is unknown, expired, quarantined, or for users only;
+        `NotYetUploaded` after the time to wait.
         """
         name = _checked(server_name, media_id)
         wait_s = min(wait_s, self._wait_max_s)
@@ -62,7 +62,7 @@ class DownloadService:
             found = await self._remote.query_media(name, media_id, wait_s=wait_s)
         else:
             found = await self._uploaded(media_id, wait_s)
-        if not (found.is_open or is_known_user):
+        if found.is_quarantined or not (found.is_open or is_known_user):
             raise _not_found()
         return found
 

@@ -56,6 +56,9 @@ class Sweeping:
         """Delete all that is of no use, and files only if they were there before then."""
         while await self._store.delete_expired(self._clock.now_ms() - self._upload_ms):
             pass
+        while names := await self._store.select_removed_files():
+            await self._files.delete(names)
+            await self._store.delete_removed_files(names)
         await self._files.delete_unfinished(before_ms)
         recent = await self._files.list_recent(before_ms)
         unknown = await self._store.select_unknown_files(recent)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from base.database import Connection, Database, insert
 from components.mediaapi.files.interface import WrittenFile
-from components.mediaapi.store.tables import files, media, usage
+from components.mediaapi.store.tables import files, media, quarantined, removed_files, usage
 
 _AT_ONCE: Final = 500
 
@@ -26,6 +26,8 @@ class StoredMedia(msgspec.Struct, frozen=True):
     file: str | None
     """`None` until it is uploaded."""
     size: int
+    is_quarantined: bool
+    """Whether nobody gets it."""
 
 
 class Upload(msgspec.Struct, frozen=True):
@@ -59,6 +61,7 @@ _FOUND: Final = sa.select(
     media.c.is_open,
     media.c.file,
     sa.func.coalesce(files.c.size, 0).label("size"),
+    sa.exists().where(quarantined.c.sha256 == files.c.sha256).label("is_quarantined"),
 ).select_from(media.outerjoin(files, files.c.name == media.c.file))
 
 
@@ -183,6 +186,18 @@ class MediaStore:
             known = await self._database.read(partial(_select_known, names=part))
             unknown.extend(name for name in part if name not in known)
         return unknown
+
+    async def select_removed_files(self) -> list[str]:
+        """Return some files that no media has any more, and that are still to be deleted."""
+        query = sa.select(removed_files.c.name).limit(_AT_ONCE)
+        return await self._database.read(
+            lambda connection: list(connection.execute(query).scalars())
+        )
+
+    async def delete_removed_files(self, names: Collection[str]) -> None:
+        """Forget files that were deleted."""
+        statement = sa.delete(removed_files).where(removed_files.c.name.in_(list(names)))
+        await self._database.write(lambda connection: connection.execute(statement))
 
 
 def _select_known(connection: Connection, names: Collection[str]) -> set[str]:

@@ -4,7 +4,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from base.database import Schema
+from base.database import Connection, Schema
 
 METADATA: Final = sa.MetaData()
 
@@ -31,6 +31,8 @@ media: Final = sa.Table(
     sa.Column("expires_at_ms", sa.BigInteger),
     # Whether it may be downloaded without an access token.
     sa.Column("is_open", sa.Boolean, nullable=False),
+    sa.Index("media_by_file", "file"),
+    sa.Index("media_by_user", "user_id", "created_at_ms"),
     sa.Index(
         "pending_media",
         "user_id",
@@ -48,4 +50,34 @@ usage: Final = sa.Table(
     sa.Column("bytes", sa.BigInteger, nullable=False),
 )
 
-SCHEMA: Final = Schema("mediaapi", METADATA)
+# Bytes that nobody gets, whether a file has them now or will have them.
+quarantined: Final = sa.Table(
+    "quarantined", METADATA, sa.Column("sha256", sa.LargeBinary, primary_key=True)
+)
+
+# Files that no media has any more, until they are deleted.
+removed_files: Final = sa.Table(
+    "removed_files", METADATA, sa.Column("name", sa.Text, primary_key=True)
+)
+
+
+def _quarantine_bytes(connection: Connection) -> None:
+    """Let quarantine outlive files, and forget when media was last downloaded.
+
+    Before there was a release, tables of version 1 were also made without what nothing used yet.
+    """
+    run = connection.exec_driver_sql
+    bytes_type = "BLOB" if connection.dialect.name == "sqlite" else "BYTEA"
+    run(f"CREATE TABLE quarantined (sha256 {bytes_type} NOT NULL PRIMARY KEY)")
+    columns = sa.inspect(connection).get_columns
+    if any(column["name"] == "is_quarantined" for column in columns("files")):
+        run("INSERT INTO quarantined SELECT sha256 FROM files WHERE is_quarantined")
+        run("ALTER TABLE files DROP COLUMN is_quarantined")
+    if any(column["name"] == "last_access_ms" for column in columns("media")):
+        run("ALTER TABLE media DROP COLUMN last_access_ms")
+    run("CREATE TABLE IF NOT EXISTS removed_files (name TEXT NOT NULL PRIMARY KEY)")
+    run("CREATE INDEX IF NOT EXISTS media_by_file ON media (file)")
+    run("CREATE INDEX IF NOT EXISTS media_by_user ON media (user_id, created_at_ms)")
+
+
+SCHEMA: Final = Schema("mediaapi", METADATA, (_quarantine_bytes,))

@@ -2,8 +2,14 @@ CREATE TABLE files (
 	name TEXT NOT NULL,
 	sha256 BLOB NOT NULL,
 	size BIGINT NOT NULL,
+	is_quarantined BOOLEAN NOT NULL,
 	PRIMARY KEY (name),
 	UNIQUE (sha256)
+);
+
+CREATE TABLE removed_files (
+	name TEXT NOT NULL,
+	PRIMARY KEY (name)
 );
 
 CREATE TABLE usage (
@@ -21,8 +27,13 @@ CREATE TABLE media (
 	created_at_ms BIGINT NOT NULL,
 	expires_at_ms BIGINT,
 	is_open BOOLEAN NOT NULL,
+	last_access_ms BIGINT NOT NULL,
 	PRIMARY KEY (media_id),
 	FOREIGN KEY(file) REFERENCES files (name)
 );
+
+CREATE INDEX media_by_file ON media (file);
+
+CREATE INDEX media_by_user ON media (user_id, created_at_ms);
 
 CREATE INDEX pending_media ON media (user_id, expires_at_ms) WHERE file IS NULL;
