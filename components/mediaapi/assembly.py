@@ -8,12 +8,15 @@ from base.database import Database
 from base.http import Router
 from components.mediaapi.downloading import DownloadService
 from components.mediaapi.files.local import LocalFiles
+from components.mediaapi.operating import MediaOperatorService
 from components.mediaapi.remote import NoRemoteMedia, RemoteMedia
+from components.mediaapi.removing import RemovedFiles
 from components.mediaapi.routes.downloads import DownloadRoutes
 from components.mediaapi.routes.thumbnails import ThumbnailRoutes
 from components.mediaapi.routes.uploads import UploadRoutes
 from components.mediaapi.settings import MediaApiSettings
 from components.mediaapi.store.media import MediaStore
+from components.mediaapi.store.operated import OperatedMediaStore
 from components.mediaapi.store.tables import SCHEMA
 from components.mediaapi.sweeping import Sweeping
 from components.mediaapi.thumbnails.service import ThumbnailService
@@ -36,6 +39,8 @@ class MediaServer:
     files: LocalFiles
     thumbnails: ThumbnailService
     waits: PendingWaits
+    operator: MediaOperatorService
+    """For the routes of operators (`routes.operators`)."""
 
 
 def build(
@@ -56,6 +61,7 @@ def build(
     """
     files = LocalFiles(folder, clock, threads=settings.disk_threads)
     store = MediaStore(database, quota_bytes=settings.quota_bytes_per_user)
+    removed = RemovedFiles(store, files)
     waits = PendingWaits()
     uploads = UploadService(store=store, files=files, waits=waits, clock=clock, settings=settings)
     downloads = DownloadService(
@@ -92,6 +98,7 @@ def build(
         sweeping=Sweeping(
             store=store,
             files=files,
+            removed=removed,
             clock=clock,
             settings=settings,
             is_alone=is_alone,
@@ -99,4 +106,7 @@ def build(
         files=files,
         thumbnails=thumbnails,
         waits=waits,
+        operator=MediaOperatorService(
+            server_name=server_name, store=OperatedMediaStore(database), removed=removed
+        ),
     )

@@ -1,6 +1,7 @@
 """What the media server is to the rest of the server."""
 
-from typing import Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from base.database import Schema
 from components.mediaapi.public_paths import PUBLIC_PATHS
@@ -11,11 +12,20 @@ from describing.parts import ComponentParts
 from describing.tables import Keeps, Tables
 from internalapi.userapi import Authentication
 
+if TYPE_CHECKING:
+    from components.mediaapi.operating import MediaOperatorService
+
 
 def _schema() -> Schema:
     from components.mediaapi.assembly import SCHEMA
 
     return SCHEMA
+
+
+def _operator_router(operator: "MediaOperatorService") -> Any:
+    from components.mediaapi.routes.operators import operator_router
+
+    return operator_router(operator)
 
 
 async def _build(ground: Ground) -> ComponentParts:
@@ -32,6 +42,7 @@ async def _build(ground: Ground) -> ComponentParts:
     )
     return ComponentParts(
         router=server.router,
+        operator_routers=(partial(_operator_router, server.operator),),
         tasks={"mediaapi, sweeping": server.sweeping.run},
         drain=(server.waits.end,),
         close=(server.files.close, server.thumbnails.close),

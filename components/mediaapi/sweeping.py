@@ -6,6 +6,7 @@ from base.clock import Clock, SystemClock
 from base.database import DatabaseOutage
 from base.repeating import repeat
 from components.mediaapi.files.interface import MediaFiles
+from components.mediaapi.removing import RemovedFiles
 from components.mediaapi.settings import MediaApiSettings
 from components.mediaapi.store.media import MediaStore
 from matrix.errors import Unavailable
@@ -27,12 +28,14 @@ class Sweeping:
         *,
         store: MediaStore,
         files: MediaFiles,
+        removed: RemovedFiles,
         clock: Clock,
         settings: MediaApiSettings,
         is_alone: bool,
     ) -> None:
         self._store = store
         self._files = files
+        self._removed = removed
         self._clock = clock
         self._upload_ms = int(settings.upload_timeout_s * 1000)
         # Files have the times of the system.
@@ -56,9 +59,7 @@ class Sweeping:
         """Delete all that is of no use, and files only if they were there before then."""
         while await self._store.delete_expired(self._clock.now_ms() - self._upload_ms):
             pass
-        while names := await self._store.select_removed_files():
-            await self._files.delete(names)
-            await self._store.delete_removed_files(names)
+        await self._removed.delete()
         await self._files.delete_unfinished(before_ms)
         recent = await self._files.list_recent(before_ms)
         unknown = await self._store.select_unknown_files(recent)

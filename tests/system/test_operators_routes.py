@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import pytest
@@ -272,6 +273,34 @@ async def test_a_change_that_is_none_is_refused(operator: Operator, path: str, b
     status, answer = await operator("PATCH", path, body)
 
     assert (status, answer["errcode"]) == (400, "M_INVALID_PARAM")
+
+
+async def test_media_of_a_user_is_quarantined_and_deleted(
+    operator: Operator, homeserver: Homeserver, server: ServerProcess, http: aiohttp.ClientSession
+) -> None:
+    alice = await homeserver.register_with_secret("alice")
+    headers = {"Authorization": f"Bearer {alice.token}"}
+    url = f"{server.url}/_matrix/media/v3/upload"
+    async with http.post(url, data=b"a picture", headers=headers) as answer:
+        path = (await answer.json())["content_uri"].removeprefix("mxc://")
+
+    async def download() -> int:
+        url = f"{server.url}/_matrix/client/v1/media/download/{path}"
+        async with http.get(url, headers=headers) as answer:
+            return answer.status
+
+    _, listed = await operator("GET", f"/media?user={quote(alice.user_id)}")
+    quarantined = await operator("POST", "/media/quarantine", {"user": alice.user_id})
+    while_quarantined = await download()
+    lifted = await operator("POST", "/media/lift-quarantine", {"user": alice.user_id})
+    once_lifted = await download()
+    deleted = await operator("POST", "/media/delete", {"user": alice.user_id})
+
+    assert [one["media_id"] for one in listed["media"]] == [path.partition("/")[2]]
+    assert quarantined == lifted == (200, {"changed": 1})
+    assert (while_quarantined, once_lifted) == (404, 200)
+    assert deleted == (200, {"deleted": 1})
+    assert await download() == 404
 
 
 async def test_all_that_is_served_is_described_and_counted_by_its_route(

@@ -220,12 +220,14 @@ def _lock_usage(connection: Connection, user_id: str) -> int:
 
 def _insert_file(connection: Connection, written: WrittenFile) -> str:
     """Return the file that has these bytes: this one, unless another is known."""
-    connection.execute(
-        insert(connection, files)
-        .values(name=written.name, sha256=written.sha256, size=written.size)
-        .on_conflict_do_nothing(index_elements=["sha256"])
+    statement = insert(connection, files).values(
+        name=written.name, sha256=written.sha256, size=written.size
     )
-    # The row is held until the media that refers to it is there: nobody removes it between.
-    query = sa.select(files.c.name).where(files.c.sha256 == written.sha256).with_for_update()
-    name: str = connection.execute(query).scalar_one()
+    # The row is written also where it is there. So it is held until the media that refers to it is
+    # there: nobody removes it between.
+    name: str = connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["sha256"], set_={"sha256": statement.excluded.sha256}
+        ).returning(files.c.name)
+    ).scalar_one()
     return name

@@ -11,8 +11,10 @@ import msgspec
 from base.clock import ManualClock
 from base.database import Database, open_database
 from base.http import Application, application
+from base.http.fastapi_routes import fastapi_routes
 from base.http.testing import Answer
 from components.mediaapi.assembly import SCHEMA, MediaServer, build
+from components.mediaapi.routes.operators import operator_router
 from components.mediaapi.settings import MediaApiSettings
 from internalapi.userapi import Requester
 from matrix.errors import UnknownToken
@@ -48,8 +50,12 @@ class MediaHouse:
         self.database = database
         self.folder = folder
         self.clock = clock
-        self.application: Application = application([server.router])
+        operators = fastapi_routes(
+            [operator_router(server.operator)], title="", version="", root="/_xylem", secret="known"
+        )
+        self.application: Application = application([server.router], ordinary=operators)
         self.nobody = CheckedClient(self.application)
+        self.operator = CheckedClient(self.application, "known")
         self.alice = self.nobody.as_user("@alice:xylem.test")
         self.bob = self.nobody.as_user("@bob:xylem.test")
 
