@@ -1,11 +1,9 @@
 """Events that relate to another, in pages (client-server API, "Relationships API")."""
 
-from typing import Final
-
 import msgspec
 import orjson
 
-from base.database import Connection, pace_of
+from base.database import Connection
 from components.syncapi.relations.bundling import Bundler
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.related import (
@@ -17,13 +15,11 @@ from components.syncapi.store.related import (
 )
 from components.syncapi.timeline.access import Access, require_access
 from components.syncapi.timeline.erasure import with_erasures
-from components.syncapi.timeline.paging import FROM_THE_START, MOST_AT_ONCE, Page
+from components.syncapi.timeline.paging import FROM_THE_START, LEAST_AT_ONCE, Page, Range, scan
 from components.syncapi.timeline.rendering import Reader, render, room_id_member
 from components.syncapi.timeline.visible_event import visible_event
 from components.syncapi.tokens import SyncTokens
 from matrix.errors import Forbidden, NotFound
-
-_LEAST_CHUNK: Final = 20
 
 
 class RelationsQuery(msgspec.Struct, frozen=True, gc=False):
@@ -89,57 +85,39 @@ def _render(
 
 
 def _select_page(connection: Connection, query: RelationsQuery, access: Access) -> Page:
-    """Return the first related events of the range that match and are seen.
+    """Return the first related events of the range that match and are seen."""
 
-    After `max_scanned` events it stops with what it has, and says that there may be more.
-    """
-    place = _range_of(query, access)
-    found: list[RoomEvent] = []
-    scanned = 0
-    pace = pace_of(connection)
-    chunk = max(query.limit + 1, _LEAST_CHUNK)
-    while True:
-        pace.step(chunk)
-        children = _select(connection, query, place, chunk)
-        for child in children:
-            event = child.event
-            if not (_is_asked(child, query) and access.viewer.sees(event)):
-                continue
-            if len(found) == query.limit:
-                return Page(found, more=True, place=_after(found, place))
-            found.append(event)
-        if len(children) < chunk:
-            return Page(found, more=False, place=_after(found, place))
-        last = children[-1].event.order
-        if place.backwards:
-            place = place._replace(to_order=last)
-        else:
-            place = place._replace(from_order=last + 1)
-        scanned += len(children)
-        if scanned >= query.max_scanned:
-            return Page(found, more=True, place=last if place.backwards else last + 1)
-        chunk = min(chunk * 2, max(MOST_AT_ONCE, query.limit + 1), query.max_scanned)
+    def read(from_order: int, to_order: int, limit: int) -> list[Child]:
+        place = ChildrenRange(query.room_id, query.event_id, from_order, to_order, query.backwards)
+        if query.recurse:
+            return select_descendants(connection, place, limit)
+        return select_children(connection, place, limit, query.rel_type)
+
+    def event_if_wanted(child: Child) -> RoomEvent | None:
+        event = child.event
+        return event if _is_asked(child, query) and access.viewer.sees(event) else None
+
+    return scan(
+        connection,
+        _range_of(query, access),
+        read=read,
+        event_if_wanted=event_if_wanted,
+        limit=query.limit,
+        at_first=max(query.limit + 1, LEAST_AT_ONCE),
+        max_scanned=query.max_scanned,
+    )
 
 
-def _range_of(query: RelationsQuery, access: Access) -> ChildrenRange:
+def _range_of(query: RelationsQuery, access: Access) -> Range:
     start, end = query.from_order, query.to_order
     if query.backwards:
         start, end = end, start
-    return ChildrenRange(
+    return Range(
         query.room_id,
-        query.event_id,
         FROM_THE_START if start is None else start,
         access.end if end is None else min(end, access.end),
         query.backwards,
     )
-
-
-def _select(
-    connection: Connection, query: RelationsQuery, place: ChildrenRange, limit: int
-) -> list[Child]:
-    if query.recurse:
-        return select_descendants(connection, place, limit)
-    return select_children(connection, place, limit, query.rel_type)
 
 
 def _is_asked(child: Child, query: RelationsQuery) -> bool:
@@ -147,9 +125,3 @@ def _is_asked(child: Child, query: RelationsQuery) -> bool:
     return (query.rel_type is None or child.rel_type == query.rel_type) and (
         query.event_type is None or child.event.type == query.event_type
     )
-
-
-def _after(found: list[RoomEvent], place: ChildrenRange) -> int:
-    if place.backwards:
-        return found[-1].order if found else place.to_order
-    return found[-1].order + 1 if found else place.from_order

@@ -62,6 +62,11 @@ class Child(NamedTuple):
     rel_type: str
     event: RoomEvent
 
+    @property
+    def order(self) -> int:
+        """Where the event stands in the timeline."""
+        return self.event.order
+
 
 def select_children(
     connection: Connection, place: ChildrenRange, limit: int, rel_type: str | None = None
