@@ -76,15 +76,15 @@ def _changed(
     connection: Connection, query: FollowQuery, memberships: Mapping[str, Membership]
 ) -> Collection[str]:
     """Return the rooms with events since the position that may concern the user."""
-    by_since: dict[int, list[str]] = {}
-    for room_id, now in memberships.items():
-        since = query.since[ROOMS][query.partition_of(room_id)]
-        if now.membership == "join" or now.stream_order >= since:
-            by_since.setdefault(since, []).append(room_id)
-    changed: set[str] = set()
-    for since, room_ids in by_since.items():
-        changed |= select_changed_rooms(connection, room_ids, since)
-    return changed
+    since = {room_id: query.since[ROOMS][query.partition_of(room_id)] for room_id in memberships}
+    return select_changed_rooms(
+        connection,
+        {
+            room_id: since[room_id]
+            for room_id, now in memberships.items()
+            if now.membership == "join" or now.stream_order >= since[room_id]
+        },
+    )
 
 
 def _tail(

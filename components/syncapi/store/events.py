@@ -1,12 +1,12 @@
 """Events of rooms: the timeline by its order, and state by event ID."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import sqlalchemy as sa
 from msgspec.structs import astuple
 
-from base.database import Connection, Insert, SelectByKeys, Statement, pace_of
+from base.database import Connection, Insert, SelectByKeys, Statement, paced
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.row_inserts import (
     execute_insert,
@@ -14,15 +14,10 @@ from components.syncapi.store.row_inserts import (
 )
 from components.syncapi.store.tables import EVENTS
 
-_CHUNK: Final = 500
 _ALL: Final = tuple(EVENTS.c)
 
-_BY_ID: Final = sa.select(*_ALL).where(
-    EVENTS.c.event_id.in_(sa.bindparam("event_ids", expanding=True))
-)
-_REPLACING: Final = sa.select(*_ALL).where(
-    EVENTS.c.replaces.in_(sa.bindparam("event_ids", expanding=True))
-)
+_BY_ID: Final = SelectByKeys(sa.select(*_ALL), EVENTS.c.event_id)
+_REPLACING: Final = SelectByKeys(sa.select(*_ALL), EVENTS.c.replaces)
 _IN_ROOM: Final = (
     sa.select(*_ALL)
     .where(EVENTS.c.room_id == sa.bindparam("room_id"))
@@ -35,11 +30,11 @@ _FORWARDS: Final = Statement(_IN_ROOM.order_by(EVENTS.c.stream_order))
 _OLDEST: Final = sa.select(sa.func.min(EVENTS.c.stream_order)).where(
     EVENTS.c.room_id == sa.bindparam("room_id")
 )
-_CHANGED_ROOMS: Final = (
+_CHANGED_ROOMS: Final = SelectByKeys(
     sa.select(EVENTS.c.room_id)
     .distinct()
-    .where(EVENTS.c.room_id.in_(sa.bindparam("room_ids", expanding=True)))
-    .where(EVENTS.c.stream_order >= sa.bindparam("from_order"))
+    .where(EVENTS.c.stream_order >= sa.bindparam("from_order")),
+    EVENTS.c.room_id,
 )
 _REPLACE_JSON: Final = (
     sa.update(EVENTS)
@@ -97,14 +92,8 @@ def insert_state_events(connection: Connection, events: Sequence[RoomEvent]) -> 
 
 def select_events(connection: Connection, event_ids: Collection[str]) -> dict[str, RoomEvent]:
     """Return those of the events that are stored, by event ID."""
-    found: dict[str, RoomEvent] = {}
-    wanted = list(event_ids)
-    for start in range(0, len(wanted), _CHUNK):
-        some = wanted[start : start + _CHUNK]
-        pace_of(connection).step(len(some))
-        rows = connection.execute(_BY_ID, {"event_ids": some})
-        found.update((row[0], RoomEvent(*row)) for row in rows)
-    return found
+    rows = _BY_ID.rows(connection, event_ids)
+    return {row[0]: RoomEvent(*row) for row in paced(connection, rows)}
 
 
 def select_thread_roots(connection: Connection, event_ids: Collection[str]) -> dict[str, str]:
@@ -115,9 +104,7 @@ def select_thread_roots(connection: Connection, event_ids: Collection[str]) -> d
 
 def select_replacing(connection: Connection, event_ids: Collection[str]) -> list[RoomEvent]:
     """Return the state events that replaced one of these, in no order."""
-    return [
-        RoomEvent(*row) for row in connection.execute(_REPLACING, {"event_ids": list(event_ids)})
-    ]
+    return [RoomEvent(*row) for row in _REPLACING.rows(connection, event_ids)]
 
 
 def select_backwards(
@@ -151,19 +138,15 @@ def select_oldest_order(connection: Connection, room_id: str) -> int | None:
     return oldest
 
 
-def select_changed_rooms(
-    connection: Connection, room_ids: Collection[str], from_order: int
-) -> set[str]:
-    """Return those of the rooms that have events at or after this order."""
+def select_changed_rooms(connection: Connection, since: Mapping[str, int]) -> set[str]:
+    """Return those of the rooms that have events at or after the order given for them."""
+    by_since: dict[int, list[str]] = {}
+    for room_id, order in since.items():
+        by_since.setdefault(order, []).append(room_id)
     changed: set[str] = set()
-    wanted = list(room_ids)
-    for start in range(0, len(wanted), _CHUNK):
-        changed.update(
-            connection.execute(
-                _CHANGED_ROOMS,
-                {"room_ids": wanted[start : start + _CHUNK], "from_order": from_order},
-            ).scalars()
-        )
+    for order, room_ids in by_since.items():
+        rows = _CHANGED_ROOMS.rows(connection, room_ids, {"from_order": order})
+        changed.update(room_id for (room_id,) in rows)
     return changed
 
 

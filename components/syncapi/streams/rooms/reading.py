@@ -64,10 +64,6 @@ def _section(
 
 
 def _changed(connection: Connection, unsure: Sequence[RoomTask]) -> list[RoomTask]:
-    by_since: dict[int, list[RoomTask]] = {}
-    for task in unsure:
-        by_since.setdefault(task.since or 0, []).append(task)
-    changed: set[str] = set()
-    for since, tasks in by_since.items():
-        changed |= select_changed_rooms(connection, [task.room_id for task in tasks], since)
+    since = {task.room_id: task.since or 0 for task in unsure}
+    changed = select_changed_rooms(connection, since)
     return [task for task in unsure if task.room_id in changed]
