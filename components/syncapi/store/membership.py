@@ -6,7 +6,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from base.database import Connection, Insert, Statement, paced
+from base.database import Connection, Insert, SelectByKeys, Statement, paced
 from components.syncapi.changes import Membership, MembershipChange
 from components.syncapi.store.row_inserts import (
     execute_insert,
@@ -34,9 +34,11 @@ _HISTORY: Final = Statement(
     .where(MEMBERSHIP_CHANGES.c.room_id == sa.bindparam("room_id"))
     .order_by(MEMBERSHIP_CHANGES.c.stream_order)
 )
-_JOINED_ROOMS: Final = sa.select(MEMBERSHIPS.c.user_id, MEMBERSHIPS.c.room_id).where(
-    MEMBERSHIPS.c.user_id.in_(sa.bindparam("user_ids", expanding=True)),
-    MEMBERSHIPS.c.membership == "join",
+_JOINED_ROOMS: Final = SelectByKeys(
+    sa.select(MEMBERSHIPS.c.user_id, MEMBERSHIPS.c.room_id).where(
+        MEMBERSHIPS.c.membership == "join"
+    ),
+    MEMBERSHIPS.c.user_id,
 )
 _COUNTS: Final = Statement(
     sa.select(MEMBERSHIPS.c.membership, sa.func.count())
@@ -59,8 +61,8 @@ _MOVED: Final = Statement(
     .where(MEMBERSHIPS.c.stream_order >= sa.bindparam("from_order"))
     .limit(1)
 )
-_OF_EVENTS: Final = sa.select(EVENTS.c.event_id, EVENTS.c.membership).where(
-    EVENTS.c.event_id.in_(sa.bindparam("event_ids", expanding=True))
+_OF_EVENTS: Final = SelectByKeys(
+    sa.select(EVENTS.c.event_id, EVENTS.c.membership), EVENTS.c.event_id
 )
 _INVITE: Final = (
     sa.select(INVITES.c.invite_state)
@@ -144,7 +146,7 @@ def select_memberships_of_events(
     connection: Connection, event_ids: Collection[str]
 ) -> dict[str, str]:
     """Return what stored member events say of their users, by event ID."""
-    rows = connection.execute(_OF_EVENTS, {"event_ids": list(event_ids)})
+    rows = _OF_EVENTS.rows(connection, event_ids)
     return {event_id: membership or "leave" for event_id, membership in rows}
 
 
@@ -188,7 +190,7 @@ def select_membership(connection: Connection, user_id: str, room_id: str) -> Mem
 def select_joined_rooms(connection: Connection, user_ids: Collection[str]) -> dict[str, set[str]]:
     """Return the rooms that each of these users is joined to; who is in none is left out."""
     rooms: dict[str, set[str]] = {}
-    for user_id, room_id in connection.execute(_JOINED_ROOMS, {"user_ids": list(user_ids)}):
+    for user_id, room_id in _JOINED_ROOMS.rows(connection, user_ids):
         rooms.setdefault(user_id, set()).add(room_id)
     return rooms
 

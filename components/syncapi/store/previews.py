@@ -5,7 +5,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from base.database import Connection, Statement
+from base.database import Connection, SelectByKeys, Statement
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.tables import CURRENT_STATE, EVENTS, MEMBERSHIPS
 
@@ -25,11 +25,11 @@ _OF_TYPE: Final = Statement(
     .order_by(CURRENT_STATE.c.state_key)
     .limit(sa.bindparam("row_limit"))
 )
-_JOINED_COUNTS: Final = (
+_JOINED_COUNTS: Final = SelectByKeys(
     sa.select(MEMBERSHIPS.c.room_id, sa.func.count())
-    .where(MEMBERSHIPS.c.room_id.in_(sa.bindparam("room_ids", expanding=True)))
     .where(MEMBERSHIPS.c.membership == "join")
-    .group_by(MEMBERSHIPS.c.room_id)
+    .group_by(MEMBERSHIPS.c.room_id),
+    MEMBERSHIPS.c.room_id,
 )
 _MEMBERSHIPS: Final = Statement(
     sa.select(MEMBERSHIPS.c.room_id, MEMBERSHIPS.c.membership).where(
@@ -42,7 +42,9 @@ def select_entries(
     connection: Connection, room_ids: Collection[str], types: Collection[str]
 ) -> Iterator[RoomEvent]:
     """Give the events of these types, with an empty state key, in the newest state of rooms."""
-    for chunk in _chunks(room_ids):
+    wanted = list(room_ids)
+    for start in range(0, len(wanted), _CHUNK):
+        chunk = wanted[start : start + _CHUNK]
         for row in connection.execute(_ENTRIES, {"room_ids": chunk, "types": list(types)}):
             yield RoomEvent(*row)
 
@@ -57,20 +59,11 @@ def select_entries_of_type(
 
 def select_joined_counts(connection: Connection, room_ids: Collection[str]) -> dict[str, int]:
     """Return how many are joined to each of the rooms; rooms with nobody are left out."""
-    return {
-        room_id: count
-        for chunk in _chunks(room_ids)
-        for room_id, count in connection.execute(_JOINED_COUNTS, {"room_ids": chunk})
-    }
+    rows = _JOINED_COUNTS.rows(connection, room_ids)
+    return {room_id: count for room_id, count in rows}  # noqa: C416 (a row is no pair)
 
 
 def select_memberships_of_user(connection: Connection, user_id: str) -> dict[str, str]:
     """Return where a user stands in all rooms that they had to do with, by room ID."""
     rows = _MEMBERSHIPS.rows(connection, {"user_id": user_id})
     return {room_id: membership for room_id, membership in rows}  # noqa: C416 (a row is no pair)
-
-
-def _chunks(room_ids: Collection[str]) -> Iterator[list[str]]:
-    wanted = list(room_ids)
-    for start in range(0, len(wanted), _CHUNK):
-        yield wanted[start : start + _CHUNK]

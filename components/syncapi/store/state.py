@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sa
 from msgspec.structs import astuple
 
-from base.database import Connection, Insert, Statement, paced
+from base.database import Connection, Insert, SelectByKeys, Statement, paced
 from components.syncapi.changes import AppliedChange
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.row_inserts import (
@@ -15,24 +15,17 @@ from components.syncapi.store.row_inserts import (
 )
 from components.syncapi.store.tables import CURRENT_STATE, EVENTS, MEMBERSHIPS, STATE_CHANGES
 
-_CHUNK: Final = 100
-
-_EVENTS_NOW: Final = (
-    sa.select(*EVENTS.c)
-    .join(CURRENT_STATE, CURRENT_STATE.c.event_id == EVENTS.c.event_id)
-    .where(CURRENT_STATE.c.room_id == sa.bindparam("room_id"))
+_CURRENT_EVENTS: Final = sa.select(*EVENTS.c).join(
+    CURRENT_STATE, CURRENT_STATE.c.event_id == EVENTS.c.event_id
 )
+_EVENTS_NOW: Final = _CURRENT_EVENTS.where(CURRENT_STATE.c.room_id == sa.bindparam("room_id"))
 _ALL_NOW: Final = Statement(_EVENTS_NOW)
-_EVENTS_NOW_OF_TYPES: Final = _EVENTS_NOW.where(
-    CURRENT_STATE.c.type.in_(sa.bindparam("types", expanding=True))
-)
-_EVENTS_NOW_WITHOUT_MEMBERS: Final = Statement(
-    _EVENTS_NOW.where(CURRENT_STATE.c.type != "m.room.member")
-)
-_EVENTS_NOW_IN_ROOMS: Final = (
-    sa.select(*EVENTS.c)
-    .join(CURRENT_STATE, CURRENT_STATE.c.event_id == EVENTS.c.event_id)
-    .where(CURRENT_STATE.c.room_id.in_(sa.bindparam("room_ids", expanding=True)))
+_EVENTS_NOW_OF_TYPES: Final = SelectByKeys(_EVENTS_NOW, CURRENT_STATE.c.type)
+_IS_NO_MEMBER: Final = CURRENT_STATE.c.type != "m.room.member"
+_EVENTS_NOW_WITHOUT_MEMBERS: Final = Statement(_EVENTS_NOW.where(_IS_NO_MEMBER))
+_EVENTS_NOW_IN_ROOMS: Final = SelectByKeys(_CURRENT_EVENTS, CURRENT_STATE.c.room_id)
+_EVENTS_NOW_IN_ROOMS_WITHOUT_MEMBERS: Final = SelectByKeys(
+    _CURRENT_EVENTS.where(_IS_NO_MEMBER), CURRENT_STATE.c.room_id
 )
 _LAST_CHANGES: Final = Statement(
     sa.select(
@@ -54,8 +47,8 @@ _NAMING_NOW: Final = Statement(
         sa.or_(*[CURRENT_STATE.c.type == kind for kind in NAMING])
     )
 )
-_MEMBERS_NOW: Final = _EVENTS_NOW.where(CURRENT_STATE.c.type == "m.room.member").where(
-    CURRENT_STATE.c.state_key.in_(sa.bindparam("user_ids", expanding=True))
+_MEMBERS_NOW: Final = SelectByKeys(
+    _EVENTS_NOW.where(CURRENT_STATE.c.type == "m.room.member"), CURRENT_STATE.c.state_key
 )
 _CHANGES: Final = Statement(
     sa.select(
@@ -135,9 +128,7 @@ def select_state_now(
     if types is None:
         rows = _ALL_NOW.rows(connection, {"room_id": room_id})
     else:
-        rows = connection.execute(
-            _EVENTS_NOW_OF_TYPES, {"room_id": room_id, "types": list(types)}
-        ).fetchall()
+        rows = _EVENTS_NOW_OF_TYPES.rows(connection, types, {"room_id": room_id})
     return [RoomEvent(*row) for row in paced(connection, rows)]
 
 
@@ -145,16 +136,11 @@ def select_states_now(
     connection: Connection, room_ids: Collection[str], *, members: bool
 ) -> dict[str, list[RoomEvent]]:
     """Return the events of the newest state of several rooms, with or without their members."""
-    statement = _EVENTS_NOW_IN_ROOMS
-    if not members:
-        statement = statement.where(CURRENT_STATE.c.type != "m.room.member")
+    select = _EVENTS_NOW_IN_ROOMS if members else _EVENTS_NOW_IN_ROOMS_WITHOUT_MEMBERS
     states: dict[str, list[RoomEvent]] = {room_id: [] for room_id in room_ids}
-    wanted = list(room_ids)
-    for start in range(0, len(wanted), _CHUNK):
-        rows = connection.execute(statement, {"room_ids": wanted[start : start + _CHUNK]})
-        for row in paced(connection, rows):
-            event = RoomEvent(*row)
-            states[event.room_id].append(event)
+    for row in paced(connection, select.rows(connection, room_ids)):
+        event = RoomEvent(*row)
+        states[event.room_id].append(event)
     return states
 
 
@@ -180,7 +166,7 @@ def select_members_now(
     connection: Connection, room_id: str, user_ids: Collection[str]
 ) -> list[RoomEvent]:
     """Return the member events of these users in the newest state, in no order."""
-    rows = connection.execute(_MEMBERS_NOW, {"room_id": room_id, "user_ids": list(user_ids)})
+    rows = _MEMBERS_NOW.rows(connection, user_ids, {"room_id": room_id})
     return [RoomEvent(*row) for row in rows]
 
 
