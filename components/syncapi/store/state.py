@@ -120,6 +120,16 @@ def select_changes(connection: Connection, room_id: str, from_order: int) -> lis
     return [StoredChange(*row) for row in paced(connection, rows)]
 
 
+def select_undone(
+    connection: Connection, room_id: str, order: int
+) -> dict[tuple[str, str], str | None]:
+    """Return for each entry that changed at or after this place what it was before."""
+    undone: dict[tuple[str, str], str | None] = {}
+    for change in select_changes(connection, room_id, order):
+        undone.setdefault((change.type, change.state_key), change.replaces)
+    return undone
+
+
 def select_state_now(
     connection: Connection, room_id: str, types: Collection[str] | None = None
 ) -> list[RoomEvent]:

@@ -8,11 +8,11 @@ from base.database import Connection
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.events import select_events
 from components.syncapi.store.state import (
-    select_changes,
     select_entry_now,
     select_members_now,
     select_state_now,
     select_state_now_without_members,
+    select_undone,
 )
 
 
@@ -50,7 +50,7 @@ def select_state_at(
             now = now + select_members_now(connection, room_id, members)
     if known is not None and (known.last_change is None or known.last_change < order):
         return now
-    undone = _undone_since(connection, room_id, order)
+    undone = select_undone(connection, room_id, order)
     if not undone:
         return now
     wanted = {
@@ -68,7 +68,7 @@ def select_members_at(
     """Return the member events of these users in the state before this place, in no order."""
     if not user_ids:
         return []
-    undone = _undone_since(connection, room_id, order)
+    undone = select_undone(connection, room_id, order)
     concerned = {
         state_key: event_id
         for (kind, state_key), event_id in undone.items()
@@ -84,21 +84,11 @@ def select_entry_at(
     connection: Connection, room_id: str, order: int, event_type: str, state_key: str
 ) -> RoomEvent | None:
     """Return one event of the state before this place."""
-    undone = _undone_since(connection, room_id, order)
+    undone = select_undone(connection, room_id, order)
     if (event_type, state_key) not in undone:
         return select_entry_now(connection, room_id, event_type, state_key)
     event_id = undone[event_type, state_key]
     return None if event_id is None else select_events(connection, [event_id]).get(event_id)
-
-
-def _undone_since(
-    connection: Connection, room_id: str, order: int
-) -> dict[tuple[str, str], str | None]:
-    """Return for each entry that changed at or after this place what it was before."""
-    undone: dict[tuple[str, str], str | None] = {}
-    for change in select_changes(connection, room_id, order):
-        undone.setdefault((change.type, change.state_key), change.replaces)
-    return undone
 
 
 def _is_asked(

@@ -5,19 +5,16 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from base.database import Connection, Statement
+from base.database import Connection, SelectByKeys, Statement
 from components.syncapi.room_event import StateEntry
-from components.syncapi.store.state import select_changes
+from components.syncapi.store.state import select_undone
 from components.syncapi.store.tables import CURRENT_STATE, EVENTS
 
 MEMBER: Final = "m.room.member"
 _PAGE: Final = 500
-_CHUNK: Final = 100
 
 _COLUMNS: Final = [EVENTS.c[name] for name in StateEntry.__struct_fields__]
-_ENTRIES: Final = sa.select(*_COLUMNS).where(
-    EVENTS.c.event_id.in_(sa.bindparam("event_ids", expanding=True))
-)
+_ENTRIES: Final = SelectByKeys(sa.select(*_COLUMNS), EVENTS.c.event_id)
 _NOW: Final = (
     sa.select(*_COLUMNS)
     .join(CURRENT_STATE, CURRENT_STATE.c.event_id == EVENTS.c.event_id)
@@ -42,7 +39,7 @@ def select_member_pages(
     connection: Connection, room_id: str, order: int
 ) -> Iterator[list[StateEntry]]:
     """Give the member events of the state before this place, in no order."""
-    undone = _undone(connection, room_id, order)
+    undone = select_undone(connection, room_id, order)
     members = {key: event_id for key, event_id in undone.items() if key[0] == MEMBER}
     return _pages(connection, room_id, _PAGE_OF_MEMBERS, (MEMBER, ""), members)
 
@@ -51,19 +48,8 @@ def select_state_pages(
     connection: Connection, room_id: str, order: int
 ) -> Iterator[list[StateEntry]]:
     """Give the events of the state before this place, in no order."""
-    undone = _undone(connection, room_id, order)
+    undone = select_undone(connection, room_id, order)
     return _pages(connection, room_id, _PAGE_OF_STATE, ("", ""), undone)
-
-
-_Undone = dict[tuple[str, str], str | None]
-
-
-def _undone(connection: Connection, room_id: str, order: int) -> _Undone:
-    """Return for each entry that changed at or after this place what it was before."""
-    undone: _Undone = {}
-    for change in select_changes(connection, room_id, order):
-        undone.setdefault((change.type, change.state_key), change.replaces)
-    return undone
 
 
 def _pages(
@@ -71,7 +57,7 @@ def _pages(
     room_id: str,
     statement: Statement,
     begin: tuple[str, str],
-    undone: _Undone,
+    undone: dict[tuple[str, str], str | None],
 ) -> Iterator[list[StateEntry]]:
     after: tuple[str, str] | None = begin
     while after is not None:
@@ -83,6 +69,6 @@ def _pages(
         else:
             yield page
     before = [event_id for event_id in undone.values() if event_id is not None]
-    for start in range(0, len(before), _CHUNK):
-        given = {"event_ids": before[start : start + _CHUNK]}
-        yield [StateEntry(*row) for row in connection.execute(_ENTRIES, given)]
+    for start in range(0, len(before), _PAGE):
+        rows = _ENTRIES.rows(connection, before[start : start + _PAGE])
+        yield [StateEntry(*row) for row in rows]
