@@ -50,17 +50,18 @@ REMEMBERED_REMOVAL_MS: Final = 24 * 3600 * 1000
 _M: Final = MESSAGES.c
 _ALL_DEVICES: Final = ""
 _ALL: Final = 2**31 - 1
-_IS_QUEUE: Final = sa.and_(
-    _M.user_id == sa.bindparam("user_id"),
-    _M.device_id == sa.bindparam("device_id"),
-    _M.device_number == sa.bindparam("number"),
+_HAS_DEVICE_ID: Final = sa.and_(
+    _M.user_id == sa.bindparam("user_id"), _M.device_id == sa.bindparam("device_id")
 )
-_OF_FORMER_DEVICES: Final = sa.and_(
-    _M.user_id == sa.bindparam("user_id"),
-    _M.device_id == sa.bindparam("device_id"),
-    _M.device_number < sa.bindparam("number"),
+_IS_QUEUE: Final = sa.and_(_HAS_DEVICE_ID, _M.device_number == sa.bindparam("number"))
+# What is before a place in the queue, and all that was for devices before this one.
+_BEFORE: Final = sa.and_(
+    _HAS_DEVICE_ID,
+    sa.tuple_(_M.device_number, _M.stream_order)
+    < sa.tuple_(
+        sa.bindparam("number", type_=sa.BigInteger), sa.bindparam("from_order", type_=sa.BigInteger)
+    ),
 )
-_BEFORE: Final = _M.stream_order < sa.bindparam("from_order")
 _INSERT: Final = insert_new_into(MESSAGES)
 _QUEUED: Final = Statement(
     sa.select(_M.stream_order, _M.event)
@@ -72,10 +73,8 @@ _QUEUED: Final = Statement(
     .order_by(_M.stream_order)
     .limit(sa.bindparam("most"))
 )
-_ARRIVED: Final = Statement(sa.select(_M.stream_order).where(_IS_QUEUE, _BEFORE).limit(1))
-_FORMER: Final = Statement(sa.select(_M.stream_order).where(_OF_FORMER_DEVICES).limit(1))
-_DELETE_ARRIVED: Final = Statement(sa.delete(MESSAGES).where(_IS_QUEUE, _BEFORE))
-_DELETE_FORMER: Final = Statement(sa.delete(MESSAGES).where(_OF_FORMER_DEVICES))
+_ARRIVED: Final = Statement(sa.select(_M.stream_order).where(_BEFORE).limit(1))
+_DELETE_ARRIVED: Final = Statement(sa.delete(MESSAGES).where(_BEFORE))
 _DELETE_OVER: Final = Statement(
     sa.delete(MESSAGES).where(
         _IS_QUEUE,
@@ -89,11 +88,7 @@ _DELETE_OVER: Final = Statement(
     )
 )
 _DELETE_OF_DEVICE: Final = Statement(
-    sa.delete(MESSAGES).where(
-        _M.user_id == sa.bindparam("user_id"),
-        _M.device_id == sa.bindparam("device_id"),
-        _M.device_number <= sa.bindparam("number"),
-    )
+    sa.delete(MESSAGES).where(_HAS_DEVICE_ID, _M.device_number <= sa.bindparam("number"))
 )
 _DELETE_OF_USER: Final = Statement(
     sa.delete(MESSAGES).where(
@@ -187,7 +182,7 @@ def select_queued(
     Those before all offsets of the log come together, however many: no token tells their places.
     """
     values = {**device._asdict(), "from_order": from_order}
-    has_arrived = bool(_ARRIVED.rows(connection, values) or _FORMER.rows(connection, values))
+    has_arrived = bool(_ARRIVED.rows(connection, values))
     found: list[tuple[int, bytes]] = []
     if from_order < 0:
         found += _rows(connection, values, 0, _ALL)
@@ -199,9 +194,7 @@ def select_queued(
 
 def delete_arrived(connection: Connection, device: TargetDevice, from_order: int) -> None:
     """Delete what a device has got, and what was for those that had its ID before."""
-    values = {**device._asdict(), "from_order": from_order}
-    _DELETE_ARRIVED.run(connection, values)
-    _DELETE_FORMER.run(connection, values)
+    _DELETE_ARRIVED.run(connection, {**device._asdict(), "from_order": from_order})
 
 
 def delete_over(connection: Connection, device: TargetDevice, most: int) -> int:
