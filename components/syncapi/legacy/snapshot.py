@@ -12,6 +12,7 @@ from components.syncapi.store.account_data import select_room_account_data
 from components.syncapi.store.events import select_events
 from components.syncapi.store.membership import select_membership
 from components.syncapi.store.state_at import select_state_at
+from components.syncapi.streams.events import render_datum
 from components.syncapi.timeline.access import is_world_readable, require_access
 from components.syncapi.timeline.erasure import state_with_erasures
 from components.syncapi.timeline.paging import FROM_THE_START, Range, select_page
@@ -86,10 +87,7 @@ def read_snapshot(
 
 def render_data(data: list[AccountDatum]) -> bytes:
     """Return account data as a JSON array."""
-    events = [
-        b'{"type":%b,"content":%b}' % (orjson.dumps(datum.type), datum.content) for datum in data
-    ]
-    return b"[" + b",".join(events) + b"]"
+    return b"[" + b",".join(map(render_datum, data)) + b"]"
 
 
 def _invite(connection: Connection, now: Membership, reader: Reader) -> list[bytes]:

@@ -74,8 +74,12 @@ def _ends_of(log: Log, run: LogRun, kinds: StreamKinds) -> SyncPosition | None:
     """Return where a run ended; topics and partitions that it did not have had nothing."""
     if run.ends is None:
         return None
-    topics = [kind.topic.name for kind in kinds]
-    return tuple([_whole(log, topic, dict(enumerate(run.ends.get(topic, ())))) for topic in topics])
+    return tuple([_ends_of_topic(log, run.ends, kind.topic.name) for kind in kinds])
+
+
+def _ends_of_topic(log: Log, ends: Mapping[str, Sequence[int]], topic: str) -> Offsets:
+    known = ends.get(topic, ())[: log.partition_count(topic)]
+    return (*known, *[0] * (log.partition_count(topic) - len(known)))
 
 
 async def project_streams(
@@ -135,7 +139,3 @@ async def project_streams(
         if isinstance(stream, ProjectedStream)
     ]
     return ProjectedStreams(projected, streams, topics, slices)
-
-
-def _whole(log: Log, topic: str, positions: Mapping[int, int]) -> Offsets:
-    return tuple([positions.get(number, 0) for number in range(log.partition_count(topic))])
