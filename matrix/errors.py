@@ -2,6 +2,7 @@
 
 MatrixError
 ├── Forbidden            403 M_FORBIDDEN
+│   ├── WrongRoomKeysVersion   403 M_WRONG_ROOM_KEYS_VERSION
 │   └── AuthRejected     403, an event that the authorisation rules of its room refuse
 │       └── ContentRejected   400 M_BAD_JSON, where nobody might send such content
 ├── NotFound             404 M_NOT_FOUND
@@ -51,6 +52,15 @@ class ContentRejected(AuthRejected):
 
     errcode = "M_BAD_JSON"
     status = 400
+
+
+class WrongRoomKeysVersion(Forbidden):
+    """Keys are stored in the current backup only, and this is another one."""
+
+    errcode = "M_WRONG_ROOM_KEYS_VERSION"
+
+    def __init__(self, current_version: str) -> None:
+        super().__init__(current_version=current_version)
 
 
 class NotFound(MatrixError):

@@ -42,6 +42,7 @@ def without_hindrances() -> dict[str, Any]:
             "request_rate_per_user": None,
             "to_device_rate_per_user": None,
         },
+        "keyserver": {"backup_rate_per_user": None},
         "mediaapi": {"upload_rate_per_user": None, "download_rate_per_user": None},
         "syncapi": {"summary_rate_per_address": None, "request_rate_per_user": None},
     }

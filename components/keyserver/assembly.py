@@ -8,12 +8,17 @@ from base.clock import Clock
 from base.database import Database, DatabaseOutage
 from base.http import Router
 from components.keyserver.announced import ANNOUNCED
+from components.keyserver.backed_up_keys import BackedUpKeys
 from components.keyserver.cross_signing import CrossSigningUploads
+from components.keyserver.deleted_backups import DeletedBackups
 from components.keyserver.history import KeyHistoryReader
+from components.keyserver.key_backups import KeyBackups
 from components.keyserver.key_changes import KeyAnnouncements
 from components.keyserver.key_queries import KeyQueries
 from components.keyserver.processor import ClientDataProcessor, is_of_devices
+from components.keyserver.routes.backed_up_keys import BackedUpKeyRoutes
 from components.keyserver.routes.cross_signing import CrossSigningRoutes
+from components.keyserver.routes.key_backups import KeyBackupRoutes
 from components.keyserver.routes.keys import KeyRoutes
 from components.keyserver.settings import KeyServerSettings
 from components.keyserver.signing import SignatureUploads
@@ -43,6 +48,7 @@ class KeyServer:
     user_keys: UserKeys
     router: Router
     consumer: Consumer[OutputClientData]
+    deleted_backups: DeletedBackups
     _announcer: Announcer
 
     async def run(self) -> None:
@@ -72,8 +78,10 @@ def build(
     announcements: KeyAnnouncements = Announcements(
         ANNOUNCED, database, log, timeout_s=settings.announce_timeout_s
     )
-    # The specification calls no endpoint of keys rate-limited.
-    requesters = Requesters(authentication, RequestRates(clock))
+    # The specification calls no endpoint of keys rate-limited but those of backups.
+    requesters = Requesters(
+        authentication, RequestRates(clock, per_user=settings.backup_rate_per_user)
+    )
     keys = KeyQueries(database, announcements)
     router = Router()
     KeyRoutes(
@@ -91,17 +99,22 @@ def build(
         signatures=SignatureUploads(announcements),
         settings=settings,
     ).add_to(router)
+    deleted_backups = DeletedBackups(database)
+    backups = KeyBackups(database, deleted_backups, settings)
+    KeyBackupRoutes(requesters=requesters, backups=backups).add_to(router)
+    BackedUpKeyRoutes(requesters=requesters, keys=BackedUpKeys(database, settings)).add_to(router)
     return KeyServer(
         user_keys=keys,
         router=router,
         consumer=Consumer(
             "keyserver",
             OUTPUT_CLIENT_DATA,
-            lambda _: ClientDataProcessor(announcements),
+            lambda _: ClientDataProcessor(announcements, deleted_backups),
             log,
             database,
             max_batch=settings.max_batch_records,
             concerns=is_of_devices,
         ),
+        deleted_backups=deleted_backups,
         _announcer=Announcer(announcements, log),
     )

@@ -44,7 +44,10 @@ async def _build(ground: Ground) -> ComponentParts:
         router=server.router,
         apis=(served(UserKeys).by(server.user_keys),),
         consumers=(server.consumer,),
-        tasks={"keyserver": server.run},
+        tasks={
+            "keyserver": server.run,
+            "keyserver, deleted backups": server.deleted_backups.run,
+        },
     )
 
 

@@ -1,8 +1,13 @@
-"""Reads OutputClientData: keeps to which devices there are, and lets keys go with them."""
+"""Reads OutputClientData: keeps to which devices there are, and lets keys go with them.
+
+An account that has ended has no keys, and no backups of any.
+"""
 
 from collections.abc import Sequence
 
 from base.database import Connection
+from components.keyserver.deleted_backups import DeletedBackups
+from components.keyserver.key_backups import end_backups
 from components.keyserver.key_changes import KeyAnnouncements
 from components.keyserver.store.cross_signing import delete_cross_signing_keys
 from components.keyserver.store.devices import (
@@ -34,8 +39,9 @@ from logs.records.key_changes import (
 class ClientDataProcessor:
     """One partition of OutputClientData: the devices of its users."""
 
-    def __init__(self, announcements: KeyAnnouncements) -> None:
+    def __init__(self, announcements: KeyAnnouncements, backups: DeletedBackups) -> None:
         self._announcements = announcements
+        self._backups = backups
 
     def process(
         self,
@@ -57,15 +63,18 @@ class ClientDataProcessor:
                 _see_device(connection, record, places)
             elif isinstance(record, TokensRevoked):
                 told += _remove_devices(connection, record, places)
-            elif delete_cross_signing_keys(connection, user_id):
-                told.append(CrossSigningKeysChanged(user_id, None, None))
+            else:
+                end_backups(connection, user_id)
+                if delete_cross_signing_keys(connection, user_id):
+                    told.append(CrossSigningKeysChanged(user_id, None, None))
         for user_id, place in places.items():
             update_user(connection, user_id, place)
         self._announcements.put_all(connection, told)
 
     def committed(self) -> None:
-        """Let what follows be announced."""
+        """Let what follows be announced, and the keys of backups go."""
         self._announcements.note_written()
+        self._backups.note()
 
     def aborted(self) -> None:
         """Nothing is in memory."""

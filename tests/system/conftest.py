@@ -28,6 +28,7 @@ NO_RATE_LIMITS: Final[dict[str, Any]] = {
         "request_rate_per_user": None,
         "to_device_rate_per_user": None,
     },
+    "keyserver": {"backup_rate_per_user": None},
     "syncapi": {"request_rate_per_user": None},
 }
 _test_numbers = itertools.count()

@@ -45,6 +45,8 @@ _KINDS: Final = {
     "relType": "rel_type",
     "room_version": "version",
     "new_version": "version",
+    "version": "backup",
+    "sessionId": "session",
     "preset": "preset",
     "membership": "membership",
 }

@@ -86,6 +86,7 @@ class Person:
         content = {"msgtype": "m.text", "body": "Curiouser"}
         sent = self.session.put(path, json=content, timeout=_ANSWER_TIMEOUT_S).json()
         stored = self._post(f"/user/{self.user_id}/filter", {"room": {"timeline": {"limit": 3}}})
+        self._back_up(room_ids)
         synced = self.session.get(f"{self.url}{V3}/sync", timeout=_ANSWER_TIMEOUT_S).json()
         timeline = synced["rooms"]["join"][room_ids[0]]["timeline"]
         return {
@@ -105,9 +106,26 @@ class Person:
             "rel_type": ["m.thread", "m.annotation", "m.replace", "m.reference"],
             "tag": ["m.favourite", "u.work"],
             "version": [str(number) for number in range(1, 13)],
+            "backup": ["1", "2", "2", "2", "3"],
+            "session": ["session1", "session2"],
             "preset": ["private_chat", "public_chat", "trusted_private_chat"],
             "membership": ["join", "invite", "leave", "ban", "knock"],
         }
+
+    def _back_up(self, room_ids: list[str]) -> None:
+        """Make two backups of keys, the second with keys."""
+        made: dict[str, Any] = {"algorithm": "m.megolm_backup.v1.curve25519-aes-sha2"}
+        made["auth_data"] = {"public_key": "key"}
+        for _ in range(2):
+            self._post("/room_keys/version", made)
+        key = {"first_message_index": 1, "forwarded_count": 0, "is_verified": True}
+        sessions = {"session1": key | {"session_data": {"ciphertext": "c"}}}
+        answer = self.session.put(
+            f"{self.url}{V3}/room_keys/keys?version=2",
+            json={"rooms": {room_id: {"sessions": sessions} for room_id in room_ids}},
+            timeout=_ANSWER_TIMEOUT_S,
+        )
+        assert answer.status_code == 200, answer.text
 
 
 _EVENT_TYPES: Final = [

@@ -186,6 +186,20 @@ POST /keys/signatures/upload
 POST /keys/upload
 POST /keys/query
 POST /keys/claim
+POST /room_keys/version
+GET /room_keys/version
+GET /room_keys/version/{version}
+PUT /room_keys/version/{version}
+DELETE /room_keys/version/{version}
+PUT /room_keys/keys
+GET /room_keys/keys
+DELETE /room_keys/keys
+PUT /room_keys/keys/{room_id}
+GET /room_keys/keys/{room_id}
+DELETE /room_keys/keys/{room_id}
+PUT /room_keys/keys/{room_id}/{session_id}
+GET /room_keys/keys/{room_id}/{session_id}
+DELETE /room_keys/keys/{room_id}/{session_id}
 POST /login/get_token
 """)
 

@@ -99,6 +99,8 @@ READS: Final[dict[str, Read]] = {
     "own tags": _own("/user/{user}/rooms/{room}/tags"),
     "own rules": _own("/pushrules/"),
     "profile": _own("/profile/{user}"),
+    "own backup": _own("/room_keys/version"),
+    "own keys in backups": _own("/room_keys/keys?version=1"),
 }
 
 
@@ -294,6 +296,28 @@ async def _to_device(scene: Scene) -> None:
     path = f"/sendToDevice/org.example/told{scene.turn}"
     messages = {scene.alice.user_id: {"*": {"name": scene.name}}}
     await scene.bob.call("PUT", path, {"messages": messages})
+
+
+async def _backup(scene: Scene) -> None:
+    body = {"algorithm": "m.megolm_backup.v1.curve25519-aes-sha2", "auth_data": {}}
+    if scene.turn % 4:
+        made = await scene.alice.call("POST", "/room_keys/version", body)
+        scene.last = made["version"]
+    else:
+        await scene.alice.call("DELETE", f"/room_keys/version/{scene.last}")
+        scene.last = str(int(scene.last) - 1)
+
+
+async def _key_in_backup(scene: Scene) -> None:
+    if scene.turn == 1:
+        await _backup(scene)
+    path = f"/room_keys/keys/{quote(scene.room_id)}/session?version=1"
+    if scene.is_on:
+        numbers = {"first_message_index": 0, "forwarded_count": 0, "is_verified": False}
+        body = {**numbers, "session_data": {"ciphertext": scene.name}}
+        await scene.alice.call("PUT", path, body)
+    else:
+        await scene.alice.call("DELETE", path)
 
 
 # What has to be told of it.
@@ -496,6 +520,16 @@ _rows = {
         )
         | every(*_FRIENDS_SYNCS)(_has_read("m.read"))
         | {"own marker": lambda scene, answer: answer == {"event_id": scene.last}},
+    ),
+    "backup of keys": Told(
+        _backup, {"own backup": lambda scene, answer: answer["version"] == scene.last}
+    ),
+    "key in a backup": Told(
+        _key_in_backup,
+        {
+            "own backup": lambda scene, answer: answer["count"] == int(scene.is_on),
+            "own keys in backups": lambda scene, answer: (scene.name in str(answer)) == scene.is_on,
+        },
     ),
     "message to a device": Told(
         _to_device,

@@ -206,6 +206,7 @@ async def running_house(
     try:
         async with Tasks() as tasks:
             tasks.start("keyserver", server.run())
+            tasks.start("keyserver, deleted backups", server.deleted_backups.run())
             tasks.start("keyserver, consumer", server.consumer.run())
             yield House(log, server, users)
     finally:

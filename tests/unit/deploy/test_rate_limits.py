@@ -13,6 +13,7 @@ from base.http import Application, Route, application
 from base.http.testing import Answer, Client
 from base.limits import Rate
 from components.clientapi.settings import ClientApiSettings
+from components.keyserver.settings import KeyServerSettings
 from components.mediaapi.settings import MediaApiSettings
 from components.syncapi.settings import SyncApiSettings
 from components.userapi.settings import UserApiSettings
@@ -42,7 +43,12 @@ _VALUES: Final = {
     "field": "displayname",
 }
 _Section = TypeVar(
-    "_Section", UserApiSettings, ClientApiSettings, SyncApiSettings, MediaApiSettings
+    "_Section",
+    UserApiSettings,
+    ClientApiSettings,
+    KeyServerSettings,
+    SyncApiSettings,
+    MediaApiSettings,
 )
 
 
@@ -53,6 +59,7 @@ async def fixture_strict() -> AsyncIterator[tuple[Application, list[Route]]]:
     for section in (
         _strict(UserApiSettings(registration="open", bcrypt_cost=4)),
         _strict(ClientApiSettings()),
+        _strict(KeyServerSettings()),
         _strict(SyncApiSettings()),
         _strict(MediaApiSettings()),
     ):
