@@ -1,14 +1,12 @@
 """matrix-js-sdk, on which most web clients are built, speaks through the server."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.interop.javascript import installed_packages, run_tests
 from tests.spec.answers import check_answer
-from tests.system.conftest import NO_RATE_LIMITS
 from tests.system.server_process import ServerProcess
 
 # What the SDK tries of proposals that are not in the specification.
@@ -20,15 +18,16 @@ def packages() -> Path:
     return installed_packages()
 
 
-@pytest.fixture(scope="module", name="sdk_server")
-def fixture_sdk_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    process = ServerProcess(tmp_path_factory.mktemp("server"), dict(NO_RATE_LIMITS))
-    process.start()
-    yield process
-    process.kill()
-
-
-@pytest.mark.parametrize("file", ["conversation", "reading", "relations", "threads"])
+@pytest.mark.parametrize(
+    "file",
+    [
+        "conversation",
+        "encryption",
+        "reading",
+        "relations",
+        "threads",
+    ],
+)
 def test_clients_of_the_javascript_sdk_understand_the_server(
     file: str, tmp_path: Path, packages: Path, sdk_server: ServerProcess
 ) -> None:

@@ -1,101 +1,18 @@
 """matrix-nio, a client library that is used a lot, holds a conversation through the server."""
 
-import asyncio
-import contextlib
-import logging
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator
 
-import aiohttp
 import nio
 import pytest
 from nio.api import RelationshipType
 
-from tests.spec.clients import checked
+from tests.interop.nio_person import (
+    Person,
+    a_room,
+    person,
+    valid_answers,  # noqa: F401 (all tests use it)
+)
 from tests.system.server_process import ServerProcess
-
-# Nothing is encrypted here, so that the library needs no store.
-_CONFIG = nio.AsyncClientConfig(encryption_enabled=False, max_limit_exceeded=0, max_timeouts=0)
-
-
-class Person:
-    """Somebody who talks through matrix-nio and remembers what its callbacks told."""
-
-    def __init__(self, client: nio.AsyncClient) -> None:
-        self.client = client
-        self.invites: list[str] = []
-        self.members: list[tuple[str, str]] = []
-        self.messages: list[tuple[str, str]] = []
-        self.redactions: list[str] = []
-        self.typing: list[list[str]] = []
-        self.receipts: list[tuple[str, str]] = []
-        self._told = asyncio.Condition()
-        client.add_event_callback(self._on_invite, nio.InviteMemberEvent)
-        client.add_event_callback(self._on_member, nio.RoomMemberEvent)
-        client.add_event_callback(self._on_message, nio.RoomMessageText)
-        client.add_event_callback(self._on_redaction, nio.RedactionEvent)
-        client.add_ephemeral_callback(self._on_typing, nio.TypingNoticeEvent)
-        client.add_ephemeral_callback(self._on_receipt, nio.ReceiptEvent)
-
-    async def until(self, is_so: Callable[[], bool]) -> None:
-        """Return once the callbacks have told what makes this true."""
-        async with self._told:
-            await self._told.wait_for(is_so)
-
-    async def say(self, room_id: str, text: str, **relation: str) -> str:
-        """Send a message, with its relation to another one, and return its event ID."""
-        content: dict[str, Any] = {"msgtype": "m.text", "body": text}
-        if relation:
-            content["m.relates_to"] = relation
-        sent = await self.client.room_send(room_id, "m.room.message", content)
-        assert isinstance(sent, nio.RoomSendResponse), sent
-        return str(sent.event_id)
-
-    async def _on_invite(self, room: nio.MatrixInvitedRoom, event: nio.InviteMemberEvent) -> None:
-        if event.state_key == self.client.user_id:
-            await self._remember(self.invites, room.room_id)
-
-    async def _on_member(self, _room: nio.MatrixRoom, event: nio.RoomMemberEvent) -> None:
-        await self._remember(self.members, (event.state_key, event.membership))
-
-    async def _on_message(self, _room: nio.MatrixRoom, event: nio.RoomMessageText) -> None:
-        await self._remember(self.messages, (event.sender, event.body))
-
-    async def _on_redaction(self, _room: nio.MatrixRoom, event: nio.RedactionEvent) -> None:
-        await self._remember(self.redactions, event.redacts)
-
-    async def _on_typing(self, _room: nio.MatrixRoom, event: nio.TypingNoticeEvent) -> None:
-        await self._remember(self.typing, event.users)
-
-    async def _on_receipt(self, _room: nio.MatrixRoom, event: nio.ReceiptEvent) -> None:
-        for receipt in event.receipts:
-            await self._remember(self.receipts, (receipt.user_id, receipt.event_id))
-
-    async def _remember(self, where: list[Any], what: Any) -> None:
-        async with self._told:
-            where.append(what)
-            self._told.notify_all()
-
-
-@contextlib.asynccontextmanager
-async def person(server: ServerProcess, name: str) -> AsyncIterator[Person]:
-    """Register somebody who follows the server while the context lasts."""
-    client = nio.AsyncClient(server.url, config=_CONFIG)
-    client.client_session = aiohttp.ClientSession(trace_configs=[checked()])
-    try:
-        registered = await client.register(name, "down the rabbit hole")
-        assert isinstance(registered, nio.RegisterResponse), registered
-        someone = Person(client)
-        syncing = asyncio.create_task(client.sync_forever(timeout=30_000, full_state=True))
-        try:
-            await client.synced.wait()
-            yield someone
-        finally:
-            syncing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await syncing
-    finally:
-        await client.close()
 
 
 @pytest.fixture
@@ -108,14 +25,6 @@ async def alice(server: ServerProcess) -> AsyncIterator[Person]:
 async def bob(server: ServerProcess) -> AsyncIterator[Person]:
     async with person(server, "bob") as someone:
         yield someone
-
-
-@pytest.fixture(autouse=True)
-def valid_answers(caplog: pytest.LogCaptureFixture) -> Any:
-    """The library finds every answer valid, and has nothing to warn of."""
-    with caplog.at_level(logging.WARNING, "nio"):
-        yield
-    assert [record.getMessage() for record in caplog.get_records("call")] == []
 
 
 async def test_two_users_of_matrix_nio_talk(alice: Person, bob: Person) -> None:
@@ -259,18 +168,3 @@ async def test_a_space_shows_its_rooms(alice: Person) -> None:
 
     assert isinstance(shown, nio.SpaceGetHierarchyResponse), shown
     assert [room["name"] for room in shown.rooms] == ["Wonderland", "Tea"]
-
-
-async def a_room(host: Person, guest: Person) -> str:
-    """Return a room of the host in which the guest has seen everybody."""
-    created = await host.client.room_create(
-        invite=[guest.client.user_id], preset=nio.RoomPreset.private_chat
-    )
-    assert isinstance(created, nio.RoomCreateResponse), created
-    await guest.until(lambda: created.room_id in guest.invites)
-    joined = await guest.client.join(created.room_id)
-    assert isinstance(joined, nio.JoinResponse), joined
-    joining = (guest.client.user_id, "join")
-    await host.until(lambda: joining in host.members)
-    await guest.until(lambda: joining in guest.members)
-    return str(created.room_id)

@@ -62,8 +62,9 @@ export class Person {
         return Person.login(fullName, options);
     }
 
-    // Logs a device in and starts to sync; returns once the rooms are known.
-    static async login(name, options = {}) {
+    // Logs a device in and starts to sync; returns once the rooms are known. One that encrypts
+    // keeps its keys in memory; with the recovery key it can open the user's secret storage.
+    static async login(name, { encrypts = false, recoveryKey, ...options } = {}) {
         const answer = await createClient().loginRequest({
             type: "m.login.password",
             identifier: { type: "m.id.user", user: name },
@@ -73,9 +74,12 @@ export class Person {
             accessToken: answer.access_token,
             deviceId: answer.device_id,
             userId: answer.user_id,
+            cryptoCallbacks: { getSecretStorageKey: ({ keys }) => person.unlock(keys) },
         });
         const person = new Person(name, client);
+        person.recoveryKey = recoveryKey;
         running.add(person);
+        if (encrypts) await client.initRustCrypto({ useIndexedDB: false });
         const prepared = person.until(sdk.ClientEvent.Sync, (state) => state === "PREPARED");
         await client.startClient({ lazyLoadMembers: true, threadSupport: true, ...options });
         await prepared;
@@ -120,15 +124,26 @@ export class Person {
         }
     }
 
+    get crypto() {
+        return this.client.getCrypto();
+    }
+
+    // Says what opens the secret storage, as a user would who is asked for it.
+    async unlock(keys) {
+        const [keyId] = Object.keys(keys);
+        return this.recoveryKey ? [keyId, this.recoveryKey.privateKey] : null;
+    }
+
     room(roomId) {
         return this.client.getRoom(roomId);
     }
 
-    // The texts of the messages that the client shows of a room.
+    // The texts of the messages that the client shows of a room, and can read.
     texts(roomId) {
         const events = this.room(roomId)?.getLiveTimeline().getEvents() ?? [];
         return events
             .filter((event) => event.getType() === "m.room.message" && !event.isRedacted())
+            .filter((event) => !event.isDecryptionFailure())
             .map((event) => event.getContent().body);
     }
 
@@ -136,6 +151,14 @@ export class Person {
         return this.eventually(
             () => this.room(roomId)?.getMember(userId)?.membership === membership,
         );
+    }
+
+    // The texts, once there are as many: what is encrypted may show later than it comes.
+    untilTexts(roomId, number) {
+        return this.eventually(() => {
+            const texts = this.texts(roomId);
+            return texts.length >= number ? texts : undefined;
+        });
     }
 
     // Resolves with the event once the client shows it.
@@ -152,9 +175,22 @@ export class Person {
 }
 
 // Makes a room of the host's that the guests have joined, and everybody knows it.
-export async function roomOf(host, ...guests) {
-    const invite = guests.map((guest) => guest.userId);
-    const { room_id: roomId } = await host.client.createRoom({ preset: "private_chat", invite });
+export function roomOf(host, ...guests) {
+    return roomWith([], host, ...guests);
+}
+
+// Makes such a room in which everything that is said is encrypted.
+export function encryptedRoomOf(host, ...guests) {
+    const content = { algorithm: "m.megolm.v1.aes-sha2" };
+    return roomWith([{ type: "m.room.encryption", content }], host, ...guests);
+}
+
+async function roomWith(initialState, host, ...guests) {
+    const { room_id: roomId } = await host.client.createRoom({
+        preset: "private_chat",
+        invite: guests.map((guest) => guest.userId),
+        initial_state: initialState,
+    });
     for (const guest of guests) {
         await guest.eventually(() => guest.room(roomId)?.getMyMembership() === "invite");
         await guest.client.joinRoom(roomId);

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.interop.nio_person import Person, person
 from tests.interop.test_matrix_nio import *  # noqa: F403 (every test of it)
-from tests.interop.test_matrix_nio import Person, person
 from tests.system.server_process import ServerProcess
 
 _numbers = itertools.count()
