@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from base.database import Connection, Database
-from components.keyserver.key_changes import counts_changed, keys_changed
+from components.keyserver.key_changes import counts_changed, device_keys_changed, keys_changed
 from components.keyserver.store.history import select_devices_after, select_users_after
 from internalapi.keyserver import KeyHistoryPage
 from logs.records.key_changes import OutputKeyChange
@@ -38,11 +38,14 @@ class KeyHistoryReader:
 
 def _devices(connection: Connection, key: Sequence[str], most: int) -> KeyHistoryPage:
     found = select_devices_after(connection, key, most)
-    records: list[OutputKeyChange] = []
+    with_keys: dict[UserID, list[DeviceID]] = {}
     for user_id, device_id, has_keys in found:
         if has_keys:
-            records += keys_changed(connection, UserID(user_id), [DeviceID(device_id)])
-        records.append(counts_changed(connection, user_id, device_id))
+            with_keys.setdefault(UserID(user_id), []).append(DeviceID(device_id))
+    records: list[OutputKeyChange] = [
+        *device_keys_changed(connection, with_keys),
+        *(counts_changed(connection, user_id, device_id) for user_id, device_id, _ in found),
+    ]
     return _page(records, [_DEVICES, *found[-1][:2]] if len(found) == most else [_USERS])
 
 

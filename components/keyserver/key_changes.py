@@ -1,7 +1,7 @@
 """What the key server's transactions leave to be announced."""
 
 from collections.abc import Collection
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import orjson
 
@@ -36,6 +36,25 @@ def counts_changed(connection: Connection, user_id: str, device_id: str) -> KeyC
     )
 
 
+def device_keys_changed(
+    connection: Connection, devices: dict[UserID, list[DeviceID]]
+) -> list[DeviceKeysChanged]:
+    """Return the records of identity keys of some devices of each user, in the order given."""
+    found = read_keys(connection, devices, None).device_keys
+    return [
+        _device_keys_changed(user_id, device_id, found[user_id][device_id])
+        for user_id, device_ids in devices.items()
+        for device_id in device_ids
+    ]
+
+
+def _device_keys_changed(
+    user_id: UserID, device_id: DeviceID, keys: dict[str, Any]
+) -> DeviceKeysChanged:
+    keys.pop("unsigned", None)
+    return DeviceKeysChanged(user_id, device_id, orjson.dumps(keys))
+
+
 def keys_changed(
     connection: Connection,
     user_id: UserID,
@@ -46,11 +65,10 @@ def keys_changed(
     """Return the records of identity keys of devices, and of a user's, as everybody sees them."""
     found = read_keys(connection, {user_id: []}, None)
     devices = found.device_keys[user_id]
-    records: list[OutputKeyChange] = []
-    for device_id in sorted(device_ids):
-        keys = devices[device_id]
-        keys.pop("unsigned", None)
-        records.append(DeviceKeysChanged(user_id, device_id, orjson.dumps(keys)))
+    records: list[OutputKeyChange] = [
+        _device_keys_changed(user_id, device_id, devices[device_id])
+        for device_id in sorted(device_ids)
+    ]
     if with_cross_signing:
         master = found.master_keys.get(user_id)
         self_signing = found.self_signing_keys.get(user_id)
