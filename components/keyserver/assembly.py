@@ -1,11 +1,9 @@
 """Puts the key server together."""
 
-import logging
 from dataclasses import dataclass
-from typing import Final
 
 from base.clock import Clock
-from base.database import Database, DatabaseOutage
+from base.database import Database
 from base.http import Router
 from components.keyserver.announced import ANNOUNCED
 from components.keyserver.backed_up_keys import BackedUpKeys
@@ -29,7 +27,7 @@ from internalapi.userapi import Authentication, Devices, UserProofs
 from logs.announcing.announcements import Announcements
 from logs.announcing.announcer import Announcer
 from logs.consumer.loop import Consumer
-from logs.log import Log, LogOutage
+from logs.log import Log
 from logs.records.client_data import OutputClientData
 from logs.topics import OUTPUT_CLIENT_DATA
 from matrix.identifiers import ServerName
@@ -37,8 +35,6 @@ from requesting.rates import RequestRates
 from requesting.requesters import Requesters
 
 __all__ = ["SCHEMA", "KeyHistoryReader", "KeyServer", "build"]
-
-_log: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +52,7 @@ class KeyServer:
         try:
             await self._announcer.run()
         finally:
-            try:
-                await self._announcer.send_all()
-            except (DatabaseOutage, LogOutage) as outage:
-                # What is left is in the database, and is sent when the server is back.
-                _log.warning("The key server stops in an outage", extra={"reason": str(outage)})
+            await self._announcer.finish()
 
 
 def build(

@@ -1,10 +1,9 @@
 """Puts the user API together from what it is given."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from base.clock import Clock
 from base.database import Database, DatabaseOutage
@@ -76,7 +75,7 @@ from internalapi.userapi import (
     UserProofs,
 )
 from logs.announcing.announcer import Announcer
-from logs.log import Log, LogOutage
+from logs.log import Log
 from matrix.identifiers import ServerName
 from matrix.room_versions import DEFAULT_ROOM_VERSION
 from requesting.requesters import Requesters
@@ -91,8 +90,6 @@ __all__ = [
     "UserHistoryReader",
     "build",
 ]
-
-_log: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +138,7 @@ class UserApi:
                 tasks.create_task(self._deactivations.run())
                 tasks.create_task(self._expiry.run())
         finally:
-            await self._finish()
+            await self._announcer.finish(self._tokens.write_last_seen)
 
     async def _write_last_seen(self) -> None:
         await repeat(
@@ -151,14 +148,6 @@ class UserApi:
             what="noting when devices were last seen",
             pause_first=True,
         )
-
-    async def _finish(self) -> None:
-        try:
-            await self._tokens.write_last_seen()
-            await self._announcer.send_all()
-        except (DatabaseOutage, LogOutage) as outage:
-            # What is left is in the database, and is sent when the server is back.
-            _log.warning("The user API stops during an outage", extra={"reason": str(outage)})
 
     def close(self) -> None:
         """End the threads that hash passwords. The database and the log are the caller's."""

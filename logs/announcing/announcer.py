@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -62,6 +62,19 @@ class Announcer:
         """Send and delete what is left now."""
         await self._send()
         await self._delete()
+
+    async def finish(self, *others: Callable[[], Awaitable[object]]) -> None:
+        """Do what else an owner has left to write, and send what is left: it stops."""
+        try:
+            for other in others:
+                await other()
+            await self.send_all()
+        except (LogOutage, DatabaseOutage) as outage:
+            # What is left is in the database, and is sent when the owner is back.
+            _log.warning(
+                "What was decided waits until the server is back",
+                extra={"topic": self._topic, "reason": str(outage)},
+            )
 
     async def _send(self) -> None:
         announcements = self._announcements
