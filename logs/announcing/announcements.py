@@ -106,6 +106,4 @@ class Announcements(Generic[T]):
 
         Called last in a transaction: taking the number holds up the others of its partition.
         """
-        topic, key = self.topic.topic, self.topic.key_of(record)
-        partition = self._log.partition_of(topic.name, key)
-        insert_outgoing(connection, partition, key, topic.encode(record))
+        self.put_all(connection, [record])

@@ -1,12 +1,13 @@
 """An owner's announcements beside a log that is older or newer than its database."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from base.database import Connection, Database
 from logs.announcing import AnnouncedTopic
 from logs.announcing.tables import (
+    OutgoingRecord,
     delete_outgoing,
     insert_outgoing,
     raise_next_sequences,
@@ -49,9 +50,7 @@ def _number_from(connection: Connection, numbers: Mapping[int, int]) -> None:
         for one in select_outgoing(connection, {})
         if one.sequence < numbers.get(one.partition, 0)
     ]
-    delete_outgoing(connection, {one.partition: one.sequence for one in waiting})
-    for one in waiting:
-        insert_outgoing(connection, one.partition, one.key, one.value)
+    _number_again(connection, waiting, lambda one: one.partition)
 
 
 async def bind_to_log(database: Database, log: Log, announced: AnnouncedTopic[Any]) -> None:
@@ -67,11 +66,20 @@ async def bind_to_log(database: Database, log: Log, announced: AnnouncedTopic[An
         waiting = select_outgoing(connection, {})
         if all(one.partition == partition_of(one.key) for one in waiting):
             return
-        delete_outgoing(connection, {one.partition: one.sequence for one in waiting})
-        for one in waiting:
-            insert_outgoing(connection, partition_of(one.key), one.key, one.value)
+        _number_again(connection, waiting, lambda one: partition_of(one.key))
 
     await database.write(spread)
+
+
+def _number_again(
+    connection: Connection,
+    waiting: Sequence[OutgoingRecord],
+    partition_of: Callable[[OutgoingRecord], int],
+) -> None:
+    """Let what waits have the next numbers, behind what has been sent of these partitions."""
+    delete_outgoing(connection, {one.partition: one.sequence for one in waiting})
+    for one in waiting:
+        insert_outgoing(connection, partition_of(one), one.key, one.value)
 
 
 async def query_newer_records(

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import sqlalchemy as sa
 
-from base.database import Connection, Schema, Statement, insert, insert_for, insert_into
+from base.database import Connection, Schema, Statement, insert_for, insert_into
 
 _METADATA: Final = sa.MetaData()
 
@@ -46,10 +46,29 @@ def _next_sequence(dialect: str) -> sa.Executable:
     )
 
 
+def _raise_sequence(dialect: str) -> sa.Executable:
+    statement = insert_for(dialect, _SEQUENCES).values(
+        partition=sa.bindparam("partition"), next_sequence=sa.bindparam("next_sequence")
+    )
+    number = statement.excluded.next_sequence
+    return statement.on_conflict_do_update(
+        index_elements=[_SEQUENCES.c.partition],
+        set_={"next_sequence": number},
+        where=_SEQUENCES.c.next_sequence < number,
+    )
+
+
 _NO_LIMIT: Final = 2**62
 
 _NEXT_SEQUENCE: Final = Statement(_next_sequence)
 _INSERT_OUTGOING: Final = insert_into(_OUTGOING)
+_DELETE_OUTGOING: Final = Statement(
+    sa.delete(_OUTGOING).where(
+        _OUTGOING.c.partition == sa.bindparam("of_partition"),
+        _OUTGOING.c.sequence <= sa.bindparam("up_to"),
+    )
+)
+_RAISE_SEQUENCE: Final = Statement(_raise_sequence)
 
 
 class OutgoingRecord(NamedTuple):
@@ -100,12 +119,8 @@ def _select_beyond(partitions: int) -> Statement:
 
 def delete_outgoing(connection: Connection, up_to: Mapping[int, int]) -> None:
     """Forget what has been appended: per partition, up to and with this number."""
-    for partition, sequence in sorted(up_to.items()):
-        connection.execute(
-            sa.delete(_OUTGOING).where(
-                _OUTGOING.c.partition == partition, _OUTGOING.c.sequence <= sequence
-            )
-        )
+    rows = [{"of_partition": one, "up_to": sequence} for one, sequence in sorted(up_to.items())]
+    _DELETE_OUTGOING.run_many(connection, rows)
 
 
 def select_next_sequences(connection: Connection) -> dict[int, int]:
@@ -116,14 +131,5 @@ def select_next_sequences(connection: Connection) -> dict[int, int]:
 
 def raise_next_sequences(connection: Connection, least: Mapping[int, int]) -> None:
     """Let the next records of these partitions have at least these numbers."""
-    for partition, number in least.items():
-        values = {"partition": partition, "next_sequence": number}
-        connection.execute(
-            insert(connection, _SEQUENCES)
-            .values(values)
-            .on_conflict_do_update(
-                index_elements=[_SEQUENCES.c.partition],
-                set_={"next_sequence": number},
-                where=_SEQUENCES.c.next_sequence < number,
-            )
-        )
+    rows = [{"partition": one, "next_sequence": number} for one, number in least.items()]
+    _RAISE_SEQUENCE.run_many(connection, rows)
