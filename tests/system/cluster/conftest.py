@@ -18,7 +18,7 @@ from tests.system.client import Homeserver
 from tests.system.conftest import ASKING_FOR_TOKENS, NO_RATE_LIMITS
 from tests.system.server_process import SHARED_SECRET
 
-REPLICAS: Final = {"userapi": 2, "roomserver": 2, "syncapi": 2, "clientapi": 2}
+REPLICAS: Final = {"userapi": 2, "keyserver": 2, "roomserver": 2, "syncapi": 2, "clientapi": 2}
 SETTINGS: Final[dict[str, Any]] = {
     **NO_RATE_LIMITS,
     "userapi": {
