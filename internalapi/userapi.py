@@ -221,6 +221,38 @@ class Devices(Protocol):
         ...
 
 
+class DehydratedDevices(Protocol):
+    """Devices of local users on which nobody is logged in (MSC3814): each user has one at most.
+
+    Removed like all others, they are removed. What was answered before a call is known.
+    """
+
+    async def query_dehydrated_device(self, *, user_id: UserID) -> KnownDevice | None:
+        """Return the dehydrated device of a user; `None` where there is none.
+
+        Raises `Unavailable`.
+        """
+        ...
+
+    async def perform_replace_dehydrated_device(
+        self, *, user_id: UserID, device_id: DeviceID, display_name: str | None
+    ) -> int:
+        """Make a dehydrated device, another one also under the same ID, and return its number.
+
+        The one before is removed, in the same transaction; both are announced. Raises
+        `InvalidParam` where another device has the ID, `Forbidden` for a user who has too many
+        devices, `UserDeactivated`, `UserLocked` and `Unavailable`.
+        """
+        ...
+
+    async def perform_remove_dehydrated_device(self, *, user_id: UserID) -> KnownDevice | None:
+        """Remove the dehydrated device of a user and return it; `None` where there is none.
+
+        Announced. Raises `Unavailable`.
+        """
+        ...
+
+
 class ProofOutcome(msgspec.Struct, frozen=True):
     """Whether a user who is logged in has proven once more to be themselves."""
 

@@ -46,6 +46,7 @@ from components.userapi.store.account_facts import AccountFacts, AccountFactsSto
 from components.userapi.store.account_status import AccountStatusStore
 from components.userapi.store.accounts import AccountStore
 from components.userapi.store.announcing import ClientDataAnnouncements
+from components.userapi.store.dehydrated_devices import DehydratedDeviceStore
 from components.userapi.store.devices import DeviceStore
 from components.userapi.store.directory import UserDirectoryStore
 from components.userapi.store.interactive import InteractiveStore
@@ -66,6 +67,7 @@ from internalapi.userapi import (
     Accounts,
     Authentication,
     CurrentTokens,
+    DehydratedDevices,
     Devices,
     Filters,
     OpenIDTokens,
@@ -109,6 +111,7 @@ class UserApi:
     """For commands, and for the routes of operators (`routes.operators`)."""
     user_directory: UserDirectory
     devices: Devices
+    dehydrated_devices: DehydratedDevices
     proofs: UserProofs
     router: Router
     _tokens: AccessTokens
@@ -339,6 +342,9 @@ def build(
         operator=services.operator,
         user_directory=UserDirectoryService(stores.directory, settings.user_directory),
         devices=stores.devices,
+        dehydrated_devices=DehydratedDeviceStore(
+            database, stores.announcements, clock, devices_max=settings.devices_max
+        ),
         proofs=UserProofService(services.proofs, services.interactive_auth),
         router=router,
         _tokens=services.tokens,

@@ -60,7 +60,7 @@ async def _show(operator: OperatorService, arguments: argparse.Namespace) -> Non
             device.device_id,
             device.display_name or "",
             shown_time(device.last_seen_ms),
-            device.last_seen_address or "",
+            "dehydrated" if device.is_dehydrated else device.last_seen_address or "",
         )
         for device in devices
     ]

@@ -53,13 +53,16 @@ class AccountPage(BaseModel):
 
 
 class SignedInDevice(BaseModel):
-    """A device that is signed in."""
+    """A device that is signed in, or a dehydrated one."""
 
     device_id: str
     display_name: str | None
     last_seen_ms: int
     last_seen_address: str | None
     last_seen_user_agent: str | None
+    is_dehydrated: bool = Field(
+        description="Kept by the server for the user's next one, and not signed in."
+    )
 
 
 class AccountDetails(BaseModel):
@@ -152,6 +155,7 @@ def _add_accounts(router: APIRouter, operator: OperatorService) -> None:
                     last_seen_ms=one.last_seen_ms,
                     last_seen_address=one.last_seen_address,
                     last_seen_user_agent=one.last_seen_user_agent,
+                    is_dehydrated=one.is_dehydrated,
                 )
                 for one in devices
             ],

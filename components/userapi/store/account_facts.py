@@ -21,7 +21,7 @@ class AccountFacts(msgspec.Struct, frozen=True):
     is_locked: bool
     is_suspended: bool
     devices: int
-    """How many it has."""
+    """On how many somebody is logged in."""
     last_seen_ms: int | None
     """When one of them was last seen; `None` without devices."""
 
@@ -63,6 +63,13 @@ def _facts() -> sa.Select[Any]:
             sa.func.count(devices.c.device_id).label("devices"),
             sa.func.max(devices.c.last_seen_ms).label("last_seen_ms"),
         )
-        .select_from(accounts.outerjoin(devices, devices.c.user_id == columns.user_id))
+        .select_from(
+            accounts.outerjoin(
+                devices,
+                sa.and_(
+                    devices.c.user_id == columns.user_id, devices.c.is_dehydrated.is_(sa.false())
+                ),
+            )
+        )
         .group_by(columns.user_id)
     )

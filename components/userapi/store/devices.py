@@ -26,6 +26,8 @@ class Device(msgspec.Struct, frozen=True):
     last_seen_ms: int
     last_seen_address: str | None
     last_seen_user_agent: str | None
+    is_dehydrated: bool = False
+    """Whether nobody is logged in on it (`internalapi.userapi.DehydratedDevices`)."""
 
 
 class DeviceStore:
@@ -107,4 +109,5 @@ def _devices_of(user_id: UserID) -> sa.Select[Any]:
         devices.c.last_seen_ms,
         devices.c.last_seen_address,
         devices.c.last_seen_user_agent,
+        devices.c.is_dehydrated,
     ).where(devices.c.user_id == user_id)

@@ -50,6 +50,12 @@ def _number_devices(connection: Connection) -> None:
         )
 
 
+def _mark_dehydrated_devices(connection: Connection) -> None:
+    connection.exec_driver_sql(
+        "ALTER TABLE devices ADD COLUMN is_dehydrated BOOLEAN DEFAULT false NOT NULL"
+    )
+
+
 SCHEMA: Final = Schema(
     "userapi",
     METADATA,
@@ -60,6 +66,7 @@ SCHEMA: Final = Schema(
         _index_reporters,
         _index_expiring_tokens,
         _number_devices,
+        _mark_dehydrated_devices,
     ),
     parts=(ANNOUNCING_SCHEMA,),
 )

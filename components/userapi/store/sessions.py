@@ -6,9 +6,10 @@ from typing import Any, Final
 import msgspec
 import sqlalchemy as sa
 
-from base.database import Connection, Database, Statement, insert_for, insert_into
+from base.database import Connection, Database, Statement, insert_into
 from components.userapi.store.announcing import ClientDataAnnouncements
 from components.userapi.store.interactive import end_session
+from components.userapi.store.new_devices import NewDevice, insert_device
 from components.userapi.store.special_tokens import delete_tokens_of, take_login_token
 from components.userapi.store.tables import (
     access_tokens,
@@ -33,6 +34,7 @@ _SEE_DEVICE: Final = Statement(
     .where(
         devices.c.user_id == sa.bindparam("of_user"),
         devices.c.device_id == sa.bindparam("of_device"),
+        devices.c.is_dehydrated.is_(sa.false()),
     )
     .values(
         last_seen_ms=sa.bindparam("seen_ms"),
@@ -40,29 +42,12 @@ _SEE_DEVICE: Final = Statement(
         last_seen_user_agent=sa.bindparam("user_agent"),
     )
 )
-_COUNT_DEVICES: Final = Statement(
-    sa.select(sa.func.count()).where(devices.c.user_id == sa.bindparam("of_user"))
-)
-_NUMBER_DEVICE: Final = Statement(
-    sa.update(accounts)
-    .where(accounts.c.user_id == sa.bindparam("of_user"))
-    .values(devices_made=accounts.c.devices_made + sa.literal_column("1"))
-    .returning(accounts.c.devices_made)
-)
-_INSERT_DEVICE: Final = Statement(
-    lambda dialect: (
-        insert_for(dialect, devices)
-        .values({column.name: sa.bindparam(column.name) for column in devices.columns})
-        .on_conflict_do_nothing()
-        .returning(devices.c.device_id)
-    )
-)
 _INSERT_ACCESS: Final = insert_into(access_tokens)
 _INSERT_REFRESH: Final = insert_into(refresh_tokens)
 
 
-class TooManyDevices(Forbidden):
-    """You have too many devices: log out some of them first."""
+class DeviceDehydrated(Forbidden):
+    """This is the ID of your dehydrated device, on which nobody can log in."""
 
 
 class LoginTokenInvalid(Forbidden):
@@ -125,6 +110,18 @@ class NewSession(msgspec.Struct, frozen=True):
         """Who logs in."""
         return self.proven.user_id
 
+    @property
+    def device(self) -> NewDevice:
+        """The device as it is where it is new."""
+        return NewDevice(
+            self.user_id,
+            self.device_id,
+            self.display_name,
+            self.now_ms,
+            self.address,
+            self.user_agent,
+        )
+
 
 def insert_session(
     connection: Connection,
@@ -135,18 +132,20 @@ def insert_session(
     """Log in on a device. A device that was known keeps its name and loses its tokens.
 
     Returns whether there is something to announce: that it had any, or that it is new.
-    Raises `TooManyDevices`, `UserDeactivated` and `UserLocked`, and `WrongCredentials` and
-    `LoginTokenInvalid` where what was proven does not hold any more.
+    Raises `TooManyDevices`, `DeviceDehydrated`, `UserDeactivated` and `UserLocked`, and
+    `WrongCredentials` and `LoginTokenInvalid` where what was proven does not hold any more.
     """
-    _check_account(connection, session.user_id, lock=True, proven=session.proven)
+    check_account(connection, session.user_id, lock=True, proven=session.proven)
     token_hash = session.proven.login_token_hash
     if token_hash is not None and not take_login_token(connection, token_hash, session.now_ms):
         raise LoginTokenInvalid
     is_known = _see_device(connection, session)
-    number = None if is_known else _insert_device(connection, session, devices_max)
+    number = None if is_known else insert_device(connection, session.device, devices_max)
     if not is_known and number is None:
         # Seen again, for that locks it: of several logins each revokes what was before it.
         is_known = _see_device(connection, session)
+        if not is_known:
+            raise DeviceDehydrated
     revoked = is_known and _delete_tokens(connection, session.user_id, [session.device_id])
     _insert_tokens(
         connection,
@@ -165,7 +164,7 @@ def insert_session(
     return bool(revoked) or number is not None
 
 
-def _check_account(
+def check_account(
     connection: Connection, user_id: UserID, *, lock: bool, proven: ProvenUser | None = None
 ) -> None:
     """Refuse an account that nobody can use; locked, it stays usable in this transaction.
@@ -226,25 +225,6 @@ def _see_device(connection: Connection, session: NewSession) -> bool:
         "user_agent": session.user_agent,
     }
     return _SEE_DEVICE.run(connection, values).rowcount > 0
-
-
-def _insert_device(connection: Connection, session: NewSession, devices_max: int) -> int | None:
-    """Add a device, and return its number; `None` when another login on it was faster."""
-    counted = _COUNT_DEVICES.run(connection, {"of_user": session.user_id}).scalar_one()
-    if counted >= devices_max:
-        raise TooManyDevices
-    number: int = _NUMBER_DEVICE.run(connection, {"of_user": session.user_id}).scalar_one()
-    values = {
-        "user_id": session.user_id,
-        "device_id": session.device_id,
-        "display_name": session.display_name,
-        "created_at_ms": session.now_ms,
-        "last_seen_ms": session.now_ms,
-        "last_seen_address": session.address,
-        "last_seen_user_agent": session.user_agent,
-        "number": number,
-    }
-    return None if _INSERT_DEVICE.run(connection, values).first() is None else number
 
 
 def _is(table: sa.Table, user_id: str, device_id: str) -> sa.ColumnElement[bool]:
@@ -394,7 +374,7 @@ class SessionStore:
             row = _lock_refresh(connection, refresh_hash)
             if row is None:
                 return False
-            _check_account(connection, row.user_id, lock=False)
+            check_account(connection, row.user_id, lock=False)
             if row.expires_at_ms is not None and row.expires_at_ms <= now_ms:
                 return True
             for table in (access_tokens, refresh_tokens):

@@ -20,6 +20,7 @@ _MADE_SINCE_VERSION_1 = (
     "DROP INDEX refresh_tokens_by_expiry",
     "ALTER TABLE accounts DROP COLUMN devices_made",
     "ALTER TABLE devices DROP COLUMN number",
+    "ALTER TABLE devices DROP COLUMN is_dehydrated",
     "DELETE FROM directory_words WHERE length(word) <> 5",
     "UPDATE schema_version SET version = 1",
 )
