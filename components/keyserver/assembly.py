@@ -8,6 +8,7 @@ from base.http import Router
 from components.keyserver.announced import ANNOUNCED
 from components.keyserver.backed_up_keys import BackedUpKeys
 from components.keyserver.cross_signing import CrossSigningUploads
+from components.keyserver.dehydrated_devices import DehydratedDeviceService
 from components.keyserver.deleted_backups import DeletedBackups
 from components.keyserver.history import KeyHistoryReader
 from components.keyserver.key_backups import KeyBackups
@@ -16,6 +17,7 @@ from components.keyserver.key_queries import KeyQueries
 from components.keyserver.processor import ClientDataProcessor, is_of_devices
 from components.keyserver.routes.backed_up_keys import BackedUpKeyRoutes
 from components.keyserver.routes.cross_signing import CrossSigningRoutes
+from components.keyserver.routes.dehydrated_devices import DehydratedDeviceRoutes
 from components.keyserver.routes.key_backups import KeyBackupRoutes
 from components.keyserver.routes.keys import KeyRoutes
 from components.keyserver.settings import KeyServerSettings
@@ -23,7 +25,7 @@ from components.keyserver.signing import SignatureUploads
 from components.keyserver.store.schema import SCHEMA
 from components.keyserver.uploads import KeyUploads
 from internalapi.keyserver import UserKeys
-from internalapi.userapi import Authentication, Devices, UserProofs
+from internalapi.userapi import Authentication, DehydratedDevices, Devices, UserProofs
 from logs.announcing.announcements import Announcements
 from logs.announcing.announcer import Announcer
 from logs.consumer.loop import Consumer
@@ -64,6 +66,7 @@ def build(
     clock: Clock,
     authentication: Authentication,
     devices: Devices,
+    dehydrated_devices: DehydratedDevices,
     proofs: UserProofs,
 ) -> KeyServer:
     """Return a key server over its database, opened durable with `SCHEMA`; nothing is started."""
@@ -82,6 +85,10 @@ def build(
         keys=keys,
         server_name=server_name,
         settings=settings,
+    ).add_to(router)
+    DehydratedDeviceRoutes(
+        requesters=requesters,
+        devices=DehydratedDeviceService(database, announcements, dehydrated_devices, settings),
     ).add_to(router)
     CrossSigningRoutes(
         requesters=requesters,

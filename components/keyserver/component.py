@@ -11,7 +11,7 @@ from describing.ground import Ground
 from describing.parts import ComponentParts, served
 from describing.tables import Keeps, Tables, kept_history
 from internalapi.keyserver import KeyHistory, UserKeys
-from internalapi.userapi import Authentication, Devices, UserProofs
+from internalapi.userapi import Authentication, DehydratedDevices, Devices, UserProofs
 from logs.topics import OUTPUT_CLIENT_DATA
 
 
@@ -38,6 +38,7 @@ async def _build(ground: Ground) -> ComponentParts:
         clock=ground.clock,
         authentication=ground.ask(Authentication),
         devices=ground.ask(Devices),
+        dehydrated_devices=ground.ask(DehydratedDevices),
         proofs=ground.ask(UserProofs),
     )
     return ComponentParts(
@@ -58,7 +59,7 @@ COMPONENT: Final = Component(
     settings=KeyServerSettings,
     url_help="The key server, for `xylem status`.",
     serves=(InternalApi(UserKeys),),
-    asks_at_start=(Authentication, Devices, UserProofs),
+    asks_at_start=(Authentication, DehydratedDevices, Devices, UserProofs),
     tables=Tables(
         schema=_schema,
         keeps=Keeps.DURABLE,

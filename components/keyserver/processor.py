@@ -9,16 +9,15 @@ from base.database import Connection
 from components.keyserver.deleted_backups import DeletedBackups
 from components.keyserver.key_backups import end_backups
 from components.keyserver.key_changes import KeyAnnouncements
+from components.keyserver.removals import remove_devices
 from components.keyserver.store.cross_signing import delete_cross_signing_keys
 from components.keyserver.store.devices import (
     UserPlace,
-    delete_devices,
     insert_device,
     lock_device,
     lock_devices_of,
     lock_user,
     restart_device,
-    select_removed,
     update_display_name,
     update_user,
 )
@@ -29,11 +28,7 @@ from logs.records.client_data import (
     OutputClientData,
     TokensRevoked,
 )
-from logs.records.key_changes import (
-    CrossSigningKeysChanged,
-    DeviceKeysChanged,
-    OutputKeyChange,
-)
+from logs.records.key_changes import CrossSigningKeysChanged, OutputKeyChange
 
 
 class ClientDataProcessor:
@@ -115,10 +110,6 @@ def _remove_devices(
 ) -> list[OutputKeyChange]:
     user_id = record.user_id
     number = record.removed_up_to or 0
-    removed = select_removed(connection, user_id, record.device_id, number)
-    delete_devices(connection, user_id, [device_id for device_id, _ in removed])
     place = places[user_id]
     places[user_id] = UserPlace(max(place.devices_told, number), place.removals + 1)
-    return [
-        DeviceKeysChanged(user_id, device_id, None) for device_id, has_keys in removed if has_keys
-    ]
+    return remove_devices(connection, user_id, record.device_id, number)

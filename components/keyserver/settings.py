@@ -21,6 +21,8 @@ class KeyServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     key_bytes_max: Count = 65_536
     """Bytes of one key with its signatures, as JSON. Of a backup it limits the encrypted data of
     each key, and `auth_data`."""
+    dehydrated_device_bytes_max: Count = 65_536
+    """Bytes of what a client needs to go on with a dehydrated device, as JSON."""
     users_per_request_max: Count = 1000
     """Users whose keys one request asks for or claims."""
     backups_per_user_max: Count = 100

@@ -18,6 +18,7 @@ from components.syncapi.projection.momentary import momentary_reader
 from components.syncapi.projection.reading_own_writes import freshness_of
 from components.syncapi.relations.queries import RelationQueries
 from components.syncapi.rooms.visibility_queries import VisibilityQueries
+from components.syncapi.routes.dehydrated_devices import DehydratedMessageRoutes
 from components.syncapi.routes.discovery import DiscoveryRoutes
 from components.syncapi.routes.entering import Entrance
 from components.syncapi.routes.queries import RequestReading
@@ -31,6 +32,7 @@ from components.syncapi.store.tables import SCHEMA
 from components.syncapi.streams.catalogue import STREAMS
 from components.syncapi.streams.stream import StreamKinds
 from components.syncapi.sync.completing import RoomParts
+from components.syncapi.sync.dehydrated_devices import DehydratedMessages
 from components.syncapi.sync.federation_format import FederationFormat
 from components.syncapi.sync.service import SyncService
 from components.syncapi.sync.unread import UnreadSections
@@ -38,13 +40,19 @@ from components.syncapi.tokens import SyncTokens
 from components.syncapi.unread.counting import UnreadCounts
 from internalapi.roomserver import EventQueries, LocalAliases
 from internalapi.syncapi import EventVisibility, Relations
-from internalapi.userapi import Authentication, Filters, Reports, UserDirectory
+from internalapi.userapi import (
+    Authentication,
+    DehydratedDevices,
+    Filters,
+    Reports,
+    UserDirectory,
+)
 from logs.consumer.loop import Consumer
 from logs.following.follower import Follower
 from logs.log import Log
 from logs.rebuilding.serving import ServingCopy, ServingWatch
 from logs.tail_reader import TailReader
-from logs.topics import OUTPUT_ROOM_EVENT
+from logs.topics import OUTPUT_ROOM_EVENT, SEND_TO_DEVICE
 from requesting.rates import RequestRates
 from requesting.requesters import Requesters
 
@@ -95,6 +103,7 @@ async def build(
     events: EventQueries,
     reports: Reports,
     user_directory: UserDirectory,
+    dehydrated_devices: DehydratedDevices,
     serving: ServingCopy,
     streams: StreamKinds = STREAMS,
 ) -> SyncApi:
@@ -131,6 +140,7 @@ async def build(
         events=events,
         reports=reports,
         user_directory=user_directory,
+        dehydrated_devices=dehydrated_devices,
     )
     polls = projected.polls
 
@@ -175,6 +185,7 @@ class _Serving(NamedTuple):
     events: EventQueries
     reports: Reports
     user_directory: UserDirectory
+    dehydrated_devices: DehydratedDevices
 
 
 def _router(serving: _Serving) -> Router:
@@ -207,16 +218,33 @@ def _router(serving: _Serving) -> Router:
         now_ms=serving.clock.now_ms,
         partition_of=room_partition,
     )
+    log_ends = LogEnds(
+        serving.log, projected, [one.topic.name for one in serving.projection.streams]
+    )
     router = Router()
     SyncRoutes(
         service=service,
         reading=serving.reading,
         tokens=serving.tokens,
-        log_ends=LogEnds(
-            serving.log, projected, [one.topic.name for one in serving.projection.streams]
-        ),
+        log_ends=log_ends,
         freshness=serving.freshness,
         max_timeout_s=serving.settings.max_timeout_s,
+    ).add_to(router)
+    DehydratedMessageRoutes(
+        requesters=serving.reading.requesters,
+        freshness=serving.freshness,
+        devices=serving.dehydrated_devices,
+        messages=DehydratedMessages(
+            database=serving.database,
+            projected=projected,
+            tokens=serving.tokens,
+            log_ends=log_ends,
+            slot=next(
+                one.slot for one in serving.projection.streams if one.topic is SEND_TO_DEVICE
+            ),
+            partition_of=partial(serving.log.partition_of, SEND_TO_DEVICE.name),
+            most=serving.settings.to_device_messages,
+        ),
     ).add_to(router)
     RoomRoutes(
         database=serving.database,

@@ -14,7 +14,14 @@ from describing.tables import Keeps, Rebuild, Rebuilding, Tables
 from internalapi.receipts import ReceiptHistory
 from internalapi.roomserver import RoomDirectory, RoomHistory, RoomQueries
 from internalapi.syncapi import EventVisibility, Relations
-from internalapi.userapi import Authentication, Filters, Reports, UserDirectory, UserHistory
+from internalapi.userapi import (
+    Authentication,
+    DehydratedDevices,
+    Filters,
+    Reports,
+    UserDirectory,
+    UserHistory,
+)
 from logs.rebuilding import RebuildGround
 from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, OUTPUT_ROOM_EVENT, SEND_TO_DEVICE
 
@@ -65,6 +72,7 @@ async def _build(ground: Ground) -> ComponentParts:
         events=ground.ask(RoomQueries),
         reports=ground.ask(Reports),
         user_directory=ground.ask(UserDirectory),
+        dehydrated_devices=ground.ask(DehydratedDevices),
     )
     return ComponentParts(
         router=sync.router,
@@ -87,7 +95,7 @@ COMPONENT: Final = Component(
     settings=SyncApiSettings,
     url_help="Client sync, which the client API asks whether a reaction is a repeat.",
     serves=(InternalApi(Relations), InternalApi(EventVisibility)),
-    asks_at_start=(Authentication, Filters, Reports, UserDirectory),
+    asks_at_start=(Authentication, DehydratedDevices, Filters, Reports, UserDirectory),
     asks_later=(RoomQueries, RoomDirectory),
     tables=Tables(
         schema=_schema,

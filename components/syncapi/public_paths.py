@@ -13,6 +13,7 @@ PUBLIC_PATHS: Final = (
     PublicPath(f"{CLIENT}/user_directory/search"),
     PublicPath(f"{ROOM}/{{relations,threads}}/**"),
     PublicPath(f"{ROOM}/state/**", READS),
+    PublicPath(f"{FORMER}/org.matrix.msc3814.v1/dehydrated_device/*/events"),
     PublicPath(f"{FORMER}/im.nheko.summary/**"),
     PublicPath(f"{FORMER}/org.matrix.{{msc2946,msc3030,msc3856,msc4151}}/**"),
 )

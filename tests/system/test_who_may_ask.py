@@ -200,6 +200,11 @@ DELETE /room_keys/keys/{room_id}
 PUT /room_keys/keys/{room_id}/{session_id}
 GET /room_keys/keys/{room_id}/{session_id}
 DELETE /room_keys/keys/{room_id}/{session_id}
+GET /unstable/org.matrix.msc2697.v2/dehydrated_device
+GET /unstable/org.matrix.msc3814.v1/dehydrated_device
+PUT /unstable/org.matrix.msc3814.v1/dehydrated_device
+DELETE /unstable/org.matrix.msc3814.v1/dehydrated_device
+POST /unstable/org.matrix.msc3814.v1/dehydrated_device/{device_id}/events
 POST /login/get_token
 """)
 

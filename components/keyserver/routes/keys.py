@@ -3,8 +3,9 @@
 from typing import Any, Final
 
 from base.http import Fields, Request, Response, Router, json_response
+from components.keyserver.checked_keys import UploadedKeys
 from components.keyserver.settings import KeyServerSettings
-from components.keyserver.uploads import KeyUploads, UploadedKeys
+from components.keyserver.uploads import KeyUploads
 from internalapi.keyserver import UserKeys
 from internalapi.userapi import Requester
 from matrix.canonical import encode_canonical

@@ -54,6 +54,17 @@ fallback_keys: Final = sa.Table(
     sa.Column("is_used", sa.Boolean, nullable=False),
 )
 
+# What a client needs to go on with a user's dehydrated device; its keys are with those of others.
+dehydrated_devices: Final = sa.Table(
+    "dehydrated_devices",
+    METADATA,
+    sa.Column("user_id", sa.Text, primary_key=True),
+    sa.Column("device_id", sa.Text, nullable=False),
+    sa.Column("number", sa.BigInteger, nullable=False),
+    # JSON object.
+    sa.Column("device_data", sa.LargeBinary, nullable=False),
+)
+
 cross_signing_keys: Final = sa.Table(
     "cross_signing_keys",
     METADATA,

@@ -25,8 +25,10 @@ _FEATURES: Final = {
     "org.matrix.msc3715.stable": True,  # v1.4: relations in both directions
     "org.matrix.msc3771": True,  # v1.4: receipts of threads
     "org.matrix.msc3773": True,  # v1.4: what is unread by thread
+    "org.matrix.msc3814": True,  # dehydrated devices
     "org.matrix.msc3827.stable": True,  # v1.4: public rooms by their type
     "org.matrix.msc3856.stable": True,  # v1.4: the list of threads
+    "org.matrix.msc3916.stable": True,  # v1.11: media for those with access tokens
     "org.matrix.msc3952_intentional_mentions": True,  # v1.7: mentions that the sender names
     "org.matrix.msc3981": True,  # v1.10: relations of relations
     "org.matrix.msc4222": True,  # v1.16: state at the end of the timeline

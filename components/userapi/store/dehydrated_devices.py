@@ -16,7 +16,6 @@ from logs.records.client_data import DeviceChanged, OutputClientData, TokensRevo
 from matrix.errors import InvalidParam, Unavailable
 from matrix.identifiers import DeviceID, UserID
 
-
 R = TypeVar("R")
 
 

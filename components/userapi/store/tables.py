@@ -49,7 +49,7 @@ devices: Final = sa.Table(
     sa.Column("last_seen_user_agent", sa.Text),
     # Those of versions that did not count them have 0.
     sa.Column("number", sa.BigInteger, nullable=False, server_default="0"),
-    # One that nobody is logged in on: it has keys, and messages wait for it. A user has one at most.
+    # Nobody is logged in on it; it has keys, and messages wait for it. A user has one at most.
     sa.Column("is_dehydrated", sa.Boolean, nullable=False, server_default=sa.text("false")),
 )
 

@@ -1,7 +1,7 @@
 """A key server under test: its replicas over one database and log, and devices with real keys."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,11 @@ class DevicesOfTest:
 
     def __init__(self) -> None:
         self.numbers: dict[tuple[str, str], int] = {}
+        self.dehydrated: dict[str, KnownDevice] = {}
+        self.untold: list[OutputClientData] = []
+        """What was made of dehydrated devices, for the test to announce."""
+        self.after_replacing: list[Callable[[], Awaitable[None]]] = []
+        """What happens once, when a dehydrated device was made and its keys are not stored yet."""
 
     async def query_token(self, *, access_token: str) -> Requester:
         user_id, device_id, number = access_token.split("|")
@@ -50,6 +55,27 @@ class DevicesOfTest:
 
     async def query_devices_of(self, *, user_ids: list[UserID]) -> list[KnownDevice]:
         raise NotImplementedError
+
+    async def query_dehydrated_device(self, *, user_id: UserID) -> KnownDevice | None:
+        return self.dehydrated.get(user_id)
+
+    async def perform_replace_dehydrated_device(
+        self, *, user_id: UserID, device_id: DeviceID, display_name: str | None
+    ) -> int:
+        await self.perform_remove_dehydrated_device(user_id=user_id)
+        number = 10 + len(self.untold)
+        self.dehydrated[user_id] = KnownDevice(user_id, device_id, number)
+        self.untold.append(DeviceChanged(user_id, device_id, number, display_name))
+        if self.after_replacing:
+            await self.after_replacing.pop()()
+        return number
+
+    async def perform_remove_dehydrated_device(self, *, user_id: UserID) -> KnownDevice | None:
+        removed = self.dehydrated.pop(user_id, None)
+        if removed is not None:
+            gone = TokensRevoked(user_id, removed.device_id, removed_up_to=removed.number)
+            self.untold.append(gone)
+        return removed
 
     async def perform_prove(
         self, *, requester: Requester, body: dict[str, Any], operation: str
@@ -201,6 +227,7 @@ async def running_house(
         clock=ManualClock(),
         authentication=users,
         devices=users,
+        dehydrated_devices=users,
         proofs=users,
     )
     try:

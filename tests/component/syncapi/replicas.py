@@ -157,6 +157,7 @@ async def two_replicas(
                 events=accounts,
                 reports=accounts,
                 user_directory=accounts,
+                dehydrated_devices=accounts,
             )
             replica = Replica(log, sync, accounts, clock)
             replicas.append(replica)

@@ -19,7 +19,7 @@ from components.syncapi.settings import SyncApiSettings
 from components.syncapi.streams.catalogue import STREAMS
 from components.syncapi.streams.stream import StreamKinds
 from internalapi.roomserver import StoredEvent
-from internalapi.userapi import FoundUser, FoundUsers, NewReport, Requester
+from internalapi.userapi import FoundUser, FoundUsers, KnownDevice, NewReport, Requester
 from logs.embedded import EmbeddedLog
 from logs.log import Origin, Outgoing, Position
 from logs.rebuilding.copies import rebuilds_schema, select_serving
@@ -73,6 +73,7 @@ class Accounts:
         """By access token when it stops being good."""
         self.device_numbers: dict[str, int] = {}
         """By access token which of the devices with its ID it is of."""
+        self.dehydrated: dict[str, KnownDevice] = {}
         self.guests: set[str] = set()
         self.events: dict[str, Event] = {}
         """What the room server knows, by event ID."""
@@ -96,6 +97,17 @@ class Accounts:
             expires_at_ms=self.expires_at_ms.get(access_token),
             device_number=self.device_numbers.get(access_token, 0),
         )
+
+    async def query_dehydrated_device(self, *, user_id: UserID) -> KnownDevice | None:
+        return self.dehydrated.get(user_id)
+
+    async def perform_replace_dehydrated_device(
+        self, *, user_id: UserID, device_id: DeviceID, display_name: str | None
+    ) -> int:
+        raise NotImplementedError
+
+    async def perform_remove_dehydrated_device(self, *, user_id: UserID) -> KnownDevice | None:
+        raise NotImplementedError
 
     async def perform_add_report(self, *, report: NewReport) -> None:
         self.reports.append(report)
@@ -353,6 +365,10 @@ class House:
         """Send something as a user."""
         return await self._client.as_user(token).post(f"/_matrix/client/v3/{path}", body)
 
+    async def post_unstable(self, token: str, path: str, body: Any) -> Answer:
+        """Send something to an endpoint that the specification does not have."""
+        return await self._client.as_user(token).post(f"/_matrix/client/unstable/{path}", body)
+
     async def sync(self, token: str, since: str | None = None, **query: Any) -> dict[str, Any]:
         """Return the answer of /sync."""
         if since is not None:
@@ -415,6 +431,7 @@ async def running_house(
         events=accounts,
         reports=accounts,
         user_directory=accounts,
+        dehydrated_devices=accounts,
         streams=streams,
     )
     try:

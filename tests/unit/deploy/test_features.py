@@ -10,6 +10,7 @@ from base.http.testing import Client
 from tests.spec.routes import server_routers
 
 _UNSTABLE: Final = "/_matrix/client/unstable"
+_DEHYDRATED: Final = f"{_UNSTABLE}/org.matrix.msc3814.v1/dehydrated_device"
 _ROOM: Final = "/_matrix/client/v3/rooms/{}"
 _RECEIPT: Final = f"POST {_ROOM}/receipt/{{}}/{{}}"
 _SYNC: Final = "GET /_matrix/client/v3/sync"
@@ -32,11 +33,21 @@ NEEDED: Final = {
     "org.matrix.msc3715.stable": {_CHILDREN},
     "org.matrix.msc3771": {_RECEIPT},
     "org.matrix.msc3773": {_SYNC, "POST /_matrix/client/v3/user/{}/filter"},
+    "org.matrix.msc3814": {
+        *(f"{method} {_DEHYDRATED}" for method in ("GET", "PUT", "DELETE")),
+        f"POST {_DEHYDRATED}/{{}}/events",
+    },
     "org.matrix.msc3827.stable": {"POST /_matrix/client/v3/publicRooms"},
     "org.matrix.msc3856.stable": {"GET /_matrix/client/v1/rooms/{}/threads"},
     "org.matrix.msc3882": {
         "POST /_matrix/client/v1/login/get_token",
         f"POST {_UNSTABLE}/org.matrix.msc3882/login/get_token",
+    },
+    "org.matrix.msc3916.stable": {
+        "GET /_matrix/client/v1/media/config",
+        "GET /_matrix/client/v1/media/download/{}/{}",
+        "GET /_matrix/client/v1/media/download/{}/{}/{}",
+        "GET /_matrix/client/v1/media/thumbnail/{}/{}",
     },
     "org.matrix.msc3952_intentional_mentions": {"GET /_matrix/client/v3/pushrules/global/"},
     "org.matrix.msc3981": {_CHILDREN},
@@ -73,8 +84,7 @@ ABSENT: Final = {
     "org.matrix.msc3856": "the name of a draft: clients ask for .stable first",
     "org.matrix.msc3881": "pushers",
     "org.matrix.msc3912": "not in the specification",
-    "org.matrix.msc3916": "media",
-    "org.matrix.msc3916.stable": "media",
+    "org.matrix.msc3916": "the name of a draft: clients ask for .stable as well",
     "org.matrix.msc4108": "not in the specification",
     "org.matrix.msc4140": "not in the specification",
     "org.matrix.simplified_msc3575": "not in the specification",
