@@ -85,7 +85,7 @@ bench-cluster: $(DEVELOPING) ## Measure a cluster beside the monolith: times, an
 lock: ## Take the newest versions that pyproject.toml allows into both lock files
 	@rm -rf build/lock && $(PYTHON) -m venv build/lock
 	@build/lock/bin/python -m pip install --quiet --disable-pip-version-check uv
-	@$(LOCK) --extra postgres --extra kafka --extra otel --output-file requirements.lock
+	@$(LOCK) --extra postgres --extra kafka --extra otel --extra s3 --output-file requirements.lock
 	@$(LOCK) --all-extras --constraint requirements.lock --output-file requirements-dev.lock
 	@rm -rf build/lock && echo "Wrote requirements.lock and requirements-dev.lock"
 

@@ -6,10 +6,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.fixtures import shared_cluster, skips, steady_reports
+from tests.fixtures.bucket_server import bucket_server
 from tests.fixtures.kafka_broker import kafka_broker, kafka_process
 from tests.fixtures.postgres import postgres_module_url, postgres_server, postgres_url
 
 __all__ = [
+    "bucket_server",
     "kafka_broker",
     "kafka_process",
     "postgres_module_url",

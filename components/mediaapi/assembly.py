@@ -7,6 +7,7 @@ from base.clock import Clock
 from base.database import Database
 from base.http import Router
 from components.mediaapi.downloading import DownloadService
+from components.mediaapi.files.interface import MediaFiles
 from components.mediaapi.files.local import LocalFiles
 from components.mediaapi.operating import MediaOperatorService
 from components.mediaapi.remote import NoRemoteMedia, RemoteMedia
@@ -36,7 +37,7 @@ class MediaServer:
 
     router: Router
     sweeping: Sweeping
-    files: LocalFiles
+    files: MediaFiles
     thumbnails: ThumbnailService
     waits: PendingWaits
     operator: MediaOperatorService
@@ -59,7 +60,7 @@ def build(
     `is_alone` says that no other process has the folder. Without `remote`, media of other servers
     is not found.
     """
-    files = LocalFiles(folder, clock, threads=settings.disk_threads)
+    files = _files(folder, clock, settings)
     store = MediaStore(database, quota_bytes=settings.quota_bytes_per_user)
     removed = RemovedFiles(store, files)
     waits = PendingWaits()
@@ -109,4 +110,21 @@ def build(
         operator=MediaOperatorService(
             server_name=server_name, store=OperatedMediaStore(database), removed=removed
         ),
+    )
+
+
+def _files(folder: Path, clock: Clock, settings: MediaApiSettings) -> MediaFiles:
+    if settings.s3 is None:
+        return LocalFiles(folder, clock, threads=settings.disk_threads)
+    # obstore is optional, and takes memory.
+    from components.mediaapi.files.bucket import BucketFiles  # noqa: PLC0415
+
+    path = settings.s3.secret_access_key_path
+    secret = Path(path).read_text(encoding="ascii").strip() if path else ""
+    return BucketFiles(
+        settings.s3,
+        clock,
+        secret_access_key=secret or settings.s3.secret_access_key,
+        folder=folder,
+        threads=settings.disk_threads,
     )

@@ -11,6 +11,44 @@ Count = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0)]
 
 
+class BucketSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """A bucket for the files, in a store that speaks the API of Amazon S3.
+
+    It needs the package of the extra `s3`. Uploads that are on their way are in the folder `media`
+    of `data_dir` until the bucket has them.
+    """
+
+    bucket: Annotated[str, Meta(min_length=1)]
+    """Name of the bucket, which has to be there."""
+    endpoint: str = ""
+    """URL of the store, such as `https://minio.example.org:9000`. Empty: Amazon's in the region."""
+    region: str = "us-east-1"
+    """Region of the bucket; stores that have none take the default."""
+    prefix: str = ""
+    """What the names of all objects begin with, where others are in the bucket, too."""
+    access_key_id: str = ""
+    """The access key. Empty: what the environment has (`AWS_ACCESS_KEY_ID` and the like), or the
+    role of the machine or the pod."""
+    secret_access_key: str = ""
+    """The secret of the access key."""
+    secret_access_key_path: str = ""
+    """File that holds the secret, instead of `secret_access_key`."""
+    is_bucket_in_host: bool = False
+    """Whether requests name the bucket in the host (`bucket.example.org`) and not in the path."""
+    connect_timeout_s: Seconds = 5.0
+    """Seconds in which the store has to take a connection."""
+    timeout_s: Seconds = 60.0
+    """Seconds for one request of at most 8 MiB, and for its repetitions."""
+
+    def __post_init__(self) -> None:
+        """Raise `ValueError` for what cannot be."""
+        has_secret = bool(self.secret_access_key or self.secret_access_key_path)
+        if has_secret != bool(self.access_key_id):
+            raise ValueError("access_key_id and its secret are set together, or neither")
+        if self.endpoint and not self.endpoint.startswith(("http://", "https://")):
+            raise ValueError("endpoint is an http or https URL")
+
+
 class MediaApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How much users may upload, and who may download it."""
 
@@ -36,6 +74,8 @@ class MediaApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     endpoints that Matrix 1.11 deprecates. What was uploaded while it was true stays so."""
     disk_threads: Count = 4
     """Threads that read and write files."""
+    s3: BucketSettings | None = None
+    """A bucket that has the files instead of the folder `media`. Files are not moved."""
     thumbnail_edges: Annotated[tuple[Count, ...], Meta(min_length=1)] = (
         32,
         96,

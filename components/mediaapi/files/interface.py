@@ -27,7 +27,7 @@ class MediaFiles(Protocol):
         ...
 
     def read(self, name: str, start: int, size: int) -> AsyncGenerator[bytes]:
-        """Yield so many bytes of a file. Raises `FileMissing`."""
+        """Yield so many bytes of a file. Raises `FileMissing`, and `Unavailable` in an outage."""
         ...
 
     async def delete(self, names: Collection[str]) -> None:
@@ -40,4 +40,8 @@ class MediaFiles(Protocol):
 
     async def list_recent(self, before_ms: int) -> list[str]:
         """Return the files of the newest days that were finished before then."""
+        ...
+
+    def close(self) -> None:
+        """Let go of threads and connections."""
         ...

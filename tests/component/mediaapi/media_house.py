@@ -15,7 +15,7 @@ from base.http.fastapi_routes import fastapi_routes
 from base.http.testing import Answer
 from components.mediaapi.assembly import SCHEMA, MediaServer, build
 from components.mediaapi.routes.operators import operator_router
-from components.mediaapi.settings import MediaApiSettings
+from components.mediaapi.settings import BucketSettings, MediaApiSettings
 from internalapi.userapi import Requester
 from matrix.errors import UnknownToken
 from matrix.identifiers import DeviceID, ServerName, UserID
@@ -95,15 +95,18 @@ def path_of(answer: Answer) -> str:
 class Deployment:
     """A database and a folder, for any number of replicas."""
 
-    def __init__(self, database_url: str, folder: Path) -> None:
+    def __init__(
+        self, database_url: str, folder: Path, bucket: BucketSettings | None = None
+    ) -> None:
         self._database_url = database_url
         self._folder = folder
+        self._bucket = bucket
         self.clock = ManualClock()
 
     @contextlib.asynccontextmanager
     async def start(self, **changed: Any) -> AsyncIterator[MediaHouse]:
         """Start a replica, with these settings changed."""
-        settings = msgspec.structs.replace(MediaApiSettings(), **changed)
+        settings = msgspec.structs.replace(MediaApiSettings(s3=self._bucket), **changed)
         database = await open_database(self._database_url, SCHEMA, durable=True)
         server = build(
             server_name=SERVER,
