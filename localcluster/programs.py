@@ -22,6 +22,7 @@ _LOOK_AGAIN_S: Final = 0.05
 _SHOWN_CHARACTERS: Final = 4000
 _PACKAGES: Final = {
     "caddy": "caddy",
+    "chromium": "chromium",
     "go": "golang-go",
     "initdb": "postgresql",
     "java": "default-jre-headless",

@@ -4,9 +4,9 @@ import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import * as sdk from "matrix-js-sdk";
 
-const SERVER = process.env.XYLEM_URL;
+export const SERVER = process.env.XYLEM_URL;
 const EXCHANGES = process.env.XYLEM_EXCHANGES;
-const PASSWORD = "down the rabbit hole";
+export const PASSWORD = "down the rabbit hole";
 const running = new Set();
 let names = 0;
 
