@@ -194,11 +194,20 @@ def _parameters(table: sa.Table) -> dict[str, Any]:
 class SelectByKeys:
     """`SELECT … WHERE column IN (…)` for any number of keys."""
 
-    def __init__(self, select: sa.Select[Any], column: sa.ColumnElement[Any]) -> None:
+    def __init__(
+        self,
+        select: sa.Select[Any],
+        column: sa.ColumnElement[Any],
+        around: Callable[[sa.Select[Any]], sa.Select[Any]] = lambda inner: inner,
+    ) -> None:
+        """Take the SELECT without the keys; `around` makes the statement of the one with them."""
+
         def of_size(size: int) -> Statement:
             return Statement(
-                lambda _dialect: select.where(
-                    column.in_([sa.bindparam(f"key{number}") for number in range(size)])
+                lambda _dialect: around(
+                    select.where(
+                        column.in_([sa.bindparam(f"key{number}") for number in range(size)])
+                    )
                 )
             )
 

@@ -1,16 +1,12 @@
 """Answers for keys and gives one-time keys away (`internalapi.keyserver.UserKeys`)."""
 
-from typing import Any, Final
-
-import orjson
+from typing import Final
 
 from base.database import Connection, Database, DatabaseOutage
-from components.keyserver.key_changes import KeyAnnouncements, counts_changed
+from components.keyserver.claiming import Claimed, Wanted, claim_keys
+from components.keyserver.key_changes import KeyAnnouncements
 from components.keyserver.shown_keys import read_keys
-from components.keyserver.store.claimable import take_key
-from components.keyserver.store.devices import lock_device
 from internalapi.keyserver import FoundKeys
-from logs.records.key_changes import KeyCountsChanged
 from matrix.errors import Unavailable
 from matrix.identifiers import DeviceID, UserID
 
@@ -33,41 +29,19 @@ class KeyQueries:
         except DatabaseOutage as outage:
             raise Unavailable("Keys cannot be read now.") from outage
 
-    async def perform_claim(
-        self, *, wanted: dict[UserID, dict[DeviceID, str]]
-    ) -> dict[UserID, dict[DeviceID, dict[str, Any]]]:
+    async def perform_claim(self, *, wanted: Wanted) -> Claimed:
         """Take a one-time key of each device, or give its fallback key.
 
         What is taken is taken durably when this returns. How many are left is announced soon: it is
         news for the owners of the devices alone.
         """
-        ordered = sorted(
-            (user_id, device_id, algorithm)
-            for user_id, devices in wanted.items()
-            for device_id, algorithm in devices.items()
-        )
 
-        def claim(connection: Connection) -> dict[UserID, dict[DeviceID, dict[str, Any]]]:
-            return self._claim(connection, ordered)
+        def claim(connection: Connection) -> Claimed:
+            claimed, changed = claim_keys(connection, wanted)
+            self._announcements.put_all(connection, changed)
+            return claimed
 
         try:
             return await self._announcements.commit(claim)
         except DatabaseOutage as outage:
             raise Unavailable("Keys cannot be claimed now.") from outage
-
-    def _claim(
-        self, connection: Connection, ordered: list[tuple[UserID, DeviceID, str]]
-    ) -> dict[UserID, dict[DeviceID, dict[str, Any]]]:
-        claimed: dict[UserID, dict[DeviceID, dict[str, Any]]] = {}
-        changed: list[KeyCountsChanged] = []
-        for user_id, device_id, algorithm in ordered:
-            if lock_device(connection, user_id, device_id) is None:
-                continue
-            taken = take_key(connection, user_id, device_id, algorithm)
-            if taken is not None:
-                name = f"{algorithm}:{taken.key_id}"
-                claimed.setdefault(user_id, {})[device_id] = {name: orjson.loads(taken.key)}
-                if taken.is_change:
-                    changed.append(counts_changed(connection, user_id, device_id))
-        self._announcements.put_all(connection, changed)
-        return claimed

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from operator import itemgetter
 from typing import Final, Generic, TypeVar
 
 from base.database import Connection, Database
@@ -92,9 +91,13 @@ class Announcements(Generic[T]):
         Partitions are taken in their order, so that no two transactions wait for each other.
         """
         topic, key_of = self.topic.topic, self.topic.key_of
-        placed = [(self._log.partition_of(topic.name, key_of(one)), one) for one in records]
-        for partition, one in sorted(placed, key=itemgetter(0)):
-            insert_outgoing(connection, partition, key_of(one), topic.encode(one))
+        by_partition: dict[int, list[tuple[str, bytes]]] = {}
+        for record in records:
+            key = key_of(record)
+            partition = self._log.partition_of(topic.name, key)
+            by_partition.setdefault(partition, []).append((key, topic.encode(record)))
+        for partition, some in sorted(by_partition.items()):
+            insert_outgoing(connection, partition, some)
 
     def note_written(self) -> None:
         """Say that a transaction of somebody else, as of a consumer, has put something."""

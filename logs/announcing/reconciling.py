@@ -79,7 +79,7 @@ def _number_again(
     """Let what waits have the next numbers, behind what has been sent of these partitions."""
     delete_outgoing(connection, {one.partition: one.sequence for one in waiting})
     for one in waiting:
-        insert_outgoing(connection, partition_of(one), one.key, one.value)
+        insert_outgoing(connection, partition_of(one), [(one.key, one.value)])
 
 
 async def query_newer_records(

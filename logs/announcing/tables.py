@@ -4,7 +4,7 @@ Numbers count per partition without holes; a number is taken inside the transact
 order is the order of the commits.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -37,10 +37,10 @@ ANNOUNCING_SCHEMA: Final = Schema("announcing", _METADATA)
 def _next_sequence(dialect: str) -> sa.Executable:
     return (
         insert_for(dialect, _SEQUENCES)
-        .values(partition=sa.bindparam("partition"), next_sequence=sa.literal_column("1"))
+        .values(partition=sa.bindparam("partition"), next_sequence=sa.bindparam("count"))
         .on_conflict_do_update(
             index_elements=[_SEQUENCES.c.partition],
-            set_={"next_sequence": _SEQUENCES.c.next_sequence + sa.literal_column("1")},
+            set_={"next_sequence": _SEQUENCES.c.next_sequence + sa.bindparam("count")},
         )
         .returning(_SEQUENCES.c.next_sequence)
     )
@@ -80,11 +80,17 @@ class OutgoingRecord(NamedTuple):
     value: bytes
 
 
-def insert_outgoing(connection: Connection, partition: int, key: str, value: bytes) -> None:
-    """Leave a record with the next number of its partition."""
-    following = _NEXT_SEQUENCE.run(connection, {"partition": partition}).scalar_one()
-    values = {"partition": partition, "sequence": following - 1, "key": key, "value": value}
-    _INSERT_OUTGOING.run(connection, values)
+def insert_outgoing(
+    connection: Connection, partition: int, records: Sequence[tuple[str, bytes]]
+) -> None:
+    """Leave records, keys and values, with the next numbers of their partition."""
+    values = {"partition": partition, "count": len(records)}
+    first = _NEXT_SEQUENCE.run(connection, values).scalar_one() - len(records)
+    rows = [
+        {"partition": partition, "sequence": sequence, "key": key, "value": value}
+        for sequence, (key, value) in enumerate(records, first)
+    ]
+    _INSERT_OUTGOING.run_many(connection, rows)
 
 
 def select_outgoing(

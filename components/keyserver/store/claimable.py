@@ -37,25 +37,6 @@ _FALLBACK: Final = Statement(
         *_of_device(fallback_keys), fallback_keys.c.algorithm == sa.bindparam("of_algorithm")
     )
 )
-_FIRST: Final = (
-    sa.select(sa.func.min(one_time_keys.c.place))
-    .where(*_of_device(one_time_keys), one_time_keys.c.algorithm == sa.bindparam("of_algorithm"))
-    .scalar_subquery()
-)
-_TAKE_FIRST: Final = Statement(
-    sa.delete(one_time_keys)
-    .where(
-        *_of_device(one_time_keys),
-        one_time_keys.c.algorithm == sa.bindparam("of_algorithm"),
-        one_time_keys.c.place == _FIRST,
-    )
-    .returning(one_time_keys.c.key_id, one_time_keys.c.key)
-)
-_USE_FALLBACK: Final = Statement(
-    sa.update(fallback_keys)
-    .where(*_of_device(fallback_keys), fallback_keys.c.algorithm == sa.bindparam("of_algorithm"))
-    .values(is_used=sa.true())
-)
 _NEXT_PLACE: Final = Statement(
     sa.update(key_devices).where(*_of_device(key_devices)).values(next_place=sa.bindparam("place"))
 )
@@ -70,15 +51,6 @@ class ClaimableKey(NamedTuple):
     key_id: str
     key: bytes
     """JSON: a string, or an object with `key` and `signatures`."""
-
-
-class TakenKey(NamedTuple):
-    """A key that was given to somebody."""
-
-    key_id: str
-    key: bytes
-    is_change: bool
-    """False where a fallback key was given that somebody had already."""
 
 
 class FallbackKey(NamedTuple):
@@ -160,22 +132,6 @@ def upsert_fallback_key(
         "is_used": False,
     }
     _UPSERT_FALLBACK.run(connection, values)
-
-
-def take_key(
-    connection: Connection, user_id: str, device_id: str, algorithm: str
-) -> TakenKey | None:
-    """Take the oldest one-time key, or the fallback key where none is left."""
-    values = _values(user_id, device_id, algorithm)
-    taken = _TAKE_FIRST.run(connection, values).first()
-    if taken is not None:
-        return TakenKey(taken[0], bytes(taken[1]), is_change=True)
-    fallback = _FALLBACK.run(connection, values).first()
-    if fallback is None:
-        return None
-    if not fallback[2]:
-        _USE_FALLBACK.run(connection, values)
-    return TakenKey(fallback[0], bytes(fallback[1]), is_change=not fallback[2])
 
 
 def delete_claimable(connection: Connection, user_id: str, device_ids: Collection[str]) -> None:
