@@ -221,5 +221,5 @@ class SelectByKeys:
         for some in cut_to_sizes(keys, _KEYS_AT_ONCE):
             named = {f"key{number}": key for number, key in enumerate(some)}
             statement = self._statements[len(some)]
-            found.extend(statement.run(connection, {**(values or {}), **named}))
+            found.extend(statement.rows(connection, {**(values or {}), **named}))
         return found

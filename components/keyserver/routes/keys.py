@@ -77,7 +77,8 @@ class KeyRoutes:
             "self_signing_keys": found.self_signing_keys,
             "user_signing_keys": found.user_signing_keys,
         }
-        return json_response(encode_canonical(answer))
+        # What is stored has a canonical form; clients make it themselves to check signatures.
+        return json_response(answer)
 
     async def _claim(self, request: Request, _requester: Requester) -> Response:
         asked = self._by_user(await request.fields(), "one_time_keys")

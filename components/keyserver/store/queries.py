@@ -73,14 +73,14 @@ class StoredSignature(NamedTuple):
 
 def select_device_keys(connection: Connection, user_ids: Collection[str]) -> list[StoredDeviceKeys]:
     """Return the identity keys of all devices of these users that have any."""
-    return [StoredDeviceKeys(*row) for row in _DEVICES.rows(connection, user_ids)]
+    return [*map(StoredDeviceKeys._make, _DEVICES.rows(connection, user_ids))]
 
 
 def select_cross_signing_keys(
     connection: Connection, user_ids: Collection[str]
 ) -> list[StoredCrossSigningKey]:
     """Return the cross-signing keys of these users."""
-    return [StoredCrossSigningKey(*row) for row in _CROSS_SIGNING.rows(connection, user_ids)]
+    return [*map(StoredCrossSigningKey._make, _CROSS_SIGNING.rows(connection, user_ids))]
 
 
 def select_signatures(
@@ -88,4 +88,4 @@ def select_signatures(
 ) -> list[StoredSignature]:
     """Return signatures on the keys of these users, by themselves and by the requester."""
     rows = _SIGNATURES.rows(connection, user_ids, {"requester": requester})
-    return [StoredSignature(*row) for row in rows]
+    return [*map(StoredSignature._make, rows)]
