@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 from base.database.interface import Database, DatabaseDamaged, DatabaseOutage
 from base.database.key_counts import cut_to_sizes
 from base.database.pace import Pace, pace_of, paced
+from base.database.pages import page_after
 from base.database.schema import (
     Migration,
     OtherServer,
@@ -59,6 +60,7 @@ __all__ = [
     "open_database",
     "pace_of",
     "paced",
+    "page_after",
     "upsert_into",
 ]
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from base.database import Connection, Schema, Statement, cut_to_sizes, upsert_into
+from base.database import Connection, Schema, Statement, cut_to_sizes, page_after, upsert_into
 from components.receipts.receipts import ReceiptName, ReceiptPlace
 from logs.consumer.tables import CONSUMER_SCHEMA
 from logs.records.receipts import EventPlace
@@ -79,12 +79,10 @@ def select_receipts_after(
     """Return receipts after a name, or from the first one, ordered by name."""
     of = MARKERS.c
     name = (of.room_id, of.user_id, of.receipt_type, of.thread_id)
-    query = sa.select(*of).order_by(*name).limit(limit)
-    if key:
-        query = query.where(sa.tuple_(*name) > sa.tuple_(*[sa.literal(one) for one in key]))
+    rows = connection.execute(page_after(sa.select(*of), name, key, limit))
     return [
         (ReceiptName(*found), ReceiptPlace(event_id, EventPlace(depth, stream), ts))
-        for *found, event_id, depth, stream, ts in connection.execute(query)
+        for *found, event_id, depth, stream, ts in rows
     ]
 
 

@@ -5,7 +5,14 @@ from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
-from base.database import Connection, SelectByKeys, Statement, insert_into, insert_new_into
+from base.database import (
+    Connection,
+    SelectByKeys,
+    Statement,
+    insert_into,
+    insert_new_into,
+    page_after,
+)
 from components.roomserver.store.tables import (
     auth_edges,
     events,
@@ -123,7 +130,7 @@ _TRANSACTION_KEY: Final = (
 )
 _SELECT_TRANSACTIONS: Final = sa.select(
     *_TRANSACTION_KEY, transactions.c.event_id, transactions.c.timestamp_ms
-).order_by(*_TRANSACTION_KEY)
+)
 _INSERT_TRANSACTION: Final = insert_into(transactions)
 _DELETE_TRANSACTION: Final = Statement(
     sa.delete(transactions).where(
@@ -250,9 +257,7 @@ class EventStore:
 
         `after` is a key: transaction ID, user and device; from the first one on if it is empty.
         """
-        query = _SELECT_TRANSACTIONS.limit(limit)
-        if after:
-            query = query.where(sa.tuple_(*_TRANSACTION_KEY) > sa.tuple_(*after))
+        query = page_after(_SELECT_TRANSACTIONS, _TRANSACTION_KEY, after, limit)
         return [
             MadeEvent(Transaction(user_id, device_id, transaction_id), event_id, timestamp_ms)
             for transaction_id, user_id, device_id, event_id, timestamp_ms in (

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from base.database import Connection
+from base.database import Connection, page_after
 from components.userapi.store.tables import account_data, accounts, devices, profile_fields
 from logs.records.client_data import (
     AccountDataChanged,
@@ -74,7 +74,4 @@ def _after(
     limit: int,
 ) -> sa.Select[Any]:
     columns: list[Any] = [*keys, *values]
-    query = sa.select(*columns).select_from(table).order_by(*keys).limit(limit)
-    if not key:
-        return query
-    return query.where(sa.tuple_(*keys) > sa.tuple_(*[sa.literal(one) for one in key]))
+    return page_after(sa.select(*columns).select_from(table), keys, key, limit)
