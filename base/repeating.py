@@ -15,10 +15,12 @@ async def repeat(
     outages: tuple[type[Exception], ...],
     what: str,
     pause_first: bool = False,
+    level: int = logging.DEBUG,
 ) -> NoReturn:
     """Do the work with pauses between, until cancelled.
 
-    What an outage cuts off is done after the next pause, and `what` it is stands in the log.
+    What an outage cuts off is done after the next pause, and `what` it is stands in the log, at
+    this level.
     """
     if pause_first:
         await asyncio.sleep(pause_s)
@@ -26,5 +28,5 @@ async def repeat(
         try:
             await work()
         except outages as outage:
-            _log.debug("Put off until later", extra={"what": what, "reason": str(outage)})
+            _log.log(level, "Put off until later", extra={"what": what, "reason": str(outage)})
         await asyncio.sleep(pause_s)

@@ -1,13 +1,11 @@
 """Sees to it that what was deleted leaves the files of the databases."""
 
-import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Protocol
 
 from base.database import Database, DatabaseOutage
-
-_log: Final = logging.getLogger(__name__)
+from base.repeating import repeat
 
 
 class Sender(Protocol):
@@ -27,12 +25,14 @@ class Eraser:
 
     async def run(self, interval_s: float) -> None:
         """Erase now and then, until cancelled; after an outage the next time will do."""
-        while True:
-            await asyncio.sleep(interval_s)
-            try:
-                await self.erase()
-            except DatabaseOutage as outage:
-                _log.warning("What was deleted is not erased yet", extra={"reason": str(outage)})
+        await repeat(
+            self.erase,
+            pause_s=interval_s,
+            outages=(DatabaseOutage,),
+            what="erasing what was deleted",
+            pause_first=True,
+            level=logging.WARNING,
+        )
 
     async def erase(self) -> None:
         """Erase what was deleted before the call. Raises `DatabaseOutage`."""

@@ -1,6 +1,5 @@
 """Lets the log drop records that no consumer needs and that are older than their topic keeps."""
 
-import asyncio
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
@@ -8,6 +7,7 @@ from typing import Any, Final, Protocol
 from base.clock import Clock
 from base.database import DatabaseOutage
 from base.metrics import Family, Reading
+from base.repeating import repeat
 from logs.log import LogDamaged, LogOutage, RecordsLost, Tail
 from logs.retention import Retentions
 from logs.topics import TOPICS, Topic
@@ -91,12 +91,14 @@ class Trimmer:
 
     async def run(self, interval_s: float) -> None:
         """Trim now and then, until cancelled; during an outage nothing is dropped."""
-        while True:
-            await asyncio.sleep(interval_s)
-            try:
-                await self.trim_all()
-            except (LogOutage, LogDamaged, DatabaseOutage, RecordsLost, OSError) as outage:
-                _log.warning("The log is not trimmed", extra={"reason": str(outage)})
+        await repeat(
+            self.trim_all,
+            pause_s=interval_s,
+            outages=(LogOutage, LogDamaged, DatabaseOutage, RecordsLost, OSError),
+            what="trimming the log",
+            pause_first=True,
+            level=logging.WARNING,
+        )
 
     async def trim_all(self) -> None:
         """Trim all topics, and give back the room of what they no longer keep."""
