@@ -32,7 +32,7 @@ from deploy.catalogue import CATALOGUE
 from deploy.errors import StartRefused
 from deploy.process import starting
 from deploy.process.data_directory import DataDirectory
-from deploy.process.kept_tables import CONSUMERS, KEPT, ConsumerPlace, KeptTables, serving_schema
+from deploy.process.kept_tables import CONSUMERS, KEPT, KeptTables, serving_schema
 from deploy.process.signing_key_file import read_signing_key
 from deploy.settings import DatabaseSettings, Settings
 from deploy.watching.readiness import Readiness
@@ -153,15 +153,13 @@ class DataCopy:
                 log = await stack.enter_async_context(opened)
             if self.has_databases:
                 for kept in KEPT:
-                    async with self._database(kept):
-                        pass
-                for place in CONSUMERS:
-                    await self._check_consumer(place, log)
+                    await self._check_tables(kept, log)
 
-    async def _check_consumer(self, place: ConsumerPlace, log: Log | None) -> None:
-        async with self._database(place.kept) as database:
+    async def _check_tables(self, kept: KeptTables, log: Log | None) -> None:
+        async with self._database(kept) as database:
             if log is not None:
-                await require_records(log, database, place.name, place.topic.name)
+                for topic in kept.component.consumes:
+                    await require_records(log, database, kept.name, topic.name)
 
     @contextlib.asynccontextmanager
     async def _database(self, kept: KeptTables) -> AsyncIterator[Database]:

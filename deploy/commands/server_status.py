@@ -18,7 +18,7 @@ from base.database import (
     open_database,
 )
 from deploy.process.data_directory import DataDirectory
-from deploy.process.kept_tables import CONSUMERS, ConsumerPlace, serving_schema
+from deploy.process.kept_tables import KEPT, KeptTables, serving_schema
 from deploy.settings import ListenerSettings, Settings
 from deploy.wiring.internal_calls import InternalCalls, internal_calls
 from deploy.wiring.other_processes import urls_of
@@ -193,16 +193,28 @@ async def _consumers(
     if url.startswith("sqlite") and not await asyncio.to_thread(folder.exists):
         problems.append("There are no databases yet.")
         return
-    for place in CONSUMERS:
+    for kept in KEPT:
         try:
-            schema = await serving_schema(place.kept, url)
-            async with _database(url, schema) as database:
-                store = ConsumerStore(place.name, place.topic.name)
-                positions = await database.read(store.select_offsets)
+            for line in await _consumers_of(kept, url, bounds):
+                yield line
         except (DatabaseOutage, SchemaTooNew, SchemaTooOld) as error:
-            problems.append(f"{place.name}, {place.topic.name}: {error}")
-        else:
-            yield _consumer(place, positions, bounds.get(place.topic.name))
+            problems.append(f"{kept.name}: {error}")
+
+
+async def _consumers_of(kept: KeptTables, url: str, bounds: Bounds) -> list[ConsumerLine]:
+    topics = [topic.name for topic in kept.component.consumes]
+    if not topics:
+        return []
+    async with _database(url, await serving_schema(kept, url)) as database:
+        return [
+            _consumer(
+                kept.name,
+                topic,
+                await database.read(ConsumerStore(kept.name, topic).select_offsets),
+                bounds.get(topic),
+            )
+            for topic in topics
+        ]
 
 
 @contextlib.asynccontextmanager
@@ -215,11 +227,12 @@ async def _database(url: str, schema: Schema) -> AsyncIterator[Database]:
 
 
 def _consumer(
-    place: ConsumerPlace,
+    name: str,
+    topic: str,
     positions: Mapping[int, int],
     bounds: Mapping[int, tuple[int, int]] | None,
 ) -> ConsumerLine:
     lag = None
     if bounds is not None:
         lag = {number: end - positions.get(number, 0) for number, (_, end) in bounds.items()}
-    return ConsumerLine(place.name, place.topic.name, dict(sorted(positions.items())), lag)
+    return ConsumerLine(name, topic, dict(sorted(positions.items())), lag)
