@@ -64,7 +64,7 @@ class DataCopy:
     def __init__(self, settings: Settings, folder: Path) -> None:
         self._source: Final = DataDirectory(settings)
         self._readiness: Final = Readiness(is_patient=False)
-        self.has_databases: Final = self._source.database_url.startswith("sqlite")
+        self.has_databases: Final = self._source.keeps_databases
         self.has_log: Final = settings.log.kafka is None
         database = DatabaseSettings(url="") if self.has_databases else settings.database
         self._settings: Final = msgspec.structs.replace(

@@ -34,10 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Migrate the databases. With PostgreSQL, several may do so at once: one does the work."""
     directory = DataDirectory(load_settings(arguments.config, os.environ))
     named = arguments.components
-    with contextlib.ExitStack() as stack:
-        if directory.database_url.startswith("sqlite"):
-            # Files belong to one server, which must not run meanwhile.
-            stack.enter_context(directory)
+    # Files belong to one server, which must not run meanwhile.
+    with directory if directory.keeps_databases else contextlib.nullcontext():
         run_event_loop(
             _migrate(directory, [one for one in KEPT if _ALL in named or one.name in named])
         )

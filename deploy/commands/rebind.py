@@ -50,9 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Say what is lost, and go on with the log."""
     settings = load_settings(arguments.config, os.environ)
     directory = DataDirectory(settings)
-    with contextlib.ExitStack() as stack:
-        if settings.log.kafka is None or directory.database_url.startswith("sqlite"):
-            stack.enter_context(directory)
+    with directory.held_for_data():
         run_event_loop(_Command(settings, directory).run(only_checks=arguments.check))
     return 0
 

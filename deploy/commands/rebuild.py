@@ -58,10 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 2
     settings = load_settings(arguments.config, os.environ)
     directory = DataDirectory(settings)
-    is_alone = settings.log.kafka is None or directory.database_url.startswith("sqlite")
-    with contextlib.ExitStack() as stack:
-        if is_alone:
-            stack.enter_context(directory)
+    with directory.held_for_data():
         run_event_loop(_rebuild(component, settings, directory))
     return 0
 

@@ -46,16 +46,9 @@ def run(arguments: argparse.Namespace) -> int:
         _log.info("Listening", extra={"url": url, "apis": ",".join(listener.apis)})
 
     directory = DataDirectory(settings)
-    with contextlib.ExitStack() as stack:
-        if is_whole and keeps_data_here(settings):
-            stack.enter_context(directory)
+    with directory.held_for_data() if is_whole else contextlib.nullcontext():
         run_to_the_end(partial(Server, settings, directory, names, announce, is_patient=True))
     return 0
-
-
-def keeps_data_here(settings: Settings) -> bool:
-    """Whether the log or the databases are in the data directory."""
-    return settings.log.kafka is None or not settings.database.url.startswith("postgresql")
 
 
 def _require_separable(settings: Settings, names: Collection[str]) -> None:

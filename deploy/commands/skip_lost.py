@@ -1,7 +1,6 @@
 """`xylem skip-lost`: lets a consumer go on behind records that were dropped unprocessed."""
 
 import argparse
-import contextlib
 import os
 from pathlib import Path
 
@@ -34,9 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Move the component's positions to the first records that its topics have."""
     settings = load_settings(arguments.config, os.environ)
     directory = DataDirectory(settings)
-    with contextlib.ExitStack() as stack:
-        if settings.log.kafka is None or directory.database_url.startswith("sqlite"):
-            stack.enter_context(directory)
+    with directory.held_for_data():
         run_event_loop(_skip(arguments.component, settings, directory))
     return 0
 

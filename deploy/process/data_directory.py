@@ -3,6 +3,7 @@
 import fcntl
 import logging
 import os
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Final, Self
 
@@ -29,6 +30,9 @@ class DataDirectory:
         )
         self.database_url: Final = settings.database.url or f"sqlite:///{self.path / 'databases'}"
         self.log_path: Final = self.path / "log"
+        self.keeps_databases: Final = self.database_url.startswith("sqlite")
+        self.keeps_data: Final = self.keeps_databases or settings.log.kafka is None
+        """Whether the log or the databases are in it."""
         self._lock: int | None = None
 
     def make(self) -> None:
@@ -79,6 +83,13 @@ class DataDirectory:
     def is_held(self) -> bool:
         """Whether this process holds the directory."""
         return self._lock is not None
+
+    def held_for_data(self) -> AbstractContextManager[object]:
+        """Return the context that holds the directory where it keeps data, and else does nothing.
+
+        What is elsewhere, several processes may use at once.
+        """
+        return self if self.keeps_data else nullcontext()
 
     def __enter__(self) -> Self:
         """Hold the directory, made if need be; raises `StartRefused` if another process does."""

@@ -116,7 +116,7 @@ async def database(
     may_migrate: bool = True,
 ) -> AsyncIterator[Database]:
     """Hold a component's database open, created or migrated if need be."""
-    if directory.database_url.startswith("sqlite"):
+    if directory.keeps_databases:
         directory.make()
     what = f"The database of {schema.name}"
 
