@@ -24,6 +24,7 @@ from base.database.sqlite import SqliteDatabase
 from base.database.sqlite_copy import copy_sqlite
 from base.database.statements import (
     Insert,
+    InsertRows,
     SelectByKeys,
     Statement,
     insert,
@@ -40,6 +41,7 @@ __all__ = [
     "DatabaseDamaged",
     "DatabaseOutage",
     "Insert",
+    "InsertRows",
     "Migration",
     "OtherServer",
     "Pace",

@@ -112,18 +112,31 @@ class Statement:
         return found
 
 
+def _or_fail(insert: Insert) -> sa.Insert:
+    return insert
+
+
 class InsertRows(Statement):
     """An INSERT of whole rows, whose parameters are the columns of the table."""
 
-    def __init__(
-        self, table: sa.Table, statement: Callable[[str], sa.Executable], on_conflict: str
-    ) -> None:
-        """Take the statement of one row, and how it ends in PostgreSQL's words."""
-        super().__init__(statement)
+    def __init__(self, table: sa.Table, complete: Callable[[Insert], sa.Insert] = _or_fail) -> None:
+        """Take what says what becomes of rows whose key is there already: without parameters."""
+        super().__init__(
+            lambda dialect: complete(insert_for(dialect, table).values(_parameters(table)))
+        )
         self._table = table
-        self._on_conflict = on_conflict
         self._columns: Final = [column.name for column in table.columns]
         self._of_arrays: str | None = None
+
+    def run_tuples(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
+        """Insert the rows in one call of the driver, values as columns are ordered.
+
+        Returns how many were written; -1 where the driver does not count.
+        """
+        if not rows:
+            return 0
+        text, _, _ = self._text(connection)
+        return connection.exec_driver_sql(text, list(rows)).rowcount
 
     def run_many_at_end(self, connection: Connection, rows: Iterable[Values]) -> None:
         """Insert the rows by the end of the transaction, together with other writes.
@@ -148,43 +161,33 @@ class InsertRows(Statement):
         types = [column.type.compile(dialect) for column in self._table.columns]
         arrays = ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(types, 1))
         names = ", ".join(map(quote, self._columns))
+        conflict = "".join(self._text(connection)[0].partition(" ON CONFLICT")[1:])
         self._of_arrays = (
             f"INSERT INTO {quote(self._table.name)} ({names}) "  # noqa: S608 (names of our own)
-            f"SELECT * FROM unnest({arrays}) {self._on_conflict}"
+            f"SELECT * FROM unnest({arrays}){conflict}"
         )
         return self._of_arrays
 
 
 def insert_into(table: sa.Table) -> InsertRows:
     """Return the INSERT of whole rows; the columns are the parameters."""
-    statement = sa.insert(table).values(_parameters(table))
-    return InsertRows(table, lambda _dialect: statement, "")
+    return InsertRows(table)
 
 
 def insert_new_into(table: sa.Table) -> InsertRows:
     """Return the INSERT that leaves rows alone whose key is there already."""
-    return InsertRows(
-        table,
-        lambda dialect: (
-            insert_for(dialect, table).values(_parameters(table)).on_conflict_do_nothing()
-        ),
-        "ON CONFLICT DO NOTHING",
-    )
+    return InsertRows(table, lambda insert: insert.on_conflict_do_nothing())
 
 
 def upsert_into(table: sa.Table, *changed: str) -> InsertRows:
     """Return the INSERT that gives the `changed` columns of a row that is there new values."""
-
-    def build(dialect: str) -> sa.Executable:
-        statement = insert_for(dialect, table).values(_parameters(table))
-        return statement.on_conflict_do_update(
+    return InsertRows(
+        table,
+        lambda insert: insert.on_conflict_do_update(
             index_elements=list(table.primary_key.columns),
-            set_={column: getattr(statement.excluded, column) for column in changed},
-        )
-
-    key = ", ".join(f'"{column.name}"' for column in table.primary_key.columns)
-    values = ", ".join(f'"{column}" = excluded."{column}"' for column in changed)
-    return InsertRows(table, build, f"ON CONFLICT ({key}) DO UPDATE SET {values}")
+            set_={column: getattr(insert.excluded, column) for column in changed},
+        ),
+    )
 
 
 def _parameters(table: sa.Table) -> dict[str, Any]:

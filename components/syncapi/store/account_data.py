@@ -7,10 +7,9 @@ from typing import Final
 import sqlalchemy as sa
 from msgspec.structs import astuple
 
-from base.database import Connection, Insert, Statement, paced
+from base.database import Connection, Statement, paced, upsert_into
 from components.syncapi.changes import AccountDatum
 from components.syncapi.ignoring import IGNORED_USER_LIST, NOBODY, ignored_users
-from components.syncapi.store.row_inserts import execute_insert
 from components.syncapi.store.tables import ACCOUNT_DATA
 
 _OF_USER: Final = (
@@ -35,23 +34,15 @@ _OF_TYPE: Final = Statement(
     .where(ACCOUNT_DATA.c.room_id == sa.bindparam("room_id"))
     .where(ACCOUNT_DATA.c.type == sa.bindparam("type"))
 )
-
+_UPSERT: Final = upsert_into(ACCOUNT_DATA, "stream_order", "content")
 _DELETE: Final = Statement(
     sa.delete(ACCOUNT_DATA).where(ACCOUNT_DATA.c.user_id == sa.bindparam("user_id"))
 )
 
 
-def _renew(insert: Insert) -> sa.Insert:
-    new = insert.excluded
-    return insert.on_conflict_do_update(
-        index_elements=[ACCOUNT_DATA.c.user_id, ACCOUNT_DATA.c.room_id, ACCOUNT_DATA.c.type],
-        set_={"stream_order": new.stream_order, "content": new.content},
-    )
-
-
 def upsert_account_data(connection: Connection, data: Sequence[AccountDatum]) -> None:
     """Put account data in place of what there was of the same types, in their order."""
-    execute_insert(connection, ACCOUNT_DATA, _renew, [astuple(datum) for datum in data])
+    _UPSERT.run_tuples(connection, [astuple(datum) for datum in data])
 
 
 def delete_account_data(connection: Connection, user_id: str) -> None:

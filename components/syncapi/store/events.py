@@ -6,12 +6,16 @@ from typing import Final
 import sqlalchemy as sa
 from msgspec.structs import astuple
 
-from base.database import Connection, Insert, SelectByKeys, Statement, paced
-from components.syncapi.room_event import RoomEvent
-from components.syncapi.store.row_inserts import (
-    execute_insert,
-    ignore_conflicts,
+from base.database import (
+    Connection,
+    Insert,
+    InsertRows,
+    SelectByKeys,
+    Statement,
+    insert_new_into,
+    paced,
 )
+from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.tables import EVENTS
 
 _ALL: Final = tuple(EVENTS.c)
@@ -72,11 +76,13 @@ def _enter_timeline(insert: Insert) -> sa.Insert:
     )
 
 
+_ENTER_TIMELINE: Final = InsertRows(EVENTS, _enter_timeline)
+_INSERT_NEW: Final = insert_new_into(EVENTS)
+
+
 def insert_timeline(connection: Connection, events: Sequence[RoomEvent]) -> set[int]:
     """Put events into the timeline; return the orders of those that were in it already."""
-    written = execute_insert(
-        connection, EVENTS, _enter_timeline, [astuple(event) for event in events]
-    )
+    written = _ENTER_TIMELINE.run_tuples(connection, [astuple(event) for event in events])
     if written == len(events):
         return set()
     stored = select_events(connection, {event.event_id for event in events})
@@ -87,7 +93,7 @@ def insert_timeline(connection: Connection, events: Sequence[RoomEvent]) -> set[
 
 def insert_state_events(connection: Connection, events: Sequence[RoomEvent]) -> None:
     """Keep events that are state without being in the timeline, unless they are known."""
-    execute_insert(connection, EVENTS, ignore_conflicts, [astuple(event) for event in events])
+    _INSERT_NEW.run_tuples(connection, [astuple(event) for event in events])
 
 
 def select_events(connection: Connection, event_ids: Collection[str]) -> dict[str, RoomEvent]:

@@ -5,8 +5,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from base.database import Connection, Insert, Statement
-from components.syncapi.store.row_inserts import execute_insert
+from base.database import Connection, Statement, upsert_into
 from components.syncapi.store.tables import FORGOTTEN_ROOMS, MEMBERSHIP_CHANGES
 
 _HAS_COME_BACK: Final = sa.exists().where(
@@ -21,18 +20,12 @@ _OF_USER: Final = (
     .where(~_HAS_COME_BACK)
 )
 _ONE: Final = Statement(_OF_USER.where(FORGOTTEN_ROOMS.c.room_id == sa.bindparam("room_id")))
-
-
-def _move(insert: Insert) -> sa.Insert:
-    return insert.on_conflict_do_update(
-        index_elements=[FORGOTTEN_ROOMS.c.user_id, FORGOTTEN_ROOMS.c.room_id],
-        set_={"stream_order": insert.excluded.stream_order},
-    )
+_UPSERT: Final = upsert_into(FORGOTTEN_ROOMS, "stream_order")
 
 
 def upsert_forgotten(connection: Connection, forgotten: Sequence[tuple[str, str, int]]) -> None:
     """Note where in the stream users forgot rooms, in this order."""
-    execute_insert(connection, FORGOTTEN_ROOMS, _move, forgotten)
+    _UPSERT.run_tuples(connection, forgotten)
 
 
 def is_forgotten(connection: Connection, user_id: str, room_id: str) -> bool:

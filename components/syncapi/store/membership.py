@@ -6,12 +6,17 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from base.database import Connection, Insert, SelectByKeys, Statement, paced
-from components.syncapi.changes import Membership, MembershipChange
-from components.syncapi.store.row_inserts import (
-    execute_insert,
-    ignore_conflicts,
+from base.database import (
+    Connection,
+    Insert,
+    InsertRows,
+    SelectByKeys,
+    Statement,
+    insert_new_into,
+    paced,
+    upsert_into,
 )
+from components.syncapi.changes import Membership, MembershipChange
 from components.syncapi.store.tables import EVENTS, INVITES, MEMBERSHIP_CHANGES, MEMBERSHIPS
 
 _ALL: Final = ("join", "invite", "leave", "ban", "knock")
@@ -87,24 +92,17 @@ def _move(insert: Insert) -> sa.Insert:
     )
 
 
-def _renew_invite(insert: Insert) -> sa.Insert:
-    return insert.on_conflict_do_update(
-        index_elements=[INVITES.c.user_id, INVITES.c.room_id],
-        set_={
-            "event_id": insert.excluded.event_id,
-            "invite_state": insert.excluded.invite_state,
-        },
-    )
+_MOVE: Final = InsertRows(MEMBERSHIPS, _move)
+_INSERT_CHANGES: Final = insert_new_into(MEMBERSHIP_CHANGES)
+_RENEW_INVITE: Final = upsert_into(INVITES, "event_id", "invite_state")
 
 
 def upsert_memberships(connection: Connection, changes: Sequence[MembershipChange]) -> None:
     """Apply changes whose memberships are all known, in their order."""
     if not changes:
         return
-    execute_insert(
+    _MOVE.run_tuples(
         connection,
-        MEMBERSHIPS,
-        _move,
         [
             (
                 change.user_id,
@@ -116,10 +114,8 @@ def upsert_memberships(connection: Connection, changes: Sequence[MembershipChang
             for change in changes
         ],
     )
-    execute_insert(
+    _INSERT_CHANGES.run_tuples(
         connection,
-        MEMBERSHIP_CHANGES,
-        ignore_conflicts,
         [
             (change.user_id, change.room_id, change.stream_order, change.membership)
             for change in changes
@@ -131,10 +127,8 @@ def upsert_invites(
     connection: Connection, invites: Sequence[tuple[MembershipChange, bytes]]
 ) -> None:
     """Keep what invites into rooms of other servers showed of them; the newest one counts."""
-    execute_insert(
+    _RENEW_INVITE.run_tuples(
         connection,
-        INVITES,
-        _renew_invite,
         [
             (change.user_id, change.room_id, change.event_id, invite_state)
             for change, invite_state in invites

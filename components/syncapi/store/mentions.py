@@ -5,8 +5,7 @@ from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
-from base.database import Connection, Statement
-from components.syncapi.store.row_inserts import execute_insert, ignore_conflicts
+from base.database import Connection, Statement, insert_new_into
 from components.syncapi.store.selects_of_rooms import select_together
 from components.syncapi.store.tables import MENTIONS
 
@@ -14,6 +13,7 @@ ROOM: Final = ""
 """The user ID under which a mention of the room stands."""
 
 _M: Final = MENTIONS.c
+_INSERT: Final = insert_new_into(MENTIONS)
 _DELETE: Final = Statement(sa.delete(MENTIONS).where(_M.event_id == sa.bindparam("of_event")))
 _OF_USER: Final = (
     sa.select(*_M)
@@ -47,7 +47,7 @@ class Since(NamedTuple):
 
 def insert_mentions(connection: Connection, mentions: Sequence[Mention]) -> None:
     """Keep whom new events mention; what is there stays."""
-    execute_insert(connection, MENTIONS, ignore_conflicts, [tuple(one) for one in mentions])
+    _INSERT.run_tuples(connection, [tuple(one) for one in mentions])
 
 
 def delete_mentions(connection: Connection, event_ids: Collection[str]) -> None:

@@ -6,9 +6,8 @@ from typing import Final
 import sqlalchemy as sa
 from msgspec.structs import astuple
 
-from base.database import Connection, Insert, SelectByKeys, paced
+from base.database import Connection, SelectByKeys, paced, upsert_into
 from components.syncapi.receipt import PUBLIC, Receipt
-from components.syncapi.store.row_inserts import execute_insert
 from components.syncapi.store.tables import METADATA
 
 _MOST_PER_ROOM: Final = 1000
@@ -54,22 +53,12 @@ _OF_ROOMS: Final = SelectByKeys(
 )
 
 
-def _renew(insert: Insert) -> sa.Insert:
-    new = insert.excluded
-    return insert.on_conflict_do_update(
-        index_elements=[
-            RECEIPTS.c.room_id,
-            RECEIPTS.c.user_id,
-            RECEIPTS.c.receipt_type,
-            RECEIPTS.c.thread_id,
-        ],
-        set_={"event_id": new.event_id, "ts": new.ts, "stream_order": new.stream_order},
-    )
+_UPSERT: Final = upsert_into(RECEIPTS, "event_id", "ts", "stream_order")
 
 
 def upsert_receipts(connection: Connection, receipts: Sequence[Receipt]) -> None:
     """Let receipts stand where these say, in their order."""
-    execute_insert(connection, RECEIPTS, _renew, [astuple(receipt) for receipt in receipts])
+    _UPSERT.run_tuples(connection, [astuple(receipt) for receipt in receipts])
 
 
 def select_receipts(

@@ -6,14 +6,13 @@ from typing import Any, Final
 import sqlalchemy as sa
 from msgspec.structs import astuple
 
-from base.database import Connection, Insert, SelectByKeys, Statement
+from base.database import Connection, Insert, InsertRows, SelectByKeys, Statement, insert_new_into
 from components.syncapi.event_relation import EventRelation
 from components.syncapi.store.relation_tables import (
     RELATION_GROUPS,
     RELATIONS,
     THREAD_SENDERS,
 )
-from components.syncapi.store.row_inserts import execute_insert, ignore_conflicts
 from matrix.relations import REFERENCE, REPLACE, THREAD
 
 _COUNTED: Final = frozenset({REFERENCE, REPLACE, THREAD})
@@ -93,48 +92,6 @@ _DELETE_SENDER: Final = Statement(
 )
 
 
-def insert_relations(connection: Connection, relations: Sequence[EventRelation]) -> None:
-    """Keep the relations of events that entered the timeline now, and count them."""
-    if not relations:
-        return
-    _fill_in_ancestors(connection, relations)
-    execute_insert(connection, RELATIONS, ignore_conflicts, [astuple(one) for one in relations])
-    _tell_descendants(connection, relations)
-    _count(connection, [one for one in relations if one.rel_type in _COUNTED])
-
-
-def _count(connection: Connection, relations: Sequence[EventRelation]) -> None:
-    # One row each, however many come at once: PostgreSQL keeps every version of a row that a
-    # transaction goes through, and looks at all of them for the next.
-    groups: dict[tuple[str, str, str], list[EventRelation]] = {}
-    senders: dict[tuple[str, str, str], list[EventRelation]] = {}
-    for one in relations:
-        groups.setdefault((one.room_id, one.parent_id, one.rel_type), []).append(one)
-        if one.rel_type == THREAD:
-            senders.setdefault((one.room_id, one.parent_id, one.sender), []).append(one)
-    execute_insert(
-        connection,
-        RELATION_GROUPS,
-        _grow_group,
-        [
-            (
-                *key,
-                len(some),
-                max(one.stream_order for one in some),
-                min(one.stream_order for one in some),
-                max(one.is_restricted for one in some),
-            )
-            for key, some in groups.items()
-        ],
-    )
-    execute_insert(
-        connection,
-        THREAD_SENDERS,
-        _grow_sender,
-        [(*key, len(some), max(one.stream_order for one in some)) for key, some in senders.items()],
-    )
-
-
 def _grow_group(insert: Insert) -> sa.Insert:
     new = insert.excluded
     return insert.on_conflict_do_update(
@@ -165,6 +122,49 @@ def _greater(one: sa.ColumnElement[Any], other: sa.ColumnElement[Any]) -> sa.Col
 
 def _lesser(one: sa.ColumnElement[Any], other: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     return sa.case((one < other, one), else_=other)
+
+
+_INSERT: Final = insert_new_into(RELATIONS)
+_GROW_GROUP: Final = InsertRows(RELATION_GROUPS, _grow_group)
+_GROW_SENDER: Final = InsertRows(THREAD_SENDERS, _grow_sender)
+
+
+def insert_relations(connection: Connection, relations: Sequence[EventRelation]) -> None:
+    """Keep the relations of events that entered the timeline now, and count them."""
+    if not relations:
+        return
+    _fill_in_ancestors(connection, relations)
+    _INSERT.run_tuples(connection, [astuple(one) for one in relations])
+    _tell_descendants(connection, relations)
+    _count(connection, [one for one in relations if one.rel_type in _COUNTED])
+
+
+def _count(connection: Connection, relations: Sequence[EventRelation]) -> None:
+    # One row each, however many come at once: PostgreSQL keeps every version of a row that a
+    # transaction goes through, and looks at all of them for the next.
+    groups: dict[tuple[str, str, str], list[EventRelation]] = {}
+    senders: dict[tuple[str, str, str], list[EventRelation]] = {}
+    for one in relations:
+        groups.setdefault((one.room_id, one.parent_id, one.rel_type), []).append(one)
+        if one.rel_type == THREAD:
+            senders.setdefault((one.room_id, one.parent_id, one.sender), []).append(one)
+    _GROW_GROUP.run_tuples(
+        connection,
+        [
+            (
+                *key,
+                len(some),
+                max(one.stream_order for one in some),
+                min(one.stream_order for one in some),
+                max(one.is_restricted for one in some),
+            )
+            for key, some in groups.items()
+        ],
+    )
+    _GROW_SENDER.run_tuples(
+        connection,
+        [(*key, len(some), max(one.stream_order for one in some)) for key, some in senders.items()],
+    )
 
 
 def _fill_in_ancestors(connection: Connection, relations: Sequence[EventRelation]) -> None:

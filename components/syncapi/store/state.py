@@ -6,13 +6,9 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sa
 from msgspec.structs import astuple
 
-from base.database import Connection, Insert, SelectByKeys, Statement, paced
+from base.database import Connection, SelectByKeys, Statement, insert_new_into, paced, upsert_into
 from components.syncapi.changes import AppliedChange
 from components.syncapi.room_event import RoomEvent
-from components.syncapi.store.row_inserts import (
-    execute_insert,
-    ignore_conflicts,
-)
 from components.syncapi.store.tables import CURRENT_STATE, EVENTS, MEMBERSHIPS, STATE_CHANGES
 
 _CURRENT_EVENTS: Final = sa.select(*EVENTS.c).join(
@@ -62,6 +58,8 @@ _CHANGES: Final = Statement(
     .where(STATE_CHANGES.c.stream_order >= sa.bindparam("from_order"))
     .order_by(STATE_CHANGES.c.stream_order)
 )
+_INSERT_CHANGES: Final = insert_new_into(STATE_CHANGES)
+_UPSERT: Final = upsert_into(CURRENT_STATE, "event_id")
 _DELETE: Final = (
     sa.delete(CURRENT_STATE)
     .where(CURRENT_STATE.c.room_id == sa.bindparam("of_room"))
@@ -80,25 +78,14 @@ class StoredChange(NamedTuple):
     stream_order: int
 
 
-def _take_over(insert: Insert) -> sa.Insert:
-    return insert.on_conflict_do_update(
-        index_elements=[CURRENT_STATE.c.room_id, CURRENT_STATE.c.type, CURRENT_STATE.c.state_key],
-        set_={"event_id": insert.excluded.event_id},
-    )
-
-
 def insert_changes(connection: Connection, changes: Collection[AppliedChange]) -> None:
     """Keep changes of the state and apply them to the current state, in their order."""
     if not changes:
         return
-    execute_insert(
-        connection, STATE_CHANGES, ignore_conflicts, [astuple(change) for change in changes]
-    )
+    _INSERT_CHANGES.run_tuples(connection, [astuple(change) for change in changes])
     last = {(change.room_id, change.type, change.state_key): change for change in changes}
-    execute_insert(
+    _UPSERT.run_tuples(
         connection,
-        CURRENT_STATE,
-        _take_over,
         [
             (room_id, kind, key, change.event_id)
             for (room_id, kind, key), change in last.items()
