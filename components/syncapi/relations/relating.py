@@ -4,7 +4,7 @@ import msgspec
 import orjson
 
 from base.database import Connection
-from components.syncapi.relations.bundling import Bundler
+from components.syncapi.relations.bundled_events import render_bundled
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.related import (
     DEPTH,
@@ -13,13 +13,12 @@ from components.syncapi.store.related import (
     select_children,
     select_descendants,
 )
-from components.syncapi.timeline.access import Access, require_access
+from components.syncapi.timeline.access import Access
 from components.syncapi.timeline.erasure import with_erasures
 from components.syncapi.timeline.paging import FROM_THE_START, LEAST_AT_ONCE, Page, Range, scan
-from components.syncapi.timeline.rendering import Reader, render, room_id_member
-from components.syncapi.timeline.visible_event import visible_event
+from components.syncapi.timeline.rendering import Reader
+from components.syncapi.timeline.visible_event import find_event
 from components.syncapi.tokens import SyncTokens
-from matrix.errors import Forbidden, NotFound
 
 
 class RelationsQuery(msgspec.Struct, frozen=True, gc=False):
@@ -43,13 +42,12 @@ def read_relations(
     connection: Connection, *, query: RelationsQuery, reader: Reader, tokens: SyncTokens
 ) -> bytes:
     """Return the body of /relations. Raises `NotFound` for a parent the reader may not see."""
-    try:
-        access = require_access(connection, reader.user_id, query.room_id)
-    except Forbidden as error:
-        raise NotFound("There is no such event, or you may not see it.") from error
-    visible_event(connection, query.room_id, query.event_id, access)
+    room_id = query.room_id
+    _, access = find_event(connection, reader.user_id, room_id, query.event_id)
     page = _select_page(connection, query, access)
-    members = [b'"chunk":[' + _render(connection, page.events, reader, query, access) + b"]"]
+    events = with_erasures(connection, room_id, page.events, access.viewer)
+    chunk = render_bundled(connection, room_id, events, reader, access)
+    members = [b'"chunk":[' + b",".join(chunk) + b"]"]
     if page.more:
         members.append(b'"next_batch":"%b"' % tokens.encode_place(page.place).encode())
     if query.from_token:
@@ -57,31 +55,6 @@ def read_relations(
     if query.recurse is not None:
         members.append(b'"recursion_depth":%d' % (DEPTH if query.recurse else 1))
     return b"{" + b",".join(members) + b"}"
-
-
-def _render(
-    connection: Connection,
-    events: list[RoomEvent],
-    reader: Reader,
-    query: RelationsQuery,
-    access: Access,
-) -> bytes:
-    viewer = access.viewer
-    events = with_erasures(connection, query.room_id, events, viewer)
-    bundles = Bundler(connection, query.room_id, reader, viewer, access.upto).bundles(events)
-    room_id = room_id_member(query.room_id)
-    return b",".join(
-        [
-            render(
-                event,
-                reader,
-                membership=viewer.membership_after(event.order),
-                room_id=room_id,
-                relations=bundles.get(event.event_id, b""),
-            )
-            for event in events
-        ]
-    )
 
 
 def _select_page(connection: Connection, query: RelationsQuery, access: Access) -> Page:

@@ -1,13 +1,13 @@
 """What clients read of one room outside of /sync: events, pages, context, state, members."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 import msgspec
 import orjson
 
 from base.database import Connection
+from components.syncapi.relations.bundled_events import render_bundled
 from components.syncapi.relations.bundling import Bundler
-from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.events import select_events
 from components.syncapi.store.state_at import select_entry_at, select_members_at, select_state_at
 from components.syncapi.store.state_pages import select_state_pages
@@ -23,9 +23,9 @@ from components.syncapi.timeline.rendering import (
     render_state,
     room_id_member,
 )
-from components.syncapi.timeline.visible_event import visible_event
+from components.syncapi.timeline.visible_event import find_event, no_such_event, visible_event
 from components.syncapi.tokens import SyncTokens
-from matrix.errors import Forbidden, NotFound
+from matrix.errors import NotFound
 from matrix.filters import EventFilter
 
 
@@ -69,10 +69,9 @@ def read_messages(
     start = query.from_token or tokens.encode_place(
         place.to_order if query.backwards else place.from_order
     )
-    room_id = room_id_member(query.room_id)
-    bundles = _bundles(connection, query.room_id, page.events, reader, access)
+    chunk = render_bundled(connection, query.room_id, page.events, reader, access)
     members = [
-        b'"chunk":[' + _render_events(page.events, reader, access, room_id, bundles) + b"]",
+        b'"chunk":[' + b",".join(chunk) + b"]",
         b'"start":' + orjson.dumps(start),
     ]
     if page.more:
@@ -81,7 +80,7 @@ def read_messages(
         senders = {event.sender for event in page.events}
         state = select_members_at(connection, query.room_id, access.upto, senders)
         state = state_with_erasures(connection, query.room_id, state, access.viewer)
-        members.append(b'"state":[' + render_state(state, room_id) + b"]")
+        members.append(b'"state":[' + render_state(state, room_id_member(query.room_id)) + b"]")
     return b"{" + b",".join(members) + b"}"
 
 
@@ -98,47 +97,11 @@ def _range_of(query: PageQuery, access: Access) -> Range:
     )
 
 
-def _bundles(
-    connection: Connection,
-    room_id: str,
-    events: Collection[RoomEvent],
-    reader: Reader,
-    access: Access,
-) -> Mapping[str, bytes]:
-    return Bundler(connection, room_id, reader, access.viewer, access.upto).bundles(events)
-
-
-def _render_events(
-    events: Collection[RoomEvent],
-    reader: Reader,
-    access: Access,
-    room_id: bytes,
-    bundles: Mapping[str, bytes],
-) -> bytes:
-    viewer = access.viewer
-    return b",".join(
-        [
-            render(
-                event,
-                reader,
-                membership=viewer.membership_after(event.order),
-                room_id=room_id,
-                relations=bundles.get(event.event_id, b""),
-            )
-            for event in events
-        ]
-    )
-
-
 def read_event(connection: Connection, *, room_id: str, event_id: str, reader: Reader) -> bytes:
     """Return the JSON of one event. Raises `NotFound` for what the reader may not see, too."""
-    try:
-        access = require_access(connection, reader.user_id, room_id)
-    except Forbidden as error:
-        raise NotFound("There is no such event, or you may not see it.") from error
-    event = visible_event(connection, room_id, event_id, access)
-    bundles = _bundles(connection, room_id, [event], reader, access)
-    relations = bundles.get(event_id, b"")
+    event, access = find_event(connection, reader.user_id, room_id, event_id)
+    bundler = Bundler(connection, room_id, reader, access.viewer, access.upto)
+    relations = bundler.bundles([event]).get(event_id, b"")
     return render(event, reader, room_id=room_id_member(room_id), relations=relations)
 
 
@@ -146,7 +109,7 @@ def read_event_by_id(connection: Connection, *, event_id: str, reader: Reader) -
     """Return the JSON of one event of any room, as `read_event` does."""
     event = select_events(connection, [event_id]).get(event_id)
     if event is None:
-        raise NotFound("There is no such event, or you may not see it.")
+        raise no_such_event()
     return read_event(connection, room_id=event.room_id, event_id=event_id, reader=reader)
 
 
@@ -180,18 +143,17 @@ def read_context(
     state = select_state_at(connection, room_id, last.order + 1, members=wanted)
     state = [one for one in state if matches(query.event_filter, one)]
     state = state_with_erasures(connection, room_id, state, access.viewer)
-    member = room_id_member(room_id)
     events = [event, *before.events, *after.events]
-    bundles = _bundles(connection, room_id, events, reader, access)
+    this, *others = render_bundled(connection, room_id, events, reader, access)
     return (
         b'{"start":"%b","end":"%b","event":%b,"events_before":[%b],"events_after":[%b],"state":[%b]}'
         % (
             tokens.encode_place(before.place).encode(),
             tokens.encode_place(after.place).encode(),
-            _render_events([event], reader, access, member, bundles),
-            _render_events(before.events, reader, access, member, bundles),
-            _render_events(after.events, reader, access, member, bundles),
-            render_state(state, member),
+            this,
+            b",".join(others[: len(before.events)]),
+            b",".join(others[len(before.events) :]),
+            render_state(state, room_id_member(room_id)),
         )
     )
 

@@ -3,9 +3,9 @@
 from base.database import Connection
 from components.syncapi.room_event import RoomEvent
 from components.syncapi.store.events import select_events
-from components.syncapi.timeline.access import Access
+from components.syncapi.timeline.access import Access, require_access
 from components.syncapi.timeline.erasure import state_with_erasures, with_erasures
-from matrix.errors import NotFound
+from matrix.errors import Forbidden, NotFound
 
 
 def visible_event(connection: Connection, room_id: str, event_id: str, access: Access) -> RoomEvent:
@@ -17,4 +17,23 @@ def visible_event(connection: Connection, room_id: str, event_id: str, access: A
                 return state_with_erasures(connection, room_id, [event], access.viewer)[0]
         elif access.viewer.sees(event):
             return with_erasures(connection, room_id, [event], access.viewer)[0]
-    raise NotFound("There is no such event, or you may not see it.")
+    raise no_such_event()
+
+
+def find_event(
+    connection: Connection, user_id: str, room_id: str, event_id: str
+) -> tuple[RoomEvent, Access]:
+    """Return an event of a room, and how the user reads the room.
+
+    Raises `NotFound` for one that they may not see, also where they may not read the room.
+    """
+    try:
+        access = require_access(connection, user_id, room_id)
+    except Forbidden as error:
+        raise no_such_event() from error
+    return visible_event(connection, room_id, event_id, access), access
+
+
+def no_such_event() -> NotFound:
+    """Return what says that there is no event, or that it may not be seen."""
+    return NotFound("There is no such event, or you may not see it.")
