@@ -4,7 +4,7 @@ Whichever comes first, the user into the room or the change of the profile or ac
 end alike: who brought a user into a room looks again once the user stands there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from components.clientapi.profiles.member_profiles import MEMBER_FIELDS, MemberProfiles
@@ -39,9 +39,17 @@ class ShownProfiles:
 
     async def copy(self, user_id: UserID) -> ProfileCopy:
         """Return what a member event is to show of a user. Raises `NotFound` without an account."""
-        upto = await self._announced_upto(user_id)
-        await self._profiles.require_account(user_id)
-        return ProfileCopy(await self._profiles.of(user_id), upto)
+        return (await self.copy_all([user_id]))[user_id]
+
+    async def copy_all(self, user_ids: Collection[UserID]) -> dict[UserID, ProfileCopy]:
+        """Return the same for several users."""
+        ends = await self._announced_ends()
+        copies: dict[UserID, ProfileCopy] = {}
+        for user_id in user_ids:
+            await self._profiles.require_account(user_id)
+            shown = await self._profiles.of(user_id)
+            copies[user_id] = ProfileCopy(shown, ends[self._partition_of(user_id)])
+        return copies
 
     async def copy_own(self, user_id: UserID) -> ProfileCopy:
         """Return the same for the sender of a request. Raises `UnknownToken` without an account."""
@@ -49,6 +57,13 @@ class ShownProfiles:
             return await self.copy(user_id)
         except NotFound as error:
             raise UnknownToken("The account was deactivated.") from error
+
+    async def correct_all(self, room_id: RoomID, copies: Mapping[UserID, ProfileCopy]) -> None:
+        """Do what `correct` does, after events have brought copies of several users."""
+        ends = await self._announced_ends()
+        for user_id, copied in copies.items():
+            if copied.upto != ends[self._partition_of(user_id)]:
+                await self.correct(room_id, user_id, copied)
 
     async def correct(self, room_id: RoomID, user_id: UserID, copied: ProfileCopy | None) -> None:
         """Let a room show the profile as it is now, after an event has brought a copy of it.
@@ -61,7 +76,8 @@ class ShownProfiles:
         So it is with the end of an account: it is announced, and then the user leaves all rooms
         where they are by then. Whom a room has let in only after that leaves it here.
         """
-        while copied is None or copied.upto != await self._announced_upto(user_id):
+        partition = self._partition_of(user_id)
+        while copied is None or copied.upto != (await self._announced_ends())[partition]:
             try:
                 now = await self.copy(user_id)
             except NotFound:
@@ -72,9 +88,12 @@ class ShownProfiles:
             await self.announce(room_id, user_id, now.shown)
             copied = now
 
-    async def _announced_upto(self, user_id: UserID) -> int:
+    async def _announced_ends(self) -> Sequence[int]:
         topic = OUTPUT_CLIENT_DATA.name
-        return (await self._log.ends([topic]))[topic][self._log.partition_of(topic, user_id)]
+        return (await self._log.ends([topic]))[topic]
+
+    def _partition_of(self, user_id: UserID) -> int:
+        return self._log.partition_of(OUTPUT_CLIENT_DATA.name, user_id)
 
     async def announce(self, room_id: RoomID, user_id: UserID, shown: Mapping[str, Any]) -> None:
         """Let a room show this of a user, if the user is in it and it does not yet."""

@@ -40,7 +40,7 @@ class RoomCreation:
         self._rates.check_creation(creator)
         for invited in request.invites:
             await self._profiles.require_invitable(invited)
-        copies = {user_id: await self._shown.copy(user_id) for user_id in request.invites}
+        copies = await self._shown.copy_all(request.invites)
         self._rates.check_invites(creator, len(request.invites))
         copies[creator] = await self._shown.copy_own(creator)
         profiles = {user_id: copied.shown for user_id, copied in copies.items()}
@@ -48,8 +48,7 @@ class RoomCreation:
             room_id = await self._write(request, creator, InitialEvents(request, creator, profiles))
         except AuthRejected as refusal:
             raise InvalidRoomState(refusal.message) from refusal
-        for user_id, copied in copies.items():
-            await self._shown.correct(room_id, user_id, copied)
+        await self._shown.correct_all(room_id, copies)
         if request.is_published:
             await self._directory.perform_publish(room_id=room_id, is_published=True)
         return room_id
