@@ -63,9 +63,7 @@ class RememberedTokens:
     async def query_token(self, *, access_token: str) -> Requester:
         """Return whose token it is (`internalapi.userapi.Authentication`)."""
         token_hash = hash_of_token(access_token)
-        known = self._cache.get(token_hash)
-        if known is not None and not self._revocations.is_current():
-            known = self._cache.get(token_hash) if await self._revocations.confirm() else None
+        known = await self._revocations.known(token_hash)
         now_s = self._clock.monotonic_s()
         if not isinstance(known, _RememberedToken) or known.asked_at_s + self._ask_again_s < now_s:
             generation = self._cache.generation

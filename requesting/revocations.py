@@ -17,7 +17,7 @@ from logs.log import Log, LogOutage, Record
 from logs.records.client_data import AccountStatusChanged, OutputClientData, TokensRevoked
 from logs.tail_reader import Bounds, Decoding, TailReader, from_the_end
 from logs.topics import OUTPUT_CLIENT_DATA
-from requesting.token_cache import TokenCache
+from requesting.token_cache import KnownToken, TokenCache
 
 _PATIENCE_S: Final = 1.0
 _USED_LATELY_S: Final = 10.0
@@ -63,14 +63,21 @@ class Revocations:
             if self._lease_s:
                 tasks.create_task(self._renew())
 
-    def is_current(self) -> bool:
+    async def known(self, token_hash: bytes) -> KnownToken | None:
+        """Return what memory has of a token; the log is asked first where that has to be."""
+        known = self._cache.get(token_hash)
+        if known is not None and not self._is_current():
+            known = self._cache.get(token_hash) if await self._confirm() else None
+        return known
+
+    def _is_current(self) -> bool:
         """Whether memory may be trusted without asking the log."""
         if not self._lease_s:
             return True
         self._used_s = self._clock.monotonic_s()
         return self._used_s - self._confirmed_s <= self._lease_s
 
-    async def confirm(self) -> bool:
+    async def _confirm(self) -> bool:
         """Ask the log, and return whether all was heard of that it had when it was asked."""
         asked_s = self._clock.monotonic_s()
         topic = OUTPUT_CLIENT_DATA.name
@@ -89,7 +96,7 @@ class Revocations:
         while True:
             await asyncio.sleep(self._lease_s / 2)
             if self._clock.monotonic_s() - self._used_s < _USED_LATELY_S:
-                await self.confirm()
+                await self._confirm()
 
     def _start(self, bounds: Bounds) -> Mapping[int, int]:
         self._heard = from_the_end(bounds)

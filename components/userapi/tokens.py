@@ -100,9 +100,7 @@ class AccessTokens:
 
     async def _find(self, access_token: str) -> KnownToken:
         token_hash = hash_of_token(access_token)
-        known = self.cache.get(token_hash)
-        if known is not None and not self._revocations.is_current():
-            known = self.cache.get(token_hash) if await self._revocations.confirm() else None
+        known = await self._revocations.known(token_hash)
         return await self._read_token(token_hash) if known is None else known
 
     def _checked(self, known: KnownToken) -> KnownToken:
