@@ -21,7 +21,9 @@ from matrix.identifiers import KeyID, ServerName, is_user_id, server_of
 from matrix.room_versions import RoomVersion
 from matrix.unpadded_base64 import decode_base64, encode_base64
 
-ALGORITHM: Final = "ed25519"
+ED25519: Final = "ed25519"
+"""The algorithm of signatures, and of their keys."""
+_NOT_SIGNED: Final = frozenset({"signatures", "unsigned"})
 
 
 class SignatureInvalid(Forbidden):
@@ -44,7 +46,7 @@ class SigningKey:
         if not version or not set(version) <= _VERSION_CHARACTERS:
             raise InvalidParam("The version of a signing key holds letters, digits and _ only.")
         self.version = version
-        self.key_id = KeyID(f"{ALGORITHM}:{version}")
+        self.key_id = KeyID(f"{ED25519}:{version}")
         self._seed = seed
         self.verify_key, self._secret = crypto_sign_seed_keypair(seed)
 
@@ -57,16 +59,16 @@ class SigningKey:
     def from_text(cls, text: str) -> Self:
         """Return the key written as `ed25519 <version> <Base64 seed>`, or raise `InvalidParam`."""
         match text.split():
-            case [algorithm, version, seed] if algorithm == ALGORITHM:
+            case [algorithm, version, seed] if algorithm == ED25519:
                 try:
                     return cls(version, decode_base64(seed))
                 except BadJson as error:
                     raise InvalidParam("The seed of a signing key is Base64.") from error
-        raise InvalidParam(f"A signing key is written as '{ALGORITHM} <version> <Base64 seed>'.")
+        raise InvalidParam(f"A signing key is written as '{ED25519} <version> <Base64 seed>'.")
 
     def to_text(self) -> str:
         """Return the key as `from_text` reads it; this is the secret."""
-        return f"{ALGORITHM} {self.version} {encode_base64(self._seed)}"
+        return f"{ED25519} {self.version} {encode_base64(self._seed)}"
 
     def sign(self, message: bytes) -> str:
         """Return the signature of these bytes in unpadded Base64."""
@@ -79,6 +81,11 @@ class SigningKey:
 _VERSION_CHARACTERS: Final = frozenset(
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
 )
+
+
+def bare(obj: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is signed: the object without `signatures` and `unsigned`."""
+    return {name: value for name, value in obj.items() if name not in _NOT_SIGNED}
 
 
 def sign_json(obj: Mapping[str, Any], server_name: str, key: SigningKey) -> dict[str, Any]:
@@ -111,7 +118,7 @@ def key_ids_of(obj: Mapping[str, Any], server_name: str) -> list[KeyID]:
     own = signatures.get(server_name) if isinstance(signatures, Mapping) else None
     if not isinstance(own, Mapping):
         return []
-    return [KeyID(key_id) for key_id in own if key_id.startswith(ALGORITHM + ":")]
+    return [KeyID(key_id) for key_id in own if key_id.startswith(ED25519 + ":")]
 
 
 def decode_verify_key(text: str) -> bytes:
@@ -190,9 +197,7 @@ def required_signers(event: Event) -> set[ServerName]:
 
 
 def _unsigned_bytes(obj: Mapping[str, Any]) -> bytes:
-    return encode_canonical(
-        {key: value for key, value in obj.items() if key not in {"signatures", "unsigned"}}
-    )
+    return encode_canonical(bare(obj))
 
 
 def _with_signature(

@@ -32,13 +32,13 @@ from matrix.encryption_keys.cross_signing import (
 from matrix.encryption_keys.device_keys import signing_key_of
 from matrix.encryption_keys.signed_keys import (
     KeySignatureInvalid,
-    bare,
     check_signature,
     signatures_by,
     with_signatures,
 )
 from matrix.errors import BadJson, Forbidden, MatrixError, MissingParam, TooLarge
 from matrix.identifiers import UserID
+from matrix.signing import bare
 
 _OPERATION: Final = "upload cross-signing keys"
 _Stored = Mapping[str, StoredCrossSigningKey]

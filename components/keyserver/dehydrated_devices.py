@@ -39,13 +39,13 @@ from internalapi.userapi import DehydratedDevices, KnownDevice
 from logs.records.key_changes import OutputKeyChange
 from matrix.canonical import encode_canonical
 from matrix.encryption_keys.signed_keys import (
-    ED25519,
     KeySignatureInvalid,
     check_signature,
     signatures_by,
 )
 from matrix.errors import NotFound, TooLarge
 from matrix.identifiers import DeviceID, UserID
+from matrix.signing import ED25519
 
 
 class DehydratedUpload(NamedTuple):

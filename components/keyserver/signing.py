@@ -13,9 +13,10 @@ from internalapi.userapi import Requester
 from logs.records.key_changes import OutputKeyChange, UserSignaturesChanged
 from matrix.encryption_keys.cross_signing import public_key_of, valid_signatures
 from matrix.encryption_keys.device_keys import signing_key_of
-from matrix.encryption_keys.signed_keys import ED25519, bare, signatures_by, with_signatures
+from matrix.encryption_keys.signed_keys import signatures_by, with_signatures
 from matrix.errors import BadJson, InvalidParam, MatrixError, NotFound
 from matrix.identifiers import DeviceID, UserID
+from matrix.signing import ED25519, bare
 
 Signed = Mapping[UserID, Mapping[str, Any]]
 Failures = dict[UserID, dict[str, MatrixError]]

@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal, TypeAlias
 
 from matrix.encryption_keys.signed_keys import (
-    ED25519,
     KeySignatureInvalid,
     check_signature,
     signatures_by,
     with_signatures,
 )
 from matrix.errors import InvalidParam
-from matrix.signing import decode_verify_key
+from matrix.signing import ED25519, decode_verify_key
 
 Usage: TypeAlias = Literal["master", "self_signing", "user_signing"]
 USAGES: Final[tuple[Usage, ...]] = ("master", "self_signing", "user_signing")

@@ -3,15 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from matrix.encryption_keys.signed_keys import (
-    ED25519,
-    bare,
-    check_signature,
-    signatures_by,
-    with_signatures,
-)
+from matrix.encryption_keys.signed_keys import check_signature, signatures_by, with_signatures
 from matrix.errors import BadJson, InvalidParam
-from matrix.signing import decode_verify_key
+from matrix.signing import ED25519, bare, decode_verify_key
 
 SIGNED_CURVE25519: Final = "signed_curve25519"
 

@@ -1,13 +1,10 @@
 """What signed keys have in common (client-server API, "Signing JSON" of keys)."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from matrix.errors import BadJson, InvalidParam, MatrixError
-from matrix.signing import SignatureInvalid, decode_verify_key, verify_json
-
-ED25519: Final = "ed25519"
-_NOT_COMPARED: Final = frozenset({"signatures", "unsigned"})
+from matrix.signing import SignatureInvalid, bare, decode_verify_key, verify_json
 
 
 class KeySignatureInvalid(MatrixError):
@@ -22,11 +19,6 @@ def check_signature(signed: Mapping[str, Any], signer: str, key_id: str, public_
         verify_json(signed, signer, key_id, decode_verify_key(public_key))
     except (SignatureInvalid, BadJson, InvalidParam) as error:
         raise KeySignatureInvalid(error.message) from error
-
-
-def bare(key: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what signatures are made of: the object without `signatures` and `unsigned`."""
-    return {name: value for name, value in key.items() if name not in _NOT_COMPARED}
 
 
 def signatures_by(key: Mapping[str, Any], user_id: str) -> dict[str, str]:

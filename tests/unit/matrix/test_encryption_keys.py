@@ -18,9 +18,9 @@ from matrix.encryption_keys.device_keys import (
     checked_device_keys,
     is_same_key,
 )
-from matrix.encryption_keys.signed_keys import KeySignatureInvalid, bare
+from matrix.encryption_keys.signed_keys import KeySignatureInvalid
 from matrix.errors import BadJson, InvalidParam, MatrixError
-from matrix.signing import SigningKey, sign_json
+from matrix.signing import SigningKey, bare, sign_json
 from matrix.unpadded_base64 import encode_base64
 
 ALICE = "@alice:example.com"
