@@ -22,7 +22,8 @@ from base.http.response import (
     Response,
     StreamingResponse,
     error_response,
-    json_response,
+    failed_response,
+    outage_response,
 )
 from base.http.router import Route, RouteIndex, Router
 from base.tracing import continued_request_id
@@ -34,7 +35,6 @@ Observer: TypeAlias = Callable[[str, str, int, float, str], None]
 """Told of each answer: method, path template, status, seconds, and where there is no template the
 shape of the path that was asked for; in the request's own context."""
 
-_TRY_AGAIN: Final[tuple[Header, ...]] = ((b"retry-after", b"2"),)
 _CLOSE: Final[tuple[Header, ...]] = ((b"connection", b"close"),)
 _NO_CONTENT: Final = 204
 _WATCH_AFTER_S: Final = 0.02
@@ -125,7 +125,7 @@ class Application:
                 response = await self._handle(route, request)
             except asyncio.CancelledError:
                 # A server that stops cancels requests, once they have had their time.
-                restarting = error_response(Unavailable("Restarting."), _TRY_AGAIN)
+                restarting = outage_response(Unavailable("Restarting."))
                 await self._send(None, restarting, send)
                 raise
         if response is None:
@@ -206,9 +206,9 @@ class Application:
             return error_response(error, _CLOSE if is_cut_short else ())
         if isinstance(error, self._outages):
             _log.debug("A dependency is away: %s", error, extra={"route": template})
-            return error_response(Unavailable(), _TRY_AGAIN)
+            return outage_response()
         _log.error("A request failed", exc_info=error, extra={"route": template})
-        return json_response({"errcode": "M_UNKNOWN", "error": "Internal server error"}, status=500)
+        return failed_response()
 
     async def _send(
         self, request: Request | None, response: Response | StreamingResponse, send: Send

@@ -17,14 +17,19 @@ from starlette.exceptions import HTTPException
 
 from base.http.openapi_page import openapi_page
 from base.http.ordinary import OrdinaryRoutes
-from base.http.response import Response, error_response, json_response
+from base.http.response import (
+    Response,
+    error_response,
+    failed_response,
+    json_response,
+    outage_response,
+)
 from matrix.errors import (
     InvalidParam,
     MatrixError,
     MethodNotAllowed,
     MissingParam,
     NotJson,
-    Unavailable,
     Unrecognized,
 )
 
@@ -99,30 +104,29 @@ def _document(app: FastAPI) -> dict[str, Any]:
 
 def _add_error_handlers(app: FastAPI, outages: Iterable[type[Exception]]) -> None:
     async def refuse(_request: Any, error: Exception) -> FastAPIResponse:
-        return _answer(_refusal(error))
+        return _answer(error_response(_refusal(error)))
+
+    async def wait(_request: Any, _outage: Exception) -> FastAPIResponse:
+        return _answer(outage_response())
 
     async def fail(_request: Any, _error: Exception) -> FastAPIResponse:
-        body = {"errcode": "M_UNKNOWN", "error": "Internal server error"}
-        return FastAPIResponse(
-            json_response(body).body, HTTPStatus.INTERNAL_SERVER_ERROR, media_type=_JSON
-        )
+        return _answer(failed_response())
 
-    for kind in (MatrixError, HTTPException, RequestValidationError, *outages):
+    for kind in (MatrixError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, refuse)
+    for outage in outages:
+        app.add_exception_handler(outage, wait)
     app.add_exception_handler(Exception, fail)
 
 
-_JSON: Final = "application/json"
-
-
-def _answer(refusal: MatrixError) -> FastAPIResponse:
-    answer = error_response(refusal)
+def _answer(answer: Response) -> FastAPIResponse:
     headers = {name.decode(): value.decode() for name, value in answer.headers}
-    return FastAPIResponse(answer.body, answer.status, headers, media_type=_JSON)
+    media_type = answer.content_type.decode()
+    return FastAPIResponse(answer.body, answer.status, headers, media_type=media_type)
 
 
 def _refusal(error: Exception) -> MatrixError:
-    """Return the refusal that an error is; an outage is one, too."""
+    """Return the refusal that an error is."""
     match error:
         case MatrixError():
             return error
@@ -132,10 +136,8 @@ def _refusal(error: Exception) -> MatrixError:
             return Unrecognized()
         case HTTPException(status_code=HTTPStatus.METHOD_NOT_ALLOWED):
             return MethodNotAllowed()
-        case HTTPException():
-            return NotJson()
         case _:
-            return Unavailable()
+            return NotJson()
 
 
 def _refusal_of_fields(error: RequestValidationError) -> MatrixError:

@@ -64,10 +64,10 @@ class OrdinaryRoutes:
     def _check_secret(self, request: Request) -> None:
         if request.scope["path"] in self._open_paths:
             return
-        scheme, _, given = (request.header("authorization") or "").partition(" ")
-        if scheme.lower() != "bearer" or not given:
+        given = request.bearer_token
+        if given is None:
             raise MissingToken("The request carries no token of operators.")
-        if not hmac.compare_digest(given.strip().encode("latin-1"), self._expected):
+        if not hmac.compare_digest(given.encode("latin-1"), self._expected):
             _log.warning("A wrong token of operators", extra={"address": request.client_address})
             raise UnknownToken("This is not the token of operators.")
 

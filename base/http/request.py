@@ -211,13 +211,20 @@ class Request:
         raise InvalidParam(f"The query parameter {name} is none of {', '.join(choices)}.")
 
     @property
+    def bearer_token(self) -> str | None:
+        """The bearer token of the Authorization header."""
+        authorization = self.header("authorization")
+        if authorization is None:
+            return None
+        scheme, _, token = authorization.partition(" ")
+        return token.strip() or None if scheme.lower() == "bearer" else None
+
+    @property
     def optional_access_token(self) -> str | None:
         """The bearer token, from the Authorization header or else the query."""
-        authorization = self.header("authorization")
-        if authorization is not None:
-            scheme, _, token = authorization.partition(" ")
-            if scheme.lower() == "bearer" and token.strip():
-                return token.strip()
+        token = self.bearer_token
+        if token is not None:
+            return token
         if b"access_token" in self.scope["query_string"]:
             return self.query.get("access_token") or None
         return None

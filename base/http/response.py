@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import orjson
 
-from matrix.errors import LimitExceeded, MatrixError
+from matrix.errors import LimitExceeded, MatrixError, Unavailable
 
 Header = tuple[bytes, bytes]
 
@@ -16,6 +16,7 @@ CORS: Final[tuple[Header, ...]] = (
     (b"access-control-allow-headers", b"X-Requested-With, Content-Type, Authorization"),
 )
 """Web pages of any origin may read the answer (client-server API, "Web Browser Clients")."""
+_TRY_AGAIN: Final[tuple[Header, ...]] = ((b"retry-after", b"2"),)
 
 
 class Response:
@@ -80,3 +81,13 @@ def error_response(error: MatrixError, headers: Iterable[Header] = ()) -> Respon
         seconds = -(-error.retry_after_ms // 1000)
         headers = (*headers, (b"retry-after", b"%d" % max(seconds, 0)))
     return json_response(error.body(), error.status, headers)
+
+
+def outage_response(outage: Unavailable | None = None) -> Response:
+    """Answer that something is away, and when to try again."""
+    return error_response(outage or Unavailable(), _TRY_AGAIN)
+
+
+def failed_response() -> Response:
+    """Answer that the server has failed, and nothing of how."""
+    return json_response({"errcode": "M_UNKNOWN", "error": "Internal server error"}, status=500)
