@@ -43,7 +43,11 @@ def without_hindrances() -> dict[str, Any]:
             "to_device_rate_per_user": None,
         },
         "keyserver": {"backup_rate_per_user": None},
-        "mediaapi": {"upload_rate_per_user": None, "download_rate_per_user": None},
+        "mediaapi": {
+            "upload_rate_per_user": None,
+            "download_rate_per_user": None,
+            "preview_rate_per_user": None,
+        },
         "syncapi": {"summary_rate_per_address": None, "request_rate_per_user": None},
     }
 

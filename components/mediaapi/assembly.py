@@ -5,19 +5,24 @@ from pathlib import Path
 
 from base.clock import Clock
 from base.database import Database
+from base.guarded.resolving import NameResolver
 from base.http import Router
 from components.mediaapi.downloading import DownloadService
 from components.mediaapi.files.interface import MediaFiles
 from components.mediaapi.files.local import LocalFiles
 from components.mediaapi.operating import MediaOperatorService
+from components.mediaapi.previews.assembly import build_previews
+from components.mediaapi.previews.service import PreviewService
 from components.mediaapi.remote import NoRemoteMedia, RemoteMedia
 from components.mediaapi.removing import RemovedFiles
 from components.mediaapi.routes.downloads import DownloadRoutes
+from components.mediaapi.routes.previews import PreviewRoutes
 from components.mediaapi.routes.thumbnails import ThumbnailRoutes
 from components.mediaapi.routes.uploads import UploadRoutes
 from components.mediaapi.settings import MediaApiSettings
 from components.mediaapi.store.media import MediaStore
 from components.mediaapi.store.operated import OperatedMediaStore
+from components.mediaapi.store.previews import PreviewStore
 from components.mediaapi.store.tables import SCHEMA
 from components.mediaapi.sweeping import Sweeping
 from components.mediaapi.thumbnails.service import ThumbnailService
@@ -40,6 +45,8 @@ class MediaServer:
     files: MediaFiles
     thumbnails: ThumbnailService
     waits: PendingWaits
+    previews: PreviewService | None
+    """`None` where the settings have none; else it runs."""
     operator: MediaOperatorService
     """For the routes of operators (`routes.operators`)."""
 
@@ -54,11 +61,12 @@ def build(
     settings: MediaApiSettings,
     is_alone: bool,
     remote: RemoteMedia | None = None,
+    resolver: NameResolver | None = None,
 ) -> MediaServer:
     """Return a media server over its database, opened with `SCHEMA`; nothing is started.
 
     `is_alone` says that no other process has the folder. Without `remote`, media of other servers
-    is not found.
+    is not found. Without `resolver`, the hosts of previews are found as the system finds them.
     """
     files = _files(folder, clock, settings)
     store = MediaStore(database, quota_bytes=settings.quota_bytes_per_user)
@@ -94,10 +102,31 @@ def build(
         downloads=downloads,
         max_upload_bytes=settings.max_upload_bytes,
     ).add_to(router)
+    kept_previews = PreviewStore(
+        database,
+        kept_max=settings.url_previews.kept_max,
+        bytes_kept_max=settings.url_previews.image_bytes_kept_max,
+    )
+    previews = build_previews(
+        server_name=server_name,
+        store=kept_previews,
+        files=files,
+        removed=removed,
+        clock=clock,
+        settings=settings,
+        resolver=resolver,
+    )
+    PreviewRoutes(
+        requesters=Requesters(
+            authentication, RequestRates(clock, per_user=settings.preview_rate_per_user)
+        ),
+        previews=previews,
+    ).add_to(router)
     return MediaServer(
         router=router,
         sweeping=Sweeping(
             store=store,
+            previews=kept_previews,
             files=files,
             removed=removed,
             clock=clock,
@@ -107,6 +136,7 @@ def build(
         files=files,
         thumbnails=thumbnails,
         waits=waits,
+        previews=previews,
         operator=MediaOperatorService(
             server_name=server_name, store=OperatedMediaStore(database), removed=removed
         ),

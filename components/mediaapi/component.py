@@ -8,7 +8,7 @@ from components.mediaapi.public_paths import PUBLIC_PATHS
 from components.mediaapi.settings import MediaApiSettings
 from describing.component import Component
 from describing.ground import Ground
-from describing.parts import ComponentParts
+from describing.parts import ComponentParts, Run
 from describing.tables import Keeps, Tables
 from internalapi.userapi import Authentication
 
@@ -40,10 +40,13 @@ async def _build(ground: Ground) -> ComponentParts:
         settings=ground.section(MediaApiSettings),
         is_alone=ground.server.is_alone,
     )
+    tasks: dict[str, Run] = {"mediaapi, sweeping": server.sweeping.run}
+    if server.previews is not None:
+        tasks["mediaapi, previews"] = server.previews.run
     return ComponentParts(
         router=server.router,
         operator_routers=(partial(_operator_router, server.operator),),
-        tasks={"mediaapi, sweeping": server.sweeping.run},
+        tasks=tasks,
         drain=(server.waits.end,),
         close=(server.files.close, server.thumbnails.close),
     )

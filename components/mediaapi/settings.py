@@ -5,10 +5,65 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from base.guarded.addresses import DENIED_NETWORKS, AddressRules
 from base.limits import Rate
 
 Count = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0)]
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Line = Annotated[str, Meta(pattern="^[ -~]*$", max_length=500)]
+Pattern = Annotated[str, Meta(min_length=1, max_length=1000)]
+
+
+class UrlPreviewSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the server fetches of pages that users link to, so that clients can show it."""
+
+    enabled: bool = False
+    """Whether the server fetches pages that its users name. They learn what the server can reach:
+    see `denied_networks`, and deny in a firewall what it must never reach."""
+    denied_networks: tuple[str, ...] = DENIED_NETWORKS
+    """Networks that are never asked, whatever name leads there. By default all addresses that are
+    no hosts of the internet."""
+    allowed_networks: tuple[str, ...] = ()
+    """Networks that are asked although they are in a denied one."""
+    ports: tuple[Port, ...] | None = None
+    """Ports that are asked; `None` for all."""
+    never: tuple[Pattern, ...] = ()
+    """URLs that are never fetched, with `*` for any characters: `https://example.com/private/*`.
+    What has no slash is compared with the host: `*.example.com`."""
+    accept_language: Line = "en, *;q=0.5"
+    """The languages that pages are asked for, as in the Accept-Language header. It is the same for
+    all users, so that pages do not learn who asks."""
+    user_agent: Line = "Xylem (bot)"
+    """What the server calls itself to pages."""
+    timeout_s: Seconds = 10.0
+    """Seconds that each request may take: for the page, for what describes it, for its picture."""
+    redirects_max: Annotated[int, Meta(ge=0)] = 5
+    """Redirects that a request follows."""
+    fetched_at_once: Count = 8
+    """Previews that a process makes at once. Each holds a page or a picture in memory."""
+    fetched_at_once_per_host: Count = 4
+    """Previews of one host that a process makes at once."""
+    waiting_max: Count = 100
+    """Previews that wait to be made; further ones are asked to come back."""
+    threads: Count = 1
+    """Threads that read pages and pictures."""
+    page_bytes_max: Count = 1024 * 1024
+    """Bytes of a page that are read, from its start."""
+    image_bytes_max: Count = 10 * 1024 * 1024
+    """Bytes of the largest picture that is shown."""
+    lifetime_s: Seconds = 21_600.0
+    """Seconds for which a preview is answered again. Its picture is kept an hour longer."""
+    failure_lifetime_s: Seconds = 60.0
+    """Seconds for which a page that could not be fetched is not asked again."""
+    kept_max: Count = 50_000
+    """Previews that are kept; the oldest go first."""
+    image_bytes_kept_max: Count = 1024**3
+    """Bytes of all pictures of previews that are kept; the oldest go first."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is no network."""
+        AddressRules(self.denied_networks, self.allowed_networks)
 
 
 class BucketSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,3 +156,7 @@ class MediaApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     other rates."""
     download_rate_per_user: Rate | None = Rate(per_second=100, burst=1000)
     """Downloads of one user, or without a token of one network address."""
+    preview_rate_per_user: Rate | None = Rate(per_second=0.5, burst=60)
+    """Previews of URLs that one user asks for."""
+    url_previews: UrlPreviewSettings = UrlPreviewSettings()
+    """What the server fetches of pages that users link to, so that clients can show it."""

@@ -1,4 +1,4 @@
-"""Deletes what is of no use: media never uploaded, files that nothing refers to."""
+"""Deletes what is of no use: media never uploaded, old previews, files that nothing refers to."""
 
 from typing import Final
 
@@ -9,10 +9,13 @@ from components.mediaapi.files.interface import MediaFiles
 from components.mediaapi.removing import RemovedFiles
 from components.mediaapi.settings import MediaApiSettings
 from components.mediaapi.store.media import MediaStore
+from components.mediaapi.store.previews import PreviewStore
 from matrix.errors import Unavailable
 
 _BETWEEN_PASSES_S: Final = 3600
 _LEAST_AGE_MS: Final = 3_600_000
+_SHOWN_LONGER_MS: Final = 3_600_000
+"""Clients ask for the picture of a preview somewhat later than for the preview."""
 _OUTAGES: Final = (DatabaseOutage, Unavailable, OSError)
 
 
@@ -27,6 +30,7 @@ class Sweeping:
         self,
         *,
         store: MediaStore,
+        previews: PreviewStore,
         files: MediaFiles,
         removed: RemovedFiles,
         clock: Clock,
@@ -34,6 +38,7 @@ class Sweeping:
         is_alone: bool,
     ) -> None:
         self._store = store
+        self._previews = previews
         self._files = files
         self._removed = removed
         self._clock = clock
@@ -58,6 +63,8 @@ class Sweeping:
     async def sweep(self, before_ms: int) -> None:
         """Delete all that is of no use, and files only if they were there before then."""
         while await self._store.delete_expired(self._clock.now_ms() - self._upload_ms):
+            pass
+        while await self._previews.delete_expired(self._clock.now_ms() - _SHOWN_LONGER_MS):
             pass
         await self._removed.delete()
         await self._files.delete_unfinished(before_ms)

@@ -20,6 +20,9 @@ FURTHER_ERRORS: Final[dict[str, dict[int, frozenset[str]]]] = {
     # The prose of these codes is general; only the requests for tokens list them.
     "POST /_matrix/client/v3/account/3pid/add": {403: frozenset({"M_THREEPID_DENIED"})},
     "POST /_matrix/client/v3/account/3pid/bind": {403: frozenset({"M_THREEPID_DENIED"})},
+    # A page that cannot be fetched; clients know it from other servers.
+    "GET /_matrix/client/v1/media/preview_url": {502: frozenset({"M_UNKNOWN"})},
+    "GET /_matrix/media/v3/preview_url": {502: frozenset({"M_UNKNOWN"})},
 }
 """Errors that an endpoint may have and the files don't list."""
 

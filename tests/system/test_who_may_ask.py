@@ -107,6 +107,7 @@ GET /_matrix/media/v3/download/{server_name}/{media_id}/{file_name}
 GET /_matrix/media/v3/thumbnail/{server_name}/{media_id}
 GET /media/config
 GET /media/download/{server_name}/{media_id}/{file_name}
+GET /media/preview_url
 GET /media/thumbnail/{server_name}/{media_id}
 GET /sync
 GET /events

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from base.database import Connection, Database, insert
 from components.mediaapi.files.interface import WrittenFile
+from components.mediaapi.store.kept_files import insert_file
 from components.mediaapi.store.tables import files, media, quarantined, removed_files, usage
 
 _AT_ONCE: Final = 500
@@ -120,7 +121,7 @@ class MediaStore:
 
         def work(connection: Connection) -> str:
             self._count(connection, upload.user_id, written.size)
-            name = _insert_file(connection, written)
+            name = insert_file(connection, written)
             values = _values(upload, now_ms) | {"file": name}
             connection.execute(sa.insert(media).values(values))
             return name
@@ -135,7 +136,7 @@ class MediaStore:
 
         def work(connection: Connection) -> str:
             self._count(connection, upload.user_id, written.size)
-            name = _insert_file(connection, written)
+            name = insert_file(connection, written)
             changed = connection.execute(
                 sa.update(media)
                 .where(
@@ -216,18 +217,3 @@ def _lock_usage(connection: Connection, user_id: str) -> int:
     query = sa.select(usage.c.bytes).where(usage.c.user_id == user_id).with_for_update()
     used: int = connection.execute(query).scalar_one()
     return used
-
-
-def _insert_file(connection: Connection, written: WrittenFile) -> str:
-    """Return the file that has these bytes: this one, unless another is known."""
-    statement = insert(connection, files).values(
-        name=written.name, sha256=written.sha256, size=written.size
-    )
-    # The row is written also where it is there. So it is held until the media that refers to it is
-    # there: nobody removes it between.
-    name: str = connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["sha256"], set_={"sha256": statement.excluded.sha256}
-        ).returning(files.c.name)
-    ).scalar_one()
-    return name

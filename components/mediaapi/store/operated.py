@@ -7,7 +7,8 @@ import msgspec
 import sqlalchemy as sa
 
 from base.database import Connection, Database, insert
-from components.mediaapi.store.tables import files, media, quarantined, removed_files, usage
+from components.mediaapi.store.kept_files import remove_unused
+from components.mediaapi.store.tables import files, media, quarantined, usage
 
 _AT_ONCE: Final = 500
 
@@ -173,22 +174,5 @@ def _delete(connection: Connection, user_id: str, media_ids: Sequence[str]) -> i
     connection.execute(sa.delete(media).where(media.c.media_id.in_(ids)))
     freed = sum(size for _, _, size in found)
     connection.execute(sa.update(usage).where(mine).values(bytes=usage.c.bytes - freed))
-    _remove_unused(connection, sorted({file for _, file, _ in found if file is not None}))
+    remove_unused(connection, sorted({file for _, file, _ in found if file is not None}))
     return len(found)
-
-
-def _remove_unused(connection: Connection, names: Sequence[str]) -> None:
-    """Note those of the files as removed that no media has."""
-    # Held in one order. An upload of the same bytes holds the row until its media is there, so
-    # what is looked at afterwards is all there is.
-    held = sa.select(files.c.name).where(files.c.name.in_(names)).order_by(files.c.name)
-    connection.execute(held.with_for_update()).all()
-    used = set(
-        connection.execute(
-            sa.select(media.c.file).where(media.c.file.in_(names)).distinct()
-        ).scalars()
-    )
-    unused = [name for name in names if name not in used]
-    if unused:
-        connection.execute(sa.insert(removed_files), [{"name": name} for name in unused])
-        connection.execute(sa.delete(files).where(files.c.name.in_(unused)))

@@ -60,6 +60,24 @@ removed_files: Final = sa.Table(
     "removed_files", METADATA, sa.Column("name", sa.Text, primary_key=True)
 )
 
+# What pages say of themselves.
+previews: Final = sa.Table(
+    "previews",
+    METADATA,
+    sa.Column("preview_id", sa.Text, primary_key=True),
+    # A URL may be longer than an index takes.
+    sa.Column("url_hash", sa.LargeBinary, nullable=False),
+    # As clients get it.
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    # The picture that goes with it.
+    sa.Column("media_id", sa.Text),
+    sa.Column("picture_bytes", sa.BigInteger, nullable=False),
+    sa.Column("created_at_ms", sa.BigInteger, nullable=False),
+    sa.Column("expires_at_ms", sa.BigInteger, nullable=False),
+    sa.Index("previews_by_url", "url_hash", "expires_at_ms"),
+    sa.Index("previews_by_expiry", "expires_at_ms"),
+)
+
 
 def _quarantine_bytes(connection: Connection) -> None:
     """Let quarantine outlive files, and forget when media was last downloaded.
@@ -80,4 +98,18 @@ def _quarantine_bytes(connection: Connection) -> None:
     run("CREATE INDEX IF NOT EXISTS media_by_user ON media (user_id, created_at_ms)")
 
 
-SCHEMA: Final = Schema("mediaapi", METADATA, (_quarantine_bytes,))
+def _keep_previews(connection: Connection) -> None:
+    """Add the previews of URLs."""
+    run = connection.exec_driver_sql
+    bytes_type = "BLOB" if connection.dialect.name == "sqlite" else "BYTEA"
+    run(
+        "CREATE TABLE previews (preview_id TEXT NOT NULL PRIMARY KEY, "
+        f"url_hash {bytes_type} NOT NULL, body {bytes_type} NOT NULL, media_id TEXT, "
+        "picture_bytes BIGINT NOT NULL, created_at_ms BIGINT NOT NULL, "
+        "expires_at_ms BIGINT NOT NULL)"
+    )
+    run("CREATE INDEX previews_by_url ON previews (url_hash, expires_at_ms)")
+    run("CREATE INDEX previews_by_expiry ON previews (expires_at_ms)")
+
+
+SCHEMA: Final = Schema("mediaapi", METADATA, (_quarantine_bytes, _keep_previews))

@@ -10,6 +10,7 @@ import msgspec
 
 from base.clock import ManualClock
 from base.database import Database, open_database
+from base.guarded.resolving import NameResolver
 from base.http import Application, application
 from base.http.fastapi_routes import fastapi_routes
 from base.http.testing import Answer
@@ -81,6 +82,12 @@ class MediaHouse:
         while not self.server.waits.waiting:  # noqa: ASYNC110 (nothing announces it)
             await asyncio.sleep(0)
 
+    async def until_previewing(self, count: int) -> None:
+        """Return when so many previews are being made, or wait to be."""
+        assert self.server.previews is not None
+        while self.server.previews.under_way < count:  # noqa: ASYNC110 (nothing announces it)
+            await asyncio.sleep(0)
+
     def files(self) -> list[Path]:
         """Return all files that are kept, finished or not."""
         return sorted(path for path in self.folder.rglob("*") if path.is_file())
@@ -104,7 +111,9 @@ class Deployment:
         self.clock = ManualClock()
 
     @contextlib.asynccontextmanager
-    async def start(self, **changed: Any) -> AsyncIterator[MediaHouse]:
+    async def start(
+        self, *, resolver: NameResolver | None = None, **changed: Any
+    ) -> AsyncIterator[MediaHouse]:
         """Start a replica, with these settings changed."""
         settings = msgspec.structs.replace(MediaApiSettings(s3=self._bucket), **changed)
         database = await open_database(self._database_url, SCHEMA, durable=True)
@@ -116,10 +125,16 @@ class Deployment:
             clock=self.clock,
             settings=settings,
             is_alone=True,
+            resolver=resolver,
         )
+        running = [] if server.previews is None else [server.previews.run()]
+        tasks = [asyncio.create_task(one) for one in running]
         try:
             yield MediaHouse(server, database, self._folder, self.clock)
         finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             server.files.close()
             server.thumbnails.close()
             await database.close()

@@ -8,8 +8,10 @@ import sqlalchemy as sa
 
 from base.database import Connection, Schema, open_database
 from components.mediaapi.assembly import SCHEMA
+from components.mediaapi.settings import UrlPreviewSettings
 from tests.component.mediaapi.media_house import Deployment
 from tests.contract.schemas.snapshots import make_tables
+from tests.unit.base.guarded.sites import Names, open_site
 
 DAY = "2026-11-29"
 NOT_USED_YET = (
@@ -67,6 +69,29 @@ async def test_media_of_the_first_version_is_there_and_more_is_taken(
         assert (await house.download("xylem.test/kept")).body == b"kept"
         added = await house.upload(b"added")
         assert (await house.download(added)).body == b"added"
+
+
+@pytest.mark.parametrize("version", [1, 2])
+async def test_previews_are_kept_in_a_database_of_before(
+    database_url: str, tmp_path: Path, version: int
+) -> None:
+    older = Schema(SCHEMA.name, sa.MetaData(), SCHEMA.migrations[: version - 1])
+    database = await open_database(database_url, older)
+    await database.write(lambda connection: make_tables(connection, SCHEMA, version))
+    await database.close()
+    chosen = UrlPreviewSettings(enabled=True, allowed_networks=("127.0.0.1/32",))
+
+    async with (
+        open_site() as site,
+        Deployment(database_url, tmp_path / "media").start(
+            resolver=Names(), url_previews=chosen
+        ) as house,
+    ):
+        url = site.set("/", b"<title>A page</title>")
+        for _ in range(2):
+            answer = await house.alice.get(f"/_matrix/client/v1/media/preview_url?url={url}")
+            assert answer.json == {"og:title": "A page"}
+        assert len(site.asked) == 1
 
 
 async def test_what_was_quarantined_or_removed_in_the_first_version_stays_so(

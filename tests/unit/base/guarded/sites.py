@@ -5,7 +5,9 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TypeAlias
 
-from base.guarded import AddressRules, GuardedClient, GuardedLimits, NameResolver, UrlRules
+from base.guarded.addresses import AddressRules
+from base.guarded.client import GuardedClient, GuardedLimits, UrlRules
+from base.guarded.resolving import NameResolver
 
 Page: TypeAlias = Callable[[asyncio.StreamWriter], Awaitable[None]]
 HOME = AddressRules(allowed=["127.0.0.1/32"])

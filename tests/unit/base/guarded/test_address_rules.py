@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from base.guarded import AddressRules
+from base.guarded.addresses import AddressRules
 
 RULES = AddressRules()
 TRANSLATED = IPv6Network("64:ff9b::/96")

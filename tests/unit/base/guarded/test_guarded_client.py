@@ -7,18 +7,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from base.guarded import (
+from base.guarded.addresses import AddressRules
+from base.guarded.answer import GuardedAnswer
+from base.guarded.client import GuardedLimits, UrlRules
+from base.guarded.errors import (
     AddressRefused,
-    AddressRules,
-    GuardedAnswer,
-    GuardedLimits,
     GuardedRequestError,
     NotReached,
-    SystemResolver,
     TooManyRedirects,
     UrlRefused,
-    UrlRules,
 )
+from base.guarded.resolving import SystemResolver
 from matrix.errors import LimitExceeded
 from tests.unit.base.guarded.sites import (
     LIMITS,

@@ -8,14 +8,9 @@ from contextlib import AbstractAsyncContextManager
 
 import pytest
 
-from base.guarded import (
-    AnswerBroken,
-    AnswerTooLarge,
-    AnswerTooLate,
-    GuardedAnswer,
-    GuardedLimits,
-    GuardedRequestError,
-)
+from base.guarded.answer import GuardedAnswer
+from base.guarded.client import GuardedLimits
+from base.guarded.errors import AnswerBroken, AnswerTooLarge, AnswerTooLate, GuardedRequestError
 from tests.unit.base.guarded.sites import (
     Site,
     answering,

@@ -1,0 +1,1 @@
+"""What pages say of themselves, for clients that show links (client-server API, "preview_url")."""
