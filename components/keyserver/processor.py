@@ -14,7 +14,6 @@ from components.keyserver.store.cross_signing import delete_cross_signing_keys
 from components.keyserver.store.devices import (
     UserPlace,
     insert_device,
-    lock_device,
     lock_devices_of,
     lock_user,
     restart_device,
@@ -50,14 +49,14 @@ class ClientDataProcessor:
             user_id: lock_user(connection, user_id)
             for user_id in sorted({record.user_id for record in records})
         }
-        lock_devices_of(connection, places)
+        numbers = lock_devices_of(connection, places)
         told: list[OutputKeyChange] = []
         for record in records:
             user_id = record.user_id
             if isinstance(record, DeviceChanged):
-                _see_device(connection, record, places)
+                _see_device(connection, record, places, numbers)
             elif isinstance(record, TokensRevoked):
-                told += _remove_devices(connection, record, places)
+                told += _remove_devices(connection, record, places, numbers)
             else:
                 end_backups(connection, user_id)
                 if delete_cross_signing_keys(connection, user_id):
@@ -89,27 +88,42 @@ def is_of_devices(record: OutputClientData) -> bool:
 
 
 def _see_device(
-    connection: Connection, record: DeviceChanged, places: dict[str, UserPlace]
+    connection: Connection,
+    record: DeviceChanged,
+    places: dict[str, UserPlace],
+    numbers: dict[tuple[str, str], int],
 ) -> None:
     user_id, device_id, number = record.user_id, record.device_id, record.number
     place = places[user_id]
-    device = lock_device(connection, user_id, device_id)
-    if device is None:
+    known = numbers.get((user_id, device_id))
+    if known is None:
         if number > place.devices_told:
             insert_device(connection, user_id, device_id, number, record.display_name)
-    elif device.number < number:
+            numbers[user_id, device_id] = number
+    elif known < number:
         # Its end was told of before this device had its ID.
         restart_device(connection, user_id, device_id, number, record.display_name)
-    elif device.number == number:
+        numbers[user_id, device_id] = number
+    elif known == number:
         update_display_name(connection, user_id, device_id, record.display_name)
     places[user_id] = place._replace(devices_told=max(place.devices_told, number))
 
 
 def _remove_devices(
-    connection: Connection, record: TokensRevoked, places: dict[str, UserPlace]
+    connection: Connection,
+    record: TokensRevoked,
+    places: dict[str, UserPlace],
+    numbers: dict[tuple[str, str], int],
 ) -> list[OutputKeyChange]:
     user_id = record.user_id
     number = record.removed_up_to or 0
+    gone = [
+        (owner, device_id)
+        for (owner, device_id), known in numbers.items()
+        if owner == user_id and known <= number and record.device_id in (None, device_id)
+    ]
+    for key in gone:
+        del numbers[key]
     place = places[user_id]
     places[user_id] = UserPlace(max(place.devices_told, number), place.removals + 1)
     return remove_devices(connection, user_id, record.device_id, number)

@@ -78,6 +78,7 @@ class AccountService:
         with_device: bool = True,
     ) -> NewAccount:
         """Create an account. Raises `UserInUse`, `InvalidUsername`, `WeakPassword`."""
+        await self.check_available(self.user_id_of(localpart))
         user_id, login = await self.create(
             AccountRequest(
                 localpart=localpart,
@@ -104,13 +105,14 @@ class AccountService:
         return [user_id for user_id in user_ids if user_id in guests]
 
     async def create(self, request: AccountRequest) -> tuple[UserID, Login | None]:
-        """Create an account, durable on return, and log in on its first device if asked."""
+        """Create an account, durable on return, and log in on its first device if asked.
+
+        Raises `UserInUse`, after the password is hashed, which takes long: who has not asked
+        `check_available` does so before.
+        """
         localpart = request.localpart
         user_id = self.user_id_of(self._generated_localpart() if localpart is None else localpart)
         self.check_password_strength(request.password)
-        # Asked before the password is hashed, which takes long.
-        if not request.is_upgrade:
-            await self.check_available(user_id)
         password_hash = None
         if request.password is not None:
             password_hash = await self._passwords.hash(request.password)

@@ -149,7 +149,7 @@ class AccessTokens:
         refresh_token, refresh = (
             self._new_refresh_token() if request.is_refreshable else (None, None)
         )
-        device_id = request.device_id or self._new_device_id()
+        device_id = self._new_device_id() if request.device_id is None else request.device_id
         session = NewSession(
             proven=proven,
             device_id=device_id,
@@ -159,6 +159,7 @@ class AccessTokens:
             now_ms=self._clock.now_ms(),
             access=access,
             refresh=refresh,
+            is_new_device=request.device_id is None,
         )
         return session, Login(
             user_id=proven.user_id,

@@ -39,7 +39,7 @@ _UPDATE_USER: Final = Statement(
     .values(devices_told=sa.bindparam("new_told"), removals=sa.bindparam("new_removals"))
 )
 _LOCK_DEVICES: Final = Statement(
-    sa.select(key_devices.c.device_id)
+    sa.select(key_devices.c.device_id, key_devices.c.number)
     .where(key_devices.c.user_id == sa.bindparam("of_user"))
     .order_by(key_devices.c.device_id)
     .with_for_update()
@@ -81,8 +81,11 @@ class KeyDevice(NamedTuple):
 def lock_user(connection: Connection, user_id: str) -> UserPlace:
     """Return what is known of a user's devices; until the end nobody else changes it."""
     values = {"of_user": user_id}
-    _INSERT_USER.run(connection, values)
-    return UserPlace(*_LOCK_USER.run(connection, values).one())
+    rows = _LOCK_USER.rows(connection, values)
+    if not rows:
+        _INSERT_USER.run(connection, values)
+        rows = _LOCK_USER.rows(connection, values)
+    return UserPlace(*rows[0])
 
 
 def lock_device(connection: Connection, user_id: str, device_id: str) -> KeyDevice | None:
@@ -154,10 +157,16 @@ def update_user(connection: Connection, user_id: str, place: UserPlace) -> None:
     _UPDATE_USER.run(connection, values)
 
 
-def lock_devices_of(connection: Connection, user_ids: Iterable[str]) -> None:
-    """Let nobody else change devices of these users, or claim their keys, until the end."""
-    for user_id in sorted(user_ids):
-        _LOCK_DEVICES.rows(connection, {"of_user": user_id})
+def lock_devices_of(connection: Connection, user_ids: Iterable[str]) -> dict[tuple[str, str], int]:
+    """Return by user and device ID the numbers of all devices of these users.
+
+    Nobody else changes them, or claims their keys, until the end.
+    """
+    return {
+        (user_id, device_id): number
+        for user_id in sorted(user_ids)
+        for device_id, number in _LOCK_DEVICES.rows(connection, {"of_user": user_id})
+    }
 
 
 def select_removed(

@@ -104,6 +104,8 @@ class NewSession(msgspec.Struct, frozen=True):
     now_ms: int
     access: TokenHash
     refresh: TokenHash | None
+    is_new_device: bool
+    """Whether its ID was made for this login."""
 
     @property
     def user_id(self) -> UserID:
@@ -139,7 +141,7 @@ def insert_session(
     token_hash = session.proven.login_token_hash
     if token_hash is not None and not take_login_token(connection, token_hash, session.now_ms):
         raise LoginTokenInvalid
-    is_known = _see_device(connection, session)
+    is_known = not session.is_new_device and _see_device(connection, session)
     number = None if is_known else insert_device(connection, session.device, devices_max)
     if not is_known and number is None:
         # Seen again, for that locks it: of several logins each revokes what was before it.
