@@ -96,12 +96,12 @@ class PreviewMaking:
         facts = await self._in_thread(lambda: _read_page(decoded(body, content_type)))
         oembed, oembed_text = OEmbed(), ""
         if facts.oembed is not None and not is_enough(facts):
-            oembed = await self._oembed_at(urljoin(url, facts.oembed))
+            oembed = await self._oembed_at(_joined(url, facts.oembed))
             html = oembed.html
             if html is not None:
                 oembed_text = (await self._in_thread(lambda: _read_page(html))).text
         source = picture_of(facts) or oembed.picture or facts.picture
-        picture = None if source is None else await self._picture_at(urljoin(url, source))
+        picture = None if source is None else await self._picture_at(_joined(url, source))
         return MadePreview(preview_of(facts, oembed, oembed_text), picture)
 
     async def _oembed_at(self, url: str) -> OEmbed:
@@ -139,6 +139,14 @@ class PreviewMaking:
 
 def _kind_of(answer: GuardedAnswer) -> str:
     return answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _joined(url: str, reference: str) -> str:
+    """Return what a page refers to; the reference itself where it is none."""
+    try:
+        return urljoin(url, reference)
+    except ValueError:
+        return reference
 
 
 def _read_page(text: str) -> PageFacts:

@@ -194,9 +194,11 @@ async def test_denied_networks_are_not_told_from_sites_that_are_not_there(
 async def test_a_picture_in_a_denied_network_is_left_out(
     previewing: MediaHouse, site: Site
 ) -> None:
-    for target in ("http://10.0.0.1/p.png", "http://private.test/p.png", "file:///p.png", "gone"):
+    denied = ("http://10.0.0.1/p.png", "http://private.test/p.png")
+    for target in (*denied, "file:///p.png", "gone", "http://[::1", "//[", "\\"):
         path = f"/{len(site.pages)}"
-        url = site.set(path, page("og:title A title", f"og:image {target}"))
+        link = f'<link rel="alternate" type="application/json+oembed" href="{target}">'
+        url = site.set(path, page("og:title A title", f"og:image {target}", body=link))
 
         assert await preview(previewing, url) == {"og:title": "A title"}
 

@@ -1,17 +1,21 @@
 """What sites may do to a guarded client: make it wait, flood it, feed it bombs and nonsense."""
 
 import asyncio
+import contextlib
 import gzip
 import tracemalloc
 import zlib
 from contextlib import AbstractAsyncContextManager
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from base.guarded.answer import GuardedAnswer
 from base.guarded.client import GuardedLimits
 from base.guarded.errors import AnswerBroken, AnswerTooLarge, AnswerTooLate, GuardedRequestError
 from tests.unit.base.guarded.sites import (
+    Names,
     Site,
     answering,
     endless,
@@ -177,6 +181,34 @@ async def test_nonsense_is_told_as_such(answer: bytes) -> None:
 
         with pytest.raises(AnswerBroken):
             await read(site)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.tuples(
+        st.sampled_from([b"", b"HTTP/1.1 ", b"HTTP/1.1 302 Found\r\n", HEAD]),
+        st.sampled_from(
+            [
+                *(b"", b"Location: ", b"Location: //", b"Location: http://", b"Content-Length: "),
+                *(b"Content-Encoding: ", b"Transfer-Encoding: ", b"Content-Type: text/html; a="),
+            ]
+        ),
+        st.binary(max_size=60),
+        st.sampled_from([b"", b"\r\n\r\nbody"]),
+    )
+)
+def test_whatever_comes_is_an_answer_or_one_of_the_known_errors(parts: tuple[bytes, ...]) -> None:
+    async def write(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"".join(parts))
+
+    async def ask() -> None:
+        async with open_site() as site, open_client(Names()) as client:
+            site.pages["/"] = write
+            with contextlib.suppress(GuardedRequestError):
+                async with client.get(site.url()) as answer:
+                    await answer.read(1000)
+
+    asyncio.run(ask())
 
 
 async def test_headers_without_end_are_given_up() -> None:
