@@ -4,11 +4,12 @@ import re
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
+from base.http.response import Header
 from components.mediaapi.store.media import StoredMedia
 from matrix.errors import MatrixError
 
-Header = tuple[bytes, bytes]
-
+FORMER_VERSIONS: Final = ("r0", "v1")
+"""Of the specification, whose paths are answered as those of `v3` are."""
 INLINE_TYPES: Final = frozenset(
     {
         "text/css",

@@ -6,6 +6,7 @@ from base.http import Request, Response, Router, StreamingResponse, json_respons
 from base.http.response import Header
 from components.mediaapi.downloading import DownloadService
 from components.mediaapi.routes.answers import (
+    FORMER_VERSIONS,
     ByteRange,
     RangeNotSatisfiable,
     etag_of,
@@ -17,7 +18,6 @@ from internalapi.userapi import Requester
 from requesting.requesters import Requesters
 
 _DOWNLOAD: Final = "download/{server_name}/{media_id}/{file_name?}"
-_FORMER: Final = ("r0", "v1")
 _WAIT_MS: Final = 20_000
 _WAIT_MAX_MS: Final = 3_600_000
 _PARTIAL: Final = 206
@@ -44,12 +44,12 @@ class DownloadRoutes:
         router.get(
             f"/_matrix/media/v3/{_DOWNLOAD}",
             self._requesters.by_anybody(self._download_openly, limited=True),
-            versions=_FORMER,
+            versions=FORMER_VERSIONS,
             long_poll=True,
         )
         config = self._requesters.by_user(self._config, suspended=True, limited=True)
         router.get("/_matrix/client/v1/media/config", config)
-        router.get("/_matrix/media/v3/config", config, versions=_FORMER)
+        router.get("/_matrix/media/v3/config", config, versions=FORMER_VERSIONS)
 
     async def _config(self, _request: Request, _requester: Requester) -> Response:
         return json_response({"m.upload.size": self._max_upload_bytes})

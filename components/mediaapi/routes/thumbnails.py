@@ -4,7 +4,7 @@ from typing import Final
 
 from base.http import Request, Response, Router
 from components.mediaapi.downloading import DownloadService
-from components.mediaapi.routes.answers import SAFETY
+from components.mediaapi.routes.answers import FORMER_VERSIONS, SAFETY
 from components.mediaapi.routes.downloads import wait_s
 from components.mediaapi.store.media import StoredMedia
 from components.mediaapi.thumbnails.service import ThumbnailService
@@ -14,7 +14,6 @@ from matrix.errors import MissingParam
 from requesting.requesters import Requesters
 
 _THUMBNAIL: Final = "thumbnail/{server_name}/{media_id}"
-_FORMER: Final = ("r0", "v1")
 _METHODS: Final[tuple[Method, ...]] = ("crop", "scale")
 _EDGE_MAX: Final = 65_536
 
@@ -39,7 +38,7 @@ class ThumbnailRoutes:
         router.get(
             f"/_matrix/media/v3/{_THUMBNAIL}",
             self._requesters.by_anybody(self._get_openly, limited=True),
-            versions=_FORMER,
+            versions=FORMER_VERSIONS,
             long_poll=True,
         )
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from base.http import Request, Response, Router, empty_response, json_response
-from components.mediaapi.routes.answers import content_type_of
+from components.mediaapi.routes.answers import FORMER_VERSIONS, content_type_of
 from components.mediaapi.settings import MediaApiSettings
 from components.mediaapi.uploading import UploadFacts, UploadService
 from internalapi.userapi import Requester
@@ -12,7 +12,6 @@ from matrix.identifiers import ServerName
 from requesting.requesters import Requesters
 
 _MEDIA: Final = "/_matrix/media/v3"
-_FORMER: Final = ("r0", "v1")
 _NAME_MAX: Final = 1024
 
 
@@ -39,7 +38,7 @@ class UploadRoutes:
         router.post(
             f"{_MEDIA}/upload",
             by_user(self._upload, limited=True),
-            versions=_FORMER,
+            versions=FORMER_VERSIONS,
             max_body_bytes=self._max_bytes,
         )
         router.post("/_matrix/media/v1/create", by_user(self._create, limited=True))
