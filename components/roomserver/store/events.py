@@ -25,19 +25,17 @@ from matrix.events import load_event
 from matrix.identifiers import EventID
 from matrix.room_versions import room_version
 
-_SELECT_EVENTS: Final = SelectByKeys(
-    sa.select(
-        events.c.event_id,
-        events.c.version,
-        events.c.flags,
-        events.c.raw,
-        events.c.state_before,
-        events.c.state_after,
-        events.c.redacted_because,
-        events.c.reason,
-    ),
+_STORED: Final = (
     events.c.event_id,
+    events.c.version,
+    events.c.flags,
+    events.c.raw,
+    events.c.state_before,
+    events.c.state_after,
+    events.c.redacted_because,
+    events.c.reason,
 )
+_SELECT_EVENTS: Final = SelectByKeys(sa.select(*_STORED), events.c.event_id)
 _MOST_STARTS: Final = 32
 _cited: Final = (
     sa.select(auth_edges.c.auth_event_id)
@@ -89,18 +87,7 @@ _SELECT_REDACTED: Final = SelectByKeys(
     sa.select(events.c.event_id).where(events.c.redacted_because.isnot(None)), events.c.event_id
 )
 _SELECT_ANNOUNCED: Final = (
-    sa.select(
-        events.c.event_id,
-        events.c.version,
-        events.c.flags,
-        events.c.raw,
-        events.c.state_before,
-        events.c.state_after,
-        events.c.redacted_because,
-        events.c.reason,
-        events.c.place,
-        events.c.changes,
-    )
+    sa.select(*_STORED, events.c.place, events.c.changes)
     .where(events.c.room_id == sa.bindparam("room_id"), events.c.place > sa.bindparam("after"))
     .order_by(events.c.place)
 )

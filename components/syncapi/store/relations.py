@@ -41,24 +41,30 @@ _SET_OF_GRANDCHILDREN: Final = Statement(
     .where(_C.room_id == sa.bindparam("of_room"))
     .values(great_grandparent_id=sa.bindparam("new_parent"))
 )
+
+
+def _of_parent(table: sa.Table) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        table.c.room_id == sa.bindparam("of_room"),
+        table.c.parent_id == sa.bindparam("of_parent"),
+    )
+
+
 _OF_GROUP: Final = (
     sa.select(sa.func.max(_C.stream_order))
-    .where(_C.parent_id == sa.bindparam("of_parent"))
-    .where(_C.room_id == sa.bindparam("of_room"))
+    .where(*_of_parent(RELATIONS))
     .where(_C.rel_type == sa.bindparam("of_rel_type"))
 )
 _OF_SENDER: Final = (
     sa.select(sa.func.max(_C.stream_order))
-    .where(_C.parent_id == sa.bindparam("of_parent"))
-    .where(_C.room_id == sa.bindparam("of_room"))
+    .where(*_of_parent(RELATIONS))
     .where(_C.sender == sa.bindparam("of_sender"))
     # As the index has it, which is for threads only.
     .where(_C.rel_type == sa.literal_column(f"'{THREAD}'"))
 )
 _LESSEN_GROUP: Final = Statement(
     sa.update(RELATION_GROUPS)
-    .where(_G.room_id == sa.bindparam("of_room"))
-    .where(_G.parent_id == sa.bindparam("of_parent"))
+    .where(*_of_parent(RELATION_GROUPS))
     .where(_G.rel_type == sa.bindparam("of_rel_type"))
     .values(
         children=_G.children - _ONE,
@@ -67,8 +73,7 @@ _LESSEN_GROUP: Final = Statement(
 )
 _LESSEN_SENDER: Final = Statement(
     sa.update(THREAD_SENDERS)
-    .where(_S.room_id == sa.bindparam("of_room"))
-    .where(_S.parent_id == sa.bindparam("of_parent"))
+    .where(*_of_parent(THREAD_SENDERS))
     .where(_S.sender == sa.bindparam("of_sender"))
     .values(
         children=_S.children - _ONE,
@@ -79,16 +84,10 @@ _LESSEN_SENDER: Final = Statement(
     )
 )
 _DELETE_GROUP: Final = Statement(
-    sa.delete(RELATION_GROUPS)
-    .where(_G.room_id == sa.bindparam("of_room"))
-    .where(_G.parent_id == sa.bindparam("of_parent"))
-    .where(_G.children <= _NONE_LEFT)
+    sa.delete(RELATION_GROUPS).where(*_of_parent(RELATION_GROUPS)).where(_G.children <= _NONE_LEFT)
 )
 _DELETE_SENDER: Final = Statement(
-    sa.delete(THREAD_SENDERS)
-    .where(_S.room_id == sa.bindparam("of_room"))
-    .where(_S.parent_id == sa.bindparam("of_parent"))
-    .where(_S.children <= _NONE_LEFT)
+    sa.delete(THREAD_SENDERS).where(*_of_parent(THREAD_SENDERS)).where(_S.children <= _NONE_LEFT)
 )
 
 
