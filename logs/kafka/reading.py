@@ -158,13 +158,7 @@ class KafkaMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka h
     async def start(self) -> None:
         """Connect and join. Raises `LogOutage`."""
         self._consumer.subscribe([self._topic], listener=self)
-        try:
-            await self._consumer.start()
-        except BaseException as error:
-            await _stop(self._consumer)
-            if isinstance(error, KafkaError | OSError):
-                raise LogOutage(f"Kafka cannot be reached: {error!r}") from error
-            raise
+        await _start(self._consumer)
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Give up partitions before others get them; called by aiokafka."""
@@ -281,13 +275,7 @@ class KafkaTail:
 
     async def start(self) -> None:
         """Connect and go to the places to read from. Raises `LogOutage`."""
-        try:
-            await self._consumer.start()
-        except BaseException as error:
-            await _stop(self._consumer)
-            if isinstance(error, KafkaError | OSError):
-                raise LogOutage(f"Kafka cannot be reached: {error!r}") from error
-            raise
+        await _start(self._consumer)
         places = {TopicPartition(self._topic, number): at for number, at in self._starts.items()}
         self._consumer.assign(list(places))
         for place, offset in places.items():
@@ -307,6 +295,17 @@ class KafkaTail:
         """Stop reading."""
         self._is_closed = True
         await _stop(self._consumer)
+
+
+async def _start(consumer: "AIOKafkaConsumer[bytes, bytes]") -> None:
+    """Connect; what could not is stopped. Raises `LogOutage`."""
+    try:
+        await consumer.start()
+    except BaseException as error:
+        await _stop(consumer)
+        if isinstance(error, KafkaError | OSError):
+            raise LogOutage(f"Kafka cannot be reached: {error!r}") from error
+        raise
 
 
 async def _stop(consumer: "AIOKafkaConsumer[bytes, bytes]") -> None:
