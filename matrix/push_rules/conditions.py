@@ -10,7 +10,7 @@ import orjson
 
 from matrix.kept_bytes import kept_bytes
 from matrix.push_rules.patterns import LONGEST, LONGEST_TEXT, has_words, match_whole, match_words
-from matrix.push_rules.properties import PushEvent, split_path
+from matrix.push_rules.properties import Path, PushEvent, split_path
 
 BODY: Final = ("content", "body")
 _COUNT: Final = re.compile(r"(==|<=|>=|<|>)?([0-9]{1,18})", re.ASCII)
@@ -92,11 +92,20 @@ def words_in_body(pattern: str) -> Holds:
     return holds
 
 
-def _property_is(condition: Mapping[str, Any]) -> Holds | None:
+def _property_of(condition: Mapping[str, Any]) -> tuple[Path, Any] | None:
+    """Return the path and the value that a condition is about; None where it is about none."""
     key, value = condition.get("key"), condition.get("value")
     if type(key) is not str or "value" not in condition or not _is_plain(value):
         return None
-    path, kind = split_path(key), type(value)
+    return split_path(key), value
+
+
+def _property_is(condition: Mapping[str, Any]) -> Holds | None:
+    property_ = _property_of(condition)
+    if property_ is None:
+        return None
+    path, value = property_
+    kind = type(value)
 
     def holds(event: PushEvent, _: Circumstances) -> bool:
         found = event.find(path)
@@ -106,10 +115,11 @@ def _property_is(condition: Mapping[str, Any]) -> Holds | None:
 
 
 def _property_contains(condition: Mapping[str, Any]) -> Holds | None:
-    key, value = condition.get("key"), condition.get("value")
-    if type(key) is not str or "value" not in condition or not _is_plain(value):
+    property_ = _property_of(condition)
+    if property_ is None:
         return None
-    path, kind = split_path(key), type(value)
+    path, value = property_
+    kind = type(value)
 
     def holds(event: PushEvent, _: Circumstances) -> bool:
         found = event.find(path)
