@@ -103,7 +103,7 @@ def unit_environment(component: str) -> str:
     """Return the environment of one component's systemd unit: where it and the others listen."""
     number = CATALOGUE.named(component).number
     listeners = (
-        (8100 + number, "[client]"),
+        (client_port(component), "[client]"),
         (8200 + number, "[internal]"),
         (8300 + number, "[health,metrics]"),
     )
