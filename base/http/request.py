@@ -40,7 +40,6 @@ class Request:
         "_body",
         "_headers",
         "_query",
-        "_query_pairs",
         "_receive",
         "body_timeout_s",
         "has_more_body",
@@ -72,7 +71,6 @@ class Request:
         """Whether some of the body has not been received, as far as is known."""
         self._headers: dict[bytes, bytes] | None = None
         self._query: dict[str, str] | None = None
-        self._query_pairs: list[tuple[str, str]] | None = None
 
     @property
     def method(self) -> str:
@@ -111,34 +109,23 @@ class Request:
     def query(self) -> dict[str, str]:
         """The query parameters; of a repeated one the first."""
         if self._query is None:
-            self._query = {}
-            for name, value in self._parsed_query():
-                self._query.setdefault(name, value)
+            self._query = self._parsed_query()
         return self._query
 
-    def _parsed_query(self) -> list[tuple[str, str]]:
-        if self._query_pairs is None:
-            text = self.scope["query_string"]
-            if not text:
-                self._query_pairs = []
-                return self._query_pairs
-            try:
-                pairs = parse_qsl(
-                    text.decode("ascii"),
-                    keep_blank_values=True,
-                    errors="strict",
-                    max_num_fields=_MAX_QUERY_FIELDS,
-                )
-            except ValueError as error:
-                raise InvalidParam("The query is not UTF-8, or has too many parameters.") from error
-            self._query_pairs = [
-                (FORMER_PARAMETERS.get(name, name), value) for name, value in pairs
-            ]
-        return self._query_pairs
-
-    def query_list(self, name: str) -> list[str]:
-        """Return all values of a query parameter, in their order."""
-        return [value for found, value in self._parsed_query() if found == name]
+    def _parsed_query(self) -> dict[str, str]:
+        text = self.scope["query_string"]
+        if not text:
+            return {}
+        try:
+            pairs = parse_qsl(
+                text.decode("ascii"),
+                keep_blank_values=True,
+                errors="strict",
+                max_num_fields=_MAX_QUERY_FIELDS,
+            )
+        except ValueError as error:
+            raise InvalidParam("The query is not UTF-8, or has too many parameters.") from error
+        return {FORMER_PARAMETERS.get(name, name): value for name, value in reversed(pairs)}
 
     def query_required(self, name: str) -> str:
         """Return a query parameter, or raise `MissingParam`."""
