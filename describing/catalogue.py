@@ -48,8 +48,10 @@ class Catalogue:
         """Return who keeps a history. Raises `CatalogueWrong` where nobody does."""
         for component in self.components:
             tables = component.tables
-            for history in () if tables is None else tables.histories:
-                if tables is not None and history.protocol is protocol:
+            if tables is None:
+                continue
+            for history in tables.histories:
+                if history.protocol is protocol:
                     return component, tables, history
         raise CatalogueWrong(f"No component keeps {_name(protocol)}.")
 
@@ -64,9 +66,7 @@ class Catalogue:
 
     def asked_by(self, name: str) -> set[str]:
         """Return the components that this one asks, whenever it does."""
-        asking = self.named(name)
-        asked = (*asking.asks_at_start, *asking.asks_later)
-        return {self.server_of(one)[0].name for one in asked}
+        return {self.server_of(one)[0].name for one in self.named(name).asks}
 
     def in_start_order(self, names: Collection[str]) -> list[Component]:
         """Return these components, each after those that it asks at its start.

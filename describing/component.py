@@ -87,6 +87,11 @@ class Component:
     """Puts it together; starts nothing."""
 
     @property
+    def asks(self) -> Sequence[Callable[..., Any]]:
+        """Protocols of others' APIs that it asks, whenever it does."""
+        return (*self.asks_at_start, *self.asks_later)
+
+    @property
     def keeps(self) -> Keeps | None:
         """What its tables are, if it has any."""
         return None if self.tables is None else self.tables.keeps

@@ -13,7 +13,6 @@ from base.metrics import Sources
 from deploy.watching.readiness import OUTAGES
 from internalapi.transport import ApiUnavailable
 from logs import tail_reader
-from logs.log import Log
 from logs.topics import Topic
 from logs.unknown_records import UnknownRecord, advice
 from matrix.errors import Unavailable
@@ -36,7 +35,7 @@ class NotReady(Exception):
 class Checks:
     """The dependencies of a running process, by name.
 
-        checks.add("log", check_of_log(log))
+        checks.add("log", log.check)
         checks.add("userapi", partial(calls.query_reached, "userapi"))
         await checks.look()  # {"log": "ok", "userapi": "It is away."}
 
@@ -106,11 +105,6 @@ class Checks:
         except (*OUTAGES, ApiUnavailable, Unavailable) as outage:
             found, cause = "It is away.", str(outage) or type(outage).__name__
         return found, cause
-
-
-def check_of_log(log: Log) -> Check:
-    """Return the check that the log takes and gives records."""
-    return log.check
 
 
 def check_of_disk(folder: Path, *, min_free_bytes: int) -> Check:

@@ -20,7 +20,6 @@ from deploy.watching.checks import (
     Checks,
     check_of_database,
     check_of_disk,
-    check_of_log,
     check_of_memory,
     check_of_reader,
 )
@@ -101,8 +100,8 @@ class Observing:
     def log(self, log: Log) -> None:
         """Watch the log."""
         self._sources.add(log.readings)
-        self.checks.add("log", check_of_log(log), is_ground=True)
-        dependency, traces = self.outages.watch("log", check_of_log(log)), self._traces
+        self.checks.add("log", log.check, is_ground=True)
+        dependency, traces = self.outages.watch("log", log.check), self._traces
 
         def observe(topic: str, records: int, seconds: float, outage: str) -> None:
             if outage:

@@ -131,8 +131,7 @@ async def built(
     parts: dict[str, ComponentParts] = {}
     async with AsyncExitStack() as stack:
         for component in catalogue.in_start_order(names):
-            asks = (*component.asks_at_start, *component.asks_later)
-            part = await component.build(ComponentGround(asking, component, asks))
+            part = await component.build(ComponentGround(asking, component, component.asks))
             for close in part.close:
                 stack.callback(close)
             asking.built(part.apis)
