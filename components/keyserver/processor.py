@@ -36,6 +36,9 @@ class ClientDataProcessor:
     def __init__(self, announcements: KeyAnnouncements, backups: DeletedBackups) -> None:
         self._announcements = announcements
         self._backups = backups
+        self._has_told = False
+        self._has_ended = False
+        """Whether backups went in the batch."""
 
     def process(
         self,
@@ -64,11 +67,15 @@ class ClientDataProcessor:
         for user_id, place in places.items():
             update_user(connection, user_id, place)
         self._announcements.put_all(connection, told)
+        self._has_told = bool(told)
+        self._has_ended = any(isinstance(record, AccountStatusChanged) for record in records)
 
     def committed(self) -> None:
         """Let what follows be announced, and the keys of backups go."""
-        self._announcements.note_written()
-        self._backups.note()
+        if self._has_told:
+            self._announcements.note_written()
+        if self._has_ended:
+            self._backups.note()
 
     def aborted(self) -> None:
         """Nothing is in memory."""
