@@ -23,6 +23,7 @@ def packages() -> Path:
     "file",
     [
         "conversation",
+        "dehydration",
         "encryption",
         "reading",
         "relations",

@@ -205,6 +205,7 @@ GET /unstable/org.matrix.msc2697.v2/dehydrated_device
 GET /unstable/org.matrix.msc3814.v1/dehydrated_device
 PUT /unstable/org.matrix.msc3814.v1/dehydrated_device
 DELETE /unstable/org.matrix.msc3814.v1/dehydrated_device
+GET /unstable/org.matrix.msc3814.v1/dehydrated_device/{device_id}/events
 POST /unstable/org.matrix.msc3814.v1/dehydrated_device/{device_id}/events
 POST /login/get_token
 """)

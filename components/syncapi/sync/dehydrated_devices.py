@@ -21,8 +21,10 @@ class MessageBatch(NamedTuple):
     """Some of the messages, in order."""
 
     events: Sequence[bytes]
-    """None at the end."""
     next_batch: str
+    """Where the next one begins; at the end that one is empty."""
+    has_more: bool
+    """Whether there is anything in the next one by now."""
 
 
 class DehydratedMessages:
@@ -64,11 +66,18 @@ class DehydratedMessages:
             device=device,
             from_order=from_order,
             to_order=TO_THE_END,
-            most=self._most,
+            # One of them says that there are more.
+            most=self._most + 1,
         )
-        messages = (await self._database.read(read)).messages
+        found = (await self._database.read(read)).messages
+        # Those before all offsets of the log come together: no token tells their places.
+        messages = found[: max(self._most, sum(order < 0 for order, _ in found))]
         next_order = max(messages[-1][0] + 1 if messages else from_order, 0)
-        return MessageBatch([event for _, event in messages], self._token(partition, next_order))
+        return MessageBatch(
+            [event for _, event in messages],
+            self._token(partition, next_order),
+            has_more=len(messages) < len(found),
+        )
 
     def _token(self, partition: int, order: int) -> str:
         nothing = tuple([(0,) * len(offsets) for offsets in self._projected.position])

@@ -31,6 +31,11 @@ async def ask(
     return await house.post_unstable(who, path, {} if token is None else {"next_batch": token})
 
 
+async def read_by_get(house: House, token: str | None = None) -> Answer:
+    path = "org.matrix.msc3814.v1/dehydrated_device/DRIED/events"
+    return await house.get(ALICE, path, version="unstable", from_=token)
+
+
 def texts(answer: Answer) -> list[str]:
     assert answer.status == 200, answer.json
     return [event["content"]["text"] for event in answer.json["events"]]
@@ -61,6 +66,28 @@ async def test_messages_come_in_batches_up_to_an_empty_one_and_stay(
 
     assert first == [["0", "1"], ["2", "3"], ["4"], []]
     assert again == first
+
+
+async def test_by_get_the_last_batch_is_the_one_without_a_token(
+    tmp_path: Path, database_url: str
+) -> None:
+    async with running_house(tmp_path, database_url, _FEW) as house:
+        dehydrate(house)
+        none = await read_by_get(house)
+        await house.send_to_device(*(to_device("DRIED", text=str(n), number=7) for n in range(4)))
+        first = await read_by_get(house)
+        second = await read_by_get(house, first.json["next_batch"])
+        await house.send_to_device(to_device("DRIED", text="4", number=7))
+        later = await read_by_get(house, first.json["next_batch"])
+        refused = await read_by_get(house, "x")
+        house.accounts.dehydrated.clear()
+        gone = await read_by_get(house)
+
+    assert (none.status, none.json) == (200, {"events": []})
+    assert [texts(one) for one in (first, second, later)] == [["0", "1"], ["2", "3"], ["2", "3"]]
+    assert ["next_batch" in one.json for one in (first, second, later)] == [True, False, True]
+    assert (refused.status, refused.errcode) == (400, "M_INVALID_PARAM")
+    assert (gone.status, gone.errcode) == (403, "M_FORBIDDEN")
 
 
 async def test_a_message_is_given_as_it_is_in_sync(house: House) -> None:
@@ -161,7 +188,8 @@ async def test_batches_go_on_or_begin_again_after_a_rebuild_and_none_is_left_out
         await house.send_to_device(to_device("DRIED", text="5", number=7))
         batches = await all_of(house, token)
     if is_other_log:
-        assert batches == [["0", "1", "2", "3", "4", "5"], []]
+        # No token tells the places of those that are of a former log.
+        assert batches == [["0", "1", "2", "3", "4"], ["5"], []]
     else:
         assert batches == [["2", "3"], ["4", "5"], []]
 

@@ -35,7 +35,7 @@ NEEDED: Final = {
     "org.matrix.msc3773": {_SYNC, "POST /_matrix/client/v3/user/{}/filter"},
     "org.matrix.msc3814": {
         *(f"{method} {_DEHYDRATED}" for method in ("GET", "PUT", "DELETE")),
-        f"POST {_DEHYDRATED}/{{}}/events",
+        *(f"{method} {_DEHYDRATED}/{{}}/events" for method in ("GET", "POST")),
     },
     "org.matrix.msc3827.stable": {"POST /_matrix/client/v3/publicRooms"},
     "org.matrix.msc3856.stable": {"GET /_matrix/client/v1/rooms/{}/threads"},
