@@ -2,17 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from base.clock import Clock
 from base.database import Database
-from base.guarded.resolving import NameResolver
 from base.http import Router
 from components.mediaapi.downloading import DownloadService
 from components.mediaapi.files.interface import MediaFiles
 from components.mediaapi.files.local import LocalFiles
 from components.mediaapi.operating import MediaOperatorService
-from components.mediaapi.previews.assembly import build_previews
-from components.mediaapi.previews.service import PreviewService
 from components.mediaapi.remote import NoRemoteMedia, RemoteMedia
 from components.mediaapi.removing import RemovedFiles
 from components.mediaapi.routes.downloads import DownloadRoutes
@@ -33,6 +31,10 @@ from matrix.identifiers import ServerName
 from requesting.rates import RequestRates
 from requesting.requesters import Requesters
 
+if TYPE_CHECKING:
+    from base.guarded.resolving import NameResolver
+    from components.mediaapi.previews.service import PreviewService
+
 __all__ = ["SCHEMA", "MediaServer", "build"]
 
 
@@ -45,7 +47,7 @@ class MediaServer:
     files: MediaFiles
     thumbnails: ThumbnailService
     waits: PendingWaits
-    previews: PreviewService | None
+    previews: "PreviewService | None"
     """`None` where the settings have none; else it runs."""
     operator: MediaOperatorService
     """For the routes of operators (`routes.operators`)."""
@@ -61,7 +63,7 @@ def build(
     settings: MediaApiSettings,
     is_alone: bool,
     remote: RemoteMedia | None = None,
-    resolver: NameResolver | None = None,
+    resolver: "NameResolver | None" = None,
 ) -> MediaServer:
     """Return a media server over its database, opened with `SCHEMA`; nothing is started.
 
@@ -107,15 +109,20 @@ def build(
         kept_max=settings.url_previews.kept_max,
         bytes_kept_max=settings.url_previews.image_bytes_kept_max,
     )
-    previews = build_previews(
-        server_name=server_name,
-        store=kept_previews,
-        files=files,
-        removed=removed,
-        clock=clock,
-        settings=settings,
-        resolver=resolver,
-    )
+    previews = None
+    if settings.url_previews.enabled:
+        # The client's HTTP library costs memory that a server without previews does without.
+        from components.mediaapi.previews.assembly import build_previews  # noqa: PLC0415
+
+        previews = build_previews(
+            server_name=server_name,
+            store=kept_previews,
+            files=files,
+            removed=removed,
+            clock=clock,
+            settings=settings,
+            resolver=resolver,
+        )
     PreviewRoutes(
         requesters=Requesters(
             authentication, RequestRates(clock, per_user=settings.preview_rate_per_user)

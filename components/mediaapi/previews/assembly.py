@@ -23,11 +23,9 @@ def build_previews(
     clock: Clock,
     settings: MediaApiSettings,
     resolver: NameResolver | None,
-) -> PreviewService | None:
-    """Return what gives previews; `None` where the settings have none."""
+) -> PreviewService:
+    """Return what gives previews."""
     chosen = settings.url_previews
-    if not chosen.enabled:
-        return None
     client = GuardedClient(
         resolver=resolver or SystemResolver(),
         addresses=AddressRules(chosen.denied_networks, chosen.allowed_networks),

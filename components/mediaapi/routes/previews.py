@@ -1,14 +1,15 @@
 """Previews of URLs."""
 
-from typing import Final
+from typing import TYPE_CHECKING
 
 from base.http import Request, Response, Router
-from components.mediaapi.previews.service import PreviewService
+from components.mediaapi.routes.answers import FORMER_VERSIONS
 from internalapi.userapi import Requester
 from matrix.errors import MissingParam, Unrecognized
 from requesting.requesters import Requesters
 
-_FORMER: Final = ("r0", "v1")
+if TYPE_CHECKING:
+    from components.mediaapi.previews.service import PreviewService
 
 
 class PreviewRoutes:
@@ -17,7 +18,7 @@ class PreviewRoutes:
     Without a service they answer as endpoints that are not there, which clients take calmly.
     """
 
-    def __init__(self, *, requesters: Requesters, previews: PreviewService | None) -> None:
+    def __init__(self, *, requesters: Requesters, previews: "PreviewService | None") -> None:
         self._requesters = requesters
         self._previews = previews
 
@@ -25,7 +26,7 @@ class PreviewRoutes:
         """Add the routes."""
         get = self._requesters.by_user(self._get, suspended=True, limited=True)
         router.get("/_matrix/client/v1/media/preview_url", get, long_poll=True)
-        router.get("/_matrix/media/v3/preview_url", get, versions=_FORMER, long_poll=True)
+        router.get("/_matrix/media/v3/preview_url", get, versions=FORMER_VERSIONS, long_poll=True)
 
     async def _get(self, request: Request, _requester: Requester) -> Response:
         if self._previews is None:
