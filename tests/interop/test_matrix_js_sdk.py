@@ -22,12 +22,14 @@ def packages() -> Path:
 @pytest.mark.parametrize(
     "file",
     [
+        "backup",
         "conversation",
         "dehydration",
         "encryption",
         "reading",
         "relations",
         "threads",
+        "verification",
     ],
 )
 def test_clients_of_the_javascript_sdk_understand_the_server(

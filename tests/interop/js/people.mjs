@@ -124,6 +124,11 @@ export class Person {
         }
     }
 
+    // The same where the client has to be asked and answers later.
+    async eventuallyIs(holds) {
+        while (!(await holds())) await setTimeout(20);
+    }
+
     get crypto() {
         return this.client.getCrypto();
     }
