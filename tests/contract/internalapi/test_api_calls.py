@@ -11,7 +11,15 @@ import pytest
 import matrix.errors
 from base.http import current_request_id, request_id
 from internalapi.deadlines import DeadlineExceeded, deadline, remaining_s
-from matrix.errors import Forbidden, LimitExceeded, MatrixError, NotFound, Unavailable, UnknownToken
+from matrix.errors import (
+    Forbidden,
+    LimitExceeded,
+    MatrixError,
+    NotFound,
+    Unavailable,
+    UnknownToken,
+    WrongRoomKeysVersion,
+)
 from matrix.events import Event
 from matrix.identifiers import EventID, RoomID, UserID
 from matrix.room_versions import ROOM_VERSIONS
@@ -265,7 +273,10 @@ def all_refusals() -> list[type[MatrixError]]:
     return [
         kind
         for kind in vars(matrix.errors).values()
-        if isinstance(kind, type) and issubclass(kind, MatrixError) and kind is not LimitExceeded
+        if isinstance(kind, type)
+        and issubclass(kind, MatrixError)
+        # These are made of values of their own (`test_errors_keep_their_fields`).
+        and kind not in {LimitExceeded, WrongRoomKeysVersion}
     ]
 
 
@@ -289,6 +300,7 @@ async def test_errors_keep_their_fields(connect: Connect) -> None:
         UnknownToken(soft_logout=True),
         ShelfUnknown("third"),
         ShelfFull(Place(1, 2), latest),
+        WrongRoomKeysVersion("3"),
     )
     async with connect(Library, shelves) as library:
         with pytest.raises(LimitExceeded) as limited:
@@ -299,7 +311,10 @@ async def test_errors_keep_their_fields(connect: Connect) -> None:
             await library.perform_failure(number=2)
         with pytest.raises(ShelfFull, match="full") as full:
             await library.perform_failure(number=3)
+        with pytest.raises(WrongRoomKeysVersion) as wrong:
+            await library.perform_failure(number=4)
 
+    assert wrong.value.body()["current_version"] == "3"
     assert limited.value.retry_after_ms == 1500
     assert unknown.value.body()["soft_logout"] is True
     assert full.value.elsewhere == Place(1, 2)
