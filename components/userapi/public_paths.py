@@ -13,6 +13,7 @@ PUBLIC_PATHS: Final = (
     PublicPath(f"{CLIENT}/{{login,logout,pushrules,refresh,register,thirdparty}}/**"),
     PublicPath(f"{CLIENT}/{{user,voip}}/**"),
     PublicPath(f"{CLIENT}/profile/**", READS),
+    PublicPath(f"{CLIENT}/pushers"),
     PublicPath(f"{CLIENT}/users/*/report"),
     PublicPath("/_synapse/admin/**"),
     PublicPath(f"{FORMER}/org.matrix.{{msc2918,msc3231,msc3882,msc4260}}/**"),

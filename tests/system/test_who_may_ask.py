@@ -177,6 +177,7 @@ POST /account/3pid
 POST /account/3pid/add
 POST /account/3pid/bind
 GET /admin/whois/{user_id}
+GET /pushers
 GET /devices
 GET /devices/{device_id}
 PUT /devices/{device_id}

@@ -92,6 +92,8 @@ class ServerRoutes:
             by_user(self._nothing, guests=True, suspended=True, limited=True),
             versions=_R0,
         )
+        # Nobody has any while there is no push server; clients ask when they show notifications.
+        router.get(f"{_V3}/pushers", by_user(self._pushers, suspended=True), versions=_R0)
 
     async def _page(self, _request: Request) -> Response:
         return self._welcome
@@ -114,6 +116,9 @@ class ServerRoutes:
 
     async def _nothing(self, _request: Request, _requester: Requester) -> Response:
         return empty_response()
+
+    async def _pushers(self, _request: Request, _requester: Requester) -> Response:
+        return json_response({"pushers": []})
 
     def _capabilities_of(self, requester: Requester) -> dict[str, Any]:
         is_user = {"enabled": not requester.is_guest}

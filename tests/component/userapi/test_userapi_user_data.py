@@ -286,6 +286,7 @@ async def test_the_server_tells_what_it_can_do(alice: User) -> None:
         ("voip/turnServer", {}),
         ("thirdparty/protocols", {}),
         ("account/3pid", {"threepids": []}),
+        ("pushers", {"pushers": []}),
     ],
 )
 async def test_what_the_server_does_not_have_is_empty(
