@@ -21,6 +21,7 @@ from components.syncapi.rooms.visibility_queries import VisibilityQueries
 from components.syncapi.routes.dehydrated_devices import DehydratedMessageRoutes
 from components.syncapi.routes.discovery import DiscoveryRoutes
 from components.syncapi.routes.entering import Entrance
+from components.syncapi.routes.key_changes import KeyChangeRoutes
 from components.syncapi.routes.queries import RequestReading
 from components.syncapi.routes.relations import RelationRoutes
 from components.syncapi.routes.reports import RoomReportRoutes
@@ -30,6 +31,7 @@ from components.syncapi.routes.user_directory import UserDirectoryRoutes
 from components.syncapi.settings import SyncApiSettings
 from components.syncapi.store.tables import SCHEMA
 from components.syncapi.streams.catalogue import STREAMS
+from components.syncapi.streams.device_lists import DeviceListStream
 from components.syncapi.streams.stream import StreamKinds
 from components.syncapi.sync.completing import RoomParts
 from components.syncapi.sync.dehydrated_devices import DehydratedMessages
@@ -211,6 +213,7 @@ def _router(serving: _Serving) -> Router:
         parts=RoomParts(serving.tokens, room_partition, serving.projection.slices),
         federation_format=FederationFormat(serving.events, serving.projection.slices),
         slices=serving.projection.slices,
+        freshness=serving.freshness,
     )
     entrance = Entrance(
         freshness=serving.freshness,
@@ -246,6 +249,16 @@ def _router(serving: _Serving) -> Router:
             most=serving.settings.to_device_messages,
         ),
     ).add_to(router)
+    for stream in serving.projection.streams:
+        if isinstance(stream, DeviceListStream):
+            KeyChangeRoutes(
+                device_lists=stream,
+                projected=projected,
+                requesters=serving.reading.requesters,
+                tokens=serving.tokens,
+                log_ends=log_ends,
+                freshness=serving.freshness,
+            ).add_to(router)
     RoomRoutes(
         database=serving.database,
         projected=projected,

@@ -11,6 +11,7 @@ from describing.component import Component, InternalApi
 from describing.ground import Ground
 from describing.parts import ComponentParts, served
 from describing.tables import Keeps, Rebuild, Rebuilding, Tables
+from internalapi.keyserver import KeyHistory
 from internalapi.receipts import ReceiptHistory
 from internalapi.roomserver import RoomDirectory, RoomHistory, RoomQueries
 from internalapi.syncapi import EventVisibility, Relations
@@ -23,7 +24,13 @@ from internalapi.userapi import (
     UserHistory,
 )
 from logs.rebuilding import RebuildGround
-from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, OUTPUT_ROOM_EVENT, SEND_TO_DEVICE
+from logs.topics import (
+    OUTPUT_CLIENT_DATA,
+    OUTPUT_KEY_CHANGE,
+    OUTPUT_RECEIPT,
+    OUTPUT_ROOM_EVENT,
+    SEND_TO_DEVICE,
+)
 
 
 def _schema() -> Schema:
@@ -46,7 +53,10 @@ async def _rebuild(on: Rebuilding) -> None:
     from logs.rebuilding.rebuild import NOTICE_S, rebuild
 
     histories = Histories(
-        on.history(RoomHistory), on.history(UserHistory), on.history(ReceiptHistory)
+        on.history(RoomHistory),
+        on.history(UserHistory),
+        on.history(ReceiptHistory),
+        on.history(KeyHistory),
     )
     reader = RebuiltSync(on.log, histories, on.section(SyncApiSettings), on.clock)
     ground = RebuildGround(on.log, on.register, on.copies)
@@ -100,9 +110,17 @@ COMPONENT: Final = Component(
     tables=Tables(
         schema=_schema,
         keeps=Keeps.DERIVED,
-        rebuild=Rebuild(rebuilt_from=(RoomHistory, UserHistory, ReceiptHistory), perform=_rebuild),
+        rebuild=Rebuild(
+            rebuilt_from=(RoomHistory, UserHistory, ReceiptHistory, KeyHistory), perform=_rebuild
+        ),
     ),
-    consumes=(OUTPUT_ROOM_EVENT, OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, SEND_TO_DEVICE),
+    consumes=(
+        OUTPUT_ROOM_EVENT,
+        OUTPUT_CLIENT_DATA,
+        OUTPUT_RECEIPT,
+        SEND_TO_DEVICE,
+        OUTPUT_KEY_CHANGE,
+    ),
     public_paths=PUBLIC_PATHS,
     families=_families,
     build=_build,

@@ -7,6 +7,7 @@ from describing.public_paths import CLIENT, FORMER, READS, ROOM, PublicPath
 PUBLIC_PATHS: Final = (
     PublicPath(f"{CLIENT}/{{initialSync,joined_rooms,sync}}"),
     PublicPath(f"{CLIENT}/events/**"),
+    PublicPath(f"{CLIENT}/keys/changes"),
     PublicPath(f"{ROOM}/{{context,event,initialSync,joined_members,members,messages}}/**"),
     PublicPath(f"{ROOM}/{{hierarchy,report,timestamp_to_event}}/**"),
     PublicPath(f"{CLIENT}/room_summary/*"),

@@ -42,6 +42,10 @@ class SyncApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of the newest events kept in memory, from which long polls are answered."""
     recent_receipts: int = 50_000
     """Receipts that moved last, kept in memory, from which long polls are answered."""
+    recent_key_changes: int = 20_000
+    """Changes of users' keys kept in memory, from which long polls are answered."""
+    cached_key_counts: int = 100_000
+    """Devices of which memory knows how many keys can be claimed; some 400 bytes each."""
     recent_typing_rooms: int = 10_000
     """Rooms per partition whose typing users are kept in memory."""
     cached_memberships: int = 400_000

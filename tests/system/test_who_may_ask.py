@@ -99,6 +99,7 @@ GET /room_summary/{room_id_or_alias}
 GET /rooms/{room_id_or_alias}/summary
 GET /_matrix/media/v3/download/{server_name}/{media_id}/{file_name}
 GET /_matrix/media/v3/thumbnail/{server_name}/{media_id}
+GET /keys/changes
 """)
 # Client-server API, "Account suspension": they read, leave, redact their own, and keep their
 # account and devices; and they change what nobody but them sees.
@@ -188,6 +189,7 @@ POST /keys/signatures/upload
 POST /keys/upload
 POST /keys/query
 POST /keys/claim
+GET /keys/changes
 POST /room_keys/version
 GET /room_keys/version
 GET /room_keys/version/{version}

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 from tests.system.client import Client, Homeserver, ids, room_path, send_path, timeline_of
+from tests.system.key_uploads import CURVE, DeviceKeys
 
 Answer = Any
 
@@ -68,6 +69,17 @@ def _get(path: str, *, who: str = "alice", **query: str) -> Read:
     return read
 
 
+def _key_changes(who: str) -> Read:
+    async def read(scene: Scene, at: Homeserver) -> Answer:
+        client: Client = getattr(scene, who).through(at)
+        # Where it ends says nothing of what is known: another process may not have that yet.
+        now = (await client.sync(scene.since[who]))["next_batch"]
+        query = {"from": scene.since[who], "to": now}
+        return await client.call("GET", "/keys/changes", query=query)
+
+    return read
+
+
 def _own(path: str) -> Read:
     async def read(scene: Scene, at: Homeserver) -> Answer:
         del at  # it is read where it is written
@@ -94,6 +106,8 @@ READS: Final[dict[str, Read]] = {
     "members": _get("{room}/members"),
     "joined members": _get("{room}/joined_members"),
     "joined rooms": _get("/joined_rooms"),
+    "key changes": _key_changes("alice"),
+    "friend's key changes": _key_changes("bob"),
     "own marker": _own("/user/{user}/rooms/{room}/account_data/m.fully_read"),
     "own data": _own("/user/{user}/account_data/org.example"),
     "own tags": _own("/user/{user}/rooms/{room}/tags"),
@@ -320,6 +334,10 @@ async def _key_in_backup(scene: Scene) -> None:
         await scene.alice.call("DELETE", path)
 
 
+async def _keys(scene: Scene) -> None:
+    await DeviceKeys(scene.alice).upload(1)
+
+
 # What has to be told of it.
 
 
@@ -537,6 +555,18 @@ _rows = {
             lambda scene, answer: (
                 data_of(answer["to_device"]["events"], "org.example") == {"name": scene.name}
             )
+        ),
+    ),
+    "keys": Told(
+        _keys,
+        every("next sync", "long poll", "friend's next sync")(
+            lambda scene, answer: scene.alice.user_id in answer["device_lists"]["changed"]
+        )
+        | every("key changes", "friend's key changes")(
+            lambda scene, answer: answer == {"changed": [scene.alice.user_id], "left": []}
+        )
+        | every("sync")(
+            lambda scene, answer: answer["device_one_time_keys_count"] == {CURVE: scene.turn}
         ),
     ),
     "typing": Told(

@@ -79,6 +79,10 @@ class Freshness:
         """
         await self._reach(self._all, max(self._timeout_s, patience_s))
 
+    async def topic(self, name: str) -> None:
+        """Return once what is in one topic can be read."""
+        await self._reach([topic for topic in self._all if topic.name == name], self._timeout_s)
+
     async def _reach(
         self,
         topics: Sequence[KnownTopic],

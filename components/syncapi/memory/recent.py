@@ -1,7 +1,7 @@
 """The newest events, kept in memory so that a woken long poll needs no database."""
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from sys import intern
 from typing import Final
 
@@ -24,6 +24,7 @@ class RecentRoom:
         "events",
         "fragment",
         "last_order",
+        "members_moved",
         "partition",
         "rewritten",
         "room_id",
@@ -36,6 +37,8 @@ class RecentRoom:
         self.partition: Final = partition
         self.events: Final[deque[RoomEvent]] = deque()
         self.last_order = _NEVER
+        self.members_moved = _NEVER
+        """The order of the last change that made somebody's membership another one."""
         self.summary_changed = _NEVER
         """The order of the last change of a membership, or of what names the room."""
         self.state_changed_outside = _NEVER
@@ -99,6 +102,29 @@ class RecentRooms:
                 if room.last_order < order:
                     break
                 yield room
+
+    def changed_among(
+        self,
+        since: tuple[int, ...],
+        room_ids: Collection[str],
+        partition_of: Callable[[str], int],
+    ) -> Iterable[RecentRoom]:
+        """Return the rooms that changed at or after this position, perhaps others too.
+
+        All of `room_ids` are among them that did: the shorter of two lists is gone through.
+        """
+        most = len(room_ids)
+        changed: list[RecentRoom] = []
+        for room in self.changed_since(since):
+            changed.append(room)
+            if len(changed) > most:
+                break
+        else:
+            return changed
+        some = (self.get(partition_of(room_id), room_id) for room_id in room_ids)
+        return [
+            room for room in some if room is not None and room.last_order >= since[room.partition]
+        ]
 
     def touch(self, partition: int, room_id: str, order: int) -> RecentRoom:
         """Note that something in a room changed at this order, the newest of its partition."""

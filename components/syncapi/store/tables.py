@@ -203,9 +203,24 @@ def _add_to_device(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
 
 
+def _add_keys(connection: Connection) -> None:
+    """Add whose keys changed, and how many of a device can be claimed."""
+    binary = "BYTEA" if connection.dialect.name == "postgresql" else "BLOB"
+    connection.exec_driver_sql(
+        "CREATE TABLE key_changes (partition INTEGER NOT NULL, stream_order BIGINT NOT NULL, "
+        "user_id TEXT NOT NULL, told_to TEXT NOT NULL, "
+        "PRIMARY KEY (partition, stream_order, user_id))"
+    )
+    connection.exec_driver_sql(
+        "CREATE TABLE key_counts (user_id TEXT NOT NULL, device_id TEXT NOT NULL, "
+        f"stream_order BIGINT NOT NULL, one_time_keys {binary} NOT NULL, "
+        f"unused_fallback_types {binary} NOT NULL, PRIMARY KEY (user_id, device_id))"
+    )
+
+
 SCHEMA: Final = Schema(
     "syncapi",
     METADATA,
-    (_one_index_of_a_room, _add_to_device),
+    (_one_index_of_a_room, _add_to_device, _add_keys),
     parts=(CONSUMER_SCHEMA, REBUILDING_SCHEMA),
 )

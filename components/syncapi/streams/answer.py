@@ -11,6 +11,8 @@ class SyncAnswer(msgspec.Struct, gc=False):
 
     sections: dict[str, bytes] = msgspec.field(default_factory=dict)
     """By name those that have something to tell."""
+    in_every_answer: dict[str, bytes] = msgspec.field(default_factory=dict)
+    """By name sections that are told with whatever there is to tell, and are no reason to."""
     join: list[tuple[str, bytes]] = msgspec.field(default_factory=list)
     """Joined rooms with their parts, to which what follows is added at the end."""
     invite: list[tuple[str, bytes]] = msgspec.field(default_factory=list)

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from components.syncapi.streams.account_data import AccountDataStream
+from components.syncapi.streams.device_lists import DeviceListStream
 from components.syncapi.streams.receipts import ReceiptStream
 from components.syncapi.streams.rooms.stream import RoomStream
 from components.syncapi.streams.stream import ProjectedStream, StreamKinds
@@ -16,6 +17,7 @@ STREAMS: Final[StreamKinds] = (
     ReceiptStream,
     ToDeviceStream,
     TypingStream,
+    DeviceListStream,
 )
 """The stream of rooms is the first: it says which rooms begin, and the others add to them.
 

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from base.database import Connection, Database
 from components.syncapi.store.rebuild_progress import Cursor
+from internalapi.keyserver import KeyHistory
 from internalapi.receipts import ReceiptHistory
 from internalapi.roomserver import RoomHistory
 from internalapi.userapi import UserHistory
@@ -27,6 +28,7 @@ class Histories(NamedTuple):
     rooms: RoomHistory
     users: UserHistory
     receipts: ReceiptHistory
+    keys: KeyHistory
 
 
 class HistorySource(NamedTuple):

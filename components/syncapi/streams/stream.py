@@ -68,6 +68,9 @@ class SyncStream(ABC, Generic[R, N]):
     """What tokens mean that were made before there was the stream."""
     shows_rooms: ClassVar[bool] = False
     """Whether what other endpoints show of rooms depends on it."""
+    precedes_events: ClassVar[bool] = False
+    """Whether encrypted events are told only with all that was written of it before them: it is
+    looked at once that is known, and tells it (`SyncAnswer.told_up_to`)."""
 
     def __init__(self, context: StreamContext) -> None:
         self.slot: Final = context.slot

@@ -13,7 +13,7 @@ _EMPTY: Final = {
     "presence": b'{"events":[]}',
     "to_device": b'{"events":[]}',
     "device_lists": b'{"changed":[],"left":[]}',
-    "device_one_time_keys_count": b"{}",
+    "device_one_time_keys_count": b'{"signed_curve25519":0}',
     "device_unused_fallback_key_types": b"[]",
 }
 """The sections of the specification, where no stream tells them."""
@@ -28,7 +28,7 @@ _NO_SECTIONS: Final = _render_sections(_EMPTY)
 
 async def render_answer(token: str, answer: SyncAnswer, slices: Slices) -> bytes:
     """Return the body of the answer."""
-    told = answer.sections
+    told = answer.in_every_answer | answer.sections
     sections = _render_sections(_EMPTY | told) if told else _NO_SECTIONS
     pieces = [b'{"next_batch":"%b",%b,"rooms":{' % (token.encode(), sections)]
     comma = b""

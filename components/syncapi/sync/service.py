@@ -9,6 +9,7 @@ import msgspec
 
 from base.database import Connection, Database
 from base.slices import Slices
+from components.syncapi.memory.freshness import Freshness
 from components.syncapi.memory.projected import Projected
 from components.syncapi.position import SyncPosition, completed, later, with_offsets
 from components.syncapi.settings import SyncApiSettings
@@ -26,6 +27,7 @@ from components.syncapi.tokens import SyncTokens
 from internalapi.userapi import Requester
 from matrix.filters import Filter
 
+_ENCRYPTED: Final = b'"m.room.encrypted"'
 _NO_MEMBERS: Final[Mapping[str, AbstractSet[str]]] = {}
 
 
@@ -66,7 +68,9 @@ class SyncService:
         parts: RoomParts,
         federation_format: FederationFormat,
         slices: Slices,
+        freshness: Freshness,
     ) -> None:
+        self._freshness: Final = freshness
         self._projected: Final = projected
         self._streams: Final = streams
         self._waiter: Final = Waiter(projected, now_ms)
@@ -154,6 +158,8 @@ class SyncService:
         answer = SyncAnswer()
         wanted: list[WantedRows[Any]] = []
         for stream in self._streams:
+            if stream.precedes_events and _may_tell_encrypted(request, answer, wanted):
+                await self._freshness.topic(stream.topic.name)
             more = await stream.look(request, answer)
             if more is not None:
                 wanted.append(more)
@@ -175,3 +181,16 @@ class SyncService:
         )
         for one, value in zip(wanted, found, strict=True):
             await one.tell(value)
+
+
+def _may_tell_encrypted(
+    request: SyncRequest, answer: SyncAnswer, wanted: Sequence[WantedRows[Any]]
+) -> bool:
+    """Whether there may be events that are encrypted: what the database has is not known yet.
+
+    Who is told of them later than of what preceded them cannot read them, or not answer all
+    devices. A client that begins asks for all keys afterwards.
+    """
+    if request.since is None:
+        return False
+    return bool(wanted) or any(_ENCRYPTED in part for _, part in answer.join)

@@ -16,6 +16,7 @@ from components.syncapi.settings import SyncApiSettings
 from components.syncapi.streams.catalogue import STREAMS
 from components.syncapi.streams.history import Histories
 from components.syncapi.streams.stream import StreamKinds
+from internalapi.keyserver import KeyHistoryPage
 from internalapi.receipts import ReceiptHistoryPage
 from internalapi.roomserver import RoomHistoryPage, SentEvent, SentEventsPage
 from internalapi.userapi import UserHistoryPage
@@ -30,10 +31,17 @@ from logs.records.client_data import (
     OutputClientData,
     ProfileChanged,
 )
+from logs.records.key_changes import OutputKeyChange
 from logs.records.receipts import FullyReadMoved, OutputReceipt, ReceiptMoved
 from logs.records.room_input import Transaction
 from logs.records.room_output import EventAdded, OutputRoomEvent
-from logs.topics import OUTPUT_CLIENT_DATA, OUTPUT_RECEIPT, OUTPUT_ROOM_EVENT, TOPICS
+from logs.topics import (
+    OUTPUT_CLIENT_DATA,
+    OUTPUT_KEY_CHANGE,
+    OUTPUT_RECEIPT,
+    OUTPUT_ROOM_EVENT,
+    TOPICS,
+)
 from matrix.identifiers import DeviceID, EventID, RoomID
 from tests.component.syncapi.story import (
     ALICE,
@@ -55,6 +63,7 @@ class Announced:
         self.devices: list[OutputClientData] = []
         self.statuses: list[OutputClientData] = []
         self.receipts: list[OutputReceipt] = []
+        self.keys: list[OutputKeyChange] = []
         self.fails_at: str | None = None
         self.waits_for: asyncio.Event | None = None
         self.keep(*records)
@@ -116,6 +125,16 @@ class Announced:
             [str(end)] if end < len(self.receipts) else None,
         )
 
+    async def query_key_changes(self, *, after: list[str], limit: int) -> KeyHistoryPage:
+        assert limit
+        place = int(after[0]) if after else 0
+        page = self.keys[place : place + 2]
+        end = place + len(page)
+        return KeyHistoryPage(
+            [OUTPUT_KEY_CHANGE.encode(record) for record in page],
+            [str(end)] if end < len(self.keys) else None,
+        )
+
 
 def _users(records: list[OutputClientData], after: list[str], limit: int) -> UserHistoryPage:
     assert limit
@@ -160,7 +179,7 @@ async def rebuilt_beside(
     """Rebuild; who serves meanwhile has so long to leave the former copy."""
     rebuilds = await open_database(database_url, rebuilds_schema(SCHEMA.name))
     ground = RebuildGround(log, rebuilds, Copies(database_url, *further))
-    histories = Histories(kept, kept, kept)
+    histories = Histories(kept, kept, kept, kept)
     reader = RebuiltSync(log, histories, SyncApiSettings(), SystemClock(), streams)
     try:
         await rebuild(ground, reader, progress, notice_s=notice_s)

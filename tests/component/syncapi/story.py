@@ -1,8 +1,9 @@
 """Client sync under test, and rooms whose output records a test writes by hand."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -25,6 +26,7 @@ from logs.log import Origin, Outgoing, Position
 from logs.rebuilding.copies import rebuilds_schema, select_serving
 from logs.rebuilding.serving import ServingCopy
 from logs.records.client_data import AccountDataChanged, OutputClientData
+from logs.records.key_changes import OutputKeyChange
 from logs.records.receipts import OutputReceipt
 from logs.records.room_input import Transaction
 from logs.records.room_output import (
@@ -39,6 +41,7 @@ from logs.records.to_device import SendToDevice
 from logs.records.typing import TypingChanged
 from logs.topics import (
     OUTPUT_CLIENT_DATA,
+    OUTPUT_KEY_CHANGE,
     OUTPUT_RECEIPT,
     OUTPUT_ROOM_EVENT,
     OUTPUT_TYPING,
@@ -290,6 +293,8 @@ class House:
         self.sync_api = sync
         self.accounts = accounts
         self.clock = clock
+        self.release: Callable[[], object] = lambda: None
+        """Starts the consumer that was held back."""
         self._client = CheckedClient(application([sync.router], settings=ApplicationSettings()))
 
     async def put(self, *records: OutputRoomEvent, origin: Origin | None = None) -> None:
@@ -329,13 +334,24 @@ class House:
             [Outgoing(record.user_id, SEND_TO_DEVICE.encode(record)) for record in records],
         )
 
+    async def change_keys(self, *records: OutputKeyChange) -> None:
+        """Announce changes of keys."""
+        await self.log.append(
+            OUTPUT_KEY_CHANGE.name,
+            [Outgoing(record.user_id, OUTPUT_KEY_CHANGE.encode(record)) for record in records],
+        )
+
     async def projected(self) -> None:
         """Wait until all that was put is projected."""
-        sync = self.sync_api
-        for consumer in sync.consumers:
-            for partition, (_, end) in (await self.log.bounds(consumer.topic.name)).items():
-                if end:
-                    await consumer.wait_for(Position(partition, end - 1), timeout_s=10)
+        for consumer in self.sync_api.consumers:
+            await self.until_projected(consumer.topic.name)
+
+    async def until_projected(self, topic: str) -> None:
+        """Wait until all that was put into one topic is projected."""
+        [consumer] = [one for one in self.sync_api.consumers if one.topic.name == topic]
+        for partition, (_, end) in (await self.log.bounds(topic)).items():
+            if end:
+                await consumer.wait_for(Position(partition, end - 1), timeout_s=10)
 
     async def until_waiting(self, user_id: str) -> None:
         """Return once a long poll of the user waits."""
@@ -414,8 +430,9 @@ async def running_house(
     *,
     streams: StreamKinds = STREAMS,
     schema: Schema = SCHEMA,
+    held_back: str = "",
 ) -> AsyncIterator[House]:
-    """Start client sync over the log in this folder."""
+    """Start client sync over the log in this folder; one topic is not consumed yet."""
     log = await EmbeddedLog.open(folder / "log", dict.fromkeys(topics_of(streams), partitions))
     database, serving = await open_tables(database_url, schema)
     accounts, clock = Accounts(), ManualClock(NOW_MS)
@@ -436,11 +453,16 @@ async def running_house(
     )
     try:
         async with Tasks() as tasks:
+            house = House(log, sync, accounts, clock)
             for consumer in sync.consumers:
-                tasks.start(consumer.topic.name, consumer.run())
+                start = partial(tasks.start, consumer.topic.name, consumer.run())
+                if consumer.topic.name == held_back:
+                    house.release = start
+                else:
+                    start()
             for name, reader in sync.readers.items():
                 tasks.start(name, reader.run())
-            yield House(log, sync, accounts, clock)
+            yield house
             sync.end_long_polls()
     finally:
         await log.close()

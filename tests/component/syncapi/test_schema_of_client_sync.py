@@ -10,7 +10,13 @@ from components.syncapi.assembly import SCHEMA
 
 
 def make_as_version_1(connection: Connection) -> None:
-    for made_later in ("to_device_messages", "to_device_requests", "removed_devices"):
+    for made_later in (
+        "to_device_messages",
+        "to_device_requests",
+        "removed_devices",
+        "key_changes",
+        "key_counts",
+    ):
         connection.exec_driver_sql(f"DROP TABLE {made_later}")
     connection.exec_driver_sql("DROP INDEX events_of_room")
     connection.exec_driver_sql("CREATE INDEX events_in_room ON events (room_id, stream_order)")

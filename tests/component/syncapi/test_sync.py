@@ -46,7 +46,7 @@ async def test_an_initial_sync_of_a_new_room_has_all_of_it_in_the_timeline(house
         "m.invited_member_count": 0,
     }
     assert part["unread_notifications"] == {"highlight_count": 0, "notification_count": 1}
-    assert answer["device_one_time_keys_count"] == {}
+    assert answer["device_one_time_keys_count"] == {"signed_curve25519": 0}
 
 
 async def test_the_state_of_an_initial_sync_is_that_at_the_start_of_the_timeline(

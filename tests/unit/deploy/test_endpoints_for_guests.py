@@ -54,6 +54,7 @@ FURTHER: Final = {
     f"POST {_V3}/user/{{userId}}/filter": "clients store the filter of their /sync first",
     f"GET {_V3}/user/{{userId}}/filter/{{filterId}}": "as what was stored",
     "PUT /_matrix/client/unstable/uk.tcpip.msc4133/profile/{user_id}/{field}": "as by its new name",
+    f"GET {_V3}/keys/changes": "who may ask for keys has to hear of their changes",
     f"POST {_V3}/logout": "whoever has a token can give it up",
     f"POST {_V3}/logout/all": "as for one",
 }

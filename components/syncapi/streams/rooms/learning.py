@@ -47,6 +47,8 @@ class RoomLearning:
     def _move(self, partition: int, change: MembershipChange) -> None:
         if change.is_moved:
             self._change_summary(partition, change.room_id, change.stream_order)
+            room = self._recent.touch(partition, change.room_id, change.stream_order)
+            room.members_moved = change.stream_order
         else:
             self._recent.touch(partition, change.room_id, change.stream_order)
         self._users.move(change)

@@ -1,6 +1,6 @@
 """Which rooms an answer has to tell of, and those parts of it that memory can make."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Final
 
@@ -90,7 +90,7 @@ class Look:
         It does not wait, so that all is of one position; where it would take long, the database
         is asked for the rest.
         """
-        for room in self._changed(since, recent):
+        for room in recent.changed_among(since, self._memberships, self._partition_of):
             now = self._memberships.get(room.room_id)
             if now is None:
                 continue
@@ -122,21 +122,6 @@ class Look:
                 for event in room.since(since)
             ):
                 self.found.recounted.append(room.room_id)
-
-    def _changed(self, since: tuple[int, ...], recent: RecentRooms) -> Iterable[RecentRoom]:
-        """Return the changed rooms of the user; the shorter of the two lists is gone through."""
-        most = len(self._memberships)
-        changed: list[RecentRoom] = []
-        for room in recent.changed_since(since):
-            changed.append(room)
-            if len(changed) > most:
-                break
-        else:
-            return changed
-        mine = (recent.get(self._partition_of(room_id), room_id) for room_id in self._memberships)
-        return [
-            room for room in mine if room is not None and room.last_order >= since[room.partition]
-        ]
 
     def _has_moved(self, room_id: str, now: Membership) -> bool:
         """Whether the user's membership changed in the range; at the beginning every one has."""
