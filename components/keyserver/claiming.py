@@ -5,6 +5,7 @@ from typing import Any, Final
 import orjson
 
 from base.database import Connection
+from components.keyserver.store.claimed_keys import insert_claimed
 from components.keyserver.store.claims import (
     Fallback,
     KeysOfDevice,
@@ -36,7 +37,8 @@ def claim_keys(connection: Connection, wanted: Wanted) -> tuple[Claimed, list[Ke
         for device_id, algorithm in sorted(wanted[user_id].items()):
             if (user_id, device_id) in there:
                 claim.take(user_id, device_id, algorithm)
-    delete_at(connection, claim.taken)
+    delete_at(connection, [(of, key.place) for of, key in claim.taken])
+    insert_claimed(connection, claim.taken)
     update_used(connection, claim.used)
     return claim.given, claim.changes()
 
@@ -48,7 +50,7 @@ class _Claim:
         self, oldest: dict[KeysOfDevice, OldestKey], fallbacks: dict[KeysOfDevice, Fallback]
     ) -> None:
         self.given: Final[Claimed] = {}
-        self.taken: Final[list[tuple[KeysOfDevice, int]]] = []
+        self.taken: Final[list[tuple[KeysOfDevice, OldestKey]]] = []
         self.used: Final[list[KeysOfDevice]] = []
         self._oldest = oldest
         self._fallbacks = fallbacks
@@ -58,7 +60,7 @@ class _Claim:
         of = KeysOfDevice(user_id, device_id, algorithm)
         key: OldestKey | Fallback | None = self._oldest.get(of)
         if isinstance(key, OldestKey):
-            self.taken.append((of, key.place))
+            self.taken.append((of, key))
         else:
             key = self._fallbacks.get(of)
             if key is None:

@@ -16,7 +16,6 @@ from tests.system.server_process import SHARED_SECRET, ServerProcess
 
 _KILLS = 5
 _BETWEEN_KILLS = 60
-_KEYS = 600
 
 
 class BackingUp:
@@ -74,8 +73,8 @@ async def survive(process: ServerProcess, http: aiohttp.ClientSession) -> None:
 
     home, counted = seen(Homeserver), seen(CountedHomeserver)
     alice, *claimers = await home.register_all("alice", "bob", "carol", "dave")
-    claimed = ClaimedKeys(alice, dict.fromkeys(claimers, counted), _KEYS)
-    await claimed.upload()
+    claimed = ClaimedKeys(alice, dict.fromkeys(claimers, counted))
+    await claimed.begin()
     backing_up = BackingUp(alice)
 
     async with asyncio.TaskGroup() as group:

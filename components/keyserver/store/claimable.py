@@ -6,6 +6,12 @@ from typing import Final, NamedTuple
 import sqlalchemy as sa
 
 from base.database import Connection, SelectByKeys, Statement, insert_into, upsert_into
+from components.keyserver.store.claimed_keys import (
+    claimed_keys,
+    digest_of,
+    select_claimed,
+)
+from components.keyserver.store.claims import KeysOfDevice
 from components.keyserver.store.tables import fallback_keys, key_devices, one_time_keys
 
 
@@ -102,7 +108,10 @@ def select_fallback_key(
 def insert_one_time_keys(
     connection: Connection, user_id: str, device_id: str, place: int, keys: Iterable[ClaimableKey]
 ) -> None:
-    """Add one-time keys after those that the device has; `place` is that of the first."""
+    """Add one-time keys after those that the device has; `place` is that of the first.
+
+    Those that have been given away meanwhile are left out.
+    """
     rows = [
         {
             "user_id": user_id,
@@ -112,11 +121,25 @@ def insert_one_time_keys(
             "key_id": one.key_id,
             "key": one.key,
         }
-        for number, one in enumerate(keys)
+        for number, one in enumerate(_unclaimed(connection, user_id, device_id, keys))
     ]
     _INSERT_KEY.run_many(connection, rows)
     following = {"of_user": user_id, "of_device": device_id, "place": place + len(rows)}
     _NEXT_PLACE.run(connection, following)
+
+
+def _unclaimed(
+    connection: Connection, user_id: str, device_id: str, keys: Iterable[ClaimableKey]
+) -> list[ClaimableKey]:
+    claimed: dict[str, set[tuple[str, bytes]]] = {}
+    found: list[ClaimableKey] = []
+    for one in keys:
+        if one.algorithm not in claimed:
+            of = KeysOfDevice(user_id, device_id, one.algorithm)
+            claimed[one.algorithm] = select_claimed(connection, of)
+        if (one.key_id, digest_of(one.key)) not in claimed[one.algorithm]:
+            found.append(one)
+    return found
 
 
 def upsert_fallback_key(
@@ -135,8 +158,8 @@ def upsert_fallback_key(
 
 
 def delete_claimable(connection: Connection, user_id: str, device_ids: Collection[str]) -> None:
-    """Delete all one-time and fallback keys of devices."""
-    for table in (one_time_keys, fallback_keys):
+    """Delete all one-time and fallback keys of devices, and what is known of those given away."""
+    for table in (one_time_keys, claimed_keys, fallback_keys):
         connection.execute(
             sa.delete(table).where(
                 table.c.user_id == user_id, table.c.device_id.in_(list(device_ids))

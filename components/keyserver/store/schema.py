@@ -4,6 +4,7 @@ from typing import Final
 
 from base.database import Connection, Schema
 from components.keyserver.store.backup_tables import add_backups
+from components.keyserver.store.claimed_keys import add_claimed_keys
 from components.keyserver.store.tables import METADATA
 from logs.announcing.tables import ANNOUNCING_SCHEMA
 from logs.consumer.tables import CONSUMER_SCHEMA
@@ -20,7 +21,7 @@ def _add_dehydrated_devices(connection: Connection) -> None:
 SCHEMA: Final = Schema(
     "keyserver",
     METADATA,
-    (add_backups, _add_dehydrated_devices),
+    (add_backups, _add_dehydrated_devices, add_claimed_keys),
     parts=(CONSUMER_SCHEMA, ANNOUNCING_SCHEMA),
 )
 """All tables of the key server."""

@@ -14,6 +14,8 @@ from logs.records.key_changes import KeyCountsChanged
 from tests.component.keyserver.keyserver_house import (
     ALICE,
     BOB,
+    V3,
+    Device,
     DevicesOfTest,
     House,
     running_house,
@@ -54,6 +56,44 @@ async def test_two_replicas_never_give_a_key_twice(
         assert counts == [*range(20, -1, -1), 0]
 
 
+async def test_an_upload_that_is_repeated_does_not_bring_back_what_was_claimed_meanwhile(
+    house: House, log: EmbeddedLog, database_url: str, users: DevicesOfTest
+) -> None:
+    alice, bob = await house.login(ALICE, "PHONE"), await house.login(BOB, "LAPTOP")
+    body = {"device_keys": alice.keys(), "one_time_keys": alice.one_time_keys("a", "b")}
+    await alice.upload(**body)
+    async with running_house(log, database_url, users) as other:
+        first = await other.claim(bob, alice)
+
+        repeated = await alice.upload(**body)
+
+        assert repeated.json == {"one_time_key_counts": {"signed_curve25519": 1}}
+        second = await other.claim(bob, alice)
+        assert first[ALICE]["PHONE"] == alice.one_time_keys("a")
+        assert second[ALICE]["PHONE"] == alice.one_time_keys("b")
+        assert await other.claim(bob, alice) == {}
+    another = alice.one_time_keys("a", fallback=False)
+    await alice.upload(one_time_keys=another)
+    assert (await house.claim(bob, alice))[ALICE]["PHONE"] == another
+
+
+async def test_a_device_with_other_identity_keys_may_have_the_same_one_time_keys(
+    house: House,
+) -> None:
+    alice, bob = await house.login(ALICE, "PHONE"), await house.login(BOB, "LAPTOP")
+    keys = {"curve25519:a": "key"}
+    await alice.upload(device_keys=alice.keys(), one_time_keys=keys)
+    wanted = {"one_time_keys": {ALICE: {"PHONE": "curve25519"}}}
+    given = {ALICE: {"PHONE": keys}}
+    claimed = await bob.client.post(f"{V3}/keys/claim", wanted)
+    other = Device(house, ALICE, "PHONE", 2)
+
+    await alice.upload(device_keys=other.keys(), one_time_keys=keys)
+
+    again = await bob.client.post(f"{V3}/keys/claim", wanted)
+    assert [one.json["one_time_keys"] for one in (claimed, again)] == [given, given]
+
+
 _STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("upload"), st.lists(st.integers(0, 15), unique=True, max_size=4)),
@@ -82,9 +122,10 @@ async def test_claims_and_uploads_are_those_of_a_set_of_keys(
     async with running_house(log, database_url, users) as other:
         for kind, what in steps:
             if kind == "upload":
-                names = [f"k{one}" for one in what if f"k{one}" not in had]
+                names = [f"k{one}" for one in what]
                 await device.upload(one_time_keys=device.one_time_keys(*names))
-                waiting += names
+                # A repeated upload brings nothing back.
+                waiting += [name for name in names if name not in had]
                 had.update(names)
             elif kind == "fallback":
                 fallback = f"f{what}"
