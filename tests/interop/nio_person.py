@@ -14,7 +14,7 @@ import pytest
 from tests.spec.clients import checked
 from tests.system.server_process import ServerProcess
 
-_PASSWORD: Final = "down the rabbit hole"
+PASSWORD: Final = "down the rabbit hole"
 _MEGOLM: Final = {"type": "m.room.encryption", "content": {"algorithm": "m.megolm.v1.aes-sha2"}}
 
 
@@ -96,9 +96,9 @@ class Person:
 
 @contextlib.asynccontextmanager
 async def person(
-    server: ServerProcess, name: str, *, encrypts: bool = False
+    server: ServerProcess, name: str, *, encrypts: bool = False, new: bool = True
 ) -> AsyncIterator[Person]:
-    """Register somebody who follows the server while the context lasts.
+    """Register somebody, or log them in again, who follows the server while the context lasts.
 
     A device that encrypts keeps its keys in memory.
     """
@@ -111,8 +111,12 @@ async def person(
     client = nio.AsyncClient(server.url, name, config=config)
     client.client_session = aiohttp.ClientSession(trace_configs=[checked()])
     try:
-        registered = await client.register(name, _PASSWORD)
-        assert isinstance(registered, nio.RegisterResponse), registered
+        if new:
+            registered = await client.register(name, PASSWORD)
+            assert isinstance(registered, nio.RegisterResponse), registered
+        else:
+            logged_in = await client.login(PASSWORD)
+            assert isinstance(logged_in, nio.LoginResponse), logged_in
         someone = Person(client)
         # The library asks for keys, and sends messages to devices, only between two syncs.
         timeout_ms = 200 if encrypts else 30_000

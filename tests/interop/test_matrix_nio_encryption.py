@@ -49,6 +49,47 @@ async def test_two_users_read_each_other_in_an_encrypted_room(alice: Person, bob
     assert stored.event.decrypted
 
 
+async def test_a_device_that_is_logged_in_later_reads_what_is_said_from_then_on(
+    sdk_server: ServerProcess, alice: Person, bob: Person
+) -> None:
+    room_id = await a_room(alice, bob, encrypted=True)
+    await until_known(alice, bob)
+    await alice.say(room_id, "Before")
+    await bob.until(lambda: len(bob.messages) == 1)
+    localpart = bob.client.user_id[1:].partition(":")[0]
+
+    async with person(sdk_server, localpart, encrypts=True, new=False) as phone:
+        await until_known(alice, phone)
+        await alice.say(room_id, "After")
+
+        await phone.until(lambda: len(phone.messages) == 1)
+        await bob.until(lambda: len(bob.messages) == 2)
+        assert [text for _, text in phone.messages] == ["After"]
+        assert len(phone.unreadable) == 1
+        assert not bob.unreadable
+
+
+async def test_a_device_that_is_gone_gets_no_more_keys(
+    sdk_server: ServerProcess, alice: Person, bob: Person
+) -> None:
+    room_id = await a_room(alice, bob, encrypted=True)
+    localpart = bob.client.user_id[1:].partition(":")[0]
+    async with person(sdk_server, localpart, encrypts=True, new=False) as phone:
+        await until_known(alice, phone)
+        phone_id = phone.client.device_id
+        token = phone.client.access_token
+    await log_out(sdk_server, token)
+
+    devices = alice.client.device_store[bob.client.user_id]
+    await alice.until(lambda: devices[phone_id].deleted)
+    await alice.say(room_id, "Without your phone")
+
+    await bob.until(lambda: len(bob.messages) == 1)
+    session = alice.client.olm.outbound_group_sessions[room_id]
+    assert (bob.client.user_id, phone_id) not in session.users_shared_with
+    assert (bob.client.user_id, bob.client.device_id) in session.users_shared_with
+
+
 async def test_two_devices_are_verified_by_comparing_emoji(alice: Person, bob: Person) -> None:
     await a_room(alice, bob, encrypted=True)
     await until_known(alice, bob)
@@ -71,6 +112,15 @@ async def test_two_devices_are_verified_by_comparing_emoji(alice: Person, bob: P
 
     assert bobs.verified
     assert alices.verified
+
+
+async def log_out(server: ServerProcess, access_token: str) -> None:
+    """End a device that no longer syncs, which the library would complain of."""
+    client = nio.AsyncClient(server.url)
+    client.access_token = access_token
+    ended = await client.logout()
+    assert isinstance(ended, nio.LogoutResponse), ended
+    await client.close()
 
 
 async def until_known(one: Person, other: Person) -> None:

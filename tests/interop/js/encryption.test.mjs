@@ -29,6 +29,26 @@ story("two users read each other in an encrypted room", async () => {
     assert.equal(bob.room(roomId).findEventById(question).getWireType(), "m.room.encrypted");
 });
 
+story("a device that is logged in later reads what is said from then on", async () => {
+    const alice = await Person.register("alice", ENCRYPTS);
+    const bob = await Person.register("bob", ENCRYPTS);
+    const roomId = await encryptedRoomOf(alice, bob);
+    const before = await alice.say(roomId, "Before");
+    await bob.untilTexts(roomId, 1);
+
+    const phone = await bob.anotherDevice(ENCRYPTS);
+    const phoneId = phone.client.getDeviceId();
+    await alice.eventuallyIs(async () => {
+        const devices = await alice.crypto.getUserDeviceInfo([bob.userId]);
+        return devices.get(bob.userId).has(phoneId);
+    });
+    await alice.say(roomId, "After");
+
+    assert.deepEqual(await phone.untilTexts(roomId, 1), ["After"]);
+    assert.deepEqual(await bob.untilTexts(roomId, 2), ["Before", "After"]);
+    await untilUnreadable(phone, roomId, before);
+});
+
 story("who is invited reads what is said from then on, once they join", async () => {
     const alice = await Person.register("alice", ENCRYPTS);
     const bob = await Person.register("bob", ENCRYPTS);

@@ -1,4 +1,5 @@
 // Somebody who talks through matrix-js-sdk, and what the tests wait for.
+import assert from "node:assert/strict";
 import { appendFileSync } from "node:fs";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
@@ -131,6 +132,20 @@ export class Person {
 
     get crypto() {
         return this.client.getCrypto();
+    }
+
+    // Makes a request that wants the user's password besides.
+    async withPassword(makeRequest) {
+        const asked = await makeRequest(null).then(
+            () => assert.fail("no password was asked for"),
+            (refused) => refused.data,
+        );
+        return makeRequest({
+            type: "m.login.password",
+            identifier: { type: "m.id.user", user: this.name },
+            password: PASSWORD,
+            session: asked.session,
+        });
     }
 
     // Says what opens the secret storage, as a user would who is asked for it.
