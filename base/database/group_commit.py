@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from base.database import sqlite_errors
+from base.database import direct, sqlite_errors
 
 T = TypeVar("T")
 Work = Callable[[Connection], Any]
@@ -76,16 +76,19 @@ class GroupCommit:
 
     def _run_one(self, work: Work) -> Any:
         connection = self._connection
-        connection.exec_driver_sql("SAVEPOINT one")
+        driver = direct.driver_of(connection)
+        if driver is None:
+            raise TypeError("Only SQLite's transactions are committed together.")
+        direct.execute(driver, "SAVEPOINT one")
         try:
             result = work(connection)
         except Exception as error:
             if isinstance(error, sa.exc.DBAPIError) and sqlite_errors.told_of(error) is not None:
                 # It concerns all, and SQLite may have undone all.
                 raise
-            connection.exec_driver_sql("ROLLBACK TO one")
+            direct.execute(driver, "ROLLBACK TO one")
             result = _Failed(error)
-        connection.exec_driver_sql("RELEASE one")
+        direct.execute(driver, "RELEASE one")
         return result
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from base.database import sqlite_errors
+from base.database import direct, sqlite_errors
 from base.database.checkpoints import Checkpoints
 from base.database.group_commit import GroupCommit
 from base.database.interface import WAITING_HEAVY_READS
@@ -54,7 +54,9 @@ def _sqlite_engine(path: str, begin: str) -> Engine:
             raw.execute(pragma)
 
     def start(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        driver = direct.driver_of(connection)
+        if driver is not None:
+            direct.execute(driver, begin)
 
     sa.event.listen(engine, "connect", prepare)
     sa.event.listen(engine, "begin", start)

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Connection, CursorResult
 
-from base.database import together
+from base.database import direct, together
 from base.database.key_counts import cut_to_sizes
 
 if TYPE_CHECKING:
@@ -59,7 +59,13 @@ class Statement:
 
     def rows(self, connection: Connection, values: Values) -> Sequence[Sequence[Any]]:
         """Run it once, and return its rows as the driver gives them."""
-        return self.run(connection, values).fetchall()
+        driver = direct.driver_of(connection)
+        if driver is None:
+            return self.run(connection, values).fetchall()
+        text, order, fixed = self._text(connection)
+        if fixed:
+            values = {**fixed, **values}
+        return direct.fetch(driver, text, [values[name] for name in order])
 
     def run_at_end(
         self,
@@ -79,9 +85,16 @@ class Statement:
         given = [values[name] for name in order]
         if together.put(connection, text, given, missed):
             return
-        result = connection.exec_driver_sql(text, tuple(given))
-        if missed is not None and not result.rowcount:
+        changed = self._run_once(connection, text, given)
+        if missed is not None and not changed:
             raise missed()
+
+    def _run_once(self, connection: Connection, text: str, given: Sequence[Any]) -> int:
+        """Run a write once; return how many rows it changed."""
+        driver = direct.driver_of(connection)
+        if driver is None:
+            return connection.exec_driver_sql(text, tuple(given)).rowcount
+        return direct.execute(driver, text, given).rowcount
 
     def run_many(self, connection: Connection, rows: Iterable[Values]) -> None:
         """Run it for each row, in one call of the driver; not at all for none."""
@@ -89,8 +102,11 @@ class Statement:
         if fixed:
             rows = [{**fixed, **row} for row in rows]
         ordered = [tuple([row[name] for name in order]) for row in rows]
+        driver = direct.driver_of(connection)
         if len(ordered) == 1:
-            connection.exec_driver_sql(text, ordered[0])
+            self._run_once(connection, text, ordered[0])
+        elif ordered and driver is not None:
+            direct.execute_many(driver, text, ordered)
         elif ordered:
             connection.exec_driver_sql(text, ordered)
 
@@ -136,6 +152,9 @@ class InsertRows(Statement):
         if not rows:
             return 0
         text, _, _ = self._text(connection)
+        driver = direct.driver_of(connection)
+        if driver is not None:
+            return direct.execute_many(driver, text, rows).rowcount
         return connection.exec_driver_sql(text, list(rows)).rowcount
 
     def run_many_at_end(self, connection: Connection, rows: Iterable[Values]) -> None:

@@ -6,10 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
-
 from base.limits import Rate
 from tests.component.clientapi.clientapi_server import V3, House, User, running_house, with_settings
+from tests.component.heard_statements import heard_statements
 
 
 @contextmanager
@@ -17,14 +16,8 @@ def counted_statements() -> Iterator[list[str]]:
     """Give a list that every statement is put into that a database is asked meanwhile."""
     statements: list[str] = []
 
-    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
-        statements.append(statement)
-
-    sa.event.listen(sa.Engine, "before_cursor_execute", note)
-    try:
+    with heard_statements(statements.append):
         yield statements
-    finally:
-        sa.event.remove(sa.Engine, "before_cursor_execute", note)
 
 
 async def directory(house: House) -> dict[str, dict[str, Any]]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import sqlalchemy as sa
+from tests.component.heard_statements import heard_statements
 
 
 @contextmanager
@@ -11,12 +11,9 @@ def counted_reads() -> Iterator[list[str]]:
     """Give a list that every statement that reads is put into."""
     statements: list[str] = []
 
-    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+    def note(statement: str) -> None:
         if statement.startswith(("SELECT", "WITH")):
             statements.append(statement)
 
-    sa.event.listen(sa.Engine, "before_cursor_execute", note)
-    try:
+    with heard_statements(note):
         yield statements
-    finally:
-        sa.event.remove(sa.Engine, "before_cursor_execute", note)

@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 import orjson
 import pytest
-import sqlalchemy as sa
 
+from tests.component.heard_statements import heard_statements
 from tests.component.syncapi.relating import child
 from tests.component.syncapi.story import BOB, CHARLIE, House, Room
 
@@ -21,16 +21,13 @@ def reads_of_timelines() -> Iterator[list[bool]]:
     """Give for each part of a timeline that is read meanwhile whether it was on the event loop."""
     here, places = threading.get_ident(), []
 
-    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+    def note(statement: str) -> None:
         is_of_events = "FROM events" in statement or "FROM relations" in statement
         if is_of_events and "stream_order" in statement.partition("ORDER BY")[2]:
             places.append(threading.get_ident() == here)
 
-    sa.event.listen(sa.Engine, "before_cursor_execute", note)
-    try:
+    with heard_statements(note):
         yield places
-    finally:
-        sa.event.remove(sa.Engine, "before_cursor_execute", note)
 
 
 def timeline(answer: dict[str, Any], room: Room) -> list[str]:
