@@ -87,15 +87,19 @@ class BucketFiles:
             for start in range(0, file.size, _OBJECT_BYTES):
                 sent.append(_object(name, start))
                 async with self._sending:
-                    size = min(_OBJECT_BYTES, file.size - start)
-                    body = await self._threads.do(partial(file.read, start, size))
                     # One object at once, in one request: it is there when that is answered.
-                    await to_its_end(self._put(sent[-1], body))
+                    await to_its_end(self._send_object(file, start, sent[-1]))
         except BaseException:
             await to_its_end(self._forget(sent))
             raise
 
-    async def _put(self, path: str, body: bytes) -> None:
+    async def _send_object(self, file: UnfinishedFile, start: int, path: str) -> None:
+        """Send a part of a file; it is held no longer than this takes.
+
+        A caller that held it would do so while it waits for its next turn, as all others do.
+        """
+        size = min(_OBJECT_BYTES, file.size - start)
+        body = await self._threads.do(partial(file.read, start, size))
         await obstore.put_async(self._store, path, body, use_multipart=False)
 
     async def _forget(self, paths: list[str]) -> None:
