@@ -12,6 +12,7 @@ from base.database.interface import Database, DatabaseDamaged, DatabaseOutage
 from base.database.key_counts import cut_to_sizes
 from base.database.pace import Pace, pace_of, paced
 from base.database.pages import page_after
+from base.database.partial_index import partial_index
 from base.database.schema import (
     Migration,
     OtherServer,
@@ -63,6 +64,7 @@ __all__ = [
     "pace_of",
     "paced",
     "page_after",
+    "partial_index",
     "upsert_into",
 ]
 

@@ -4,7 +4,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from base.database import Connection, Schema
+from base.database import Connection, Schema, partial_index
 
 METADATA: Final = sa.MetaData()
 
@@ -33,12 +33,11 @@ media: Final = sa.Table(
     sa.Column("is_open", sa.Boolean, nullable=False),
     sa.Index("media_by_file", "file"),
     sa.Index("media_by_user", "user_id", "created_at_ms"),
-    sa.Index(
+    partial_index(
         "pending_media",
         "user_id",
         "expires_at_ms",
-        sqlite_where=sa.text("file IS NULL"),
-        postgresql_where=sa.text("file IS NULL"),
+        where=sa.text("file IS NULL"),
     ),
 )
 

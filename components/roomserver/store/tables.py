@@ -4,7 +4,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from base.database import Connection, Schema
+from base.database import Connection, Schema, partial_index
 from logs.consumer.tables import CONSUMER_SCHEMA
 
 metadata: Final = sa.MetaData()
@@ -26,12 +26,8 @@ events: Final = sa.Table(
     # What the event changed in the current state, as announced; null for nothing.
     sa.Column("changes", sa.LargeBinary),
 )
-sa.Index(
-    "announced_events",
-    events.c.room_id,
-    events.c.place,
-    sqlite_where=events.c.place.isnot(None),
-    postgresql_where=events.c.place.isnot(None),
+partial_index(
+    "announced_events", events.c.room_id, events.c.place, where=events.c.place.isnot(None)
 )
 auth_edges: Final = sa.Table(
     "auth_edges",
@@ -112,11 +108,8 @@ aliases: Final = sa.Table(
     sa.Column("room_id", sa.Text, nullable=False, index=True),
     sa.Column("creator", sa.Text, nullable=False, index=True),
 )
-_published_rooms: Final = sa.Index(
-    "published_rooms",
-    rooms.c.room_id,
-    sqlite_where=rooms.c.is_published == sa.true(),
-    postgresql_where=rooms.c.is_published == sa.true(),
+_published_rooms: Final = partial_index(
+    "published_rooms", rooms.c.room_id, where=rooms.c.is_published == sa.true()
 )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from base.database import partial_index
 from components.syncapi.store.tables import METADATA
 
 RELATIONS: Final = sa.Table(
@@ -60,7 +61,7 @@ _G: Final = RELATION_GROUPS.c
 
 
 def _index(name: str, only: sa.ColumnElement[bool], *columns: sa.Column[Any]) -> None:
-    sa.Index(name, *columns, sqlite_where=only, postgresql_where=only)
+    partial_index(name, *columns, where=only)
 
 
 _index(

@@ -8,7 +8,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from base.database import Connection, Schema
+from base.database import Connection, Schema, partial_index
 from logs.consumer.tables import CONSUMER_SCHEMA
 from logs.rebuilding.progress import REBUILDING_SCHEMA
 
@@ -56,22 +56,20 @@ _IN_ROOM: Final = sa.Index(
 _NOTIFIES_IN_THREAD: Final = sa.and_(
     EVENTS.c.push_class != sa.literal_column("0"), EVENTS.c.thread_root.isnot(None)
 )
-sa.Index(
+partial_index(
     "unread_in_threads",
     EVENTS.c.room_id,
     EVENTS.c.stream_order,
     EVENTS.c.thread_root,
     EVENTS.c.push_class,
     EVENTS.c.sender,
-    sqlite_where=_NOTIFIES_IN_THREAD,
-    postgresql_where=_NOTIFIES_IN_THREAD,
+    where=_NOTIFIES_IN_THREAD,
 )
 # Redaction of a state event has to find the events that show it as `prev_content`.
-sa.Index(
+partial_index(
     "events_that_replace",
     EVENTS.c.replaces,
-    sqlite_where=EVENTS.c.replaces.isnot(None),
-    postgresql_where=EVENTS.c.replaces.isnot(None),
+    where=EVENTS.c.replaces.isnot(None),
 )
 
 MENTIONS: Final = sa.Table(

@@ -4,13 +4,15 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from base.database import partial_index
+
 METADATA: Final = sa.MetaData()
 
 
 def _index_of_expiring(name: str) -> sa.Index:
     """Return an index of the rows that expire; most tokens never do."""
     expires = sa.text("expires_at_ms IS NOT NULL")
-    return sa.Index(name, "expires_at_ms", sqlite_where=expires, postgresql_where=expires)
+    return partial_index(name, "expires_at_ms", where=expires)
 
 
 accounts: Final = sa.Table(

@@ -102,6 +102,20 @@ def test_statements_for_many_keys_are_built_when_they_first_run() -> None:
     assert parameters < 1_000
 
 
+def test_tables_and_statements_of_sqlite_load_nothing_of_postgresql() -> None:
+    loaded = json.loads(
+        printed_by(
+            "import deploy.process.kept_tables, json, sys\n"
+            "schemas = [*deploy.process.kept_tables.all_schemas()]\n"
+            "import deploy.commands.account, components.syncapi.assembly\n"
+            "print(json.dumps([*sys.modules]))"
+        )
+    )
+
+    assert "sqlalchemy.dialects.sqlite" in loaded
+    assert "sqlalchemy.dialects.postgresql" not in loaded
+
+
 def test_what_is_imported_is_never_looked_through_for_garbage() -> None:
     before, after, spared = json.loads(
         printed_by(
