@@ -3,12 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any, Final, Protocol
-
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.platform_collector import PlatformCollector
-from prometheus_client.process_collector import ProcessCollector
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from base.clock import Clock
 from base.database import Database, TimedDatabase
@@ -29,6 +26,9 @@ from internalapi.transport import CallMetrics
 from logs.consumer import Message
 from logs.consumer.loop import Consumer
 from logs.log import Log, LogOutage
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
 
 _access: Final = logging.getLogger("xylem.access")
 _LAG_TIMEOUT_S: Final = 2.0
@@ -83,7 +83,6 @@ class Observing:
         """Tells of what the process stands on; it runs as long as the process."""
         self.calls: Final = CallMetrics(None if traces is None else traces.observe_call)
         """Counts the calls of other processes."""
-        self._process = _process_registry()
         self._sources = Sources()
         answers = HttpMetrics()
         observers: list[Observer] = [answers]
@@ -160,7 +159,7 @@ class Observing:
 
         async def metrics(_request: Request) -> Response:
             await asyncio.gather(*map(_measure_lag, self._consumers))
-            text = generate_latest(self._process) + self._sources.exposition()
+            text = _process_metrics() + self._sources.exposition()
             return Response(text, content_type=_TEXT)
 
         router.add("GET", "/metrics", metrics)
@@ -190,8 +189,20 @@ class Observing:
         return router
 
 
-def _process_registry() -> CollectorRegistry:
-    """Return a registry with the numbers of this process: memory, CPU, open files."""
+def _process_metrics() -> bytes:
+    """Return what the library knows of a process, in Prometheus' words."""
+    # It costs a process memory that nobody who asks for no metrics needs.
+    from prometheus_client import generate_latest  # noqa: PLC0415
+
+    return generate_latest(_process_registry())
+
+
+@cache
+def _process_registry() -> "CollectorRegistry":
+    from prometheus_client import CollectorRegistry  # noqa: PLC0415
+    from prometheus_client.platform_collector import PlatformCollector  # noqa: PLC0415
+    from prometheus_client.process_collector import ProcessCollector  # noqa: PLC0415
+
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
