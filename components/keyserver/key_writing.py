@@ -25,7 +25,7 @@ from components.keyserver.store.devices import (
     restart_device,
     update_keys,
 )
-from logs.records.key_changes import OutputKeyChange
+from logs.records.key_changes import DeviceKeysChanged, OutputKeyChange
 from matrix.encryption_keys.device_keys import is_same_key, signing_key_of
 from matrix.errors import Forbidden, InvalidParam, TooLarge
 
@@ -76,8 +76,8 @@ def locked_device(connection: Connection, owner: KeyOwner, known_at: int | None)
     if device.number > number:
         raise DeviceGone
     # Another device had this ID. Its end is still to be told; its keys go now.
-    restart_device(connection, user_id, device_id, number, name)
-    return KeyDevice(number, None, device.next_place)
+    has_lost_keys = restart_device(connection, user_id, device_id, number, name)
+    return KeyDevice(number, None, device.next_place, has_lost_keys)
 
 
 def write_keys(
@@ -110,6 +110,8 @@ def write_keys(
             is_changed = True
     if is_new_identity:
         records += keys_changed(connection, user_id, [device_id])
+    elif device.has_lost_keys:
+        records.append(DeviceKeysChanged(user_id, device_id, None))
     changed = counts_changed(connection, user_id, device_id)
     if is_changed or is_new_identity:
         records.append(changed)

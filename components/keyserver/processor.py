@@ -27,7 +27,11 @@ from logs.records.client_data import (
     OutputClientData,
     TokensRevoked,
 )
-from logs.records.key_changes import CrossSigningKeysChanged, OutputKeyChange
+from logs.records.key_changes import (
+    CrossSigningKeysChanged,
+    DeviceKeysChanged,
+    OutputKeyChange,
+)
 
 
 class ClientDataProcessor:
@@ -57,7 +61,7 @@ class ClientDataProcessor:
         for record in records:
             user_id = record.user_id
             if isinstance(record, DeviceChanged):
-                _see_device(connection, record, places, numbers)
+                told += _see_device(connection, record, places, numbers)
             elif isinstance(record, TokensRevoked):
                 told += _remove_devices(connection, record, places, numbers)
             else:
@@ -99,7 +103,8 @@ def _see_device(
     record: DeviceChanged,
     places: dict[str, UserPlace],
     numbers: dict[tuple[str, str], int],
-) -> None:
+) -> list[OutputKeyChange]:
+    told: list[OutputKeyChange] = []
     user_id, device_id, number = record.user_id, record.device_id, record.number
     place = places[user_id]
     known = numbers.get((user_id, device_id))
@@ -109,11 +114,13 @@ def _see_device(
             numbers[user_id, device_id] = number
     elif known < number:
         # Its end was told of before this device had its ID.
-        restart_device(connection, user_id, device_id, number, record.display_name)
+        if restart_device(connection, user_id, device_id, number, record.display_name):
+            told.append(DeviceKeysChanged(user_id, device_id, None))
         numbers[user_id, device_id] = number
     elif known == number:
         update_display_name(connection, user_id, device_id, record.display_name)
     places[user_id] = place._replace(devices_told=max(place.devices_told, number))
+    return told
 
 
 def _remove_devices(

@@ -76,6 +76,8 @@ class KeyDevice(NamedTuple):
     number: int
     keys: bytes | None
     next_place: int
+    has_lost_keys: bool = False
+    """Whether the device that had this ID before had identity keys until now."""
 
 
 def lock_user(connection: Connection, user_id: str) -> UserPlace:
@@ -125,11 +127,12 @@ def update_display_name(
 
 def restart_device(
     connection: Connection, user_id: str, device_id: str, number: int, display_name: str | None
-) -> None:
+) -> bool:
     """Let another device have this ID: the keys of the one before go, and signatures with them.
 
-    Places of one-time keys go on where they were.
+    Places of one-time keys go on where they were. Returns whether identity keys have gone.
     """
+    former = lock_device(connection, user_id, device_id)
     delete_claimable(connection, user_id, [device_id])
     delete_signatures_of(connection, user_id, [device_id])
     values = {
@@ -139,6 +142,7 @@ def restart_device(
         "new_name": display_name,
     }
     _RESTART_DEVICE.run(connection, values)
+    return former is not None and former.keys is not None
 
 
 def update_keys(connection: Connection, user_id: str, device_id: str, keys: bytes) -> None:

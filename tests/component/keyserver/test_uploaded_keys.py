@@ -210,6 +210,8 @@ async def test_a_device_with_the_id_of_a_removed_one_begins_without_keys(house: 
     after = Device(house, ALICE, "PHONE", 2)
 
     counted = await after.upload(one_time_keys={"curve25519:b": "key"})
+    gone = DeviceKeysChanged(ALICE, "PHONE", None)
+    assert gone in await house.records(lambda one: one == gone)
     await house.tell(
         TokensRevoked(ALICE, "PHONE", removed_up_to=1), DeviceChanged(ALICE, "PHONE", 2)
     )
