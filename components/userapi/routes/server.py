@@ -17,6 +17,7 @@ _SPEC_VERSIONS: Final = ("r0.5.0", "r0.6.0", "r0.6.1", "v1.1")
 """A client may count on all of a version that stands here: later ones come with their endpoints."""
 _FEATURES: Final = {
     "com.beeper.msc4169": True,  # v1.18: redactions are sent like messages
+    "org.matrix.e2e_cross_signing": True,  # v1.1: keys by which devices and users are verified
     "org.matrix.msc2285.stable": True,  # v1.4: private receipts
     "org.matrix.msc2432": True,  # r0.6.1: the aliases of a room on its server
     "org.matrix.msc3030": True,  # v1.6: events by their time

@@ -18,6 +18,11 @@ _CHILDREN: Final = "GET /_matrix/client/v1/rooms/{}/relations/{}"
 
 NEEDED: Final = {
     "com.beeper.msc4169": {f"PUT {_ROOM}/send/{{}}/{{}}"},
+    "org.matrix.e2e_cross_signing": {
+        "POST /_matrix/client/v3/keys/device_signing/upload",
+        "POST /_matrix/client/v3/keys/query",
+        "POST /_matrix/client/v3/keys/signatures/upload",
+    },
     "org.matrix.msc2285.stable": {_RECEIPT, _SYNC},
     "org.matrix.msc2432": {f"GET {_ROOM}/aliases"},
     "org.matrix.msc3030": {
@@ -72,11 +77,10 @@ NEEDED: Final = {
 """By feature, the endpoints by which clients use it."""
 
 ABSENT: Final = {
-    "fi.mau.msc2246": "media",
+    "fi.mau.msc2246": "a draft with paths of its own",
     "fi.mau.msc2659": "application services",
     "fi.mau.msc2659.stable": "application services",
     "io.element.e2ee_forced.private": "encryption is the clients' choice",
-    "org.matrix.e2e_cross_signing": "keys of devices",
     "org.matrix.msc2285": "the name of a draft: clients ask for .stable first",
     "org.matrix.msc3391": "not in the specification",
     "org.matrix.msc3440": "the name of a draft: clients ask for .stable first",
