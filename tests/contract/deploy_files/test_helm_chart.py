@@ -207,6 +207,7 @@ def test_autoscaling_looks_at_what_each_component_asks_for(everything: Chart) ->
         "chat.OutputRoomEvent",
         "chat.OutputClientData",
         "chat.OutputReceipt",
+        "chat.OutputKeyChange",
         "chat.SendToDevice",
     ]
     # Who is scaled has no number of replicas that an upgrade would set back.
