@@ -51,7 +51,7 @@ class Statement:
         self._compiled: dict[str, tuple[str, Sequence[str], Values]] = {}
 
     def run(self, connection: Connection, values: Values) -> CursorResult[*tuple[Any, ...]]:
-        """Run it once."""
+        """Run it once, for a result as SQLAlchemy has it: `rows` and `change` cost less."""
         text, order, fixed = self._text(connection)
         if fixed:
             values = {**fixed, **values}
@@ -66,6 +66,13 @@ class Statement:
         if fixed:
             values = {**fixed, **values}
         return direct.fetch(driver, text, [values[name] for name in order])
+
+    def change(self, connection: Connection, values: Values) -> int:
+        """Run this write once, and return how many rows it changed."""
+        text, order, fixed = self._text(connection)
+        if fixed:
+            values = {**fixed, **values}
+        return self._run_once(connection, text, [values[name] for name in order])
 
     def run_at_end(
         self,

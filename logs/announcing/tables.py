@@ -85,7 +85,8 @@ def insert_outgoing(
 ) -> None:
     """Leave records, keys and values, with the next numbers of their partition."""
     values = {"partition": partition, "count": len(records)}
-    first = _NEXT_SEQUENCE.run(connection, values).scalar_one() - len(records)
+    [(after,)] = _NEXT_SEQUENCE.rows(connection, values)
+    first = after - len(records)
     rows = [
         {"partition": partition, "sequence": sequence, "key": key, "value": value}
         for sequence, (key, value) in enumerate(records, first)

@@ -85,7 +85,7 @@ def lock_user(connection: Connection, user_id: str) -> UserPlace:
     values = {"of_user": user_id}
     rows = _LOCK_USER.rows(connection, values)
     if not rows:
-        _INSERT_USER.run(connection, values)
+        _INSERT_USER.change(connection, values)
         rows = _LOCK_USER.rows(connection, values)
     return UserPlace(*rows[0])
 
@@ -93,12 +93,9 @@ def lock_user(connection: Connection, user_id: str) -> UserPlace:
 def lock_device(connection: Connection, user_id: str, device_id: str) -> KeyDevice | None:
     """Return a device; until the end nobody else changes it or claims its keys."""
     values = {"of_user": user_id, "of_device": device_id}
-    row = _LOCK_DEVICE.run(connection, values).first()
-    return (
-        None
-        if row is None
-        else KeyDevice(row[0], None if row[1] is None else bytes(row[1]), row[2])
-    )
+    for number, keys, next_place in _LOCK_DEVICE.rows(connection, values):
+        return KeyDevice(number, None if keys is None else bytes(keys), next_place)
+    return None
 
 
 def insert_device(
@@ -113,7 +110,7 @@ def insert_device(
         "keys": None,
         "next_place": 0,
     }
-    _INSERT_DEVICE.run(connection, values)
+    _INSERT_DEVICE.change(connection, values)
     return KeyDevice(number, None, 0)
 
 
@@ -122,7 +119,7 @@ def update_display_name(
 ) -> None:
     """Give a device another name, or none."""
     values = {"of_user": user_id, "of_device": device_id, "new_name": display_name}
-    _NAME_DEVICE.run(connection, values)
+    _NAME_DEVICE.change(connection, values)
 
 
 def restart_device(
@@ -141,14 +138,14 @@ def restart_device(
         "new_number": number,
         "new_name": display_name,
     }
-    _RESTART_DEVICE.run(connection, values)
+    _RESTART_DEVICE.change(connection, values)
     return former is not None and former.keys is not None
 
 
 def update_keys(connection: Connection, user_id: str, device_id: str, keys: bytes) -> None:
     """Give a device identity keys."""
     values = {"of_user": user_id, "of_device": device_id, "new_keys": keys}
-    _UPDATE_KEYS.run(connection, values)
+    _UPDATE_KEYS.change(connection, values)
 
 
 def update_user(connection: Connection, user_id: str, place: UserPlace) -> None:
@@ -158,7 +155,7 @@ def update_user(connection: Connection, user_id: str, place: UserPlace) -> None:
         "new_told": place.devices_told,
         "new_removals": place.removals,
     }
-    _UPDATE_USER.run(connection, values)
+    _UPDATE_USER.change(connection, values)
 
 
 def lock_devices_of(connection: Connection, user_ids: Iterable[str]) -> dict[tuple[str, str], int]:

@@ -143,7 +143,7 @@ class AccountStore:
         """Return an account."""
 
         def select(connection: Connection) -> Account | None:
-            for password_hash, *flags in _SELECT_ACCOUNT.run(connection, {"of_user": user_id}):
+            for password_hash, *flags in _SELECT_ACCOUNT.rows(connection, {"of_user": user_id}):
                 return Account(password_hash, *map(bool, flags))
             return None
 
@@ -213,7 +213,7 @@ def _insert_account(connection: Connection, new: StoredAccount) -> None:
         "is_suspended": False,
         "devices_made": 0,
     }
-    if _INSERT_ACCOUNT.run(connection, values).first() is None:
+    if not _INSERT_ACCOUNT.rows(connection, values):
         raise UserInUse
 
 

@@ -49,10 +49,10 @@ def insert_device(connection: Connection, device: NewDevice, devices_max: int) -
 
     Raises `TooManyDevices`.
     """
-    counted = _COUNT_DEVICES.run(connection, {"of_user": device.user_id}).scalar_one()
+    [(counted,)] = _COUNT_DEVICES.rows(connection, {"of_user": device.user_id})
     if counted >= devices_max:
         raise TooManyDevices
-    number: int = _NUMBER_DEVICE.run(connection, {"of_user": device.user_id}).scalar_one()
+    [(number,)] = _NUMBER_DEVICE.rows(connection, {"of_user": device.user_id})
     values = {
         "user_id": device.user_id,
         "device_id": device.device_id,
@@ -64,4 +64,4 @@ def insert_device(connection: Connection, device: NewDevice, devices_max: int) -
         "number": number,
         "is_dehydrated": device.is_dehydrated,
     }
-    return None if _INSERT_DEVICE.run(connection, values).first() is None else number
+    return number if _INSERT_DEVICE.rows(connection, values) else None

@@ -174,13 +174,17 @@ def check_account(
     Only who holds no device yet may lock it: all take the account before its devices.
     """
     statement = _LOCK_ACCOUNT if lock else _CHECK_ACCOUNT
-    row = statement.run(connection, {"of_user": user_id}).first()
-    if row is None or row.is_deactivated:
-        raise UserDeactivated
-    if row.is_locked:
-        raise UserLocked(soft_logout=True)
-    if proven is not None and proven.password_hash not in (None, row.password_hash):
-        raise WrongCredentials
+    for is_deactivated, is_locked, password_hash, _ in statement.rows(
+        connection, {"of_user": user_id}
+    ):
+        if is_deactivated:
+            raise UserDeactivated
+        if is_locked:
+            raise UserLocked(soft_logout=True)
+        if proven is not None and proven.password_hash not in (None, password_hash):
+            raise WrongCredentials
+        return
+    raise UserDeactivated
 
 
 def delete_devices(
@@ -226,7 +230,7 @@ def _see_device(connection: Connection, session: NewSession) -> bool:
         "address": session.address,
         "user_agent": session.user_agent,
     }
-    return _SEE_DEVICE.run(connection, values).rowcount > 0
+    return _SEE_DEVICE.change(connection, values) > 0
 
 
 def _is(table: sa.Table, user_id: str, device_id: str) -> sa.ColumnElement[bool]:
@@ -255,7 +259,7 @@ def _insert_tokens(
 ) -> None:
     for statement, token in ((_INSERT_ACCESS, access), (_INSERT_REFRESH, refresh)):
         if token is not None:
-            statement.run(
+            statement.change(
                 connection,
                 {
                     "token_hash": token.token_hash,
